@@ -1,0 +1,34 @@
+import pc from "picocolors";
+
+/**
+ * An error of the user's making, or one that the user can mend: printed as its message alone, without a stack trace.
+ * The message says what is wrong; `next` what to do about it; `exitCode` defaults to 1.
+ */
+export class UserError extends Error {
+  constructor(
+    message: string,
+    readonly next?: string,
+    readonly exitCode = 1,
+  ) {
+    super(message);
+    this.name = "UserError";
+  }
+}
+
+/** Receives one line of progress, for people: what is done now, never a secret. */
+export type Report = (line: string) => void;
+
+/** Writes progress to standard error, so that standard output stays clean for what a command returns. */
+export const reportToStderr: Report = (line) => process.stderr.write(`${line}\n`);
+
+/** Prints an error as a user should see it and returns the exit code. */
+export function printError(error: unknown): number {
+  if (error instanceof UserError) {
+    process.stderr.write(`${pc.red("error:")} ${error.message}\n`);
+    if (error.next !== undefined) process.stderr.write(`${pc.cyan("next:")} ${error.next}\n`);
+    return error.exitCode;
+  }
+  const unexpected = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  process.stderr.write(`${pc.red("unexpected error:")} ${unexpected}\n`);
+  return 70;
+}
