@@ -1,0 +1,379 @@
+import { incompatibilities } from "./compatibility";
+import { reservedVariables, topologyVariables, variables } from "./environment";
+import { oneOf } from "./fields";
+import { hostsOf, type Platform, type Ring, type Zone } from "./platform";
+import { show, type Problem } from "./problem";
+import { byteCount, milliCores } from "./quantity";
+import type { Config } from "./schema";
+
+/** What must hold between the keys of a config whose shape is right. Returns all problems. */
+export function check(config: Config, platform: Platform): Problem[] {
+  return [
+    ...references(config),
+    ...clusters(config),
+    ...extraEnvironments(config),
+    ...zoneNames(platform),
+    ...platform.zones.flatMap((zone) => [...nodeNames(platform, zone), ...resources(zone)]),
+    ...Object.values(platform.rings).flatMap((ring) => [
+      ...versions(ring),
+      ...quorum(platform, ring),
+      ...stretched(platform, ring),
+      ...databaseImage(platform, ring),
+    ]),
+  ];
+}
+
+const keyOf = (zone: Zone) => `kazoo:regions.${zone.region}.datacenters.${zone.datacenter}`;
+
+function problem(key: string, found: unknown, expected: string, example: string): Problem {
+  return { key, found: show(found, key), expected, example };
+}
+
+/** Names of clusters and rings that stand for something, and definitions that something uses. */
+function references(config: Config): Problem[] {
+  const problems: Problem[] = [];
+  const clusterNames = Object.keys(config.clusters);
+  const ringNames = Object.keys(config.rings ?? {});
+  const usedClusters = new Set<string>();
+  const usedRings = new Set<string>();
+  for (const [regionName, region] of Object.entries(config.regions)) {
+    const regionKey = `kazoo:regions.${regionName}`;
+    if (Object.keys(region.datacenters).length === 0) {
+      problems.push(problem(`${regionKey}.datacenters`, {}, "at least one datacenter", "{ nyc: {} }"));
+    }
+    for (const [name, datacenter] of Object.entries(region.datacenters)) {
+      const key = `${regionKey}.datacenters.${name}`;
+      const cluster = datacenter.cluster ?? region.cluster;
+      const clusterKey = datacenter.cluster === undefined ? `${regionKey}.cluster` : `${key}.cluster`;
+      if (cluster === undefined || !clusterNames.includes(cluster)) {
+        problems.push(
+          problem(
+            clusterKey,
+            cluster,
+            `a cluster defined in kazoo:clusters, ${oneOf(clusterNames, cluster)}`,
+            clusterNames[0] ?? "east",
+          ),
+        );
+      } else usedClusters.add(cluster);
+      const own = String(datacenter.environment?.KAZOO_ZONE ?? `${regionName}-${name}`);
+      if (datacenter.ring !== undefined && !ringNames.includes(datacenter.ring)) {
+        problems.push(
+          problem(
+            `${key}.ring`,
+            datacenter.ring,
+            `a ring defined in kazoo:rings, ${oneOf(ringNames, datacenter.ring)}`,
+            ringNames[0] ?? "main",
+          ),
+        );
+      }
+      usedRings.add(datacenter.ring ?? own);
+    }
+  }
+  if (Object.keys(config.regions).length === 0) {
+    problems.push(
+      problem("kazoo:regions", {}, "at least one region", "{ us-east: { cluster: east, datacenters: { nyc: {} } } }"),
+    );
+  }
+  const unused = (key: string, names: readonly string[], used: ReadonlySet<string>) =>
+    names
+      .filter((name) => !used.has(name))
+      .map((name) =>
+        problem(
+          `${key}.${name}`,
+          name,
+          "a name that a datacenter uses",
+          `remove it, or use it: ${oneOf([...used].sort())} is used`,
+        ),
+      );
+  if (problems.length > 0) return [...new Map(problems.map((found) => [found.key, found])).values()];
+  const used = [...usedRings].sort();
+  return [
+    ...clusterNames
+      .filter((name) => !usedClusters.has(name))
+      .map((name) =>
+        problem(
+          `kazoo:clusters.${name}`,
+          name,
+          "a cluster that a datacenter uses",
+          `remove it, or name it in a region: cluster: ${name}`,
+        ),
+      ),
+    ...ringNames
+      .filter((name) => !usedRings.has(name))
+      .map((name) =>
+        problem(
+          `kazoo:rings.${name}`,
+          name,
+          "a ring that a datacenter uses",
+          `remove it, or name it in a datacenter: ring: ${name}`,
+        ),
+      ),
+    ...Object.keys(config.credentials ?? {})
+      .filter((name) => !usedRings.has(name))
+      .map((name) =>
+        problem(`kazoo:credentials.${name}`, name, `the name of a ring, ${oneOf(used, name)}`, used[0] ?? "main"),
+      ),
+  ];
+}
+
+function clusters(config: Config): Problem[] {
+  return Object.entries(config.clusters).flatMap(([name, cluster]) => {
+    const key = `kazoo:clusters.${name}`;
+    if (cluster.sandbox === undefined && cluster.context === undefined) {
+      return [
+        problem(
+          `${key}.context`,
+          undefined,
+          "the name of a context in your kubeconfig, or sandbox: true instead",
+          "prod-east",
+        ),
+      ];
+    }
+    if (cluster.sandbox !== undefined && cluster.context !== undefined) {
+      return [
+        problem(
+          `${key}.context`,
+          cluster.context,
+          "either sandbox: true or a context, not both",
+          "remove one of the two",
+        ),
+      ];
+    }
+    if (cluster.sandbox !== undefined && cluster.kubeconfig !== undefined) {
+      return [
+        problem(
+          `${key}.kubeconfig`,
+          cluster.kubeconfig,
+          "no kubeconfig beside sandbox: true, since the sandbox has its own",
+          "remove it",
+        ),
+      ];
+    }
+    return [];
+  });
+}
+
+function extraEnvironments(config: Config): Problem[] {
+  const levels: [string, Config["extraEnvironment"]][] = [["kazoo:extraEnvironment", config.extraEnvironment]];
+  for (const [regionName, region] of Object.entries(config.regions)) {
+    levels.push([`kazoo:regions.${regionName}.extraEnvironment`, region.extraEnvironment]);
+    for (const [name, datacenter] of Object.entries(region.datacenters)) {
+      levels.push([`kazoo:regions.${regionName}.datacenters.${name}.extraEnvironment`, datacenter.extraEnvironment]);
+    }
+  }
+  return levels.flatMap(([level, extra]) =>
+    Object.keys(extra ?? {}).flatMap((variable) => {
+      const key = `${level}.${variable}`;
+      if (variable in variables) {
+        return [
+          {
+            key,
+            found: "a variable of the list",
+            expected: `${variable} under environment, where its value is checked`,
+            example: `environment: { ${variable}: … }`,
+          },
+        ];
+      }
+      if ([...topologyVariables, ...reservedVariables].some((reserved) => reserved === variable)) {
+        const source = (topologyVariables as readonly string[]).includes(variable)
+          ? "the names of region and datacenter"
+          : "the topology and kazoo:credentials";
+        return [
+          {
+            key,
+            found: "a variable that the program sets",
+            expected: `another variable, since ${variable} comes from ${source}`,
+            example: "TZ: America/New_York",
+          },
+        ];
+      }
+      if (/(PASS(WORD)?|SECRET|TOKEN|PRIVATE_KEY)$/i.test(variable)) {
+        return [
+          {
+            key,
+            found: "[a value that looks secret]",
+            expected: "no secret here, since the environment ends in a ConfigMap that anyone in the namespace can read",
+            example: "kazoo:credentials, for what has a key there",
+          },
+        ];
+      }
+      return [];
+    }),
+  );
+}
+
+/** One zone per datacenter: names unique over the stack, namespaces unique in their cluster. */
+function zoneNames(platform: Platform): Problem[] {
+  return platform.zones.flatMap((zone, index) => {
+    const before = platform.zones.slice(0, index);
+    const sameName = before.find((other) => other.name === zone.name);
+    if (sameName !== undefined) {
+      return [
+        problem(
+          `${keyOf(zone)}.environment.KAZOO_ZONE`,
+          zone.name,
+          `a zone of its own, since ${sameName.region}/${sameName.datacenter} has that one already`,
+          `${zone.region}-${zone.datacenter}`,
+        ),
+      ];
+    }
+    const sameNamespace = before.find((other) => other.namespace === zone.namespace && other.cluster === zone.cluster);
+    return sameNamespace === undefined
+      ? []
+      : [
+          problem(
+            `${keyOf(zone)}.namespace`,
+            zone.namespace,
+            `a namespace of its own in cluster ${zone.cluster}, since ${sameNamespace.region}/${sameNamespace.datacenter} has that one already`,
+            `${zone.region}-${zone.datacenter}`,
+          ),
+        ];
+  });
+}
+
+/** Longest host name of an Erlang node: Linux's limit of 64 characters for a host name. */
+const longestHost = 64;
+
+function nodeNames(platform: Platform, zone: Zone): Problem[] {
+  const cluster = platform.clusters[zone.cluster];
+  const problems: Problem[] = [];
+  if (zone.namespace.length > 63) {
+    problems.push(
+      problem(`${keyOf(zone)}.namespace`, zone.namespace, "a namespace of at most 63 characters", "us-east-nyc"),
+    );
+  }
+  if (cluster === undefined) return problems;
+  const hosts = hostsOf(zone, cluster);
+  const all = [...hosts.databaseNodes, ...hosts.kazooNodes, `rabbitmq-alpha-0.${hosts.suffix("rabbitmq-alpha")}`];
+  const longest = all.reduce((a, b) => (b.length > a.length ? b : a));
+  if (longest.length > longestHost) {
+    problems.push(
+      problem(
+        `${keyOf(zone)}.namespace`,
+        zone.namespace,
+        `a shorter namespace, region, datacenter or clusterDomain: the host name ${longest} has ${longest.length} characters, and ${longestHost} is the most that Linux takes`,
+        `namespace: ${zone.datacenter.slice(0, 8)}`,
+      ),
+    );
+  }
+  return problems;
+}
+
+function resources(zone: Zone): Problem[] {
+  return (["kazoo", "rabbitmq", "database"] as const).flatMap((workload) => {
+    const { requests, limits } = zone[workload].resources;
+    const key = `${keyOf(zone)}.workloads.${workload}.resources.limits`;
+    const problems: Problem[] = [];
+    if (byteCount(limits.memory) < byteCount(requests.memory)) {
+      problems.push(
+        problem(`${key}.memory`, limits.memory, `at least what is requested, ${requests.memory}`, requests.memory),
+      );
+    }
+    if (limits.cpu !== undefined && milliCores(limits.cpu) < milliCores(requests.cpu)) {
+      problems.push(problem(`${key}.cpu`, limits.cpu, `at least what is requested, ${requests.cpu}`, requests.cpu));
+    }
+    return problems;
+  });
+}
+
+function versions(ring: Ring): Problem[] {
+  return incompatibilities(ring).map(({ key, expected, example }) =>
+    problem(
+      `kazoo:rings.${ring.name}.${key}`,
+      key === "database" ? ring.database.version : ring[key],
+      expected,
+      example,
+    ),
+  );
+}
+
+function quorum(platform: Platform, ring: Ring): Problem[] {
+  const key = `kazoo:rings.${ring.name}`;
+  const zones = platform.zones.filter((zone) => zone.ring === ring.name);
+  const nodes = zones.reduce((sum, zone) => sum + zone.database.replicas, 0);
+  const { n, r, w } = ring.quorum;
+  const problems: Problem[] = [];
+  for (const [zoneName, copies] of Object.entries(ring.placement ?? {})) {
+    const zone = zones.find((candidate) => candidate.name === zoneName);
+    if (zone === undefined) {
+      problems.push(
+        problem(
+          `${key}.placement.${zoneName}`,
+          zoneName,
+          `a zone of the ring, ${oneOf(ring.zones, zoneName)}`,
+          `${ring.zones[0] ?? ""}: 1`,
+        ),
+      );
+    } else if (copies > zone.database.replicas) {
+      problems.push(
+        problem(
+          `${key}.placement.${zoneName}`,
+          copies,
+          `at most as many copies as the zone has database nodes, ${zone.database.replicas}`,
+          String(zone.database.replicas),
+        ),
+      );
+    }
+  }
+  const placed = Object.values(ring.placement ?? {}).reduce((sum, copies) => sum + copies, 0);
+  if (ring.placement !== undefined && n !== placed) {
+    problems.push(problem(`${key}.quorum.n`, n, `the sum of the placement, ${placed}`, String(placed)));
+  } else if (n > nodes) {
+    problems.push(
+      problem(`${key}.quorum.n`, n, `at most the ring's number of database nodes, ${nodes}`, String(nodes)),
+    );
+  }
+  for (const [name, value] of [
+    ["r", r],
+    ["w", w],
+  ] as const) {
+    if (value > n)
+      problems.push(problem(`${key}.quorum.${name}`, value, `at most the number of copies, n = ${n}`, String(n)));
+  }
+  return problems;
+}
+
+/** A ring over several clusters: names and networks must differ, or nodes would take each other's place. */
+function stretched(platform: Platform, ring: Ring): Problem[] {
+  const names = [...new Set(platform.zones.filter((zone) => zone.ring === ring.name).map((zone) => zone.cluster))];
+  const spanned = names.flatMap((name) => platform.clusters[name] ?? []);
+  if (spanned.length < 2) return [];
+  return spanned.flatMap((cluster, index) => {
+    const problems: Problem[] = [];
+    const same = spanned.slice(0, index).find((other) => other.clusterDomain === cluster.clusterDomain);
+    if (same !== undefined) {
+      problems.push(
+        problem(
+          `kazoo:clusters.${cluster.name}.clusterDomain`,
+          cluster.clusterDomain,
+          `a domain other than that of cluster ${same.name}, since ring ${ring.name} spans both and nodes are known by their names`,
+          `${cluster.name}.internal`,
+        ),
+      );
+    }
+    if (cluster.podNetwork === undefined) {
+      problems.push(
+        problem(
+          `kazoo:clusters.${cluster.name}.podNetwork`,
+          undefined,
+          `the network of the cluster's pods, since ring ${ring.name} spans several clusters and their pods must be let in`,
+          "10.8.0.0/14",
+        ),
+      );
+    }
+    return problems;
+  });
+}
+
+function databaseImage(platform: Platform, ring: Ring): Problem[] {
+  return ring.database.engine === "bigcouch" && platform.images.database === undefined
+    ? [
+        problem(
+          "kazoo:images.database",
+          undefined,
+          `an image, since ring ${ring.name} runs ${ring.database.version} and BigCouch has no official one`,
+          "mirror.example.com/bigcouch:0.4.2",
+        ),
+      ]
+    : [];
+}

@@ -1,0 +1,90 @@
+/**
+ * Which versions of Kazoo, its database and its brokers work together (DESIGN facts of the field: Kazoo's couchbeam and kazoo_config
+ * sources for the database, RabbitMQ's release notes on deprecated features for the brokers).
+ */
+
+/** Kazoo's versions that this program knows how to run. */
+export const kazooVersions = ["4.0", "4.1", "4.2", "4.3", "master"] as const;
+export type KazooVersion = (typeof kazooVersions)[number];
+
+/** RabbitMQ's series that this program knows how to run. */
+export const rabbitmqVersions = ["3.8", "3.9", "3.10", "3.11", "3.12", "3.13", "4.0", "4.1", "4.2", "4.3"] as const;
+export type RabbitmqVersion = (typeof rabbitmqVersions)[number];
+
+/** What a database of the given kind listens on and how its nodes join. */
+export interface DatabaseKind {
+  /** The engine's name and version, e.g. `couchdb-2.3.1`. */
+  readonly version: string;
+  readonly engine: "bigcouch" | "couchdb-2" | "couchdb-3";
+  /** Port of the node-local interface; CouchDB 3 has none. */
+  readonly adminPort?: number;
+  /** TCP ports of Erlang distribution between the database's nodes, beside epmd's 4369; both ends inclusive. */
+  readonly distribution: { readonly first: number; readonly last: number };
+  /** Short name of the Erlang node, before the `@`. */
+  readonly nodeName: "bigcouch" | "couchdb";
+}
+
+/** Reads `bigcouch-0.4.2`, `couchdb-2.3.1`, `couchdb-3.3.3`; undefined for anything else. */
+export function databaseKind(version: string): DatabaseKind | undefined {
+  if (/^bigcouch-0\.4(\.\d+)?$/.test(version)) {
+    return {
+      version,
+      engine: "bigcouch",
+      adminPort: 5986,
+      distribution: { first: 11500, last: 11999 },
+      nodeName: "bigcouch",
+    };
+  }
+  if (/^couchdb-2\.\d+(\.\d+)?$/.test(version)) {
+    return {
+      version,
+      engine: "couchdb-2",
+      adminPort: 5986,
+      distribution: { first: 9100, last: 9100 },
+      nodeName: "couchdb",
+    };
+  }
+  if (/^couchdb-3\.\d+(\.\d+)?$/.test(version)) {
+    return { version, engine: "couchdb-3", distribution: { first: 9100, last: 9100 }, nodeName: "couchdb" };
+  }
+  return undefined;
+}
+
+/** A pair of versions that does not work, by the ring's key that should change. */
+export interface Incompatibility {
+  readonly key: "database" | "rabbitmq" | "kazoo";
+  readonly expected: string;
+  readonly example: string;
+}
+
+/** What is wrong with a ring's versions; empty where they work together. */
+export function incompatibilities(ring: {
+  readonly kazoo: KazooVersion;
+  readonly database: DatabaseKind;
+  readonly rabbitmq: RabbitmqVersion;
+  readonly permitTransientQueues: boolean;
+}): Incompatibility[] {
+  const found: Incompatibility[] = [];
+  if (ring.database.engine === "couchdb-3" && ring.kazoo !== "master") {
+    found.push({
+      key: "database",
+      expected: `a database with a node-local port 5986, which Kazoo ${ring.kazoo} needs and CouchDB 3 no longer has; CouchDB 3 goes with Kazoo master only`,
+      example: "couchdb-2.3.1",
+    });
+  }
+  if (ring.rabbitmq === "4.3" && !ring.permitTransientQueues) {
+    found.push({
+      key: "rabbitmq",
+      expected:
+        "RabbitMQ 4.2 or below, or permitTransientQueues: true beside it: from 4.3 on RabbitMQ refuses the transient non-exclusive queues that Kazoo declares",
+      example: "4.2",
+    });
+  }
+  return found;
+}
+
+/** Plugins that a broker needs for Kazoo: 4.0 reads the management API, later ones declare consistent hash exchanges as well. */
+export function brokerPlugins(kazoo: KazooVersion): string[] {
+  const plugins = ["rabbitmq_management", "rabbitmq_prometheus"];
+  return kazoo === "4.0" ? plugins : [...plugins, "rabbitmq_consistent_hash_exchange"];
+}

@@ -1,0 +1,25 @@
+import { allConfig, isConfigSecret } from "@pulumi/pulumi/runtime/config";
+import { parsePlatform } from "./parse";
+import type { Platform } from "./platform";
+
+const prefix = "kazoo:";
+
+/**
+ * Reads the config of the stack that the engine runs: the only place where the program meets Pulumi config.
+ * @throws ConfigError with all problems of the config at once
+ */
+export function loadPlatform(): Platform {
+  const entries = Object.entries(allConfig()).filter(([key]) => key.startsWith(prefix));
+  const input = Object.fromEntries(entries.map(([key, value]) => [key.slice(prefix.length), structured(value)]));
+  const secretKeys = entries.filter(([key]) => isConfigSecret(key)).map(([key]) => key.slice(prefix.length));
+  return parsePlatform(input, new Set(secretKeys));
+}
+
+/** The engine hands mappings, numbers and booleans over as JSON text. */
+function structured(value: string): unknown {
+  try {
+    return JSON.parse(value);
+  } catch {
+    return value;
+  }
+}

@@ -1,0 +1,142 @@
+import { closest } from "fastest-levenshtein";
+import type { z } from "zod";
+import { check } from "./checks";
+import { oneOf, type IssueParams } from "./fields";
+import type { Platform } from "./platform";
+import { ConfigError, show, type Problem } from "./problem";
+import { schema, type Config } from "./schema";
+import { platformOf } from "./topology";
+
+type Issue = z.core.$ZodIssue;
+type Path = readonly PropertyKey[];
+
+/**
+ * Makes a Platform of a stack's config.
+ * @param input the keys of the config without `kazoo:`, structured as in YAML
+ * @param secretKeys those top-level keys that hold secrets
+ * @throws ConfigError with all problems of the config at once
+ */
+export function parsePlatform(input: unknown, secretKeys: ReadonlySet<string>): Platform {
+  const problems = secrecy(input, secretKeys);
+  const { config, issues } = parseWhatIsRight(input);
+  problems.push(...issues.flatMap((issue) => problemsOf(issue, input)));
+  if (config !== undefined) {
+    const platform = platformOf(config);
+    // What a broken key leads to is not told again: mending that key comes first.
+    const broken = problems.map((problem) => problem.key);
+    problems.push(
+      ...check(config, platform).filter(
+        (problem) => !broken.some((key) => problem.key.startsWith(key) || key.startsWith(`${problem.key}.`)),
+      ),
+    );
+    if (problems.length === 0) return deepFreeze(platform);
+  }
+  throw new ConfigError(problems);
+}
+
+/** Secrets where none belong, and plain text where only secrets belong. */
+function secrecy(input: unknown, secretKeys: ReadonlySet<string>): Problem[] {
+  const keys = typeof input === "object" && input !== null ? Object.keys(input) : [];
+  return keys.flatMap((name) => {
+    const key = `kazoo:${name}`;
+    if (name === "credentials" && !secretKeys.has(name)) {
+      return [
+        {
+          key,
+          found: "plain text",
+          expected: "Pulumi secrets, so that nobody who reads the stack's file reads them",
+          example: "pulumi config set --secret --path kazoo:credentials.main.cookie",
+        },
+      ];
+    }
+    if (name !== "credentials" && secretKeys.has(name)) {
+      return [
+        {
+          key,
+          found: "[secret]",
+          expected: "no secret here, since this key ends in plain in the cluster; secrets go to kazoo:credentials",
+          example: "kazoo:credentials: { main: { cookie: { secure: … } } }",
+        },
+      ];
+    }
+    return [];
+  });
+}
+
+/** The config as far as it is right, with all issues of its shape: what is wrong is cut out, so that the rest can still be checked. */
+function parseWhatIsRight(input: unknown): { config?: Config; issues: Issue[] } {
+  const issues: Issue[] = [];
+  let rest = structuredClone(input);
+  for (let round = 0; round < 8; round += 1) {
+    const result = schema.safeParse(rest);
+    if (result.success) return { config: result.data, issues };
+    issues.push(...(round === 0 ? result.error.issues : []));
+    for (const issue of result.error.issues) rest = cut(rest, issue);
+  }
+  return { issues };
+}
+
+function cut(root: unknown, issue: Issue): unknown {
+  if (issue.path.length === 0 && issue.code !== "unrecognized_keys") return undefined;
+  const parent = at(root, issue.code === "unrecognized_keys" ? issue.path : issue.path.slice(0, -1));
+  if (typeof parent !== "object" || parent === null) return root;
+  const keys = issue.code === "unrecognized_keys" ? issue.keys : [String(issue.path.at(-1))];
+  const present = keys.filter((key) => key in parent);
+  for (const key of present) delete (parent as Record<string, unknown>)[key];
+  // A required key that is missing: without it its whole mapping goes.
+  return present.length === 0 ? cut(root, { ...issue, code: "custom", path: issue.path.slice(0, -1) } as Issue) : root;
+}
+
+function at(root: unknown, path: Path): unknown {
+  return path.reduce<unknown>(
+    (node, key) =>
+      typeof node === "object" && node !== null ? (node as Record<PropertyKey, unknown>)[key] : undefined,
+    root,
+  );
+}
+
+function problemsOf(issue: Issue, input: unknown): Problem[] {
+  const key = keyOf(issue.path);
+  if (issue.code === "unrecognized_keys") {
+    const known = issue.message.replace(/^a mapping with the keys /, "").split(", ");
+    return issue.keys.map((name) => ({
+      key: key === "kazoo" ? `kazoo:${name}` : `${key}.${name}`,
+      found: "an unknown key",
+      expected: oneOf(known, name),
+      example: closest(name, known),
+    }));
+  }
+  const found = show(at(input, issue.path), key);
+  if (issue.code === "invalid_key")
+    return [
+      {
+        key,
+        found: show(issue.path.at(-1), ""),
+        expected:
+          "a name of lower-case letters, digits and dashes, at most 63 characters (variables: letters, digits and _)",
+        example: "us-east",
+      },
+    ];
+  const params = issue.code === "custom" ? (issue.params as IssueParams | undefined) : undefined;
+  return [
+    {
+      key,
+      found,
+      expected: params?.expected ?? issue.message,
+      example: params?.example ?? "see the config reference in README.md",
+    },
+  ];
+}
+
+function keyOf(path: Path): string {
+  const [first, ...rest] = path.map(String);
+  return first === undefined ? "kazoo" : [`kazoo:${first}`, ...rest].join(".");
+}
+
+function deepFreeze<T>(value: T): T {
+  if (typeof value === "object" && value !== null) {
+    Object.values(value).forEach(deepFreeze);
+    Object.freeze(value);
+  }
+  return value;
+}

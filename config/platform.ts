@@ -1,0 +1,127 @@
+import type { DatabaseKind, KazooVersion, RabbitmqVersion } from "./compatibility";
+import type { RunEnvironment } from "./environment";
+
+/** A stack's validated config: all that the program is a function of. Never changed once made; holds no secret but in `Ring.credentials`. */
+export interface Platform {
+  readonly image: string;
+  readonly images: { readonly rabbitmq?: string; readonly database?: string; readonly curl: string };
+  /** Whether what holds data is protected from deletion and replacement. */
+  readonly protect: boolean;
+  readonly clusters: Readonly<Record<string, Cluster>>;
+  readonly rings: Readonly<Record<string, Ring>>;
+  /** In the order of region and datacenter; nothing may depend on a zone's position. */
+  readonly zones: readonly Zone[];
+}
+
+/** A Kubernetes cluster, as its provider and its neighbours need to know it. */
+export interface Cluster {
+  readonly name: string;
+  /** `sandbox`: the embedded control plane; `kubernetes`: any other. */
+  readonly kind: "sandbox" | "kubernetes";
+  readonly context: string;
+  /** Path from the project's folder; where it is left out, `$KUBECONFIG` or `~/.kube/config` holds. */
+  readonly kubeconfig?: string;
+  readonly clusterDomain: string;
+  /** Network of the pods in CIDR notation. */
+  readonly podNetwork?: string;
+}
+
+/** One Kazoo system: what its zones share. */
+export interface Ring {
+  readonly name: string;
+  readonly kazoo: KazooVersion;
+  readonly database: DatabaseKind;
+  readonly rabbitmq: RabbitmqVersion;
+  readonly permitTransientQueues: boolean;
+  readonly quorum: Quorum;
+  /** Copies of each document by zone; left out in a ring of one zone. */
+  readonly placement?: Readonly<Record<string, number>>;
+  /** Given credentials; what is left out is made at random. Secret. */
+  readonly credentials: RingCredentials;
+  /** Names of the zones, in the order of `Platform.zones`. */
+  readonly zones: readonly string[];
+}
+
+/** Shards (q), copies (n), read and write quorum (r, w) of the database ring. */
+export interface Quorum {
+  readonly q: number;
+  readonly n: number;
+  readonly r: number;
+  readonly w: number;
+}
+
+/** Secrets of a ring, as an operator may give them. */
+export interface RingCredentials {
+  readonly cookie?: string;
+  readonly rabbitmq?: string;
+  readonly database?: string;
+}
+
+/** A datacenter. */
+export interface Zone {
+  /** Kazoo's zone: `REGION-DATACENTER` unless `KAZOO_ZONE` says otherwise. */
+  readonly name: string;
+  readonly region: string;
+  readonly datacenter: string;
+  /** Name of its cluster in `Platform.clusters`. */
+  readonly cluster: string;
+  /** Name of its ring in `Platform.rings`. */
+  readonly ring: string;
+  readonly namespace: string;
+  /** The run environment that the operator chose, over the seed's defaults; without hosts, which components know. */
+  readonly environment: RunEnvironment;
+  readonly mediaNetworks: readonly string[];
+  readonly kazoo: Workload & {
+    readonly service: {
+      readonly type: "ClusterIP" | "NodePort" | "LoadBalancer";
+      readonly annotations: Readonly<Record<string, string>>;
+    };
+  };
+  readonly rabbitmq: Omit<Workload, "replicas"> & Storage;
+  readonly database: Workload & Storage;
+}
+
+/** Pods of one kind in a datacenter. Quantities are canonical Kubernetes quantities. */
+export interface Workload {
+  readonly replicas: number;
+  readonly resources: {
+    readonly requests: { readonly cpu: string; readonly memory: string };
+    readonly limits: { readonly cpu?: string; readonly memory: string };
+  };
+}
+
+/** The volume of each pod. */
+export interface Storage {
+  readonly storage: string;
+  /** Left out: the cluster's default class. */
+  readonly storageClass?: string;
+}
+
+/** Hosts of a datacenter, all fully qualified: names that are the same from every zone of a ring. */
+export interface Hosts {
+  /** The Service, headless, of a broker. */
+  readonly broker: (role: "alpha" | "beta") => string;
+  /** The balanced Service of the database. */
+  readonly database: string;
+  /** The balanced Service of Kazoo. */
+  readonly kazoo: string;
+  /** DNS suffix of the pods behind a headless Service. */
+  readonly suffix: (service: "rabbitmq-alpha" | "rabbitmq-beta" | "bigcouch" | "kazoo-nodes") => string;
+  readonly databaseNodes: readonly string[];
+  readonly kazooNodes: readonly string[];
+}
+
+/** The hosts of a zone: `SERVICE.NAMESPACE.svc.DOMAIN`, and `POD.` before it for a node. */
+export function hostsOf(zone: Zone, cluster: Cluster): Hosts {
+  const service = (name: string) => `${name}.${zone.namespace}.svc.${cluster.clusterDomain}`;
+  const pods = (set: string, headless: string, count: number) =>
+    Array.from({ length: count }, (_, index) => `${set}-${index}.${service(headless)}`);
+  return {
+    broker: (role) => service(`rabbitmq-${role}`),
+    database: service("bigcouchbal"),
+    kazoo: service("kazoo"),
+    suffix: service,
+    databaseNodes: pods("bigcouch", "bigcouch", zone.database.replicas),
+    kazooNodes: pods("kazoo", "kazoo-nodes", zone.kazoo.replicas),
+  };
+}

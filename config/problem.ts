@@ -1,0 +1,35 @@
+/** One thing wrong with a stack's config, said so that its reader can mend it. */
+export interface Problem {
+  /** Where: the config key with its path, e.g. `kazoo:regions.us-east.cluster`. */
+  readonly key: string;
+  /** What stands there, shortened; never a secret. */
+  readonly found: string;
+  /** What should stand there, as a noun phrase, and why where that is not plain. */
+  readonly expected: string;
+  /** A value, or a line of YAML, that would be right. */
+  readonly example: string;
+}
+
+/** All problems of a stack's config together; thrown before anything is created. */
+export class ConfigError extends Error {
+  constructor(readonly problems: readonly Problem[]) {
+    super(
+      `${problems.length === 1 ? "1 problem" : `${problems.length} problems`} in the config of this stack:\n${problems.map(line).join("\n")}`,
+    );
+    this.name = "ConfigError";
+  }
+}
+
+function line(problem: Problem): string {
+  return `  ${problem.key}: found ${problem.found}; expected ${problem.expected}, for example: ${problem.example}`;
+}
+
+const longest = 80;
+
+/** Shows a config value in an error: JSON, on one line, at most 80 characters; values under `kazoo:credentials` are masked. */
+export function show(value: unknown, key: string): string {
+  if (value === undefined || value === null) return "nothing";
+  if (key.startsWith("kazoo:credentials.")) return "[secret]";
+  const text = JSON.stringify(value);
+  return text.length <= longest ? text : `${text.slice(0, longest - 1)}…`;
+}

@@ -1,0 +1,417 @@
+import { z } from "zod";
+import { databaseKind, kazooVersions, rabbitmqVersions } from "./compatibility";
+import { variables } from "./environment";
+import { dnsLabel, dnsName, field, imageReference, mapping, named, wholeNumber } from "./fields";
+import { bytes, cores } from "./quantity";
+
+/**
+ * The shape of a stack's config: every key below `kazoo:`. What must hold between keys is in checks.ts; what comes out is a Platform
+ * (platform.ts). The config reference of the README is generated from here.
+ */
+
+const label = "a name of lower-case letters, digits and dashes, at most 63 characters";
+
+const text = (pattern: RegExp) => z.string().regex(pattern);
+
+const version = <T extends string>(versions: readonly T[]) =>
+  z
+    .union([z.string(), z.number()])
+    .transform((found) => (typeof found === "number" && Number.isInteger(found) ? `${found}.0` : String(found)))
+    .pipe(z.enum(versions as readonly [T, ...T[]]));
+
+const image = (description: string, fallback: string) =>
+  field(imageReference, {
+    description,
+    expected: "an image reference, best pinned by digest",
+    example: fallback.startsWith("`") ? "couchdb:2.3.1" : fallback,
+    default: fallback,
+  });
+
+const cidr = z.union([z.cidrv4(), z.cidrv6()]);
+
+const amounts = (what: string, cpu: string, memory: string) =>
+  mapping(
+    {
+      cpu: field(cores, {
+        description: `Processor time, ${what}, in cores.`,
+        expected: "cores, as a number or in thousandths",
+        example: cpu,
+        default: cpu,
+      }).optional(),
+      memory: field(bytes, {
+        description: `Memory, ${what}.`,
+        expected: "an amount with a binary unit (Ki, Mi, Gi)",
+        example: "2Gi",
+        default: memory,
+      }).optional(),
+    },
+    `Resources ${what}.`,
+    `{ memory: 2Gi }`,
+  ).optional();
+
+const resources = (defaults: { cpu: string; memory: string; limit: string }) =>
+  mapping(
+    {
+      requests: amounts("asked for by each pod", defaults.cpu, defaults.memory),
+      limits: amounts("at most for each pod", "none", defaults.limit),
+    },
+    "What each pod asks for and gets at most.",
+    "{ requests: { cpu: 500m, memory: 1Gi } }",
+  ).optional();
+
+const storage = (fallback: string) => ({
+  storage: field(bytes, {
+    description: "Size of each pod's volume.",
+    expected: "an amount with a binary unit (Mi, Gi, Ti)",
+    example: fallback,
+    default: fallback,
+  }).optional(),
+  storageClass: field(dnsName, {
+    description:
+      "StorageClass of the volumes; one whose reclaim policy is `Retain` keeps data even when a claim is deleted.",
+    expected: "the name of a StorageClass",
+    example: "fast-retain",
+    default: "the cluster's default class",
+  }).optional(),
+});
+
+const replicas = (what: string, fallback: number) =>
+  field(wholeNumber(1, 99), {
+    description: `Number of ${what} in the datacenter.`,
+    expected: "a whole number from 1 to 99",
+    example: String(fallback),
+    default: String(fallback),
+  }).optional();
+
+/** Sizes used where a stack says nothing; the merge is in platform.ts. */
+export const sizes = {
+  kazoo: { cpu: "500m", memory: "1Gi", limit: "2Gi", replicas: 1 },
+  rabbitmq: { cpu: "250m", memory: "512Mi", limit: "1Gi", storage: "4Gi" },
+  database: { cpu: "500m", memory: "1Gi", limit: "2Gi", storage: "20Gi", replicas: 1 },
+} as const;
+
+const workloads = mapping(
+  {
+    kazoo: mapping(
+      {
+        replicas: replicas("Kazoo nodes", sizes.kazoo.replicas),
+        resources: resources(sizes.kazoo),
+        service: mapping(
+          {
+            type: field(z.enum(["ClusterIP", "NodePort", "LoadBalancer"]), {
+              description: "How the Service `kazoo` (Crossbar 8000, Blackhole 5555) is reached.",
+              expected: "one of ClusterIP, NodePort, LoadBalancer",
+              example: "LoadBalancer",
+              default: "ClusterIP",
+            }).optional(),
+            annotations: named(
+              z.string().max(317),
+              field(z.string(), { description: "Value of an annotation.", expected: "text", example: '"true"' }),
+              {
+                description: "Annotations of the Service `kazoo`, as a load balancer wants them.",
+                expected: "a mapping from annotations to text",
+                example: '{ example.com/internal: "true" }',
+              },
+            ).optional(),
+          },
+          "The Service `kazoo`.",
+          "{ type: LoadBalancer }",
+        ).optional(),
+      },
+      "The Kazoo nodes.",
+      "{ replicas: 2 }",
+    ).optional(),
+    rabbitmq: mapping(
+      { ...storage(sizes.rabbitmq.storage), resources: resources(sizes.rabbitmq) },
+      "Each of the two brokers.",
+      "{ storage: 8Gi }",
+    ).optional(),
+    database: mapping(
+      {
+        replicas: replicas("database nodes", sizes.database.replicas),
+        ...storage(sizes.database.storage),
+        resources: resources(sizes.database),
+      },
+      "The database's nodes.",
+      "{ replicas: 3, storage: 100Gi }",
+    ).optional(),
+  },
+  "Sizes of the workloads; for the platform, a region or a datacenter, the nearest wins key by key.",
+  "{ kazoo: { replicas: 2 } }",
+).optional();
+
+const environment = mapping(
+  { ...Object.fromEntries(Object.entries(variables).map(([name, schema]) => [name, schema.optional()])) } as {
+    [V in keyof typeof variables]: z.ZodOptional<(typeof variables)[V]>;
+  },
+  "Run environment of the Kazoo nodes; for the platform, a region or a datacenter, the nearest wins variable by variable.",
+  "{ KAZOO_LOG_LEVEL: debug }",
+).optional();
+
+const extraEnvironment = named(
+  text(/^[A-Za-z_][A-Za-z0-9_]*$/),
+  field(z.union([z.string(), z.number(), z.boolean()]).transform(String), {
+    description: "Value of a variable.",
+    expected: "text, a number, true or false",
+    example: '"value"',
+  }),
+  {
+    description:
+      "Variables outside the list above, passed to the Kazoo containers as they are. Not for secrets: it ends in a ConfigMap.",
+    expected: "a mapping from names of environment variables to values",
+    example: "{ TZ: America/New_York }",
+  },
+).optional();
+
+const mediaNetworks = field(z.array(cidr), {
+  description:
+    "Networks of the FreeSWITCH and Kamailio servers: they reach Kazoo's nodes and brokers, and Kazoo reaches them.",
+  expected: "a list of networks in CIDR notation",
+  example: "[192.0.2.0/24]",
+  default: "none",
+}).optional();
+
+const everyLevel = { workloads, environment, extraEnvironment, mediaNetworks };
+
+const clusterReference = field(dnsLabel, {
+  description: "Cluster, by its name in `kazoo:clusters`.",
+  expected: "the name of a cluster defined in kazoo:clusters",
+  example: "east",
+});
+
+const datacenter = mapping(
+  {
+    cluster: clusterReference.optional(),
+    ring: field(dnsLabel, {
+      description: "Ring that the datacenter belongs to, by its name in `kazoo:rings`.",
+      expected: "the name of a ring defined in kazoo:rings",
+      example: "main",
+      default: "a ring of its own",
+    }).optional(),
+    namespace: field(dnsLabel, {
+      description: "Namespace of all that the datacenter gets; part of every node's name, so it is for good.",
+      expected: label,
+      example: "us-east-nyc",
+      default: "the zone's name",
+    }).optional(),
+    ...everyLevel,
+  },
+  "A datacenter: one zone, with a full set of workloads.",
+  "{ ring: main }",
+);
+
+const region = mapping(
+  {
+    cluster: clusterReference.optional(),
+    datacenters: named(dnsLabel, datacenter, {
+      description: "The region's datacenters, by `DATACENTER`.",
+      expected: `a mapping from datacenters (each ${label}) to what they hold`,
+      example: "{ nyc: { ring: main } }",
+    }),
+    ...everyLevel,
+  },
+  "A region.",
+  "{ cluster: east, datacenters: { nyc: {} } }",
+);
+
+const cluster = mapping(
+  {
+    sandbox: field(z.literal(true), {
+      description: "The embedded control plane whose nodes are simulated; instead of `context`.",
+      expected: "true, or a context instead of it",
+      example: "true",
+    }).optional(),
+    context: field(z.string().min(1), {
+      description: "Context of the kubeconfig that leads to the cluster.",
+      expected: "the name of a context in your kubeconfig",
+      example: "prod-east",
+    }).optional(),
+    kubeconfig: field(z.string().min(1), {
+      description: "Path of the kubeconfig, from the project's folder.",
+      expected: "the path of a kubeconfig file",
+      example: "./kubeconfig.yaml",
+      default: "`$KUBECONFIG`, else `~/.kube/config`",
+    }).optional(),
+    clusterDomain: field(dnsName, {
+      description:
+        "DNS domain of the cluster; part of every node's name, so it is for good. A ring over several clusters needs another in each.",
+      expected: "a DNS domain",
+      example: "east.internal",
+      default: "cluster.local",
+    }).optional(),
+    podNetwork: field(cidr, {
+      description:
+        "Network of the cluster's pods, routed to the ring's other clusters; needed where a ring spans several.",
+      expected: "a network in CIDR notation",
+      example: "10.8.0.0/14",
+    }).optional(),
+  },
+  "A Kubernetes cluster: `sandbox: true` or a `context`.",
+  "{ context: prod-east, clusterDomain: east.internal }",
+);
+
+const count = (description: string, fallback: string) =>
+  field(wholeNumber(1, 99), {
+    description,
+    expected: "a whole number from 1 to 99",
+    example: "3",
+    default: fallback,
+  }).optional();
+
+const ring = mapping(
+  {
+    kazoo: field(version(kazooVersions), {
+      description: "Kazoo's version.",
+      expected: `one of ${kazooVersions.join(", ")}`,
+      example: '"4.3"',
+      default: '"4.3"',
+    }).optional(),
+    database: field(
+      z.string().refine((found) => databaseKind(found) !== undefined),
+      {
+        description: "The database, by engine and version.",
+        expected: "bigcouch-0.4.x, couchdb-2.x.y or couchdb-3.x.y",
+        example: "couchdb-2.3.1",
+        default: "couchdb-2.3.1",
+      },
+    ).optional(),
+    rabbitmq: field(version(rabbitmqVersions), {
+      description: "RabbitMQ's series.",
+      expected: `one of ${rabbitmqVersions.join(", ")}, in quotes, so that YAML does not read 3.10 as 3.1`,
+      example: '"3.13"',
+      default: '"3.13"',
+    }).optional(),
+    permitTransientQueues: field(z.boolean(), {
+      description:
+        "Whether brokers permit transient non-exclusive queues (`deprecated_features.permit.transient_nonexcl_queues`); RabbitMQ 4.3 needs it for Kazoo.",
+      expected: "true or false, without quotes",
+      example: "true",
+      default: "false",
+    }).optional(),
+    quorum: mapping(
+      {
+        q: count("Shards of each database.", "3, or 1 on a single node"),
+        n: count(
+          "Copies of each document.",
+          "the placement's sum; without one 3, or the number of nodes where that is lower",
+        ),
+        r: count("Copies that must agree on a read.", "2, or n where that is lower"),
+        w: count("Copies that must agree on a write.", "2, or n where that is lower"),
+      },
+      "Shards, copies and quorums of the database ring; they hold for databases made afterwards.",
+      "{ q: 3, n: 3, r: 2, w: 2 }",
+    ).optional(),
+    placement: named(
+      dnsLabel,
+      field(wholeNumber(1, 9), {
+        description: "Copies kept in a zone.",
+        expected: "a whole number from 1 to 9",
+        example: "2",
+      }),
+      {
+        description:
+          "Copies of each document by zone. In a ring of two zones 2 each (as far as they have nodes), of more 1 each, unless given.",
+        expected: "a mapping from the ring's zones to numbers of copies",
+        example: "{ us-east-nyc: 2, us-east-bos: 2 }",
+      },
+    ).optional(),
+  },
+  "A ring: the zones that are one Kazoo system and share database, cookie and credentials.",
+  "{ kazoo: 4.3, database: couchdb-2.3.1 }",
+);
+
+const secret = (description: string, pattern: RegExp, expected: string) =>
+  field(text(pattern), {
+    description,
+    expected,
+    example: "pulumi config set --secret --path kazoo:credentials.main.cookie",
+    default: "random",
+  }).optional();
+
+const password = /^[A-Za-z0-9._~-]{8,128}$/;
+
+const credentials = named(
+  dnsLabel,
+  mapping(
+    {
+      cookie: secret(
+        "Erlang cookie of the Kazoo nodes.",
+        /^[A-Za-z0-9_.-]{16,255}$/,
+        "16 to 255 letters, digits, `_`, `.` or `-`",
+      ),
+      rabbitmq: secret(
+        "Password of the brokers' user `kazoo`.",
+        password,
+        "8 to 128 letters, digits, `.`, `_`, `~` or `-`",
+      ),
+      database: secret(
+        "Password of the database's administrator `kazoo`.",
+        password,
+        "8 to 128 letters, digits, `.`, `_`, `~` or `-`",
+      ),
+    },
+    "Credentials of a ring that exist already, as when a live system is taken over; what is left out is made at random and kept.",
+    "{ cookie: { secure: … } }",
+  ),
+  {
+    description: "Credentials by ring (a datacenter without a ring: by its zone). Only as Pulumi secrets.",
+    expected: "a mapping from rings to their credentials",
+    example: "{ main: { cookie: { secure: … } } }",
+  },
+).optional();
+
+/** All config keys of a stack, without the prefix `kazoo:`. */
+export const schema = mapping(
+  {
+    image: mapping(
+      { prebuilt: image("The Kazoo image, by name or digest.", "callforamerica/kazoo:4").optional() },
+      "The Kazoo image.",
+      "{ prebuilt: callforamerica/kazoo:4 }",
+    ).optional(),
+    images: mapping(
+      {
+        rabbitmq: image("Image of the brokers.", "`rabbitmq:VERSION-management`").optional(),
+        database: image("Image of the database; BigCouch has no default.", "`couchdb:VERSION`").optional(),
+        curl: image(
+          "Image with `sh` and `curl` for the Job that joins the database's nodes.",
+          "curlimages/curl:8.11.1",
+        ).optional(),
+      },
+      "Other images, as when they come from a mirror.",
+      "{ rabbitmq: mirror.example.com/rabbitmq:3.13-management }",
+    ).optional(),
+    protect: field(z.boolean(), {
+      description:
+        "Whether Pulumi refuses to delete or replace what holds data: cookie, credentials, namespaces, brokers, databases. False only for throw-away stacks.",
+      expected: "true or false, without quotes",
+      example: "false",
+      default: "true",
+    }).optional(),
+    clusters: named(dnsLabel, cluster, {
+      description: "The clusters, by a name of your choice.",
+      expected: `a mapping from names (each ${label}) to clusters`,
+      example: "{ east: { context: prod-east } }",
+    }),
+    rings: named(dnsLabel, ring, {
+      description: "The rings, by a name of your choice.",
+      expected: `a mapping from names (each ${label}) to rings`,
+      example: '{ main: { kazoo: "4.3" } }',
+    }).optional(),
+    regions: named(dnsLabel, region, {
+      description: "The regions, by `REGION`.",
+      expected: `a mapping from regions (each ${label}) to what they hold`,
+      example: "{ us-east: { cluster: east, datacenters: { nyc: {} } } }",
+    }),
+    credentials,
+    ...everyLevel,
+  },
+  "The stack.",
+  "clusters: { local: { sandbox: true } }",
+);
+
+export type Config = z.output<typeof schema>;
+export type DatacenterConfig = z.output<typeof datacenter>;
+export type RegionConfig = z.output<typeof region>;
+export type RingConfig = z.output<typeof ring>;
+export type ClusterConfig = z.output<typeof cluster>;
+export type WorkloadsConfig = NonNullable<z.output<typeof workloads>>;

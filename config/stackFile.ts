@@ -1,0 +1,53 @@
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { parse } from "yaml";
+import { UserError } from "../cli/terminal";
+import { parsePlatform } from "./parse";
+import type { Platform } from "./platform";
+
+const prefix = "kazoo:";
+
+/**
+ * Reads the config of a stack from its file, without the engine: for commands that must know a stack's clusters before it runs.
+ * Encrypted values stay closed; a placeholder of the right form stands for each.
+ * @param project the project's folder
+ * @param stack the stack's name, with or without its organization
+ * @throws UserError where there is no such file; ConfigError with all problems of the config
+ */
+export function readStackFile(project: string, stack: string): Platform {
+  const name = stack.split("/").at(-1) ?? stack;
+  const path = join(project, `Pulumi.${name}.yaml`);
+  if (!existsSync(path)) {
+    const known = readdirSync(project).flatMap((file) => /^Pulumi\.(.+)\.yaml$/.exec(file)?.[1] ?? []);
+    throw new UserError(
+      `there is no stack ${name}: Pulumi.${name}.yaml is missing`,
+      `choose one of ${known.join(", ")} with STACK=, or write that file`,
+    );
+  }
+  const file = (parse(readFileSync(path, "utf8")) ?? {}) as { config?: Record<string, unknown> };
+  const secretKeys = new Set<string>();
+  const input: Record<string, unknown> = {};
+  for (const [key, value] of Object.entries(file.config ?? {}).filter(([candidate]) => candidate.startsWith(prefix))) {
+    const bare = key.slice(prefix.length);
+    input[bare] = opened(value, () => secretKeys.add(bare));
+    if (bare === "credentials" && holdsPlainText(value)) secretKeys.delete(bare);
+  }
+  return parsePlatform(input, secretKeys);
+}
+
+/** Sixteen characters: right for a cookie and for a password. */
+const placeholder = "encrypted-secret";
+
+function opened(value: unknown, onSecret: () => void): unknown {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return value;
+  if ("secure" in value) {
+    onSecret();
+    return placeholder;
+  }
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, opened(inner, onSecret)]));
+}
+
+function holdsPlainText(value: unknown): boolean {
+  if (typeof value !== "object" || value === null) return true;
+  return !("secure" in value) && Object.values(value).some(holdsPlainText);
+}

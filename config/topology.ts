@@ -1,0 +1,183 @@
+import { databaseKind, type DatabaseKind } from "./compatibility";
+import { defaultEnvironment, type RunEnvironment } from "./environment";
+import type { Cluster, Platform, Quorum, Ring, Workload, Zone } from "./platform";
+import {
+  sizes,
+  type ClusterConfig,
+  type Config,
+  type DatacenterConfig,
+  type RegionConfig,
+  type RingConfig,
+  type WorkloadsConfig,
+} from "./schema";
+
+/** Makes a Platform of a config whose shape is right: regions x datacenters, defaults filled in, the nearest level winning. */
+export function platformOf(config: Config): Platform {
+  const zones = Object.entries(config.regions)
+    .flatMap(([regionName, region]) =>
+      Object.entries(region.datacenters).map(([name, datacenter]) =>
+        zoneOf(config, regionName, region, name, datacenter),
+      ),
+    )
+    .sort((a, b) => (a.region === b.region ? compare(a.datacenter, b.datacenter) : compare(a.region, b.region)));
+  const ringNames = [...new Set(zones.map((zone) => zone.ring))];
+  return {
+    image: config.image?.prebuilt ?? "callforamerica/kazoo:4",
+    images: { curl: "curlimages/curl:8.11.1", ...defined(config.images ?? {}) },
+    protect: config.protect ?? true,
+    clusters: Object.fromEntries(
+      Object.entries(config.clusters).map(([name, cluster]) => [name, clusterOf(name, cluster)]),
+    ),
+    rings: Object.fromEntries(
+      ringNames.map((name) => [
+        name,
+        ringOf(
+          name,
+          config.rings?.[name] ?? {},
+          zones.filter((zone) => zone.ring === name),
+          defined(config.credentials?.[name] ?? {}),
+        ),
+      ]),
+    ),
+    zones,
+  };
+}
+
+const compare = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
+
+function clusterOf(name: string, config: ClusterConfig): Cluster {
+  const common = {
+    name,
+    clusterDomain: config.clusterDomain ?? "cluster.local",
+    ...defined({ podNetwork: config.podNetwork }),
+  };
+  return config.sandbox === true
+    ? { ...common, kind: "sandbox", context: `sandbox-${name}`, kubeconfig: ".sandbox/kubeconfig" }
+    : { ...common, kind: "kubernetes", context: config.context ?? "", ...defined({ kubeconfig: config.kubeconfig }) };
+}
+
+function zoneOf(
+  config: Config,
+  regionName: string,
+  region: RegionConfig,
+  name: string,
+  datacenter: DatacenterConfig,
+): Zone {
+  const levels = [config, region, datacenter];
+  const chosen = Object.assign({}, ...levels.map((level) => level.environment ?? {})) as Record<
+    string,
+    string | number | boolean
+  >;
+  const zone = String(chosen.KAZOO_ZONE ?? `${regionName}-${name}`);
+  const environment: RunEnvironment = {
+    ...defaultEnvironment,
+    ...Object.fromEntries(Object.entries(chosen).map(([variable, value]) => [variable, String(value)])),
+    ...(Object.assign({}, ...levels.map((level) => level.extraEnvironment ?? {})) as Record<string, string>),
+    REGION: regionName,
+    DATACENTER: name,
+    KAZOO_ZONE: zone,
+  };
+  return {
+    name: zone,
+    region: regionName,
+    datacenter: name,
+    cluster: datacenter.cluster ?? region.cluster ?? "",
+    ring: datacenter.ring ?? zone,
+    namespace: datacenter.namespace ?? zone,
+    environment,
+    mediaNetworks: datacenter.mediaNetworks ?? region.mediaNetworks ?? config.mediaNetworks ?? [],
+    ...workloadsOf(levels.map((level) => level.workloads ?? {})),
+  };
+}
+
+function workloadsOf(levels: readonly WorkloadsConfig[]): Pick<Zone, "kazoo" | "rabbitmq" | "database"> {
+  const merged = levels.reduce(merge, {} as WorkloadsConfig);
+  const { kazoo = {}, rabbitmq = {}, database = {} } = merged;
+  return {
+    kazoo: {
+      replicas: kazoo.replicas ?? sizes.kazoo.replicas,
+      resources: resourcesOf(kazoo.resources, sizes.kazoo),
+      service: { type: kazoo.service?.type ?? "ClusterIP", annotations: kazoo.service?.annotations ?? {} },
+    },
+    rabbitmq: {
+      storage: rabbitmq.storage ?? sizes.rabbitmq.storage,
+      ...defined({ storageClass: rabbitmq.storageClass }),
+      resources: resourcesOf(rabbitmq.resources, sizes.rabbitmq),
+    },
+    database: {
+      replicas: database.replicas ?? sizes.database.replicas,
+      storage: database.storage ?? sizes.database.storage,
+      ...defined({ storageClass: database.storageClass }),
+      resources: resourcesOf(database.resources, sizes.database),
+    },
+  };
+}
+
+type ResourcesConfig = NonNullable<NonNullable<WorkloadsConfig["kazoo"]>["resources"]>;
+
+function resourcesOf(
+  config: ResourcesConfig | undefined,
+  size: { cpu: string; memory: string; limit: string },
+): Workload["resources"] {
+  return {
+    requests: { cpu: config?.requests?.cpu ?? size.cpu, memory: config?.requests?.memory ?? size.memory },
+    limits: { ...defined({ cpu: config?.limits?.cpu }), memory: config?.limits?.memory ?? size.limit },
+  };
+}
+
+function ringOf(name: string, config: RingConfig, zones: readonly Zone[], credentials: Ring["credentials"]): Ring {
+  const nodes = zones.reduce((sum, zone) => sum + zone.database.replicas, 0);
+  const placement = config.placement ?? defaultPlacement(zones);
+  return {
+    name,
+    kazoo: config.kazoo ?? "4.3",
+    database: databaseKind(config.database ?? "couchdb-2.3.1") as DatabaseKind,
+    rabbitmq: config.rabbitmq ?? "3.13",
+    permitTransientQueues: config.permitTransientQueues ?? false,
+    quorum: quorumOf(config.quorum ?? {}, nodes, placement),
+    ...defined({ placement }),
+    credentials,
+    zones: zones.map((zone) => zone.name),
+  };
+}
+
+/** Two copies in each of two zones, so that either keeps its quorum of 2 when cut off; one in each of more (2600Hz's figures). */
+function defaultPlacement(zones: readonly Zone[]): Record<string, number> | undefined {
+  if (zones.length < 2) return undefined;
+  return Object.fromEntries(
+    zones.map((zone) => [zone.name, zones.length === 2 ? Math.min(2, zone.database.replicas) : 1]),
+  );
+}
+
+/** 2600Hz's figures q=3 n=3 r=2 w=2 as far as there are nodes; a single node has 1 of each. */
+function quorumOf(
+  config: NonNullable<RingConfig["quorum"]>,
+  nodes: number,
+  placement: Record<string, number> | undefined,
+): Quorum {
+  const placed =
+    placement === undefined ? undefined : Object.values(placement).reduce((sum, copies) => sum + copies, 0);
+  const n = config.n ?? placed ?? Math.min(3, nodes);
+  return { q: config.q ?? (nodes === 1 ? 1 : 3), n, r: config.r ?? Math.min(2, n), w: config.w ?? Math.min(2, n) };
+}
+
+/** The nearer level's keys over the farther one's, mapping by mapping. */
+function merge<T>(far: T, near: T): T {
+  if (!isMapping(far) || !isMapping(near)) return near;
+  const merged: Record<string, unknown> = { ...far };
+  for (const [key, value] of Object.entries(near)) {
+    if (value !== undefined) merged[key] = key in merged ? merge(merged[key], value) : value;
+  }
+  return merged as T;
+}
+
+function isMapping(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+type Defined<T> = { [K in keyof T]?: Exclude<T[K], undefined> };
+
+/** Leaves out the keys that are undefined. */
+function defined<T extends object>(value: T): Defined<T> {
+  return Object.fromEntries(Object.entries(value).filter(([, content]) => content !== undefined)) as Defined<T>;
+}
