@@ -74,17 +74,6 @@ function references(config: Config): Problem[] {
       problem("kazoo:regions", {}, "at least one region", "{ us-east: { cluster: east, datacenters: { nyc: {} } } }"),
     );
   }
-  const unused = (key: string, names: readonly string[], used: ReadonlySet<string>) =>
-    names
-      .filter((name) => !used.has(name))
-      .map((name) =>
-        problem(
-          `${key}.${name}`,
-          name,
-          "a name that a datacenter uses",
-          `remove it, or use it: ${oneOf([...used].sort())} is used`,
-        ),
-      );
   if (problems.length > 0) return [...new Map(problems.map((found) => [found.key, found])).values()];
   const used = [...usedRings].sort();
   return [

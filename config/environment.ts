@@ -94,7 +94,7 @@ export type Environment = { readonly [V in keyof typeof variables]?: string | nu
 /** What the containers get: text. */
 export type RunEnvironment = Readonly<Record<string, string>>;
 
-/** The seed's defaults, as text; `KAZOO_ZONE` has none, since it follows from region and datacenter. */
+/** The seed's defaults, as text. Zone, hosts and ports have none here: they follow from the topology. */
 export const defaultEnvironment: RunEnvironment = {
   ERLANG_VM: "kazoo_apps",
   ERLANG_THREADS: "25",
@@ -102,11 +102,6 @@ export const defaultEnvironment: RunEnvironment = {
   KAZOO_LOG_COLOR: "true",
   KAZOO_SASL_ERRLOG_TYPE: "error",
   KAZOO_SASL_ERROR_LOGGER: "tty",
-  BIGCOUCH_HOST: "bigcouchbal",
-  BIGCOUCH_DATA_PORT: "5984",
-  BIGCOUCH_ADMIN_PORT: "5986",
   BIGCOUCH_COMPACT_AUTOMATICALLY: "true",
-  KAZOO_AMQP_HOST: "rabbitmq-alpha",
-  KAZOO_SECONDARY_AMQP_HOST: "rabbitmq-beta",
   KUBERNETES_HOSTNAME_FIX: "false",
 };

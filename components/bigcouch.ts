@@ -1,0 +1,174 @@
+import * as k8s from "@pulumi/kubernetes";
+import * as pulumi from "@pulumi/pulumi";
+import type { DatabaseKind } from "../config/compatibility";
+import type { Ring, Zone } from "../config/platform";
+import { selectorLabels, spread, workloadLabels } from "./labels";
+import { volumeClaim } from "./rabbitmq";
+import { containerSecurity, podSecurity, users } from "./security";
+
+export interface BigCouchArgs {
+  readonly namespace: pulumi.Input<string>;
+  /** DNS suffix of the pods: `bigcouch.NAMESPACE.svc.DOMAIN`. */
+  readonly suffix: string;
+  readonly image: string;
+  readonly kind: DatabaseKind;
+  readonly quorum: Ring["quorum"];
+  /** Copies of each document by zone; left out in a ring of one zone. */
+  readonly placement?: Ring["placement"];
+  /** Secret with the keys `username`, `password` and `cookie`. */
+  readonly credentialsSecret: pulumi.Input<string>;
+  readonly size: Zone["database"];
+  /** Whether Pulumi refuses to delete or replace the database. */
+  readonly protect: boolean;
+}
+
+/** Port of the database's clustered HTTP interface. */
+export const databasePort = 5984;
+
+/**
+ * The database nodes of a datacenter, BigCouch or CouchDB: the headless Service `bigcouch` gives them their names, `bigcouchbal` balances over them.
+ * They are one ring with the nodes of the ring's other zones once the join Job has run.
+ */
+export class BigCouch extends pulumi.ComponentResource {
+  readonly statefulSet: k8s.apps.v1.StatefulSet;
+
+  constructor(name: string, args: BigCouchArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("kazoo:index:BigCouch", name, {}, opts);
+    const parent = { parent: this };
+    const { kind } = args;
+    const labels = workloadLabels("bigcouch");
+    const selector = selectorLabels("bigcouch");
+    const metadata = { name: "bigcouch", namespace: args.namespace, labels };
+
+    const config = new k8s.core.v1.ConfigMap(
+      `${name}-config`,
+      { metadata: { namespace: args.namespace, labels }, immutable: true, data: { "kazoo.ini": databaseConfig(args) } },
+      parent,
+    );
+    const ports = [
+      { name: "data", port: databasePort, targetPort: "data" },
+      ...(kind.adminPort === undefined ? [] : [{ name: "admin", port: kind.adminPort, targetPort: "admin" }]),
+    ];
+    const headless = new k8s.core.v1.Service(
+      `${name}-headless`,
+      // Nodes must find each other before any is ready, or none ever is.
+      { metadata, spec: { clusterIP: "None", publishNotReadyAddresses: true, selector, ports } },
+      parent,
+    );
+    new k8s.core.v1.Service(
+      `${name}-balanced`,
+      { metadata: { ...metadata, name: "bigcouchbal" }, spec: { selector, ports } },
+      parent,
+    );
+    const account = new k8s.core.v1.ServiceAccount(
+      `${name}-account`,
+      { metadata, automountServiceAccountToken: false },
+      parent,
+    );
+    new k8s.policy.v1.PodDisruptionBudget(
+      `${name}-disruption`,
+      {
+        metadata,
+        spec: { maxUnavailable: 1, unhealthyPodEvictionPolicy: "AlwaysAllow", selector: { matchLabels: selector } },
+      },
+      parent,
+    );
+    const credential = (key: string) => ({ secretKeyRef: { name: args.credentialsSecret, key } });
+
+    this.statefulSet = new k8s.apps.v1.StatefulSet(
+      `${name}-nodes`,
+      {
+        metadata,
+        spec: {
+          serviceName: headless.metadata.name,
+          replicas: args.size.replicas,
+          // Nodes start together: a node may wait for its peers.
+          podManagementPolicy: "Parallel",
+          selector: { matchLabels: selector },
+          persistentVolumeClaimRetentionPolicy: { whenDeleted: "Retain", whenScaled: "Retain" },
+          template: {
+            metadata: { labels },
+            spec: {
+              serviceAccountName: account.metadata.name,
+              automountServiceAccountToken: false,
+              enableServiceLinks: false,
+              securityContext: podSecurity(users.database),
+              topologySpreadConstraints: spread(selector),
+              terminationGracePeriodSeconds: 60,
+              containers: [
+                {
+                  name: "bigcouch",
+                  image: args.image,
+                  env: [
+                    { name: "POD_NAME", valueFrom: { fieldRef: { fieldPath: "metadata.name" } } },
+                    { name: "COUCHDB_USER", valueFrom: credential("username") },
+                    { name: "COUCHDB_PASSWORD", valueFrom: credential("password") },
+                    { name: "DATABASE_COOKIE", valueFrom: credential("cookie") },
+                    { name: "ERL_FLAGS", value: erlangFlags(args) },
+                  ],
+                  ports: [
+                    { name: "data", containerPort: databasePort },
+                    ...(kind.adminPort === undefined ? [] : [{ name: "admin", containerPort: kind.adminPort }]),
+                  ],
+                  startupProbe: { tcpSocket: { port: "data" }, periodSeconds: 5, failureThreshold: 120 },
+                  livenessProbe: { tcpSocket: { port: "data" }, periodSeconds: 30, timeoutSeconds: 10 },
+                  readinessProbe: {
+                    // BigCouch 0.4 has no /_up; its welcome page answers when the node serves.
+                    httpGet: { path: kind.engine === "bigcouch" ? "/" : "/_up", port: "data" },
+                    periodSeconds: 10,
+                    timeoutSeconds: 5,
+                  },
+                  resources: args.size.resources,
+                  securityContext: containerSecurity(false),
+                  volumeMounts: [
+                    { name: "data", mountPath: `/opt/${kind.nodeName}/data` },
+                    {
+                      name: "config",
+                      mountPath: `/opt/${kind.nodeName}/etc/default.d/kazoo.ini`,
+                      subPath: "kazoo.ini",
+                      readOnly: true,
+                    },
+                  ],
+                },
+              ],
+              volumes: [{ name: "config", configMap: { name: config.metadata.name } }],
+            },
+          },
+          volumeClaimTemplates: [volumeClaim("data", labels, args.size)],
+        },
+      },
+      { ...parent, protect: args.protect },
+    );
+    this.registerOutputs({ statefulSet: this.statefulSet });
+  }
+}
+
+/** The node's full name, its cookie and its ports of Erlang distribution; flags override the image's vm.args, which a non-root user can't edit. */
+function erlangFlags({ kind, suffix }: BigCouchArgs): string {
+  const { first, last } = kind.distribution;
+  return `-name ${kind.nodeName}@$(POD_NAME).${suffix} -setcookie $(DATABASE_COOKIE) -kernel inet_dist_listen_min ${first} inet_dist_listen_max ${last}`;
+}
+
+function databaseConfig({ kind, quorum, placement }: BigCouchArgs): string {
+  const { q, n, r, w } = quorum;
+  return [
+    "[cluster]",
+    `q = ${q}`,
+    `n = ${n}`,
+    `r = ${r}`,
+    `w = ${w}`,
+    ...(placement === undefined
+      ? []
+      : [
+          `placement = ${Object.entries(placement)
+            .map(([zone, copies]) => `${zone}:${copies}`)
+            .join(",")}`,
+        ]),
+    "",
+    "[chttpd]",
+    "bind_address = 0.0.0.0",
+    `port = ${databasePort}`,
+    ...(kind.adminPort === undefined ? [] : ["", "[httpd]", "bind_address = 0.0.0.0", `port = ${kind.adminPort}`]),
+    "",
+  ].join("\n");
+}

@@ -1,0 +1,155 @@
+import * as k8s from "@pulumi/kubernetes";
+import * as pulumi from "@pulumi/pulumi";
+import * as random from "@pulumi/random";
+import { brokerPlugins } from "../config/compatibility";
+import { hostsOf, type Cluster, type Platform, type Ring, type Zone } from "../config/platform";
+import { BigCouch } from "./bigcouch";
+import { JoinJob } from "./joinJob";
+import { namespaceLabels, workloadLabels } from "./labels";
+import { NetworkPolicies } from "./networkPolicies";
+import { RabbitMQ } from "./rabbitmq";
+import { userName, type RingCredentials } from "./ring";
+
+export interface DatacenterArgs {
+  readonly zone: Zone;
+  readonly cluster: Cluster;
+  readonly ring: Ring;
+  readonly credentials: RingCredentials;
+  readonly images: Platform["images"];
+  /** All database nodes of the ring, with their zones. */
+  readonly databaseNodes: readonly { readonly host: string; readonly zone: string }[];
+  /** Networks of the pods of the ring's other clusters, in CIDR notation. */
+  readonly otherClusters: readonly string[];
+  /** Whether Pulumi refuses to delete or replace what holds data. */
+  readonly protect: boolean;
+}
+
+/** A datacenter: a namespace with its credentials, policies, two brokers and database nodes that have joined their ring. Kazoo comes on top. */
+export class Datacenter extends pulumi.ComponentResource {
+  readonly namespace: pulumi.Output<string>;
+  /** Secret `erlang-cookie`, key `cookie`. */
+  readonly cookieSecret: pulumi.Output<string>;
+  /** Secret `rabbitmq`, keys `username` and `password`. */
+  readonly brokerSecret: pulumi.Output<string>;
+  /** Secret `bigcouch`, keys `username`, `password` and `cookie`. */
+  readonly databaseSecret: pulumi.Output<string>;
+  /** What must be ready before the zone's Kazoo starts. */
+  readonly stores: readonly pulumi.Resource[];
+
+  constructor(name: string, args: DatacenterArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("kazoo:index:Datacenter", name, {}, opts);
+    const { zone, cluster, ring, credentials, images, protect } = args;
+    const parent = { parent: this };
+    const hosts = hostsOf(zone, cluster);
+
+    // Database nodes are known by names that hold namespace and domain: other ones would leave the data behind. Where stores are protected,
+    // the engine refuses the replacement that a change asks for here.
+    const names = new random.RandomId(
+      `${name}-database-names`,
+      { byteLength: 4, keepers: { suffix: hosts.suffix("bigcouch"), node: ring.database.nodeName } },
+      { ...parent, protect },
+    );
+    this.namespace = new k8s.core.v1.Namespace(
+      `${name}-namespace`,
+      { metadata: { name: zone.namespace, labels: { ...namespaceLabels(zone), ...podSecurityLabels } } },
+      { ...parent, protect, dependsOn: names },
+    ).metadata.name;
+
+    const secret = (secretName: string, stringData: Record<string, pulumi.Input<string>>) =>
+      new k8s.core.v1.Secret(
+        `${name}-${secretName}`,
+        {
+          metadata: { name: secretName, namespace: this.namespace, labels: { "app.kubernetes.io/part-of": "kazoo" } },
+          type: "Opaque",
+          stringData,
+        },
+        { ...parent, protect },
+      ).metadata.name;
+    this.cookieSecret = secret("erlang-cookie", { cookie: credentials.cookie });
+    this.brokerSecret = secret("rabbitmq", { username: userName, password: credentials.rabbitmq });
+    this.databaseSecret = secret("bigcouch", {
+      username: userName,
+      password: credentials.database,
+      cookie: credentials.databaseCookie,
+    });
+
+    new NetworkPolicies(
+      `${name}-network`,
+      {
+        namespace: this.namespace,
+        ring: ring.name,
+        otherClusters: args.otherClusters,
+        mediaNetworks: zone.mediaNetworks,
+        database: ring.database,
+      },
+      parent,
+    );
+
+    const brokers = (["alpha", "beta"] as const).map(
+      (role) =>
+        new RabbitMQ(
+          `${name}-rabbitmq-${role}`,
+          {
+            namespace: this.namespace,
+            role,
+            suffix: hosts.suffix(`rabbitmq-${role}`),
+            image: images.rabbitmq ?? `rabbitmq:${ring.rabbitmq}-management`,
+            plugins: brokerPlugins(ring.kazoo),
+            permitTransientQueues: ring.permitTransientQueues,
+            credentialsSecret: this.brokerSecret,
+            size: zone.rabbitmq,
+            protect,
+          },
+          parent,
+        ),
+    );
+    // Over both brokers: a drain takes one at a time, never the pair.
+    new k8s.policy.v1.PodDisruptionBudget(
+      `${name}-rabbitmq-disruption`,
+      {
+        metadata: { name: "rabbitmq", namespace: this.namespace, labels: workloadLabels("rabbitmq") },
+        spec: {
+          maxUnavailable: 1,
+          unhealthyPodEvictionPolicy: "AlwaysAllow",
+          selector: { matchLabels: { "app.kubernetes.io/name": "rabbitmq" } },
+        },
+      },
+      parent,
+    );
+
+    const database = new BigCouch(
+      `${name}-bigcouch`,
+      {
+        namespace: this.namespace,
+        suffix: hosts.suffix("bigcouch"),
+        image: images.database ?? ring.database.version.replace("-", ":"),
+        kind: ring.database,
+        quorum: ring.quorum,
+        ...(ring.placement === undefined ? {} : { placement: ring.placement }),
+        credentialsSecret: this.databaseSecret,
+        size: zone.database,
+        protect,
+      },
+      parent,
+    );
+    const join = new JoinJob(
+      `${name}-bigcouch-join`,
+      {
+        namespace: this.namespace,
+        image: images.curl,
+        kind: ring.database,
+        host: hosts.databaseNodes[0] ?? hosts.database,
+        nodes: args.databaseNodes.map((node) => ({ ...node, own: node.zone === zone.name })),
+        credentialsSecret: this.databaseSecret,
+      },
+      { ...parent, dependsOn: database },
+    );
+    this.stores = [...brokers, database, join];
+    this.registerOutputs({ namespace: this.namespace });
+  }
+}
+
+/** Pods that the level `restricted` forbids are refused, and what a later version of it would forbid is told. */
+const podSecurityLabels = Object.fromEntries(
+  ["enforce", "audit", "warn"].map((mode) => [`pod-security.kubernetes.io/${mode}`, "restricted"]),
+);

@@ -1,0 +1,180 @@
+import * as k8s from "@pulumi/kubernetes";
+import * as pulumi from "@pulumi/pulumi";
+import type { RunEnvironment } from "../config/environment";
+import type { Zone } from "../config/platform";
+import { selectorLabels, spread, workloadLabels } from "./labels";
+import { containerSecurity, podSecurity, users } from "./security";
+
+/** A zone as Kazoo must know it: its name and the hosts of its brokers, alpha first. */
+export interface ZoneBrokers {
+  readonly zone: string;
+  readonly alpha: string;
+  readonly beta: string;
+}
+
+export interface KazooArgs {
+  readonly namespace: pulumi.Input<string>;
+  /** DNS suffix of the pods: `kazoo-nodes.NAMESPACE.svc.DOMAIN`. */
+  readonly suffix: string;
+  /** The Kazoo image, best pinned by digest. */
+  readonly image: pulumi.Input<string>;
+  /** The run environment, complete. */
+  readonly environment: RunEnvironment;
+  /** The ring's other zones; Kazoo federates over their brokers by itself. */
+  readonly otherZones: readonly ZoneBrokers[];
+  /** Secret with the key `cookie`. */
+  readonly cookieSecret: pulumi.Input<string>;
+  /** Secret with the keys `username` and `password` of the brokers. */
+  readonly brokerSecret: pulumi.Input<string>;
+  /** Secret with the keys `username` and `password` of the database. */
+  readonly databaseSecret: pulumi.Input<string>;
+  readonly size: Zone["kazoo"];
+}
+
+/**
+ * TCP ports of a Kazoo node: Crossbar's API, its TLS twin, Blackhole's websockets, fax over SMTP, the media proxy, epmd, and Erlang
+ * distribution, which the image keeps within 11500 to 11999.
+ */
+export const kazooPorts = {
+  crossbar: 8000,
+  crossbarTls: 8443,
+  websockets: 5555,
+  fax: 19025,
+  media: 24517,
+  epmd: 4369,
+  distribution: { first: 11500, last: 11999 },
+} as const;
+
+/**
+ * The Kazoo nodes of a datacenter. The headless Service `kazoo-nodes` gives each the name that its Erlang node carries; `kazoo` balances
+ * over those that are ready.
+ */
+export class Kazoo extends pulumi.ComponentResource {
+  readonly statefulSet: k8s.apps.v1.StatefulSet;
+
+  constructor(name: string, args: KazooArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("kazoo:index:Kazoo", name, {}, opts);
+    const parent = { parent: this };
+    const labels = workloadLabels("kazoo");
+    const selector = selectorLabels("kazoo");
+    const metadata = { name: "kazoo", namespace: args.namespace, labels };
+
+    // Autonamed and immutable: a changed environment is another ConfigMap, and so rolls the pods.
+    const environment = new k8s.core.v1.ConfigMap(
+      `${name}-environment`,
+      { metadata: { namespace: args.namespace, labels }, immutable: true, data: environmentData(args) },
+      parent,
+    );
+    const ports = (["crossbar", "websockets"] as const).map((port) => ({
+      name: port,
+      port: kazooPorts[port],
+      targetPort: port,
+    }));
+    const headless = new k8s.core.v1.Service(
+      `${name}-headless`,
+      {
+        metadata: { ...metadata, name: "kazoo-nodes" },
+        // A node needs its own name before it is ready.
+        spec: { clusterIP: "None", publishNotReadyAddresses: true, selector, ports },
+      },
+      parent,
+    );
+    const { type, annotations } = args.size.service;
+    new k8s.core.v1.Service(
+      `${name}-balanced`,
+      { metadata: { ...metadata, annotations }, spec: { type, selector, ports } },
+      parent,
+    );
+    const account = new k8s.core.v1.ServiceAccount(
+      `${name}-account`,
+      { metadata, automountServiceAccountToken: false },
+      parent,
+    );
+    new k8s.policy.v1.PodDisruptionBudget(
+      `${name}-disruption`,
+      {
+        metadata,
+        spec: { maxUnavailable: 1, unhealthyPodEvictionPolicy: "AlwaysAllow", selector: { matchLabels: selector } },
+      },
+      parent,
+    );
+    const from = (secret: pulumi.Input<string>, key: string) => ({ secretKeyRef: { name: secret, key } });
+    const crossbar = { httpGet: { path: "/", port: "crossbar" } };
+
+    this.statefulSet = new k8s.apps.v1.StatefulSet(
+      `${name}-nodes`,
+      {
+        metadata,
+        spec: {
+          serviceName: headless.metadata.name,
+          replicas: args.size.replicas,
+          // One after the other: several nodes that start on an empty database race to fill it.
+          podManagementPolicy: "OrderedReady",
+          selector: { matchLabels: selector },
+          template: {
+            metadata: { labels },
+            spec: {
+              serviceAccountName: account.metadata.name,
+              automountServiceAccountToken: false,
+              enableServiceLinks: false,
+              securityContext: podSecurity(users.kazoo),
+              topologySpreadConstraints: spread(selector),
+              terminationGracePeriodSeconds: 120,
+              containers: [
+                {
+                  name: "kazoo",
+                  image: args.image,
+                  envFrom: [{ configMapRef: { name: environment.metadata.name } }],
+                  env: [
+                    { name: "POD_NAME", valueFrom: { fieldRef: { fieldPath: "metadata.name" } } },
+                    { name: "ERLANG_HOSTNAME", value: `$(POD_NAME).${args.suffix}` },
+                    { name: "RABBITMQ_USER", valueFrom: from(args.brokerSecret, "username") },
+                    { name: "RABBITMQ_PASS", valueFrom: from(args.brokerSecret, "password") },
+                    { name: "COUCHDB_USER", valueFrom: from(args.databaseSecret, "username") },
+                    { name: "COUCHDB_PASS", valueFrom: from(args.databaseSecret, "password") },
+                  ],
+                  ports: [
+                    ...(["crossbar", "websockets", "fax", "media", "epmd"] as const).map((port) => ({
+                      name: port,
+                      containerPort: kazooPorts[port],
+                    })),
+                    { name: "crossbar-tls", containerPort: kazooPorts.crossbarTls },
+                  ],
+                  // The first boot on an empty database takes minutes: up to 15 are given.
+                  startupProbe: { ...crossbar, periodSeconds: 5, failureThreshold: 180 },
+                  livenessProbe: { ...crossbar, periodSeconds: 30, timeoutSeconds: 10, failureThreshold: 4 },
+                  readinessProbe: { ...crossbar, periodSeconds: 10, timeoutSeconds: 5 },
+                  resources: args.size.resources,
+                  securityContext: containerSecurity(true),
+                  volumeMounts: [
+                    { name: "erlang-cookie", mountPath: "/etc/secrets/erlang", readOnly: true },
+                    { name: "configuration", mountPath: "/opt/kazoo/etc" },
+                    { name: "log", mountPath: "/opt/kazoo/log" },
+                    { name: "temporary", mountPath: "/tmp" },
+                  ],
+                },
+              ],
+              volumes: [
+                { name: "erlang-cookie", secret: { secretName: args.cookieSecret, defaultMode: 0o440 } },
+                // In memory, since credentials are rendered into it.
+                { name: "configuration", emptyDir: { medium: "Memory", sizeLimit: "16Mi" } },
+                { name: "log", emptyDir: { sizeLimit: "1Gi" } },
+                { name: "temporary", emptyDir: { sizeLimit: "1Gi" } },
+              ],
+            },
+          },
+        },
+      },
+      parent,
+    );
+    this.registerOutputs({ statefulSet: this.statefulSet });
+  }
+}
+
+function environmentData({ environment, otherZones }: KazooArgs): RunEnvironment {
+  if (otherZones.length === 0) return environment;
+  return {
+    ...environment,
+    KAZOO_OTHER_ZONES: otherZones.map(({ zone, alpha, beta }) => `${zone}=${alpha},${beta}`).join(" "),
+  };
+}

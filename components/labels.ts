@@ -1,0 +1,37 @@
+import type * as k8s from "@pulumi/kubernetes";
+
+/** Labels that select the pods of a workload; a StatefulSet's selector can't be changed, so these are for good. */
+export function selectorLabels(workload: string, instance: string = workload): Record<string, string> {
+  return { "app.kubernetes.io/name": workload, "app.kubernetes.io/instance": instance };
+}
+
+/** Labels of everything that belongs to a workload. */
+export function workloadLabels(workload: string, instance: string = workload): Record<string, string> {
+  return { ...selectorLabels(workload, instance), "app.kubernetes.io/part-of": "kazoo" };
+}
+
+/** Labels of a datacenter's namespace: NetworkPolicies of the ring's other zones select by them. */
+export function namespaceLabels(zone: {
+  readonly name: string;
+  readonly region: string;
+  readonly datacenter: string;
+  readonly ring: string;
+}): Record<string, string> {
+  return {
+    "app.kubernetes.io/part-of": "kazoo",
+    "kazoo/zone": zone.name,
+    "kazoo/region": zone.region,
+    "kazoo/datacenter": zone.datacenter,
+    "kazoo/ring": zone.ring,
+  };
+}
+
+/** Spreads pods with the given labels over availability zones and nodes as evenly as the cluster allows, without holding any back. */
+export function spread(labels: Record<string, string>): k8s.types.input.core.v1.TopologySpreadConstraint[] {
+  return ["topology.kubernetes.io/zone", "kubernetes.io/hostname"].map((topologyKey) => ({
+    maxSkew: 1,
+    topologyKey,
+    whenUnsatisfiable: "ScheduleAnyway",
+    labelSelector: { matchLabels: labels },
+  }));
+}

@@ -1,0 +1,125 @@
+import * as k8s from "@pulumi/kubernetes";
+import * as pulumi from "@pulumi/pulumi";
+import type { DatabaseKind } from "../config/compatibility";
+import { databasePort } from "./bigcouch";
+import { kazooPorts } from "./kazoo";
+import { rabbitmqPorts } from "./rabbitmq";
+
+export interface NetworkPoliciesArgs {
+  readonly namespace: pulumi.Input<string>;
+  /** The ring whose pods, in this cluster, talk to each other. */
+  readonly ring: string;
+  /** Networks of the pods of the ring's other clusters, in CIDR notation. */
+  readonly otherClusters: readonly string[];
+  /** Networks of the FreeSWITCH and Kamailio servers, in CIDR notation. */
+  readonly mediaNetworks: readonly string[];
+  readonly database: DatabaseKind;
+}
+
+type Peer = k8s.types.input.networking.v1.NetworkPolicyPeer;
+type Port = k8s.types.input.networking.v1.NetworkPolicyPort;
+
+const tcp = (port: number, endPort?: number): Port => ({
+  protocol: "TCP",
+  port,
+  ...(endPort === undefined || endPort === port ? {} : { endPort }),
+});
+
+/** Port of mod_kazoo in FreeSWITCH, which Kazoo's ecallmgr connects to as to an Erlang node. */
+const modKazooPort = 8031;
+
+/** Ports on which Kazoo reaches what its customers name: webhooks, carriers' interfaces, mail servers. */
+const outsidePorts = [80, 443, 25, 465, 587];
+
+/** A datacenter's NetworkPolicies: nothing is let through by default, then each workload gets the ports it needs. */
+export class NetworkPolicies extends pulumi.ComponentResource {
+  constructor(name: string, args: NetworkPoliciesArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("kazoo:index:NetworkPolicies", name, {}, opts);
+    for (const [suffix, spec] of Object.entries(networkPolicies(args))) {
+      new k8s.networking.v1.NetworkPolicy(
+        `${name}-${suffix}`,
+        {
+          metadata: { name: suffix, namespace: args.namespace, labels: { "app.kubernetes.io/part-of": "kazoo" } },
+          spec,
+        },
+        { parent: this },
+      );
+    }
+    this.registerOutputs({});
+  }
+}
+
+/** The policies by name. */
+export function networkPolicies(
+  args: Omit<NetworkPoliciesArgs, "namespace">,
+): Record<string, k8s.types.input.networking.v1.NetworkPolicySpec> {
+  const anywhereInRing = (workload: string): Peer[] => [
+    { namespaceSelector: { matchLabels: { "kazoo/ring": args.ring } }, podSelector: pods(workload) },
+    ...args.otherClusters.map((cidr) => ({ ipBlock: { cidr } })),
+  ];
+  const inZone = (workload: string): Peer[] => [{ podSelector: pods(workload) }];
+  const media: Peer[] = args.mediaNetworks.map((cidr) => ({ ipBlock: { cidr } }));
+  const data = [tcp(databasePort), ...(args.database.adminPort === undefined ? [] : [tcp(args.database.adminPort)])];
+  const databasePeers = [
+    ...data,
+    tcp(rabbitmqPorts.epmd),
+    tcp(args.database.distribution.first, args.database.distribution.last),
+  ];
+  const erlang = [tcp(kazooPorts.epmd), tcp(kazooPorts.distribution.first, kazooPorts.distribution.last)];
+  const withMedia = <T>(rule: T) => (media.length === 0 ? [] : [rule]);
+
+  return {
+    "default-deny": { podSelector: {}, policyTypes: ["Ingress", "Egress"] },
+    "allow-dns": {
+      podSelector: {},
+      policyTypes: ["Egress"],
+      egress: [{ ports: [{ protocol: "UDP", port: 53 }, tcp(53)] }],
+    },
+    rabbitmq: {
+      podSelector: pods("rabbitmq"),
+      policyTypes: ["Ingress"],
+      ingress: [
+        { from: [...anywhereInRing("kazoo"), ...media], ports: [tcp(rabbitmqPorts.amqp)] },
+        // Kazoo reads the management interface of its own brokers; monitoring reads the metrics.
+        { from: inZone("kazoo"), ports: [tcp(rabbitmqPorts.management)] },
+        { ports: [tcp(rabbitmqPorts.metrics)] },
+      ],
+    },
+    bigcouch: {
+      podSelector: pods("bigcouch"),
+      policyTypes: ["Ingress", "Egress"],
+      ingress: [
+        // Kazoo's compactor goes to each node of the ring, on both ports.
+        { from: anywhereInRing("kazoo"), ports: data },
+        { from: anywhereInRing("bigcouch"), ports: databasePeers },
+        { from: inZone("bigcouch-join"), ports: data },
+      ],
+      egress: [{ to: anywhereInRing("bigcouch"), ports: databasePeers }],
+    },
+    "bigcouch-join": {
+      podSelector: pods("bigcouch-join"),
+      policyTypes: ["Egress"],
+      egress: [{ to: inZone("bigcouch"), ports: data }],
+    },
+    kazoo: {
+      podSelector: pods("kazoo"),
+      policyTypes: ["Ingress", "Egress"],
+      ingress: [
+        { ports: [tcp(kazooPorts.crossbar), tcp(kazooPorts.crossbarTls), tcp(kazooPorts.websockets)] },
+        { from: anywhereInRing("kazoo"), ports: erlang },
+        ...withMedia({ from: media, ports: [...erlang, tcp(kazooPorts.media), tcp(kazooPorts.fax)] }),
+      ],
+      egress: [
+        { to: anywhereInRing("rabbitmq"), ports: [tcp(rabbitmqPorts.amqp), tcp(rabbitmqPorts.management)] },
+        { to: anywhereInRing("bigcouch"), ports: data },
+        { to: anywhereInRing("kazoo"), ports: erlang },
+        ...withMedia({ to: media, ports: [...erlang, tcp(modKazooPort)] }),
+        { ports: outsidePorts.map((port) => tcp(port)) },
+      ],
+    },
+  };
+}
+
+function pods(workload: string) {
+  return { matchLabels: { "app.kubernetes.io/name": workload } };
+}

@@ -1,0 +1,56 @@
+import * as pulumi from "@pulumi/pulumi";
+import * as random from "@pulumi/random";
+import type { Ring as RingConfig } from "../config/platform";
+import { ErlangCookie } from "./erlangCookie";
+
+export interface RingArgs {
+  /** The ring, with the credentials that the operator gave. */
+  readonly ring: RingConfig;
+  /** Whether Pulumi refuses to delete or replace the random credentials. */
+  readonly protect: boolean;
+}
+
+/** What the zones of a ring share; all values secret. */
+export interface RingCredentials {
+  /** Erlang cookie of the Kazoo nodes. */
+  readonly cookie: pulumi.Output<string>;
+  /** Password of the brokers' user. The same on all brokers of a zone: Kazoo takes the first URI in the order of text as its primary. */
+  readonly rabbitmq: pulumi.Output<string>;
+  /** Password of the database's administrator. */
+  readonly database: pulumi.Output<string>;
+  /** Erlang cookie of the database's nodes; not Kazoo's, so that neither can enter the other. */
+  readonly databaseCookie: pulumi.Output<string>;
+}
+
+/** Name of the user of brokers and database. */
+export const userName = "kazoo";
+
+/** A ring: one Kazoo system over one or more datacenters. Holds the credentials that its zones share. */
+export class Ring extends pulumi.ComponentResource {
+  readonly credentials: RingCredentials;
+
+  constructor(name: string, args: RingArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("kazoo:index:Ring", name, {}, opts);
+    const { cookie, rabbitmq, database } = args.ring.credentials;
+    const password = (role: string, given?: string) =>
+      given === undefined
+        ? // Letters and digits alone go unescaped through AMQP URIs, ini files and shells.
+          new random.RandomPassword(
+            `${name}-${role}`,
+            { length: 32, special: false },
+            { parent: this, protect: args.protect },
+          ).result
+        : pulumi.secret(given);
+    this.credentials = {
+      cookie: new ErlangCookie(
+        `${name}-erlang-cookie`,
+        { ...(cookie === undefined ? {} : { value: cookie }), protect: args.protect },
+        { parent: this },
+      ).value,
+      rabbitmq: password("rabbitmq-password", rabbitmq),
+      database: password("database-password", database),
+      databaseCookie: password("database-cookie"),
+    };
+    this.registerOutputs({ credentials: this.credentials });
+  }
+}
