@@ -1,0 +1,39 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { UserError } from "./terminal";
+
+/**
+ * Runs `work` so that Ctrl-C and SIGTERM come only where it asks for them (the signal it is given is aborted): between
+ * starting a process and noting down its number nothing may stop us.
+ */
+export async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const controller = new AbortController();
+  const interrupt = (name: NodeJS.Signals): void =>
+    controller.abort(
+      new UserError("interrupted", "the same command again goes on from here", name === "SIGINT" ? 130 : 143),
+    );
+  process.on("SIGINT", interrupt).on("SIGTERM", interrupt);
+  try {
+    return await work(controller.signal);
+  } finally {
+    process.off("SIGINT", interrupt).off("SIGTERM", interrupt);
+  }
+}
+
+/**
+ * Polls `condition` every 50 ms until it returns something; undefined after `limit` milliseconds.
+ * Throws what the condition throws, and the signal's reason once it is aborted.
+ */
+export async function poll<T>(
+  limit: number,
+  signal: AbortSignal,
+  condition: () => Promise<T | undefined> | T | undefined,
+): Promise<T | undefined> {
+  const deadline = Date.now() + limit;
+  for (;;) {
+    signal.throwIfAborted();
+    const result = await condition();
+    if (result !== undefined) return result;
+    if (Date.now() > deadline) return undefined;
+    await sleep(50);
+  }
+}

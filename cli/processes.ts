@@ -1,0 +1,106 @@
+import { type SpawnOptions, spawn } from "node:child_process";
+import { closeSync, existsSync, openSync, readFileSync, renameSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
+import { UserError } from "./terminal";
+
+/**
+ * A process, told apart from every other that had or will have its number: the number is given out again, but not
+ * in the same boot with the same start time.
+ */
+export interface ProcessId {
+  readonly pid: number;
+  /** Boot and clock ticks since then, as the kernel reports them. */
+  readonly startTime: string;
+}
+
+/** Who has this process number now; undefined when nobody has, or only a process that has ended (a zombie). */
+export function identify(pid: number): ProcessId | undefined {
+  let stat: string;
+  try {
+    stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+  } catch {
+    return undefined;
+  }
+  // The command's name stands in parentheses and may itself hold spaces and parentheses: count from the last one.
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  const state = fields[0];
+  const ticks = fields[19];
+  if (state === "Z" || state === "X" || ticks === undefined) return undefined;
+  const boot = readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
+  return { pid, startTime: `${boot}/${ticks}` };
+}
+
+/** Whether exactly this process still runs. */
+export function isAlive(id: ProcessId): boolean {
+  return identify(id.pid)?.startTime === id.startTime;
+}
+
+/** Memory held by a process, in bytes (resident set); 0 when it does not run. */
+export function residentMemory(id: ProcessId): number {
+  if (!isAlive(id)) return 0;
+  try {
+    const kibibytes = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${id.pid}/status`, "utf8"))?.[1];
+    return Number(kibibytes ?? 0) * 1024;
+  } catch {
+    return 0; // ended between the two reads
+  }
+}
+
+/** Refuses systems whose processes cannot be told apart as {@link identify} does. */
+export function requireProc(): void {
+  if (existsSync("/proc/self/stat")) return;
+  throw new UserError(
+    `the sandbox needs Linux with /proc (found: ${process.platform})`,
+    "point the stack at another cluster, e.g. one made by kind: see README.md",
+  );
+}
+
+/**
+ * Starts a program that outlives this one. Its output goes to `log`; the log of the start before is kept as
+ * `log`.previous. Returns at once, before the program is known to work.
+ */
+export function startDetached(options: {
+  readonly binary: string;
+  readonly args: readonly string[];
+  readonly directory: string;
+  readonly log: string;
+  readonly env: Readonly<Record<string, string>>;
+}): ProcessId {
+  if (existsSync(options.log)) renameSync(options.log, `${options.log}.previous`);
+  const log = openSync(options.log, "a", 0o600);
+  try {
+    const spawnOptions: SpawnOptions = {
+      cwd: options.directory,
+      env: options.env,
+      detached: true,
+      stdio: ["ignore", log, log],
+    };
+    const child = spawn(options.binary, options.args, spawnOptions);
+    child.on("error", () => undefined); // told below: a child that did not start has no number
+    child.unref();
+    const id = child.pid === undefined ? undefined : identify(child.pid);
+    if (id === undefined) throw new UserError(`could not start ${options.binary}`, `see ${options.log}`);
+    return id;
+  } finally {
+    closeSync(log);
+  }
+}
+
+/** Ends a process: asks first (SIGTERM), and after `patience` milliseconds does not ask any more (SIGKILL). */
+export async function endProcess(id: ProcessId, patience = 15_000): Promise<void> {
+  const deadline = Date.now() + patience;
+  sendSignal(id, "SIGTERM");
+  while (isAlive(id)) {
+    if (Date.now() > deadline) sendSignal(id, "SIGKILL");
+    await sleep(25);
+  }
+}
+
+function sendSignal(id: ProcessId, signal: NodeJS.Signals): void {
+  if (!isAlive(id)) return;
+  try {
+    process.kill(id.pid, signal);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error; // ESRCH: it has just ended by itself
+  }
+}

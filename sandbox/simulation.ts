@@ -1,0 +1,65 @@
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { simulatedNodeAnnotation } from "./commands";
+import { contextName } from "./kubeconfig";
+
+/** KWOK's stages in use: nodes and pods that are ready at once, Jobs that complete, claims that bind. */
+const stageFolders = ["node/fast", "node/heartbeat-with-lease", "pod/fast", "volume/fast"];
+
+/** Paths of KWOK's stage files below the folder that comes with it, sorted. */
+export function stageFiles(stages: string): string[] {
+  return stageFolders.flatMap((folder) =>
+    readdirSync(join(stages, folder))
+      .filter((name) => /^(node|pod|pv|pvc)-.*\.yaml$/.test(name)) // the others are for kustomize and kubectl
+      .sort()
+      .map((name) => join(stages, folder, name)),
+  );
+}
+
+/** An object and where it is applied, below the API server's address. */
+interface Placed {
+  readonly path: string;
+  readonly object: object;
+}
+
+/** The default StorageClass: the one whose claims KWOK's stages provision and bind. */
+export const storageClass: Placed = {
+  path: "/apis/storage.k8s.io/v1/storageclasses/kwok-volume",
+  object: {
+    apiVersion: "storage.k8s.io/v1",
+    kind: "StorageClass",
+    metadata: { name: "kwok-volume", annotations: { "storageclass.kubernetes.io/is-default-class": "true" } },
+    provisioner: "kwok.x-k8s.io/volume",
+    reclaimPolicy: "Delete",
+    volumeBindingMode: "Immediate",
+  },
+};
+
+/**
+ * The simulated nodes of a cluster: `count` of them, spread over three zones of one region. Their size is KWOK's default,
+ * 1,000 CPUs and 1 TiB each: what is scheduled on them runs nowhere.
+ */
+export function simulatedNodes(cluster: string, count: number): Placed[] {
+  return Array.from({ length: count }, (_, index) => {
+    const zone = `${cluster}-${"abc".charAt(index % 3)}`;
+    const name = `${contextName(zone)}-${Math.floor(index / 3) + 1}`;
+    return {
+      path: `/api/v1/nodes/${name}`,
+      object: {
+        apiVersion: "v1",
+        kind: "Node",
+        metadata: {
+          name,
+          annotations: simulatedNodeAnnotation,
+          labels: {
+            "kubernetes.io/hostname": name,
+            "kubernetes.io/os": "linux",
+            "kubernetes.io/arch": "amd64",
+            "topology.kubernetes.io/region": cluster,
+            "topology.kubernetes.io/zone": zone,
+          },
+        },
+      },
+    };
+  });
+}
