@@ -35,6 +35,16 @@ export function isAlive(id: ProcessId): boolean {
   return identify(id.pid)?.startTime === id.startTime;
 }
 
+/** The name of a running program, as the kernel has it (its first 15 characters); undefined when there is none. */
+export function processName(pid: number): string | undefined {
+  if (identify(pid) === undefined) return undefined;
+  try {
+    return readFileSync(`/proc/${pid}/comm`, "utf8").trim();
+  } catch {
+    return undefined; // ended between the two reads
+  }
+}
+
 /** Memory held by a process, in bytes (resident set); 0 when it does not run. */
 export function residentMemory(id: ProcessId): number {
   if (!isAlive(id)) return 0;

@@ -1,5 +1,5 @@
 import { rmSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { interruptible } from "../cli/interrupt";
 import { withLock } from "../cli/lock";
 import { requireProc, residentMemory } from "../cli/processes";
@@ -72,7 +72,7 @@ export async function sandboxUp(options: SandboxUpOptions): Promise<RunningClust
         files,
         settings: cluster,
         binary: (component) => toolchain.binary(component),
-        stages: join(dirname(toolchain.binary("kwok")), "stage"),
+        stages: toolchain.kwokStages,
         simulatedNodes: options.simulatedNodes ?? 6,
         ...(options.extraArguments === undefined ? {} : { extraArguments: options.extraArguments }),
         signal,

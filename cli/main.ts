@@ -1,0 +1,26 @@
+import { Command } from "commander";
+import { sandboxCommand } from "./commands/sandbox";
+import { stackCommands } from "./commands/stack";
+import { statusCommand } from "./commands/status";
+import { toolchainCommand } from "./commands/toolchain";
+import { printError } from "./terminal";
+
+/** The one command, `kazoo`, with all that it can do. */
+export function kazoo(): Command {
+  const command = new Command("kazoo").description(
+    "Kazoo on Kubernetes: stacks, and the sandbox and toolchain they run with",
+  );
+  for (const part of [...stackCommands(), statusCommand(), sandboxCommand(), toolchainCommand()]) {
+    command.addCommand(part);
+  }
+  return command.showHelpAfterError("(kazoo --help shows what there is)");
+}
+
+/** Runs the command that the command line names; errors become a message and an exit code. */
+export async function run(): Promise<void> {
+  try {
+    await kazoo().parseAsync();
+  } catch (error) {
+    process.exitCode = printError(error);
+  }
+}

@@ -1,0 +1,82 @@
+import { resolve } from "node:path";
+import { readStackFile } from "../config/stackFile";
+import type { Platform } from "../config/platform";
+import { kubeconfigPath, sandboxParts, sandboxUp } from "../sandbox";
+import { type Part, type Toolchain, ensureToolchain } from "../toolchain";
+import { type LocalState, ensureLocalState, ensureStack, localStateEnvironment } from "./localState";
+import type { PulumiContext } from "./pulumi";
+import type { Report } from "./terminal";
+
+/** The project's folder: the one that this command is part of, wherever it is called from. */
+export const projectDirectory = resolve(__dirname, "..");
+
+/** A stack with all that is needed to run Pulumi on it. */
+export interface Stack {
+  readonly name: string;
+  readonly platform: Platform;
+  readonly toolchain: Toolchain;
+  readonly pulumi: PulumiContext;
+  /** Its Pulumi state below the project; undefined: the user's own backend and secrets provider. */
+  readonly state: LocalState | undefined;
+  /** `--stack`, and with local state `--config-file`. */
+  readonly selection: readonly string[];
+}
+
+/** Whether nothing of value is lost with a stack: all its clusters are ones that the project itself runs. */
+export const isThrowAway = (platform: Platform): boolean =>
+  Object.values(platform.clusters).every(({ kind }) => kind !== "kubernetes");
+
+/** Names of the sandbox clusters that a stack runs on. */
+export const sandboxClusters = (platform: Platform): string[] =>
+  Object.values(platform.clusters)
+    .filter(({ kind }) => kind === "sandbox")
+    .map(({ name }) => name);
+
+/** The parts of the toolchain that a stack needs, and no others: each may take minutes to build. */
+export function partsFor(platform: Platform): Part[] {
+  const sandbox = sandboxClusters(platform).length > 0 ? sandboxParts : [];
+  return ["pulumi", "language", "kubernetes", "random", ...sandbox];
+}
+
+/** Reads a stack's file, gets its toolchain ready, and prepares its state where that is kept below the project. */
+export async function openStack(name: string, report: Report): Promise<Stack> {
+  const platform = readStackFile(projectDirectory, name);
+  const toolchain = await ensureToolchain(partsFor(platform), report);
+  const state = isThrowAway(platform) ? ensureLocalState(projectDirectory) : undefined;
+  const pulumi: PulumiContext = {
+    binary: toolchain.binary("pulumi"),
+    directory: projectDirectory,
+    env: stackEnvironment(toolchain, state, process.env),
+  };
+  const configFile = state === undefined ? undefined : await ensureStack(pulumi, state, name);
+  const selection = ["--stack", name, ...(configFile === undefined ? [] : ["--config-file", configFile])];
+  return { name, platform, toolchain, pulumi, state, selection };
+}
+
+/** Pulumi's whole environment for a stack. */
+function stackEnvironment(
+  toolchain: Toolchain,
+  state: LocalState | undefined,
+  caller: NodeJS.ProcessEnv,
+): NodeJS.ProcessEnv {
+  if (state === undefined) return { ...caller, ...toolchain.env };
+  // A passphrase in the caller's environment is for stacks of theirs, and would win over ours.
+  return { ...caller, ...toolchain.env, ...localStateEnvironment(state), PULUMI_CONFIG_PASSPHRASE: undefined };
+}
+
+/** The variables that plain `pulumi` and `kubectl` need for a stack; null: one that must not be set. */
+export function exportedEnvironment(stack: Stack): Record<string, string | null> {
+  const local =
+    stack.state === undefined ? {} : { PULUMI_CONFIG_PASSPHRASE: null, ...localStateEnvironment(stack.state) };
+  const sandbox = sandboxClusters(stack.platform).length === 0 ? {} : { KUBECONFIG: kubeconfigPath(projectDirectory) };
+  return { ...stack.toolchain.env, ...local, ...sandbox };
+}
+
+/** Makes the stack's sandbox clusters run and returns the id of each by name. */
+export async function startClusters(stack: Stack, report: Report): Promise<Record<string, string>> {
+  const clusters = sandboxClusters(stack.platform);
+  if (clusters.length === 0) return {};
+  const { toolchain } = stack;
+  const running = await sandboxUp({ directory: projectDirectory, clusters, toolchain, report });
+  return Object.fromEntries(running.map(({ name, id }) => [name, id]));
+}
