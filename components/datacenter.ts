@@ -92,7 +92,6 @@ export class Datacenter extends pulumi.ComponentResource {
           {
             namespace: this.namespace,
             role,
-            suffix: hosts.suffix(`rabbitmq-${role}`),
             image: images.rabbitmq ?? `rabbitmq:${ring.rabbitmq}-management`,
             plugins: brokerPlugins(ring.kazoo),
             permitTransientQueues: ring.permitTransientQueues,

@@ -9,8 +9,6 @@ export interface RabbitMQArgs {
   readonly namespace: pulumi.Input<string>;
   /** Which of the two brokers of the zone. */
   readonly role: "alpha" | "beta";
-  /** DNS suffix of the pod: `rabbitmq-ROLE.NAMESPACE.svc.DOMAIN`. */
-  readonly suffix: string;
   readonly image: string;
   /** Plugins to enable. */
   readonly plugins: readonly string[];
@@ -34,7 +32,7 @@ export const rabbitmqPorts = {
 
 /**
  * One RabbitMQ broker of a zone, alone in its cluster: Kazoo itself fails over from alpha to beta.
- * Reached as `rabbitmq-ROLE`, the headless Service whose name is also part of the node's.
+ * Reached as the headless Service `rabbitmq-ROLE`. Its node is `rabbit@rabbitmq-ROLE-0`, by the pod's own short name: nobody joins it.
  */
 export class RabbitMQ extends pulumi.ComponentResource {
   readonly statefulSet: k8s.apps.v1.StatefulSet;
@@ -103,9 +101,6 @@ export class RabbitMQ extends pulumi.ComponentResource {
                   name: "rabbitmq",
                   image: args.image,
                   env: [
-                    { name: "POD_NAME", valueFrom: { fieldRef: { fieldPath: "metadata.name" } } },
-                    { name: "RABBITMQ_USE_LONGNAME", value: "true" },
-                    { name: "RABBITMQ_NODENAME", value: `rabbit@$(POD_NAME).${args.suffix}` },
                     { name: "RABBITMQ_DEFAULT_USER", valueFrom: credential("username") },
                     { name: "RABBITMQ_DEFAULT_PASS", valueFrom: credential("password") },
                   ],

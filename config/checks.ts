@@ -108,7 +108,7 @@ function references(config: Config): Problem[] {
 function clusters(config: Config): Problem[] {
   return Object.entries(config.clusters).flatMap(([name, cluster]) => {
     const key = `kazoo:clusters.${name}`;
-    if (cluster.sandbox === undefined && cluster.context === undefined) {
+    if (cluster.sandbox !== true && cluster.context === undefined) {
       return [
         problem(
           `${key}.context`,
@@ -118,7 +118,7 @@ function clusters(config: Config): Problem[] {
         ),
       ];
     }
-    if (cluster.sandbox !== undefined && cluster.context !== undefined) {
+    if (cluster.sandbox === true && cluster.context !== undefined) {
       return [
         problem(
           `${key}.context`,
@@ -128,7 +128,7 @@ function clusters(config: Config): Problem[] {
         ),
       ];
     }
-    if (cluster.sandbox !== undefined && cluster.kubeconfig !== undefined) {
+    if (cluster.sandbox === true && cluster.kubeconfig !== undefined) {
       return [
         problem(
           `${key}.kubeconfig`,
@@ -233,8 +233,7 @@ function nodeNames(platform: Platform, zone: Zone): Problem[] {
   }
   if (cluster === undefined) return problems;
   const hosts = hostsOf(zone, cluster);
-  const all = [...hosts.databaseNodes, ...hosts.kazooNodes, `rabbitmq-alpha-0.${hosts.suffix("rabbitmq-alpha")}`];
-  const longest = all.reduce((a, b) => (b.length > a.length ? b : a));
+  const longest = [...hosts.databaseNodes, ...hosts.kazooNodes].reduce((a, b) => (b.length > a.length ? b : a));
   if (longest.length > longestHost) {
     problems.push(
       problem(
@@ -307,7 +306,7 @@ function quorum(platform: Platform, ring: Ring): Problem[] {
   const placed = Object.values(ring.placement ?? {}).reduce((sum, copies) => sum + copies, 0);
   if (ring.placement !== undefined && n !== placed) {
     problems.push(problem(`${key}.quorum.n`, n, `the sum of the placement, ${placed}`, String(placed)));
-  } else if (n > nodes) {
+  } else if (n > nodes && problems.length === 0) {
     problems.push(
       problem(`${key}.quorum.n`, n, `at most the ring's number of database nodes, ${nodes}`, String(nodes)),
     );

@@ -106,7 +106,7 @@ export interface Hosts {
   /** The balanced Service of Kazoo. */
   readonly kazoo: string;
   /** DNS suffix of the pods behind a headless Service. */
-  readonly suffix: (service: "rabbitmq-alpha" | "rabbitmq-beta" | "bigcouch" | "kazoo-nodes") => string;
+  readonly suffix: (service: "bigcouch" | "kazoo-nodes") => string;
   readonly databaseNodes: readonly string[];
   readonly kazooNodes: readonly string[];
 }

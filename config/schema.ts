@@ -216,9 +216,9 @@ const region = mapping(
 
 const cluster = mapping(
   {
-    sandbox: field(z.literal(true), {
+    sandbox: field(z.boolean(), {
       description: "The embedded control plane whose nodes are simulated; instead of `context`.",
-      expected: "true, or a context instead of it",
+      expected: "true or false, without quotes",
       example: "true",
     }).optional(),
     context: field(z.string().min(1), {

@@ -1,0 +1,42 @@
+import assert from "node:assert/strict";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { stringify } from "yaml";
+import { readStackFile } from "../../config/stackFile";
+import { deployWithMocks, type Registered } from "../support/mocks";
+
+const project = join(__dirname, "../..");
+
+/** What a stack deploys, as the manifests that Kubernetes would be given, by name; secrets masked. `UPDATE_GOLDEN=1` accepts a change. */
+for (const stack of ["dev", "rehearsal"]) {
+  test(`the manifests of ${stack} are as reviewed`, async () => {
+    const { resources } = await deployWithMocks(readStackFile(project, stack));
+    const actual = resources.map(manifest).join("---\n");
+    const path = join(__dirname, "manifests", `${stack}.yaml`);
+    if (process.env.UPDATE_GOLDEN === "1") writeFileSync(path, actual);
+    assert.equal(
+      actual,
+      readFileSync(path, "utf8"),
+      `${stack} deploys something else; if that is meant: UPDATE_GOLDEN=1 npm run test:unit, and have the difference reviewed`,
+    );
+  });
+}
+
+function manifest({ type, name, inputs }: Registered): string {
+  return stringify({ "#": `${name} (${type})`, ...(masked(inputs) as object) }, { lineWidth: 0 });
+}
+
+/** Secrets are wrapped by the engine's own marker; whatever stands in a Secret is masked as well. */
+function masked(value: unknown, insideSecret = false): unknown {
+  if (Array.isArray(value)) return value.map((item) => masked(item, insideSecret));
+  if (typeof value !== "object" || value === null) return insideSecret ? "[secret]" : value;
+  if ("4dabf18193072939515e22adb298388d" in value && "value" in value) return masked(value.value, true);
+  const isSecret = (value as { kind?: string }).kind === "Secret";
+  return Object.fromEntries(
+    Object.entries(value).map(([key, inner]) => [
+      key,
+      masked(inner, insideSecret || (isSecret && /^(data|stringData)$/.test(key))),
+    ]),
+  );
+}

@@ -1,0 +1,65 @@
+import * as pulumi from "@pulumi/pulumi";
+import { deployPlatform } from "../../components/platform";
+import { parsePlatform } from "../../config/parse";
+import type { Platform } from "../../config/platform";
+
+/** A resource that the program asked for. */
+export interface Registered {
+  readonly type: string;
+  readonly name: string;
+  readonly inputs: Record<string, unknown>;
+}
+
+/** Types that the program may ask for; any other is an error, and so is any call. */
+const known =
+  /^(kubernetes:(core\/v1:(Namespace|Secret|ConfigMap|Service|ServiceAccount)|apps\/v1:StatefulSet|batch\/v1:Job|policy\/v1:PodDisruptionBudget|networking\.k8s\.io\/v1:NetworkPolicy)|random:index\/random(Password|Id):Random(Password|Id)|pulumi:providers:(kubernetes|random))$/;
+
+/** Runs the program on a platform without engine or plugins; returns what it asked for, in the order of names, and its outputs. */
+export async function deployWithMocks(
+  platform: Platform,
+): Promise<{ resources: Registered[]; outputs: ReturnType<typeof deployPlatform> }> {
+  const resources: Registered[] = [];
+  await pulumi.runtime.setMocks(
+    {
+      newResource: ({ type, name, inputs }) => {
+        if (type.startsWith("kazoo:index:")) return { id: name, state: inputs as object };
+        if (!known.test(type)) throw new Error(`the program asked for a resource of unknown type ${type} (${name})`);
+        resources.push({ type, name, inputs: inputs as Record<string, unknown> });
+        return { id: `${name}-id`, state: stateOf(type, name, inputs as Record<string, unknown>) };
+      },
+      call: ({ token }) => {
+        throw new Error(`the program called ${token}, but it calls no function`);
+      },
+    },
+    "kazoo",
+    "test",
+  );
+  const outputs = deployPlatform(platform);
+  await pulumi.runtime.disconnect();
+  return { resources: resources.sort((a, b) => (a.name < b.name ? -1 : 1)), outputs };
+}
+
+/** A platform from config as one writes it in YAML. */
+export const platformFrom = (config: Record<string, unknown>, ...secretKeys: string[]): Platform =>
+  parsePlatform(config, new Set(secretKeys));
+
+/** The objects of one kind, by the name that Kubernetes sees, or the logical name where it makes one up. */
+export function objects(resources: readonly Registered[], kind: string): Record<string, Record<string, unknown>> {
+  return Object.fromEntries(
+    resources
+      .filter(({ type }) => type.endsWith(`:${kind}`))
+      .map(({ name, inputs }) => {
+        const { metadata } = inputs as { metadata?: { name?: string; namespace?: string } };
+        return [`${metadata?.namespace ?? ""}/${metadata?.name ?? name}`, inputs];
+      }),
+  );
+}
+
+function stateOf(type: string, name: string, inputs: Record<string, unknown>): Record<string, unknown> {
+  if (type.includes("RandomPassword")) return { ...inputs, result: `random-of-${name}` };
+  if (type.startsWith("kubernetes:")) {
+    const metadata = inputs.metadata as { name?: string };
+    return { ...inputs, metadata: { ...metadata, name: metadata.name ?? `${name}-autonamed` } };
+  }
+  return inputs;
+}

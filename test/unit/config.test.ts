@@ -1,0 +1,589 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { parsePlatform } from "../../config/parse";
+import { ConfigError, type Problem } from "../../config/problem";
+
+type Config = Record<string, unknown>;
+
+/** A small config that is right; the tables below change it. */
+const good = (): Config => ({
+  clusters: { east: { context: "prod-east" } },
+  regions: { "us-east": { cluster: "east", datacenters: { nyc: {} } } },
+});
+
+const datacenter = (settings: Config): Config => ({
+  ...good(),
+  regions: { "us-east": { cluster: "east", datacenters: { nyc: settings } } },
+});
+const environment = (settings: Config): Config => ({ ...good(), environment: settings });
+const ringOf = (settings: Config): Config => ({ ...datacenter({ ring: "main" }), rings: { main: settings } });
+const nyc = "kazoo:regions.us-east.datacenters.nyc";
+
+function problemsOf(config: unknown, ...secretKeys: string[]): readonly Problem[] {
+  try {
+    parsePlatform(config, new Set(secretKeys));
+  } catch (error) {
+    assert.ok(error instanceof ConfigError, String(error));
+    return error.problems;
+  }
+  return [];
+}
+
+interface Bad {
+  readonly config: unknown;
+  readonly secret?: string;
+  readonly key: string;
+  readonly found: string | RegExp;
+  readonly expected: RegExp;
+}
+
+const twoClusters = (east: Config, west: Config): Config => ({
+  clusters: { east: { context: "e", ...east }, west: { context: "w", ...west } },
+  rings: { main: {} },
+  regions: {
+    "us-east": { cluster: "east", datacenters: { nyc: { ring: "main" } } },
+    "us-west": { cluster: "west", datacenters: { sfo: { ring: "main" } } },
+  },
+});
+
+const table: Record<string, Bad> = {
+  "an unknown top-level key": {
+    config: { ...good(), bogus: 1 },
+    key: "kazoo:bogus",
+    found: "an unknown key",
+    expected: /one of image, images/,
+  },
+  "an unknown key in a datacenter": {
+    config: datacenter({ rng: "main" }),
+    key: `${nyc}.rng`,
+    found: "an unknown key",
+    expected: /did you mean ring\?/,
+  },
+  "a misspelt variable": {
+    config: environment({ KAZOO_LOG_LEVL: "info" }),
+    key: "kazoo:environment.KAZOO_LOG_LEVL",
+    found: "an unknown key",
+    expected: /did you mean KAZOO_LOG_LEVEL\?/,
+  },
+  "a boolean as text": {
+    config: environment({ KAZOO_LOG_COLOR: "true" }),
+    key: "kazoo:environment.KAZOO_LOG_COLOR",
+    found: '"true"',
+    expected: /without quotes/,
+  },
+  "protect as text": {
+    config: { ...good(), protect: "no" },
+    key: "kazoo:protect",
+    found: '"no"',
+    expected: /true or false/,
+  },
+  "minus one replicas": {
+    config: datacenter({ workloads: { kazoo: { replicas: -1 } } }),
+    key: `${nyc}.workloads.kazoo.replicas`,
+    found: "-1",
+    expected: /whole number from 1 to 99/,
+  },
+  "no replicas": {
+    config: datacenter({ workloads: { kazoo: { replicas: 0 } } }),
+    key: `${nyc}.workloads.kazoo.replicas`,
+    found: "0",
+    expected: /from 1 to 99/,
+  },
+  "half a replica": {
+    config: datacenter({ workloads: { database: { replicas: 1.5 } } }),
+    key: `${nyc}.workloads.database.replicas`,
+    found: "1.5",
+    expected: /whole/,
+  },
+  "a host name of 70 characters": {
+    config: datacenter({ namespace: "a-namespace-that-makes-a-name-much-too-long" }),
+    key: `${nyc}.namespace`,
+    found: /a-namespace/,
+    expected: /has 8\d characters, and 64 is the most/,
+  },
+  "two datacenters with one zone": {
+    config: {
+      ...good(),
+      regions: {
+        "us-east": { cluster: "east", environment: { KAZOO_ZONE: "east" }, datacenters: { nyc: {}, bos: {} } },
+      },
+    },
+    key: `${nyc}.environment.KAZOO_ZONE`,
+    found: '"east"',
+    expected: /us-east\/bos has that one already/,
+  },
+  "two datacenters in one namespace": {
+    config: {
+      ...good(),
+      regions: {
+        "us-east": { cluster: "east", datacenters: { bos: { namespace: "kazoo" }, nyc: { namespace: "kazoo" } } },
+      },
+    },
+    key: `${nyc}.namespace`,
+    found: '"kazoo"',
+    expected: /a namespace of its own in cluster east/,
+  },
+  "a missing context": {
+    config: { ...good(), clusters: { east: {} } },
+    key: "kazoo:clusters.east.context",
+    found: "nothing",
+    expected: /context in your kubeconfig/,
+  },
+  "sandbox and context": {
+    config: { ...good(), clusters: { east: { sandbox: true, context: "x" } } },
+    key: "kazoo:clusters.east.context",
+    found: '"x"',
+    expected: /not both/,
+  },
+  "sandbox and kubeconfig": {
+    config: { ...good(), clusters: { east: { sandbox: true, kubeconfig: "x" } } },
+    key: "kazoo:clusters.east.kubeconfig",
+    found: '"x"',
+    expected: /has its own/,
+  },
+  "a sandbox that is text": {
+    config: { ...good(), clusters: { east: { context: "x", sandbox: "yes" } } },
+    key: "kazoo:clusters.east.sandbox",
+    found: '"yes"',
+    expected: /true or false/,
+  },
+  "a cluster domain that is none": {
+    config: { ...good(), clusters: { east: { context: "x", clusterDomain: "east_internal" } } },
+    key: "kazoo:clusters.east.clusterDomain",
+    found: '"east_internal"',
+    expected: /DNS domain/,
+  },
+  "a pod network that is none": {
+    config: { ...good(), clusters: { east: { context: "x", podNetwork: "10.0.0.0" } } },
+    key: "kazoo:clusters.east.podNetwork",
+    found: '"10.0.0.0"',
+    expected: /CIDR/,
+  },
+  "a cluster that nothing uses": {
+    config: { ...good(), clusters: { east: { context: "x" }, west: { context: "y" } } },
+    key: "kazoo:clusters.west",
+    found: '"west"',
+    expected: /a datacenter uses/,
+  },
+  "a region in a cluster that is not defined": {
+    config: { ...good(), regions: { "us-east": { cluster: "eats", datacenters: { nyc: {} } } } },
+    key: "kazoo:regions.us-east.cluster",
+    found: '"eats"',
+    expected: /defined in kazoo:clusters, east/,
+  },
+  "a region without a cluster": {
+    config: { ...good(), regions: { "us-east": { datacenters: { nyc: {} } } } },
+    key: "kazoo:regions.us-east.cluster",
+    found: "nothing",
+    expected: /a cluster/,
+  },
+  "no clusters": { config: { regions: {} }, key: "kazoo:clusters", found: "nothing", expected: /a mapping from names/ },
+  "no regions": {
+    config: { clusters: { east: { context: "x" } } },
+    key: "kazoo:regions",
+    found: "nothing",
+    expected: /a mapping from regions/,
+  },
+  "regions as a list": {
+    config: { ...good(), regions: ["us-east"] },
+    key: "kazoo:regions",
+    found: '["us-east"]',
+    expected: /a mapping from regions/,
+  },
+  "a region without datacenters": {
+    config: { ...good(), regions: { "us-east": { cluster: "east", datacenters: {} } } },
+    key: "kazoo:regions.us-east.datacenters",
+    found: "{}",
+    expected: /at least one/,
+  },
+  "a region with a name that is none": {
+    config: { ...good(), regions: { US_East: { cluster: "east", datacenters: { nyc: {} } } } },
+    key: "kazoo:regions.US_East",
+    found: '"US_East"',
+    expected: /lower-case letters/,
+  },
+  "a ring that is not defined": {
+    config: { ...datacenter({ ring: "mian" }), rings: { main: {} } },
+    key: `${nyc}.ring`,
+    found: '"mian"',
+    expected: /one of|main/,
+  },
+  "a ring that nothing uses": {
+    config: { ...good(), rings: { main: {} } },
+    key: "kazoo:rings.main",
+    found: '"main"',
+    expected: /a datacenter uses/,
+  },
+  "CouchDB 3 with Kazoo 4.2": {
+    config: ringOf({ kazoo: 4.2, database: "couchdb-3.3.3" }),
+    key: "kazoo:rings.main.database",
+    found: '"couchdb-3.3.3"',
+    expected: /port 5986, which Kazoo 4\.2 needs/,
+  },
+  "RabbitMQ 4.3 without the permit flag": {
+    config: ringOf({ rabbitmq: 4.3 }),
+    key: "kazoo:rings.main.rabbitmq",
+    found: '"4.3"',
+    expected: /permitTransientQueues: true/,
+  },
+  "a Kazoo that does not exist": {
+    config: ringOf({ kazoo: "5.0" }),
+    key: "kazoo:rings.main.kazoo",
+    found: '"5.0"',
+    expected: /one of 4\.0, 4\.1/,
+  },
+  "RabbitMQ 3.10 read as 3.1": {
+    config: ringOf({ rabbitmq: 3.1 }),
+    key: "kazoo:rings.main.rabbitmq",
+    found: "3.1",
+    expected: /in quotes/,
+  },
+  "a database that is none": {
+    config: ringOf({ database: "mysql-8" }),
+    key: "kazoo:rings.main.database",
+    found: '"mysql-8"',
+    expected: /couchdb-2/,
+  },
+  "BigCouch without an image": {
+    config: ringOf({ database: "bigcouch-0.4.2" }),
+    key: "kazoo:images.database",
+    found: "nothing",
+    expected: /no official one/,
+  },
+  "more copies than nodes": {
+    config: ringOf({ quorum: { n: 3 } }),
+    key: "kazoo:rings.main.quorum.n",
+    found: "3",
+    expected: /number of database nodes, 1/,
+  },
+  "a quorum above the copies": {
+    config: ringOf({ quorum: { r: 2 } }),
+    key: "kazoo:rings.main.quorum.r",
+    found: "2",
+    expected: /n = 1/,
+  },
+  "a placement in a zone of another ring": {
+    config: ringOf({ placement: { "us-east-bos": 1 } }),
+    key: "kazoo:rings.main.placement.us-east-bos",
+    found: '"us-east-bos"',
+    expected: /a zone of the ring, us-east-nyc/,
+  },
+  "more copies than the zone has nodes": {
+    config: ringOf({ placement: { "us-east-nyc": 2 } }),
+    key: "kazoo:rings.main.placement.us-east-nyc",
+    found: "2",
+    expected: /as the zone has database nodes, 1/,
+  },
+  "a ring over clusters with one domain": {
+    config: twoClusters({ podNetwork: "10.1.0.0/16" }, { podNetwork: "10.2.0.0/16" }),
+    key: "kazoo:clusters.west.clusterDomain",
+    found: '"cluster.local"',
+    expected: /other than that of cluster east/,
+  },
+  "a ring over clusters without pod networks": {
+    config: twoClusters(
+      { clusterDomain: "east.internal", podNetwork: "10.1.0.0/16" },
+      { clusterDomain: "west.internal" },
+    ),
+    key: "kazoo:clusters.west.podNetwork",
+    found: "nothing",
+    expected: /must be let in/,
+  },
+  "storage without a unit": {
+    config: datacenter({ workloads: { database: { storage: "20" } } }),
+    key: `${nyc}.workloads.database.storage`,
+    found: '"20"',
+    expected: /binary unit/,
+  },
+  "storage in decimal units": {
+    config: datacenter({ workloads: { rabbitmq: { storage: "4G" } } }),
+    key: `${nyc}.workloads.rabbitmq.storage`,
+    found: '"4G"',
+    expected: /binary unit/,
+  },
+  "no processor": {
+    config: datacenter({ workloads: { kazoo: { resources: { requests: { cpu: 0 } } } } }),
+    key: `${nyc}.workloads.kazoo.resources.requests.cpu`,
+    found: "0",
+    expected: /cores/,
+  },
+  "a limit below the request": {
+    config: datacenter({ workloads: { kazoo: { resources: { requests: { memory: "4Gi" } } } } }),
+    key: `${nyc}.workloads.kazoo.resources.limits.memory`,
+    found: '"2Gi"',
+    expected: /at least what is requested, 4Gi/,
+  },
+  "a processor limit below the request": {
+    config: datacenter({ workloads: { kazoo: { resources: { requests: { cpu: 2 }, limits: { cpu: "1500m" } } } } }),
+    key: `${nyc}.workloads.kazoo.resources.limits.cpu`,
+    found: '"1500m"',
+    expected: /at least what is requested, 2/,
+  },
+  "a port out of range": {
+    config: environment({ BIGCOUCH_DATA_PORT: 70000 }),
+    key: "kazoo:environment.BIGCOUCH_DATA_PORT",
+    found: "70000",
+    expected: /1 to 65535/,
+  },
+  "a level that Kazoo does not know": {
+    config: environment({ KAZOO_LOG_LEVEL: "verbose" }),
+    key: "kazoo:environment.KAZOO_LOG_LEVEL",
+    found: '"verbose"',
+    expected: /debug, info, notice/,
+  },
+  "threads as text": {
+    config: environment({ ERLANG_THREADS: "many" }),
+    key: "kazoo:environment.ERLANG_THREADS",
+    found: '"many"',
+    expected: /whole number/,
+  },
+  "a node name that is none": {
+    config: environment({ ERLANG_VM: "whistle_apps" }),
+    key: "kazoo:environment.ERLANG_VM",
+    found: '"whistle_apps"',
+    expected: /kazoo_apps, ecallmgr/,
+  },
+  "a host that is none": {
+    config: environment({ KAZOO_AMQP_HOST: "amqp://broker" }),
+    key: "kazoo:environment.KAZOO_AMQP_HOST",
+    found: '"amqp://broker"',
+    expected: /host name/,
+  },
+  "REGION in the environment": {
+    config: environment({ REGION: "us" }),
+    key: "kazoo:environment.REGION",
+    found: "an unknown key",
+    expected: /one of/,
+  },
+  "REGION in the extra environment": {
+    config: { ...good(), extraEnvironment: { REGION: "us" } },
+    key: "kazoo:extraEnvironment.REGION",
+    found: "a variable that the program sets",
+    expected: /names of region and datacenter/,
+  },
+  "a listed variable in the extra environment": {
+    config: { ...good(), extraEnvironment: { KAZOO_LOG_LEVEL: "info" } },
+    key: "kazoo:extraEnvironment.KAZOO_LOG_LEVEL",
+    found: "a variable of the list",
+    expected: /under environment/,
+  },
+  "a secret in the extra environment": {
+    config: { ...good(), extraEnvironment: { CARRIER_PASSWORD: "hunter2-hunter2" } },
+    key: "kazoo:extraEnvironment.CARRIER_PASSWORD",
+    found: /looks secret/,
+    expected: /ConfigMap/,
+  },
+  "a broker's password in the extra environment": {
+    config: { ...good(), extraEnvironment: { RABBITMQ_PASS: "hunter2-hunter2" } },
+    key: "kazoo:extraEnvironment.RABBITMQ_PASS",
+    found: /the program sets/,
+    expected: /kazoo:credentials/,
+  },
+  "a variable with a name that is none": {
+    config: { ...good(), extraEnvironment: { "MY-VAR": "x" } },
+    key: "kazoo:extraEnvironment.MY-VAR",
+    found: '"MY-VAR"',
+    expected: /letters, digits/,
+  },
+  "secrets given in plain": {
+    config: { ...good(), credentials: { "us-east-nyc": { cookie: "plain-text-cookie-here" } } },
+    key: "kazoo:credentials",
+    found: "plain text",
+    expected: /Pulumi secrets/,
+  },
+  "a secret where none belongs": {
+    config: good(),
+    secret: "regions",
+    key: "kazoo:regions",
+    found: "[secret]",
+    expected: /kazoo:credentials/,
+  },
+  "a cookie with a space": {
+    config: { ...good(), credentials: { "us-east-nyc": { cookie: "not a cookie at all" } } },
+    secret: "credentials",
+    key: "kazoo:credentials.us-east-nyc.cookie",
+    found: "[secret]",
+    expected: /16 to 255/,
+  },
+  "credentials of a ring that is not there": {
+    config: { ...good(), credentials: { main: { cookie: "a-cookie-of-enough-length" } } },
+    secret: "credentials",
+    key: "kazoo:credentials.main",
+    found: "[secret]",
+    expected: /the name of a ring, us-east-nyc/,
+  },
+  "an image that is none": {
+    config: { ...good(), image: { prebuilt: "Kazoo:4 latest" } },
+    key: "kazoo:image.prebuilt",
+    found: '"Kazoo:4 latest"',
+    expected: /image reference/,
+  },
+  "a media network that is none": {
+    config: { ...good(), mediaNetworks: ["freeswitch"] },
+    key: "kazoo:mediaNetworks",
+    found: '["freeswitch"]',
+    expected: /CIDR/,
+  },
+  "a Service of a type that is none": {
+    config: datacenter({ workloads: { kazoo: { service: { type: "Loadbalancer" } } } }),
+    key: `${nyc}.workloads.kazoo.service.type`,
+    found: '"Loadbalancer"',
+    expected: /LoadBalancer/,
+  },
+};
+
+for (const [what, { config, secret, key, found, expected }] of Object.entries(table)) {
+  test(`refuses ${what}`, () => {
+    const problems = problemsOf(config, ...(secret === undefined ? [] : [secret]));
+    const problem = problems.find((candidate) => candidate.key === key);
+    assert.ok(
+      problem,
+      `no problem at ${key}, but at: ${problems.map((candidate) => candidate.key).join(", ") || "nothing"}`,
+    );
+    if (typeof found === "string") assert.equal(problem.found, found);
+    else assert.match(problem.found, found);
+    assert.match(problem.expected, expected);
+    assert.notEqual(problem.example, "");
+    assert.equal(
+      problems.length,
+      1,
+      `one cause, but ${problems.length} problems: ${problems.map((candidate) => candidate.key).join(", ")}`,
+    );
+  });
+}
+
+test("tells all problems at once, of the shape and of what hangs together", () => {
+  const problems = problemsOf({
+    clusters: { east: { context: "e" } },
+    rings: { main: { kazoo: "4.2", database: "couchdb-3.3.3" } },
+    environment: { KAZOO_LOG_LEVEL: "loud" },
+    regions: {
+      "us-east": {
+        cluster: "east",
+        datacenters: { nyc: { ring: "main", workloads: { kazoo: { replicas: -1 } } }, bos: { ring: "other" } },
+      },
+    },
+  });
+  assert.deepEqual(
+    problems.map(({ key }) => key),
+    [
+      `${nyc}.workloads.kazoo.replicas`,
+      "kazoo:environment.KAZOO_LOG_LEVEL",
+      "kazoo:regions.us-east.datacenters.bos.ring",
+      "kazoo:rings.main.database",
+    ],
+  );
+});
+
+test("an error names the key, what was found, what is expected and an example, and no secret", () => {
+  assert.throws(
+    () =>
+      parsePlatform(
+        { ...good(), credentials: { "us-east-nyc": { cookie: "my cookie!" } }, protect: "no" },
+        new Set(["credentials"]),
+      ),
+    (error: Error) => {
+      assert.match(error.message, /^2 problems in the config of this stack:\n/);
+      assert.match(
+        error.message,
+        /kazoo:protect: found "no"; expected true or false, without quotes, for example: false/,
+      );
+      assert.doesNotMatch(error.message, /my cookie/);
+      return true;
+    },
+  );
+});
+
+test("the nearest environment wins, variable by variable, over the seed's defaults", () => {
+  const { zones } = parsePlatform(
+    {
+      ...good(),
+      environment: { KAZOO_LOG_LEVEL: "warning", ERLANG_THREADS: 50 },
+      regions: {
+        "us-east": {
+          cluster: "east",
+          environment: { KAZOO_LOG_LEVEL: "error", KAZOO_LOG_COLOR: false },
+          datacenters: {
+            bos: {},
+            nyc: { environment: { KAZOO_LOG_LEVEL: "debug" }, extraEnvironment: { TZ: "America/New_York" } },
+          },
+        },
+      },
+    },
+    new Set(),
+  );
+  const [bos, nycZone] = zones.map((zone) => zone.environment);
+  assert.equal(bos?.KAZOO_LOG_LEVEL, "error");
+  assert.equal(bos?.TZ, undefined);
+  assert.deepEqual(nycZone, {
+    ERLANG_VM: "kazoo_apps",
+    ERLANG_THREADS: "50",
+    KAZOO_LOG_LEVEL: "debug",
+    KAZOO_LOG_COLOR: "false",
+    KAZOO_SASL_ERRLOG_TYPE: "error",
+    KAZOO_SASL_ERROR_LOGGER: "tty",
+    BIGCOUCH_COMPACT_AUTOMATICALLY: "true",
+    KUBERNETES_HOSTNAME_FIX: "false",
+    TZ: "America/New_York",
+    REGION: "us-east",
+    DATACENTER: "nyc",
+    KAZOO_ZONE: "us-east-nyc",
+  });
+});
+
+test("sizes are merged key by key and quantities come out canonical", () => {
+  const { zones } = parsePlatform(
+    {
+      ...good(),
+      workloads: {
+        kazoo: { replicas: 3, resources: { requests: { cpu: "1000m", memory: "1024Mi" } } },
+        database: { storage: "2048Gi" },
+      },
+      regions: {
+        "us-east": {
+          cluster: "east",
+          datacenters: { nyc: { workloads: { kazoo: { resources: { limits: { cpu: 1.5 } } } } } },
+        },
+      },
+    },
+    new Set(),
+  );
+  assert.deepEqual(zones[0]?.kazoo, {
+    replicas: 3,
+    resources: { requests: { cpu: "1", memory: "1Gi" }, limits: { cpu: "1500m", memory: "2Gi" } },
+    service: { type: "ClusterIP", annotations: {} },
+  });
+  assert.equal(zones[0]?.database.storage, "2Ti");
+});
+
+test("quorum and placement follow 2600Hz's figures", () => {
+  const ring = (config: Config) => Object.values(parsePlatform(config, new Set()).rings)[0];
+  assert.deepEqual(ring(good())?.quorum, { q: 1, n: 1, r: 1, w: 1 });
+  assert.deepEqual(ring(datacenter({ workloads: { database: { replicas: 5 } } }))?.quorum, { q: 3, n: 3, r: 2, w: 2 });
+  const stretched = ring({
+    ...good(),
+    rings: { main: {} },
+    workloads: { database: { replicas: 3 } },
+    regions: { "us-east": { cluster: "east", datacenters: { nyc: { ring: "main" }, bos: { ring: "main" } } } },
+  });
+  assert.deepEqual(stretched?.placement, { "us-east-bos": 2, "us-east-nyc": 2 });
+  assert.deepEqual(stretched?.quorum, { q: 3, n: 4, r: 2, w: 2 });
+});
+
+test("a datacenter without a ring has one of its own, which kazoo:rings may describe by the zone's name", () => {
+  const { rings } = parsePlatform({ ...good(), rings: { "us-east-nyc": { kazoo: 4.0 } } }, new Set());
+  assert.deepEqual(Object.keys(rings), ["us-east-nyc"]);
+  assert.equal(rings["us-east-nyc"]?.kazoo, "4.0");
+});
+
+test("CouchDB 3 goes with Kazoo master, RabbitMQ 4.3 with the permit flag", () => {
+  assert.deepEqual(
+    problemsOf(ringOf({ kazoo: "master", database: "couchdb-3.3.3", rabbitmq: "4.3", permitTransientQueues: true })),
+    [],
+  );
+});
+
+test("a platform can't be changed", () => {
+  const platform = parsePlatform(good(), new Set());
+  assert.throws(() => ((platform.zones as unknown[])[0] = undefined), TypeError);
+});
