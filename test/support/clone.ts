@@ -1,0 +1,59 @@
+import { execFile, spawn } from "node:child_process";
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join, resolve } from "node:path";
+import { promisify } from "node:util";
+
+const project = resolve(__dirname, "../..");
+
+/** What a command in a clone did. */
+export interface Run {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** The project in a folder of its own, with its own sandbox and state. */
+export interface Clone {
+  readonly directory: string;
+  /** Runs `kazoo ARGS…` there, with `environment` over this process's own; never throws for an exit code. */
+  readonly run: (args: readonly string[], environment?: NodeJS.ProcessEnv) => Promise<Run>;
+  /** Stops the clone's sandbox and removes the folder. */
+  readonly dispose: () => Promise<void>;
+}
+
+/** Copies the working tree (tracked files and new ones that are not ignored) into a temporary folder; packages are linked. */
+export async function cloneProject(): Promise<Clone> {
+  const directory = mkdtempSync(join(tmpdir(), "kazoo-clone-"));
+  const listed = await promisify(execFile)("git", ["ls-files", "-z", "--cached", "--others", "--exclude-standard"], {
+    cwd: project,
+    maxBuffer: 16 * 1024 * 1024,
+  });
+  for (const file of listed.stdout.split("\0")) {
+    // A tracked file may be deleted in the working tree.
+    if (file === "" || !existsSync(join(project, file))) continue;
+    mkdirSync(dirname(join(directory, file)), { recursive: true });
+    copyFileSync(join(project, file), join(directory, file));
+  }
+  symlinkSync(join(project, "node_modules"), join(directory, "node_modules"));
+
+  const run: Clone["run"] = (args, environment = {}) =>
+    new Promise((done, fail) => {
+      const child = spawn(process.execPath, [join(directory, "cli", "kazoo.js"), ...args], {
+        cwd: directory,
+        env: { ...process.env, ...environment },
+        stdio: ["ignore", "pipe", "pipe"],
+      });
+      let stdout = "";
+      let stderr = "";
+      child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
+      child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
+      child.on("error", fail);
+      child.on("close", (code, signal) => done({ code: code ?? -1, stdout, stderr: stderr + (signal ?? "") }));
+    });
+  const dispose: Clone["dispose"] = async () => {
+    if (existsSync(join(directory, ".sandbox"))) await run(["sandbox", "down", "--purge"]);
+    rmSync(directory, { recursive: true, force: true });
+  };
+  return { directory, run, dispose };
+}
