@@ -131,6 +131,8 @@ function controllerManagerArguments(files: ClusterFiles, settings: ClusterSettin
     "--allocate-node-cidrs=true",
     `--cluster-cidr=${ranges.pods}`,
     `--service-cluster-ip-range=${ranges.services}`,
+    // Its default lies outside the project, and it would make that folder.
+    `--flex-volume-plugin-dir=${files.directory}/flexvolume`,
     "--concurrent-statefulset-syncs=50",
     "--concurrent-namespace-syncs=50",
   ];

@@ -3,11 +3,11 @@ import { createServer } from "node:net";
 import { UserError } from "../cli/terminal";
 
 /**
- * Below the range that Linux gives to outgoing connections (32768 to 60999): a port of that range may be in use by
- * a connection just when its server is started again.
+ * Below the range that Linux gives to outgoing connections (32768 to 60999), where a port may be in use by a connection
+ * just when its server is started again, and below that of node ports (30000 to 32767).
  */
 const lowest = 20_000;
-const highest = 32_767;
+const highest = 29_999;
 
 /** Whether a server may listen on this port of this address now. */
 export function isFree(address: string, port: number): Promise<boolean> {
