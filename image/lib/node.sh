@@ -1,0 +1,63 @@
+# Runs the Erlang node of the release in /opt/kazoo, and talks to it.
+
+kazoo_root=/opt/kazoo
+kazoo_etc=$kazoo_root/etc
+kazoo_log=$kazoo_root/log
+
+# A container started as root (volumes that belong to root, say) goes on as the image's user.
+drop_root() {
+  ((EUID == 0)) || return 0
+  chown kazoo:kazoo "$kazoo_etc" "$kazoo_log"
+  exec gosu kazoo "$here/entrypoint"
+}
+
+# What the release's own start script would set. The cookie is read from HOME, so that it is in no process list.
+release_environment() {
+  local erts
+  erts=$(echo "$kazoo_root"/erts-*)
+  export ROOTDIR=$kazoo_root BINDIR=$erts/bin EMU=beam PROGNAME=erl
+  export LD_LIBRARY_PATH=$kazoo_root/native${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
+  export HOME=$kazoo_etc KAZOO_CONFIG=$kazoo_etc/config.ini
+  if [[ -r $kazoo_etc/inetrc ]]; then export ERL_INETRC=$kazoo_etc/inetrc; fi
+}
+
+# Runs the node in the foreground. SIGTERM and SIGINT stop it in order; its exit code is the container's.
+# Erlang itself turns SIGTERM into an orderly stop from version 20 on only, and Kazoo 4 runs on 18 and 19 too.
+run_node() {
+  local pid code=0
+  release_environment
+  export ERL_CRASH_DUMP=$kazoo_log/erl_crash.dump KAZOO_ZONE
+  ulimit -n 65536 2>/dev/null || true
+
+  echo "Starting $node in zone $KAZOO_ZONE"
+  cd "$kazoo_root"
+  "$BINDIR/erlexec" -boot "$(echo releases/*/kazoo.boot | sed 's/\.boot$//')" -boot_var ERTS_LIB_DIR "$kazoo_root/lib" \
+    -mode interactive -config "$kazoo_etc/sys.config" -args_file "$kazoo_etc/vm.args" </dev/null &
+  pid=$!
+  trap 'stop_node "$pid"' TERM INT
+  # A signal ends `wait`, not the node.
+  while kill -0 "$pid" 2>/dev/null; do
+    code=0
+    wait "$pid" || code=$?
+  done
+  echo "Stopped $node (exit code $code)"
+  exit "$code"
+}
+
+# stop_node PID
+stop_node() {
+  echo "Stopping $node in order (init:stop)"
+  on_node "$node" init stop >/dev/null 2>&1 && return
+  # Not yet, or no more, to be talked to.
+  kill -TERM "$1" 2>/dev/null || true
+}
+
+# on_node NODE MODULE FUNCTION [ARGUMENT…]: calls a function on a running node from a hidden helper node and prints what
+# it returns. Arguments arrive as binaries, as Kazoo's own `sup` passes them.
+on_node() {
+  local clean
+  release_environment
+  clean=$(ls "$kazoo_root"/bin/start_clean.boot "$kazoo_root"/releases/*/start_clean.boot 2>/dev/null | head -n 1)
+  "$BINDIR/erlexec" -boot "${clean%.boot}" -boot_var ERTS_LIB_DIR "$kazoo_root/lib" -noinput -hidden \
+    -name "call-$$@${1#*@}" -eval "file:eval(\"$here/lib/call.erl\"), halt(1)." -extra "$@" </dev/null
+}

@@ -1,0 +1,53 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, describe, it } from "node:test";
+import { renderWith } from "../image/support/entrypoint";
+
+const scratch = mkdtempSync(join(tmpdir(), "kazoo-render-command-"));
+after(() => rmSync(scratch, { recursive: true, force: true }));
+
+/** Runs `kazoo render` alone, as the command line would. */
+function render(args: readonly string[], environment: Readonly<Record<string, string>>) {
+  const program = join(__dirname, "../../cli/commands/render.ts");
+  const terminal = join(__dirname, "../../cli/terminal.ts");
+  const script = `
+    const { renderCommand } = require(${JSON.stringify(program)});
+    const { printError } = require(${JSON.stringify(terminal)});
+    renderCommand().parseAsync(process.argv.slice(1), { from: "user" }).catch((error) => { process.exitCode = printError(error); });`;
+  return spawnSync(process.execPath, ["--import", "tsx", "-e", script, "--", ...args], {
+    cwd: join(__dirname, "../.."),
+    env: { PATH: process.env["PATH"], ERLANG_COOKIE: "a-cookie", ERLANG_HOSTNAME: "kazoo.local", ...environment },
+    encoding: "utf8",
+  });
+}
+
+describe("kazoo render", () => {
+  it("writes what the container would have, from the caller's environment", () => {
+    const out = join(scratch, "deep", "out");
+    const run = render(["--out", out], { KAZOO_ZONE: "here" });
+    assert.equal(run.status, 0, run.stderr);
+    assert.deepEqual(readdirSync(out).sort(), [".erlang.cookie", "config.ini", "sys.config", "vm.args"]);
+    const container = renderWith({ ERLANG_COOKIE: "a-cookie", ERLANG_HOSTNAME: "kazoo.local", KAZOO_ZONE: "here" });
+    for (const [name, contents] of Object.entries(container.files))
+      assert.equal(readFileSync(join(out, name), "utf8"), contents);
+  });
+
+  it("passes on what is wrong, without a stack trace, with exit code 64", () => {
+    const run = render(["--out", join(scratch, "none")], { KAZOO_LOG_LEVEL: "loud" });
+    assert.equal(run.status, 64);
+    assert.match(run.stderr, /KAZOO_LOG_LEVEL: expected one of/);
+    assert.match(run.stderr, /next: /);
+    assert.doesNotMatch(run.stderr, /^\s+at /m);
+  });
+
+  it("says so when the folder cannot be written", () => {
+    const file = join(scratch, "file");
+    writeFileSync(file, "");
+    const run = render(["--out", join(file, "out")], {});
+    assert.equal(run.status, 1);
+    assert.match(run.stderr, /rendering into .* failed/);
+  });
+});
