@@ -35,7 +35,7 @@ const amounts = (what: string, cpu: string, memory: string) =>
       cpu: field(cores, {
         description: `Processor time, ${what}, in cores.`,
         expected: "cores, as a number or in thousandths",
-        example: cpu,
+        example: cpu === "none" ? "2" : cpu,
         default: cpu,
       }).optional(),
       memory: field(bytes, {
@@ -171,7 +171,8 @@ const mediaNetworks = field(z.array(cidr), {
   default: "none",
 }).optional();
 
-const everyLevel = { workloads, environment, extraEnvironment, mediaNetworks };
+/** What can be said of the platform, a region or a datacenter; the nearest wins. */
+export const everyLevel = { workloads, environment, extraEnvironment, mediaNetworks };
 
 const clusterReference = field(dnsLabel, {
   description: "Cluster, by its name in `kazoo:clusters`.",
