@@ -41,8 +41,11 @@ export async function ensurePki(files: ClusterFiles, identity: ServerIdentity): 
   if (!existsSync(files.pki)) await createPki(files, identity);
   const server = new X509Certificate(readFileSync(files.certificate("kube-apiserver")));
   if (server.checkIP(identity.address) !== undefined) return;
-  const { issueCertificate } = await import("./certificates.js");
-  write(files.pki, "kube-apiserver", await issueCertificate(readCredential(files, "ca"), serverRequest(identity)));
+  write(
+    files.pki,
+    "kube-apiserver",
+    await certificates().issueCertificate(readCredential(files, "ca"), serverRequest(identity)),
+  );
 }
 
 /** Reads a certificate and its key from the `pki` folder, by the name of who uses it. */
@@ -54,8 +57,7 @@ export function readCredential(files: ClusterFiles, user: string): Credential {
 }
 
 async function createPki(files: ClusterFiles, identity: ServerIdentity): Promise<void> {
-  // Loaded only here: the library takes a third of a second, and a start with certificates at hand needs none of it.
-  const { createAuthority, issueCertificate } = await import("./certificates.js");
+  const { createAuthority, issueCertificate } = certificates();
   const draft = join(dirname(files.pki), "pki.new");
   rmSync(draft, { recursive: true, force: true });
   makePrivateDirectory(draft);
@@ -77,6 +79,12 @@ async function createPki(files: ClusterFiles, identity: ServerIdentity): Promise
   writePrivate(join(draft, "service-account.pub"), serviceAccount.publicKey);
   renameSync(draft, files.pki);
 }
+
+/** The library takes a fifth of a second to load, and a start with certificates at hand needs none of it. */
+const certificates = (): typeof import("./certificates") =>
+  // import() would not do: the hook that reads TypeScript for the command is one for require alone.
+  // eslint-disable-next-line @typescript-eslint/no-require-imports
+  require("./certificates");
 
 const serverRequest = (identity: ServerIdentity): CertificateRequest => ({
   commonName: "kube-apiserver",

@@ -112,7 +112,7 @@ async function begin(stack: Stack): Promise<{ ids: Record<string, string>; refre
 
 /** Throw-away stacks are never asked about: there is nothing to lose, and a preview beforehand takes twice the time. */
 function unasked(stack: Stack, options: StackOptions): string[] {
-  if (isThrowAway(stack.platform)) return ["--yes", "--skip-preview"];
+  if (isThrowAway(stack.platform)) return ["--yes", "--skip-preview", "--suppress-outputs"];
   return options.yes === true ? ["--yes"] : [];
 }
 
