@@ -4,18 +4,6 @@ import { UserError } from "../cli/terminal";
 import type { Compiler } from "./cache";
 import type { Group } from "./parts";
 
-/** The oldest Node that the project runs on, as package.json says. */
-const nodeMinimum = "20.19.0";
-
-/** Refuses a Node (`20.20.2`) that is older than the project needs. */
-export function checkNode(found: string = process.versions.node): void {
-  if (atLeast(found, nodeMinimum)) return;
-  throw new UserError(
-    `Node ${found} is too old: ${nodeMinimum} or newer is needed`,
-    "install Node 20.19 or newer, then run the command again",
-  );
-}
-
 /**
  * The compiler that `go env -json` describes; `undefined` output means that there is no `go`. Refuses one that is
  * older than a module of `sources` asks for in its go.mod.

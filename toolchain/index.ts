@@ -5,7 +5,7 @@ import { withLock } from "../cli/lock";
 import { type Report, UserError } from "../cli/terminal";
 import { buildMissing } from "./build";
 import { Entries, lockFile, toolchainRoot } from "./cache";
-import { checkGo, checkNode } from "./checks";
+import { checkGo } from "./checks";
 import { type Part, groupOf, groups, pulumiParts } from "./parts";
 import { type Mode, decideMode, userHome } from "./system";
 
@@ -29,11 +29,10 @@ export interface Toolchain {
 
 /**
  * Makes sure that these parts are there and returns where. Builds what is missing, which takes minutes and says so
- * through `report`; does next to nothing when all is there. Throws a UserError when something that it needs (Go, Node,
- * disk, network) is missing.
+ * through `report`; does next to nothing when all is there. Throws a UserError when something that it needs (Go, disk,
+ * network) is missing.
  */
 export async function ensureToolchain(parts: readonly Part[], report: Report): Promise<Toolchain> {
-  checkNode();
   const root = toolchainRoot();
   const source = await decideMode(parts, root, process.env, report);
   const toBuild = source.mode === "system" ? parts.filter((part) => !pulumiParts.includes(part)) : parts;

@@ -1,3 +1,4 @@
+import { delimiter } from "node:path";
 import { Argument, Command } from "commander";
 import { type Part, allParts, ensureToolchain, pruneToolchain, pulumiParts } from "../../toolchain";
 import { reportToStderr } from "../terminal";
@@ -40,7 +41,11 @@ async function provide(parts: readonly Part[]): Promise<void> {
   }
   if (toolchain.mode === "system") return;
   process.stdout.write("\nTo call pulumi yourself:\n");
-  for (const [name, value] of Object.entries(toolchain.env)) process.stdout.write(`  export ${name}='${value}'\n`);
+  for (const [name, value] of Object.entries(toolchain.env)) {
+    // The rest of the PATH is that of the shell it is set in.
+    const text = name === "PATH" ? `'${value.split(delimiter)[0]}':"$PATH"` : `'${value}'`;
+    process.stdout.write(`  export ${name}=${text}\n`);
+  }
 }
 
 async function prune(): Promise<void> {

@@ -25,7 +25,9 @@ func main() {
 	info := provider()
 	// The schema is a function of the provider, so it is made here rather than kept in a file that can go stale.
 	generated, err := tfgen.GenerateSchema(ctx, tfgen.GenerateSchemaOptions{
-		ProviderInfo:    info,
+		ProviderInfo: info,
+		// Without documentation: the generator would look for it by running `go mod download`.
+		XInMemoryDocs:   true,
 		DiagnosticsSink: diag.DefaultSink(log.Writer(), log.Writer(), diag.FormatOptions{Color: colors.Never}),
 	})
 	if err != nil {

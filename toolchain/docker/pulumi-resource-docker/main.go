@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"log"
 
@@ -12,6 +13,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/diag"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/diag/colors"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/tokens"
+	"github.com/spf13/afero"
 	"github.com/terraform-providers/terraform-provider-docker/shim"
 )
 
@@ -21,13 +23,25 @@ var version string
 func main() {
 	info := provider()
 	// The schema is a function of the provider, so it is made here rather than kept in a file that can go stale.
-	generated, err := tfgen.GenerateSchemaWithOptions(tfgen.GenerateSchemaOptions{
-		ProviderInfo:    info,
-		DiagnosticsSink: diag.DefaultSink(log.Writer(), log.Writer(), diag.FormatOptions{Color: colors.Never}),
+	// Its documentation is left out: the generator would look for it by running `go mod download`.
+	generator, err := tfgen.NewGenerator(tfgen.GeneratorOptions{
+		Package:      info.Name,
+		Version:      version,
+		Language:     tfgen.Schema,
+		ProviderInfo: info,
+		Root:         afero.NewMemMapFs(),
+		Sink:         diag.DefaultSink(log.Writer(), log.Writer(), diag.FormatOptions{Color: colors.Never}),
+		SkipDocs:     true,
+		SkipExamples: true,
 	})
 	if err != nil {
 		log.Fatal(err)
 	}
+	generated, err := generator.Generate(context.Background())
+	if err != nil {
+		log.Fatal(err)
+	}
+	generated.PackageSpec.Version = version
 	schema, err := json.Marshal(generated.PackageSpec)
 	if err != nil {
 		log.Fatal(err)
@@ -69,6 +83,14 @@ func provider() tfbridge.ProviderInfo {
 	} {
 		info.DataSources[upstream] = &tfbridge.DataSourceInfo{Tok: tokens.ModuleMember(token("get"+name, "get"+name))}
 	}
+	// Where the npm package departs from the names that the bridge gives by itself.
+	info.Config = map[string]*tfbridge.SchemaInfo{"registry_auth": {Name: "registryAuth"}}
+	info.Resources["docker_container"].Fields = map[string]*tfbridge.SchemaInfo{
+		"command":           {Name: "command"},
+		"networks_advanced": {Name: "networksAdvanced"},
+	}
+	// An image's name is a reference to what exists, not a name to be made up.
+	info.Resources["docker_image"].Fields = map[string]*tfbridge.SchemaInfo{"name": {Name: "name"}}
 	info.SetAutonaming(255, "-")
 	return info
 }
