@@ -2,7 +2,7 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import type { DatabaseKind } from "../config/compatibility";
 import type { Ring, Zone } from "../config/platform";
-import { selectorLabels, spread, workloadLabels } from "./labels";
+import { doNotWait, selectorLabels, spread, workloadLabels } from "./labels";
 import { volumeClaim } from "./rabbitmq";
 import { containerSecurity, podSecurity, users } from "./security";
 
@@ -57,7 +57,7 @@ export class BigCouch extends pulumi.ComponentResource {
     );
     new k8s.core.v1.Service(
       `${name}-balanced`,
-      { metadata: { ...metadata, name: "bigcouchbal" }, spec: { selector, ports } },
+      { metadata: { ...metadata, name: "bigcouchbal", annotations: doNotWait }, spec: { selector, ports } },
       parent,
     );
     const account = new k8s.core.v1.ServiceAccount(

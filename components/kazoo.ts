@@ -2,7 +2,7 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import type { RunEnvironment } from "../config/environment";
 import type { Zone } from "../config/platform";
-import { selectorLabels, spread, workloadLabels } from "./labels";
+import { doNotWait, selectorLabels, spread, workloadLabels } from "./labels";
 import { containerSecurity, podSecurity, users } from "./security";
 
 /** A zone as Kazoo must know it: its name and the hosts of its brokers, alpha first. */
@@ -82,7 +82,13 @@ export class Kazoo extends pulumi.ComponentResource {
     const { type, annotations } = args.size.service;
     new k8s.core.v1.Service(
       `${name}-balanced`,
-      { metadata: { ...metadata, annotations }, spec: { type, selector, ports } },
+      {
+        metadata: {
+          ...metadata,
+          annotations: type === "LoadBalancer" ? annotations : { ...doNotWait, ...annotations },
+        },
+        spec: { type, selector, ports },
+      },
       parent,
     );
     const account = new k8s.core.v1.ServiceAccount(

@@ -35,3 +35,9 @@ export function spread(labels: Record<string, string>): k8s.types.input.core.v1.
     labelSelector: { matchLabels: labels },
   }));
 }
+
+/**
+ * Annotation of a Service that gets no address from outside: the provider takes ten seconds to find it ready, and the pods behind it, which
+ * matter, are waited for by themselves.
+ */
+export const doNotWait = { "pulumi.com/skipAwait": "true" };
