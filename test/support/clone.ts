@@ -1,4 +1,4 @@
-import { execFile, spawn } from "node:child_process";
+import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
@@ -18,6 +18,8 @@ export interface Clone {
   readonly directory: string;
   /** Runs `kazoo ARGS…` there, with `environment` over this process's own; never throws for an exit code. */
   readonly run: (args: readonly string[], environment?: NodeJS.ProcessEnv) => Promise<Run>;
+  /** Runs `kazoo ARGS…` there and sends it the signal of Ctrl-C as soon as its output matches. */
+  readonly interrupt: (args: readonly string[], when: RegExp) => Promise<Run>;
   /** Stops the clone's sandbox and removes the folder. */
   readonly dispose: () => Promise<void>;
 }
@@ -37,7 +39,11 @@ export async function cloneProject(): Promise<Clone> {
   }
   symlinkSync(join(project, "node_modules"), join(directory, "node_modules"));
 
-  const run: Clone["run"] = (args, environment = {}) =>
+  const start = (
+    args: readonly string[],
+    environment: NodeJS.ProcessEnv,
+    onOutput: (child: ChildProcess, stdout: string) => void,
+  ): Promise<Run> =>
     new Promise((done, fail) => {
       const child = spawn(process.execPath, [join(directory, "cli", "kazoo.js"), ...args], {
         cwd: directory,
@@ -46,14 +52,21 @@ export async function cloneProject(): Promise<Clone> {
       });
       let stdout = "";
       let stderr = "";
-      child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
+      child.stdout.setEncoding("utf8").on("data", (text: string) => onOutput(child, (stdout += text)));
       child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
       child.on("error", fail);
       child.on("close", (code, signal) => done({ code: code ?? -1, stdout, stderr: stderr + (signal ?? "") }));
     });
+  const run: Clone["run"] = (args, environment = {}) => start(args, environment, () => undefined);
+  const interrupt: Clone["interrupt"] = (args, when) => {
+    let sent = false;
+    return start(args, {}, (child, stdout) => {
+      if (!sent && when.test(stdout)) sent = child.kill("SIGINT");
+    });
+  };
   const dispose: Clone["dispose"] = async () => {
     if (existsSync(join(directory, ".sandbox"))) await run(["sandbox", "down", "--purge"]);
     rmSync(directory, { recursive: true, force: true });
   };
-  return { directory, run, dispose };
+  return { directory, run, interrupt, dispose };
 }

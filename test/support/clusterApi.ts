@@ -1,0 +1,72 @@
+import { request } from "node:https";
+import { join } from "node:path";
+import type { KubernetesObject } from "@kubernetes/client-node";
+
+/** An answer of an API server. */
+export interface Answer {
+  readonly status: number;
+  /** Texts of the `Warning` headers. */
+  readonly warnings: readonly string[];
+  readonly body: Record<string, unknown>;
+}
+
+/** A list of objects as tests look at them. */
+export type Found = KubernetesObject & {
+  spec?: Record<string, unknown>;
+  status?: Record<string, unknown>;
+  data?: Record<string, string>;
+};
+
+/** Plain requests to a sandbox cluster's API server, by a clone's kubeconfig. */
+export async function clusterApi(directory: string, cluster: string) {
+  const { KubeConfig } = await import("@kubernetes/client-node");
+  const kubeconfig = new KubeConfig();
+  kubeconfig.loadFromFile(join(directory, ".sandbox", "kubeconfig"));
+  kubeconfig.setCurrentContext(`sandbox-${cluster}`);
+  const server = kubeconfig.getCurrentCluster()?.server ?? "";
+
+  const call = async (method: string, path: string, body?: object, type = "application/json"): Promise<Answer> => {
+    const options = { method, headers: { Accept: "application/json", "Content-Type": type } };
+    await kubeconfig.applyToHTTPSOptions(options);
+    return new Promise((resolve, reject) => {
+      const outgoing = request(`${server}${path}`, options, (incoming) => {
+        let text = "";
+        incoming.setEncoding("utf8").on("data", (chunk: string) => (text += chunk));
+        incoming.on("end", () => {
+          const warning = incoming.headers["warning"] as string | string[] | undefined;
+          resolve({
+            status: incoming.statusCode ?? 0,
+            warnings: [warning ?? []].flat(),
+            body: JSON.parse(text) as Record<string, unknown>,
+          });
+        });
+      });
+      outgoing.on("error", reject);
+      outgoing.end(body === undefined ? undefined : JSON.stringify(body));
+    });
+  };
+  /** Objects at a path of the API, e.g. `/apis/apps/v1/statefulsets`. */
+  const list = async (path: string): Promise<Found[]> => {
+    const { status, body } = await call("GET", path);
+    if (status !== 200) throw new Error(`GET ${path}: ${status}`);
+    return body.items as Found[];
+  };
+  return { call, list };
+}
+
+/** Asks again until the answer is right, at most for `seconds`. */
+export async function eventually<T>(
+  what: string,
+  seconds: number,
+  ask: () => Promise<T>,
+  right: (answer: T) => boolean,
+): Promise<T> {
+  const deadline = Date.now() + seconds * 1000;
+  for (;;) {
+    const answer = await ask();
+    if (right(answer)) return answer;
+    if (Date.now() > deadline)
+      throw new Error(`${what}: not within ${seconds} s; the last answer was ${JSON.stringify(answer)}`);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}
