@@ -104,8 +104,8 @@ export async function recover(
   const { pending } = readSnapshot(state, stack);
   if (pending === 0) return;
   report(`stack ${stack}: ${pending} operations were interrupted; asking the cluster what became of them`);
-  const args = ["refresh", ...selection, "--yes", "--skip-preview", "--clear-pending-creates"];
-  const code = await runPulumi(context, args);
+  const args = ["refresh", ...selection, "--yes", "--skip-preview", "--suppress-outputs"];
+  const code = await runPulumi(context, [...args, "--clear-pending-creates"]);
   if (code !== 0) throw new UserError(`stack ${stack} could not be refreshed`, "read what pulumi says above");
 }
 

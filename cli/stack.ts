@@ -1,11 +1,12 @@
 import { resolve } from "node:path";
 import { readStackFile } from "../config/stackFile";
-import type { Platform } from "../config/platform";
+import type { KubernetesCluster, Platform } from "../config/platform";
+import { ConfigError } from "../config/problem";
 import { kubeconfigPath, sandboxParts, sandboxUp } from "../sandbox";
 import { type Part, type Toolchain, ensureToolchain } from "../toolchain";
 import { type LocalState, ensureLocalState, ensureStack, localStateEnvironment } from "./localState";
 import type { PulumiContext } from "./pulumi";
-import type { Report } from "./terminal";
+import { type Report, UserError } from "./terminal";
 
 /** The project's folder: the one that this command is part of, wherever it is called from. */
 export const projectDirectory = resolve(__dirname, "..");
@@ -32,15 +33,37 @@ export const sandboxClusters = (platform: Platform): string[] =>
     .filter(({ kind }) => kind === "sandbox")
     .map(({ name }) => name);
 
+/** Path of the kubeconfig that a cluster's context is in; undefined: the caller's own. */
+export const kubeconfigOf = (cluster: KubernetesCluster): string | undefined =>
+  cluster.kind === "sandbox"
+    ? kubeconfigPath(projectDirectory)
+    : cluster.kubeconfig && resolve(projectDirectory, cluster.kubeconfig);
+
 /** The parts of the toolchain that a stack needs, and no others: each may take minutes to build. */
 export function partsFor(platform: Platform): Part[] {
-  const sandbox = sandboxClusters(platform).length > 0 ? sandboxParts : [];
-  return ["pulumi", "language", "kubernetes", "random", ...sandbox];
+  const kinds = new Set(Object.values(platform.clusters).map(({ kind }) => kind));
+  return [
+    "pulumi",
+    "language",
+    "random",
+    ...(kinds.has("sandbox") || kinds.has("kubernetes") ? ["kubernetes" as const] : []),
+    ...(kinds.has("docker") || platform.image.kind === "build" ? ["docker" as const] : []),
+    ...(kinds.has("sandbox") ? sandboxParts : []),
+  ];
+}
+
+/** Reads a stack's file; what is wrong with it is the user's to mend. */
+export function readPlatform(name: string): Platform {
+  try {
+    return readStackFile(projectDirectory, name);
+  } catch (error) {
+    throw error instanceof ConfigError ? new UserError(error.message, `edit Pulumi.${name}.yaml`) : error;
+  }
 }
 
 /** Reads a stack's file, gets its toolchain ready, and prepares its state where that is kept below the project. */
 export async function openStack(name: string, report: Report): Promise<Stack> {
-  const platform = readStackFile(projectDirectory, name);
+  const platform = readPlatform(name);
   const toolchain = await ensureToolchain(partsFor(platform), report);
   const state = isThrowAway(platform) ? ensureLocalState(projectDirectory) : undefined;
   const pulumi: PulumiContext = {

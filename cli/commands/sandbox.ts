@@ -1,8 +1,7 @@
 import { Command } from "commander";
-import { readStackFile } from "../../config/stackFile";
 import { sandboxDown, sandboxParts, sandboxStatus, sandboxUp } from "../../sandbox";
 import { ensureToolchain } from "../../toolchain";
-import { projectDirectory, sandboxClusters } from "../stack";
+import { projectDirectory, readPlatform, sandboxClusters } from "../stack";
 import { table } from "../table";
 import { UserError, reportToStderr } from "../terminal";
 
@@ -17,7 +16,7 @@ export function sandboxCommand(): Command {
     .argument("[clusters...]", "names of clusters; default: those of the stack")
     .option("-s, --stack <name>", "which Pulumi.<name>.yaml", "dev")
     .action(async (names: string[], { stack }: { stack: string }) => {
-      const clusters = names.length > 0 ? names : sandboxClusters(readStackFile(directory, stack));
+      const clusters = names.length > 0 ? names : sandboxClusters(readPlatform(stack));
       if (clusters.length === 0) throw new UserError(`stack ${stack} has no sandbox cluster`);
       const toolchain = await ensureToolchain(sandboxParts, reportToStderr);
       const running = await sandboxUp({ directory, clusters, toolchain, report: reportToStderr });

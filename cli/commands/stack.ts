@@ -1,6 +1,6 @@
 import { Command } from "commander";
 import pc from "picocolors";
-import { kubeconfigPath } from "../../sandbox";
+import type { Cluster } from "../../config/platform";
 import { readClusterIds, readSnapshot, recover, writeClusterIds } from "../localState";
 import { runPulumi } from "../pulumi";
 import {
@@ -8,7 +8,7 @@ import {
   exportedEnvironment,
   isThrowAway,
   openStack,
-  projectDirectory,
+  kubeconfigOf,
   sandboxClusters,
   startClusters,
 } from "../stack";
@@ -90,7 +90,7 @@ async function destroy(options: StackOptions, args: readonly string[]): Promise<
     ...args,
   ]);
   if (code === 0 && sandboxClusters(stack.platform).length > 0) {
-    reportToStderr(`${pc.cyan("next:")} the sandbox still runs; make sandbox-down STACK=${stack.name} stops it`);
+    reportToStderr(`${pc.cyan("next:")} the sandbox still runs; make sandbox-down stops it`);
   }
   return code;
 }
@@ -119,11 +119,13 @@ function unasked(stack: Stack, options: StackOptions): string[] {
 /** How to look at a stack's clusters, and how to stop. */
 function clusterHints(stack: Stack): { look: string[]; stop: string[] } {
   const make = (target: string): string => `make ${target}${stack.name === "dev" ? "" : ` STACK=${stack.name}`}`;
-  const sandboxes = new Set(sandboxClusters(stack.platform));
-  const look = Object.values(stack.platform.clusters).map((cluster) => {
-    const kubeconfig = sandboxes.has(cluster.name) ? kubeconfigPath(projectDirectory) : cluster.kubeconfig;
-    return `kubectl${kubeconfig === undefined ? "" : ` --kubeconfig ${kubeconfig}`} --context ${cluster.context} get pods -A`;
-  });
-  const stop = [`${make("destroy")}${sandboxes.size > 0 ? `, then ${make("sandbox-down")}` : ""}`];
-  return { look: [`${make("status")}`, ...look], stop };
+  const look = Object.values(stack.platform.clusters).map(lookAt);
+  const sandbox = sandboxClusters(stack.platform).length > 0;
+  return { look: [make("status"), ...look], stop: [`${make("destroy")}${sandbox ? ", then make sandbox-down" : ""}`] };
+}
+
+function lookAt(cluster: Cluster): string {
+  if (cluster.kind === "docker") return `docker --host ${cluster.host} ps --filter network=${cluster.network}`;
+  const kubeconfig = kubeconfigOf(cluster);
+  return `kubectl${kubeconfig === undefined ? "" : ` --kubeconfig ${kubeconfig}`} --context ${cluster.context} get pods -A`;
 }

@@ -1,6 +1,5 @@
 import { Command } from "commander";
-import { openStack, projectDirectory } from "../stack";
-import { kubeconfigPath } from "../../sandbox";
+import { kubeconfigOf, openStack } from "../stack";
 import { table } from "../table";
 import { UserError, reportToStderr } from "../terminal";
 import { readZones } from "../zones";
@@ -18,8 +17,9 @@ export function statusCommand(): Command {
         zones.map(async ([zone, { cluster, namespace }]) => {
           const target = stack.platform.clusters[cluster];
           if (target === undefined) throw new UserError(`zone ${zone} is on ${cluster}, which the stack's file lacks`);
-          const kubeconfig = target.kind === "sandbox" ? kubeconfigPath(projectDirectory) : target.kubeconfig;
-          const sets = await readyCounts(target.context, kubeconfig, namespace);
+          if (target.kind === "docker")
+            throw new UserError(`zone ${zone} is on Docker`, "docker ps shows its containers");
+          const sets = await readyCounts(target.context, kubeconfigOf(target), namespace);
           return sets.map(([set, ready]) => [zone, target.context, set, ready]);
         }),
       );
