@@ -104,7 +104,7 @@ export class BigCouch extends pulumi.ComponentResource {
                     { name: "COUCHDB_USER", valueFrom: credential("username") },
                     { name: "COUCHDB_PASSWORD", valueFrom: credential("password") },
                     { name: "DATABASE_COOKIE", valueFrom: credential("cookie") },
-                    { name: "ERL_FLAGS", value: erlangFlags(args) },
+                    { name: "ERL_FLAGS", value: erlangFlags(kind, `$(POD_NAME).${args.suffix}`, "$(DATABASE_COOKIE)") },
                   ],
                   ports: [
                     { name: "data", containerPort: databasePort },
@@ -143,13 +143,21 @@ export class BigCouch extends pulumi.ComponentResource {
   }
 }
 
-/** The node's full name, its cookie and its ports of Erlang distribution; flags override the image's vm.args, which a non-root user can't edit. */
-function erlangFlags({ kind, suffix }: BigCouchArgs): string {
-  const { first, last } = kind.distribution;
-  return `-name ${kind.nodeName}@$(POD_NAME).${suffix} -setcookie $(DATABASE_COOKIE) -kernel inet_dist_listen_min ${first} inet_dist_listen_max ${last}`;
+/**
+ * The node's full name, its cookie and its ports of Erlang distribution, for ERL_FLAGS; flags override the image's vm.args, which a
+ * non-root user can't edit.
+ */
+export function erlangFlags({ nodeName, distribution }: DatabaseKind, host: string, cookie: string): string {
+  const { first, last } = distribution;
+  return `-name ${nodeName}@${host} -setcookie ${cookie} -kernel inet_dist_listen_min ${first} inet_dist_listen_max ${last}`;
 }
 
-function databaseConfig({ kind, quorum, placement }: BigCouchArgs): string {
+/** The database's configuration. */
+export function databaseConfig({
+  kind,
+  quorum,
+  placement,
+}: Pick<BigCouchArgs, "kind" | "quorum" | "placement">): string {
   const { q, n, r, w } = quorum;
   return [
     "[cluster]",

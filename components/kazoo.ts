@@ -12,12 +12,23 @@ export interface ZoneBrokers {
   readonly beta: string;
 }
 
+/** A login at a registry. */
+export interface RegistryLogin {
+  /** `host` or `host:port`. */
+  readonly address: string;
+  readonly username: string;
+  /** Secret. */
+  readonly password: string;
+}
+
 export interface KazooArgs {
   readonly namespace: pulumi.Input<string>;
   /** DNS suffix of the pods: `kazoo-nodes.NAMESPACE.svc.DOMAIN`. */
   readonly suffix: string;
   /** The Kazoo image, best pinned by digest. */
   readonly image: pulumi.Input<string>;
+  /** What the image is pulled with; left out: nothing is needed. */
+  readonly registryLogin?: RegistryLogin;
   /** The run environment, complete. */
   readonly environment: RunEnvironment;
   /** The ring's other zones; Kazoo federates over their brokers by itself. */
@@ -104,6 +115,18 @@ export class Kazoo extends pulumi.ComponentResource {
       },
       parent,
     );
+    const pullSecret =
+      args.registryLogin === undefined
+        ? undefined
+        : new k8s.core.v1.Secret(
+            `${name}-image-pull`,
+            {
+              metadata: { ...metadata, name: "kazoo-image-pull" },
+              type: "kubernetes.io/dockerconfigjson",
+              stringData: { ".dockerconfigjson": pulumi.secret(dockerConfig(args.registryLogin)) },
+            },
+            parent,
+          );
     const from = (secret: pulumi.Input<string>, key: string) => ({ secretKeyRef: { name: secret, key } });
     const crossbar = { httpGet: { path: "/", port: "crossbar" } };
 
@@ -124,6 +147,7 @@ export class Kazoo extends pulumi.ComponentResource {
               automountServiceAccountToken: false,
               enableServiceLinks: false,
               securityContext: podSecurity(users.kazoo),
+              ...(pullSecret === undefined ? {} : { imagePullSecrets: [{ name: pullSecret.metadata.name }] }),
               topologySpreadConstraints: spread(selector),
               terminationGracePeriodSeconds: 120,
               containers: [
@@ -183,4 +207,10 @@ function environmentData({ environment, otherZones }: KazooArgs): RunEnvironment
     ...environment,
     KAZOO_OTHER_ZONES: otherZones.map(({ zone, alpha, beta }) => `${zone}=${alpha},${beta}`).join(" "),
   };
+}
+
+/** A login as the kubelet reads it (kubernetes.io/docs/tasks/configure-pod-container/pull-image-private-registry). */
+function dockerConfig({ address, username, password }: RegistryLogin): string {
+  const auth = Buffer.from(`${username}:${password}`).toString("base64");
+  return JSON.stringify({ auths: { [address]: { username, password, auth } } });
 }

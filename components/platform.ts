@@ -1,20 +1,24 @@
+import * as docker from "@pulumi/docker";
 import * as k8s from "@pulumi/kubernetes";
-import type * as pulumi from "@pulumi/pulumi";
+import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
 import type { RunEnvironment } from "../config/environment";
 import {
   hostsOf,
-  type Cluster,
+  type DockerCluster,
   type Hosts,
+  type KubernetesCluster,
   type Platform,
   type Ring as RingConfig,
   type Zone,
 } from "../config/platform";
 import { databasePort } from "./bigcouch";
 import { Datacenter } from "./datacenter";
-import { Kazoo, kazooPorts } from "./kazoo";
+import { containerNames, DockerDatacenter } from "./dockerDatacenter";
+import { Kazoo, kazooPorts, type RegistryLogin } from "./kazoo";
+import { KazooImage } from "./kazooImage";
 import { rabbitmqPorts } from "./rabbitmq";
-import { Ring } from "./ring";
+import { Ring, type RingCredentials } from "./ring";
 
 /** What a stack tells of each zone; nothing in it is secret. */
 export interface ZoneOutputs {
@@ -22,10 +26,13 @@ export interface ZoneOutputs {
   readonly datacenter: string;
   readonly ring: string;
   readonly cluster: string;
-  /** Context of the kubeconfig that leads to the cluster. */
+  /** Context of the kubeconfig that leads to the cluster; on Docker the engine's address. */
   readonly context: string;
+  /** Namespace; on Docker the network. */
   readonly namespace: string;
-  /** `host:port` or URL, as reached from within the cluster. */
+  /** On Docker: names of the containers, Kazoo's first. */
+  readonly containers?: readonly string[];
+  /** `host:port` or URL, as reached from within the cluster; on Docker Kazoo's as published on the machine. */
   readonly endpoints: {
     readonly crossbar: string;
     readonly websockets: string;
@@ -37,13 +44,20 @@ export interface ZoneOutputs {
   readonly image: pulumi.Input<string>;
 }
 
-/** A zone with what follows from it. */
-interface Member {
+/** A zone on a cluster of a kind, with what follows from it. */
+interface Member<C extends KubernetesCluster | DockerCluster> {
   readonly zone: Zone;
-  readonly cluster: Cluster;
+  readonly cluster: C;
   readonly hosts: Hosts;
-  /** Of the cluster, and of random values: default providers are disabled, so that nothing lands in whatever cluster is current. */
-  readonly providers: { readonly kubernetes: k8s.Provider; readonly random: random.Provider };
+  /** Of the cluster: default providers are disabled, so that nothing lands in whatever cluster is current. */
+  readonly provider: pulumi.ProviderResource;
+}
+
+/** The Kazoo image that all zones run. */
+interface Image {
+  readonly reference: pulumi.Input<string>;
+  /** What a cluster needs to pull it; left out: nothing. */
+  readonly login?: RegistryLogin;
 }
 
 /**
@@ -51,47 +65,131 @@ interface Member {
  * @returns the stack's outputs: its zones by name
  */
 export function deployPlatform(platform: Platform): { zones: Record<string, ZoneOutputs> } {
-  const members = membersOf(platform);
-  const zones = Object.values(platform.rings).flatMap((ring) =>
-    deployRing(
-      platform,
-      ring,
-      members.filter(({ zone }) => zone.ring === ring.name),
-    ),
-  );
+  const randomProvider = new random.Provider("random");
+  const image = imageOf(platform);
+  const { kubernetes, docker: onDocker } = membersOf(platform);
+  const zones = Object.values(platform.rings).flatMap((ring) => {
+    const { credentials } = new Ring(
+      `ring-${ring.name}`,
+      { ring, protect: platform.protect },
+      { providers: [randomProvider] },
+    );
+    const inRing = ({ zone }: { readonly zone: Zone }) => zone.ring === ring.name;
+    const context = { platform, image, ring, credentials, randomProvider };
+    return [
+      ...deployKubernetes(context, kubernetes.filter(inRing)),
+      ...onDocker.filter(inRing).map((member) => deployDocker(context, member)),
+    ];
+  });
   return { zones: Object.fromEntries(zones) };
 }
 
-function membersOf(platform: Platform): Member[] {
-  const randomProvider = new random.Provider("random");
-  const clusters = new Map(
-    Object.values(platform.clusters).map((cluster) => {
-      const kubernetes = new k8s.Provider(`cluster-${cluster.name}`, {
-        context: cluster.context,
-        ...(cluster.kubeconfig === undefined ? {} : { kubeconfig: cluster.kubeconfig }),
-        // The identity is the name in the config: an edited kubeconfig must replace nothing.
-        clusterIdentifier: cluster.name,
-      });
-      return [cluster.name, { cluster, providers: { kubernetes, random: randomProvider } }];
-    }),
-  );
-  return platform.zones.flatMap((zone) => {
-    const found = clusters.get(zone.cluster);
-    return found === undefined ? [] : [{ zone, ...found, hosts: hostsOf(zone, found.cluster) }];
+function imageOf({ image }: Platform): Image {
+  if (image.kind === "prebuilt") return { reference: image.reference };
+  const provider = dockerProvider("image-builder", image.host, image);
+  const { reference } = new KazooImage("kazoo-image", { build: image }, { provider });
+  const { address, login } = image.registry ?? {};
+  return login === undefined || address === undefined ? { reference } : { reference, login: { address, ...login } };
+}
+
+/**
+ * A provider for a Docker Engine. `image`, where one is built, is pushed and pulled with its registry's credentials; where the registry
+ * asks for none, the engine still wants some to be named.
+ */
+function dockerProvider(name: string, host: string, image: Platform["image"]): docker.Provider {
+  const registry = image.kind === "build" ? image.registry : undefined;
+  if (registry === undefined) return new docker.Provider(name, { host });
+  const { address, plainHttp, login } = registry;
+  const url = `${plainHttp ? "http" : "https"}://${address}`;
+  return new docker.Provider(name, {
+    host,
+    registryAuth: [
+      login === undefined
+        ? { address: url, authDisabled: true }
+        : { address: url, username: login.username, password: pulumi.secret(login.password) },
+    ],
   });
 }
 
-function deployRing(platform: Platform, ring: RingConfig, members: readonly Member[]): [string, ZoneOutputs][] {
-  const randomProviders = members.slice(0, 1).map(({ providers }) => providers.random);
-  const { credentials } = new Ring(
-    `ring-${ring.name}`,
-    { ring, protect: platform.protect },
-    { providers: randomProviders },
+function membersOf(platform: Platform): { kubernetes: Member<KubernetesCluster>[]; docker: Member<DockerCluster>[] } {
+  const members = Object.values(platform.clusters).map((cluster) => {
+    const zones = platform.zones.filter((zone) => zone.cluster === cluster.name);
+    const placed = zones.map((zone) => ({ zone, hosts: hostsOf(zone, cluster) }));
+    const name = `cluster-${cluster.name}`;
+    if (cluster.kind === "docker") {
+      const provider = dockerProvider(name, cluster.host, platform.image);
+      return { kubernetes: [], docker: placed.map((member) => ({ ...member, cluster, provider })) };
+    }
+    const provider = new k8s.Provider(name, {
+      context: cluster.context,
+      ...(cluster.kubeconfig === undefined ? {} : { kubeconfig: cluster.kubeconfig }),
+      // The identity is the name in the config: an edited kubeconfig must replace nothing.
+      clusterIdentifier: cluster.name,
+    });
+    return { kubernetes: placed.map((member) => ({ ...member, cluster, provider })), docker: [] };
+  });
+  // In the order of the platform's zones, whatever the order of the clusters.
+  const position = ({ zone }: { readonly zone: Zone }) => platform.zones.indexOf(zone);
+  return {
+    kubernetes: members.flatMap(({ kubernetes }) => kubernetes).sort((a, b) => position(a) - position(b)),
+    docker: members.flatMap((member) => member.docker),
+  };
+}
+
+/** What the zones of a ring are made with. */
+interface RingContext {
+  readonly platform: Platform;
+  readonly image: Image;
+  readonly ring: RingConfig;
+  readonly credentials: RingCredentials;
+  readonly randomProvider: random.Provider;
+}
+
+function deployDocker(
+  { platform, image, ring, credentials }: RingContext,
+  { zone, cluster, hosts, provider }: Member<DockerCluster>,
+): [string, ZoneOutputs] {
+  new DockerDatacenter(
+    zone.name,
+    {
+      zone,
+      cluster,
+      hosts,
+      ring,
+      credentials,
+      image: image.reference,
+      imageIsBuilt: platform.image.kind === "build",
+      images: platform.images,
+      environment: { ...hostEnvironment(hosts, ring), ...zone.environment },
+      protect: platform.protect,
+    },
+    { providers: [provider] },
   );
+  const { address, crossbar, websockets } = cluster.published;
+  return [
+    zone.name,
+    {
+      ...commonOutputs({ zone, cluster, hosts }, ring, image.reference),
+      context: cluster.host,
+      namespace: cluster.network,
+      containers: [containerNames.kazoo, containerNames.alpha, containerNames.beta, containerNames.database],
+      endpoints: {
+        ...storeEndpoints(hosts),
+        crossbar: `http://${address}:${crossbar}`,
+        websockets: `ws://${address}:${websockets}`,
+      },
+    },
+  ];
+}
+
+function deployKubernetes(
+  { platform, image, ring, credentials, randomProvider }: RingContext,
+  members: readonly Member<KubernetesCluster>[],
+): [string, ZoneOutputs][] {
   const databaseNodes = members.flatMap(({ zone, hosts }) =>
     hosts.databaseNodes.map((host) => ({ host, zone: zone.name })),
   );
-  const datacenters = members.map(({ zone, cluster, providers }) => {
+  const datacenters = members.map(({ zone, cluster, provider }) => {
     const otherClusters = members
       .filter((other) => other.cluster !== cluster)
       .flatMap((other) => other.cluster.podNetwork ?? []);
@@ -107,7 +205,7 @@ function deployRing(platform: Platform, ring: RingConfig, members: readonly Memb
         otherClusters: [...new Set(otherClusters)],
         protect: platform.protect,
       },
-      { providers },
+      { providers: [provider, randomProvider] },
     );
   });
 
@@ -122,7 +220,8 @@ function deployRing(platform: Platform, ring: RingConfig, members: readonly Memb
       {
         namespace: datacenter.namespace,
         suffix: hosts.suffix("kazoo-nodes"),
-        image: platform.image,
+        image: image.reference,
+        ...(image.login === undefined ? {} : { registryLogin: image.login }),
         environment: { ...hostEnvironment(hosts, ring), ...zone.environment },
         otherZones: members
           .filter((other) => other !== member)
@@ -139,7 +238,19 @@ function deployRing(platform: Platform, ring: RingConfig, members: readonly Memb
       { parent: datacenter, dependsOn: first === undefined ? stores : [...stores, first] },
     );
     first ??= kazoo;
-    return [zone.name, outputsOf(member, ring, platform.image)];
+    return [
+      zone.name,
+      {
+        ...commonOutputs(member, ring, image.reference),
+        context: member.cluster.context,
+        namespace: zone.namespace,
+        endpoints: {
+          ...storeEndpoints(hosts),
+          crossbar: `http://${hosts.kazoo}:${kazooPorts.crossbar}`,
+          websockets: `ws://${hosts.kazoo}:${kazooPorts.websockets}`,
+        },
+      },
+    ];
   });
 }
 
@@ -157,20 +268,23 @@ function hostEnvironment(hosts: Hosts, ring: RingConfig): RunEnvironment {
   };
 }
 
-function outputsOf({ zone, cluster, hosts }: Member, ring: RingConfig, image: pulumi.Input<string>): ZoneOutputs {
+function storeEndpoints(hosts: Hosts): Pick<ZoneOutputs["endpoints"], "database" | "brokers"> {
+  return {
+    database: `http://${hosts.database}:${databasePort}`,
+    brokers: (["alpha", "beta"] as const).map((role) => `${hosts.broker(role)}:${rabbitmqPorts.amqp}`),
+  };
+}
+
+function commonOutputs(
+  { zone, cluster, hosts }: Pick<Member<KubernetesCluster | DockerCluster>, "zone" | "cluster" | "hosts">,
+  ring: RingConfig,
+  image: pulumi.Input<string>,
+): Pick<ZoneOutputs, "region" | "datacenter" | "ring" | "cluster" | "nodes" | "image"> {
   return {
     region: zone.region,
     datacenter: zone.datacenter,
     ring: ring.name,
     cluster: cluster.name,
-    context: cluster.context,
-    namespace: zone.namespace,
-    endpoints: {
-      crossbar: `http://${hosts.kazoo}:${kazooPorts.crossbar}`,
-      websockets: `ws://${hosts.kazoo}:${kazooPorts.websockets}`,
-      database: `http://${hosts.database}:${databasePort}`,
-      brokers: (["alpha", "beta"] as const).map((role) => `${hosts.broker(role)}:${rabbitmqPorts.amqp}`),
-    },
     nodes: {
       kazoo: hosts.kazooNodes.map((host) => `${zone.environment.ERLANG_VM}@${host}`),
       database: hosts.databaseNodes.map((host) => `${ring.database.nodeName}@${host}`),

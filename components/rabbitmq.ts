@@ -50,7 +50,7 @@ export class RabbitMQ extends pulumi.ComponentResource {
       {
         metadata: { namespace: args.namespace, labels },
         immutable: true,
-        data: { "kazoo.conf": brokerConfig(args), enabled_plugins: `[${args.plugins.join(",")}].\n` },
+        data: { "kazoo.conf": brokerConfig(args), enabled_plugins: enabledPlugins(args.plugins) },
       },
       parent,
     );
@@ -174,8 +174,13 @@ export function volumeClaim(
   };
 }
 
-/** Memory alarm at 60 % of the limit: the VM needs room for garbage collection (rabbitmq.com/docs/memory). */
-function brokerConfig(args: RabbitMQArgs): string {
+/** The file `enabled_plugins`: a term of Erlang. */
+export function enabledPlugins(plugins: readonly string[]): string {
+  return `[${plugins.join(",")}].\n`;
+}
+
+/** The broker's configuration. Memory alarm at 60 % of the limit: the VM needs room for garbage collection (rabbitmq.com/docs/memory). */
+export function brokerConfig(args: Pick<RabbitMQArgs, "size" | "permitTransientQueues">): string {
   const watermark = Math.floor(byteCount(args.size.resources.limits.memory) * 0.6);
   return [
     `vm_memory_high_watermark.absolute = ${watermark}`,

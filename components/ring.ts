@@ -20,6 +20,8 @@ export interface RingCredentials {
   readonly database: pulumi.Output<string>;
   /** Erlang cookie of the database's nodes; not Kazoo's, so that neither can enter the other. */
   readonly databaseCookie: pulumi.Output<string>;
+  /** Password of the master account's administrator, where the config has such an account. */
+  readonly masterAccount?: pulumi.Output<string>;
 }
 
 /** Name of the user of brokers and database. */
@@ -31,7 +33,7 @@ export class Ring extends pulumi.ComponentResource {
 
   constructor(name: string, args: RingArgs, opts?: pulumi.ComponentResourceOptions) {
     super("kazoo:index:Ring", name, {}, opts);
-    const { cookie, rabbitmq, database } = args.ring.credentials;
+    const { cookie, rabbitmq, database, masterAccount } = args.ring.credentials;
     const password = (role: string, given?: string) =>
       given === undefined
         ? // Letters and digits alone go unescaped through AMQP URIs, ini files and shells.
@@ -50,6 +52,9 @@ export class Ring extends pulumi.ComponentResource {
       rabbitmq: password("rabbitmq-password", rabbitmq),
       database: password("database-password", database),
       databaseCookie: password("database-cookie"),
+      ...(args.ring.masterAccount === undefined
+        ? {}
+        : { masterAccount: password("master-account-password", masterAccount) }),
     };
     this.registerOutputs({ credentials: this.credentials });
   }

@@ -1,8 +1,10 @@
 import { incompatibilities } from "./compatibility";
+import { dockerProblems } from "./dockerChecks";
 import { reservedVariables, topologyVariables, variables } from "./environment";
 import { oneOf } from "./fields";
+import { imageProblems } from "./imageChecks";
 import { hostsOf, type Platform, type Ring, type Zone } from "./platform";
-import { show, type Problem } from "./problem";
+import { problem, type Problem } from "./problem";
 import { byteCount, milliCores } from "./quantity";
 import type { Config } from "./schema";
 
@@ -12,8 +14,12 @@ export function check(config: Config, platform: Platform): Problem[] {
     ...references(config),
     ...clusters(config),
     ...extraEnvironments(config),
+    ...imageProblems(config, platform),
+    ...dockerProblems(config, platform),
     ...zoneNames(platform),
-    ...platform.zones.flatMap((zone) => [...nodeNames(platform, zone), ...resources(zone)]),
+    ...platform.zones
+      .filter(({ cluster }) => platform.clusters[cluster]?.kind !== "docker")
+      .flatMap((zone) => [...nodeNames(platform, zone), ...resources(zone)]),
     ...Object.values(platform.rings).flatMap((ring) => [
       ...versions(ring),
       ...quorum(platform, ring),
@@ -24,10 +30,6 @@ export function check(config: Config, platform: Platform): Problem[] {
 }
 
 const keyOf = (zone: Zone) => `kazoo:regions.${zone.region}.datacenters.${zone.datacenter}`;
-
-function problem(key: string, found: unknown, expected: string, example: string): Problem {
-  return { key, found: show(found, key), expected, example };
-}
 
 /** Names of clusters and rings that stand for something, and definitions that something uses. */
 function references(config: Config): Problem[] {
@@ -108,12 +110,17 @@ function references(config: Config): Problem[] {
 function clusters(config: Config): Problem[] {
   return Object.entries(config.clusters).flatMap(([name, cluster]) => {
     const key = `kazoo:clusters.${name}`;
+    if (cluster.docker !== undefined) {
+      return (["sandbox", "context", "kubeconfig", "clusterDomain", "podNetwork"] as const)
+        .filter((other) => cluster[other] !== undefined)
+        .map((other) => problem(`${key}.${other}`, cluster[other], "nothing of Kubernetes beside docker", "remove it"));
+    }
     if (cluster.sandbox !== true && cluster.context === undefined) {
       return [
         problem(
           `${key}.context`,
           undefined,
-          "the name of a context in your kubeconfig, or sandbox: true instead",
+          "the name of a context in your kubeconfig, or sandbox: true or docker: {} instead",
           "prod-east",
         ),
       ];
@@ -324,7 +331,7 @@ function quorum(platform: Platform, ring: Ring): Problem[] {
 /** A ring over several clusters: names and networks must differ, or nodes would take each other's place. */
 function stretched(platform: Platform, ring: Ring): Problem[] {
   const names = [...new Set(platform.zones.filter((zone) => zone.ring === ring.name).map((zone) => zone.cluster))];
-  const spanned = names.flatMap((name) => platform.clusters[name] ?? []);
+  const spanned = names.flatMap((name) => platform.clusters[name] ?? []).filter((cluster) => cluster.kind !== "docker");
   if (spanned.length < 2) return [];
   return spanned.flatMap((cluster, index) => {
     const problems: Problem[] = [];

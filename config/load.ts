@@ -13,13 +13,15 @@ const { isConfigSecret } = runtime as unknown as { isConfigSecret: (key: string)
  */
 export function loadPlatform(): Platform {
   const entries = Object.entries(runtime.allConfig()).filter(([key]) => key.startsWith(prefix));
-  const input = Object.fromEntries(entries.map(([key, value]) => [key.slice(prefix.length), structured(value)]));
+  const bare = entries.map(([key, value]) => [key.slice(prefix.length), value] as const);
+  const input = Object.fromEntries(bare.map(([key, value]) => [key, structured(key, value)]));
   const secretKeys = entries.filter(([key]) => isConfigSecret(key)).map(([key]) => key.slice(prefix.length));
   return parsePlatform(input, new Set(secretKeys));
 }
 
-/** The engine hands mappings, numbers and booleans over as JSON text. */
-function structured(value: string): unknown {
+/** The engine hands mappings, numbers and booleans over as JSON text; a password of digits alone stays the text that it is. */
+function structured(key: string, value: string): unknown {
+  if (key === "registryPassword") return value;
   try {
     return JSON.parse(value);
   } catch {

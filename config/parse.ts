@@ -34,22 +34,29 @@ export function parsePlatform(input: unknown, secretKeys: ReadonlySet<string>): 
   throw new ConfigError(problems);
 }
 
+/** The top-level keys that hold secrets, with how to set each. */
+const secretSettings = new Map([
+  ["credentials", "pulumi config set --secret --path kazoo:credentials.main.cookie"],
+  ["registryPassword", "pulumi config set --secret kazoo:registryPassword"],
+]);
+
 /** Secrets where none belong, and plain text where only secrets belong. */
 function secrecy(input: unknown, secretKeys: ReadonlySet<string>): Problem[] {
   const keys = typeof input === "object" && input !== null ? Object.keys(input) : [];
   return keys.flatMap((name) => {
     const key = `kazoo:${name}`;
-    if (name === "credentials" && !secretKeys.has(name)) {
+    const example = secretSettings.get(name);
+    if (example !== undefined && !secretKeys.has(name)) {
       return [
         {
           key,
           found: "plain text",
           expected: "Pulumi secrets, so that nobody who reads the stack's file reads them",
-          example: "pulumi config set --secret --path kazoo:credentials.main.cookie",
+          example,
         },
       ];
     }
-    if (name !== "credentials" && secretKeys.has(name)) {
+    if (example === undefined && secretKeys.has(name)) {
       return [
         {
           key,

@@ -1,9 +1,10 @@
 import type { DatabaseKind, KazooVersion, RabbitmqVersion } from "./compatibility";
 import type { RunEnvironment } from "./environment";
 
-/** A stack's validated config: all that the program is a function of. Never changed once made; holds no secret but in `Ring.credentials`. */
+/** A stack's validated config: all that the program is a function of. Never changed once made; holds no secret but in `Ring.credentials` and `Registry.login`. */
 export interface Platform {
-  readonly image: string;
+  /** The Kazoo image. */
+  readonly image: PrebuiltImage | ImageBuild;
   readonly images: { readonly rabbitmq?: string; readonly database?: string; readonly curl: string };
   /** Whether what holds data is protected from deletion and replacement. */
   readonly protect: boolean;
@@ -13,8 +14,55 @@ export interface Platform {
   readonly zones: readonly Zone[];
 }
 
+/** An image that exists already. */
+export interface PrebuiltImage {
+  readonly kind: "prebuilt";
+  readonly reference: string;
+}
+
+/** An image that the stack builds. */
+export interface ImageBuild {
+  readonly kind: "build";
+  /** Address of the Docker Engine that builds. */
+  readonly host: string;
+  /** Path of the build context, from the project's folder. */
+  readonly context: string;
+  readonly repository: string;
+  /** At least one. */
+  readonly tags: readonly string[];
+  /** OS/ARCHITECTURE; left out: the engine's. */
+  readonly platform?: string;
+  readonly args: Readonly<Record<string, string>>;
+  /** Left out: the image stays in the engine. */
+  readonly registry?: Registry;
+}
+
+/** A registry to push to. */
+export interface Registry {
+  /** `host` or `host:port`. */
+  readonly address: string;
+  readonly plainHttp: boolean;
+  /** Left out: everyone may push. */
+  readonly login?: { readonly username: string; /** Secret. */ readonly password: string };
+}
+
+/** What runs a datacenter's workloads. */
+export type Cluster = KubernetesCluster | DockerCluster;
+
+/** A Docker Engine with one datacenter on a network of its own. */
+export interface DockerCluster {
+  readonly name: string;
+  readonly kind: "docker";
+  /** Address of the engine. */
+  readonly host: string;
+  /** The Docker network; host names end in its name. */
+  readonly network: string;
+  /** Where Kazoo's ports are published. */
+  readonly published: { readonly address: string; readonly crossbar: number; readonly websockets: number };
+}
+
 /** A Kubernetes cluster, as its provider and its neighbours need to know it. */
-export interface Cluster {
+export interface KubernetesCluster {
   readonly name: string;
   /** `sandbox`: the embedded control plane; `kubernetes`: any other. */
   readonly kind: "sandbox" | "kubernetes";
@@ -36,6 +84,8 @@ export interface Ring {
   readonly quorum: Quorum;
   /** Copies of each document by zone; left out in a ring of one zone. */
   readonly placement?: Readonly<Record<string, number>>;
+  /** Left out: first boot makes no account. */
+  readonly masterAccount?: MasterAccount;
   /** Given credentials; what is left out is made at random. Secret. */
   readonly credentials: RingCredentials;
   /** Names of the zones, in the order of `Platform.zones`. */
@@ -50,11 +100,23 @@ export interface Quorum {
   readonly w: number;
 }
 
+/** The account above all others of a ring, with its administrator. */
+export interface MasterAccount {
+  readonly name: string;
+  readonly realm: string;
+  readonly user: string;
+  /** Folder of Monster UI's apps on the Kazoo nodes, and the API that they are to call. */
+  readonly monsterUi?: { readonly path: string; readonly url: string };
+  /** Folder of recordings in the Kazoo image, and their language. */
+  readonly prompts?: { readonly path: string; readonly language: string };
+}
+
 /** Secrets of a ring, as an operator may give them. */
 export interface RingCredentials {
   readonly cookie?: string;
   readonly rabbitmq?: string;
   readonly database?: string;
+  readonly masterAccount?: string;
 }
 
 /** A datacenter. */
@@ -111,8 +173,9 @@ export interface Hosts {
   readonly kazooNodes: readonly string[];
 }
 
-/** The hosts of a zone: `SERVICE.NAMESPACE.svc.DOMAIN`, and `POD.` before it for a node. */
+/** The hosts of a zone: `SERVICE.NAMESPACE.svc.DOMAIN`, and `POD.` before it for a node; on Docker `CONTAINER.NETWORK`. */
 export function hostsOf(zone: Zone, cluster: Cluster): Hosts {
+  if (cluster.kind === "docker") return dockerHosts(cluster);
   const service = (name: string) => `${name}.${zone.namespace}.svc.${cluster.clusterDomain}`;
   const pods = (set: string, headless: string, count: number) =>
     Array.from({ length: count }, (_, index) => `${set}-${index}.${service(headless)}`);
@@ -123,5 +186,18 @@ export function hostsOf(zone: Zone, cluster: Cluster): Hosts {
     suffix: service,
     databaseNodes: pods("bigcouch", "bigcouch", zone.database.replicas),
     kazooNodes: pods("kazoo", "kazoo-nodes", zone.kazoo.replicas),
+  };
+}
+
+function dockerHosts({ network }: DockerCluster): Hosts {
+  const database = `bigcouch.${network}`;
+  const kazoo = `kazoo.${network}`;
+  return {
+    broker: (role) => `rabbitmq-${role}.${network}`,
+    database,
+    kazoo,
+    suffix: () => network,
+    databaseNodes: [database],
+    kazooNodes: [kazoo],
   };
 }

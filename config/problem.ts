@@ -26,10 +26,15 @@ function line(problem: Problem): string {
 
 const longest = 80;
 
-/** Shows a config value in an error: JSON, on one line, at most 80 characters; values under `kazoo:credentials` are masked. */
+/** Shows a config value in an error: JSON, on one line, at most 80 characters; secret values are masked. */
 export function show(value: unknown, key: string): string {
   if (value === undefined || value === null) return "nothing";
-  if (key.startsWith("kazoo:credentials.")) return "[secret]";
+  if (key.startsWith("kazoo:credentials.") || key === "kazoo:registryPassword") return "[secret]";
   const text = JSON.stringify(value);
   return text.length <= longest ? text : `${text.slice(0, longest - 1)}…`;
+}
+
+/** A problem with a value that is shown as it stands in the config. */
+export function problem(key: string, found: unknown, expected: string, example: string): Problem {
+  return { key, found: show(found, key), expected, example };
 }

@@ -215,6 +215,57 @@ const region = mapping(
   "{ cluster: east, datacenters: { nyc: {} } }",
 );
 
+const engine = text(/^(unix:\/\/\/|tcp:\/\/|ssh:\/\/)\S+$/);
+
+const publishedPort = (what: string, fallback: number) =>
+  field(wholeNumber(1, 65535), {
+    description: `Port of the machine that leads to ${what}.`,
+    expected: "a port, a whole number from 1 to 65535",
+    example: String(fallback),
+    default: String(fallback),
+  }).optional();
+
+/** What a Docker cluster is where its mapping says nothing; the merge is in topology.ts. */
+export const dockerDefaults = {
+  host: "unix:///var/run/docker.sock",
+  network: "local",
+  address: "127.0.0.1",
+  ports: { crossbar: 8000, websockets: 5555 },
+} as const;
+
+const dockerCluster = mapping(
+  {
+    host: field(engine, {
+      description: "Address of the Docker Engine.",
+      expected: "unix:///PATH, tcp://HOST:PORT or ssh://USER@HOST",
+      example: dockerDefaults.host,
+      default: dockerDefaults.host,
+    }).optional(),
+    network: field(dnsLabel, {
+      description: "Name of the Docker network, made by the stack; host names end in it, as in `kazoo.local`.",
+      expected: label,
+      example: dockerDefaults.network,
+      default: dockerDefaults.network,
+    }).optional(),
+    address: field(z.union([z.ipv4(), z.ipv6()]), {
+      description: "Address of the machine on which Kazoo's ports are published; `0.0.0.0` for all.",
+      expected: "an IP address",
+      example: dockerDefaults.address,
+      default: dockerDefaults.address,
+    }).optional(),
+    ports: mapping(
+      {
+        crossbar: publishedPort("Crossbar's API", dockerDefaults.ports.crossbar),
+        websockets: publishedPort("Blackhole's websockets", dockerDefaults.ports.websockets),
+      },
+      "Kazoo's published ports.",
+      "{ crossbar: 18000 }",
+    ).optional(),
+  },
+  "A Docker Engine instead of Kubernetes: one datacenter, for development and tests on one machine.",
+  "{ network: local }",
+).optional();
+
 const cluster = mapping(
   {
     sandbox: field(z.boolean(), {
@@ -240,6 +291,7 @@ const cluster = mapping(
       example: "east.internal",
       default: "cluster.local",
     }).optional(),
+    docker: dockerCluster,
     podNetwork: field(cidr, {
       description:
         "Network of the cluster's pods, routed to the ring's other clusters; needed where a ring spans several.",
@@ -247,7 +299,7 @@ const cluster = mapping(
       example: "10.8.0.0/14",
     }).optional(),
   },
-  "A Kubernetes cluster: `sandbox: true` or a `context`.",
+  "A Kubernetes cluster, `sandbox: true` or a `context`, or a Docker Engine, `docker`.",
   "{ context: prod-east, clusterDomain: east.internal }",
 );
 
@@ -258,6 +310,67 @@ const count = (description: string, fallback: string) =>
     example: "3",
     default: fallback,
   }).optional();
+
+const absolutePath = text(/^\/[A-Za-z0-9._/-]*$/);
+
+/** Where the image has Monster UI's apps, and the language of Kazoo's own prompts. */
+export const masterAccountDefaults = { appsPath: "/var/www/html/monster-ui/apps", language: "en-us" } as const;
+
+const masterAccount = mapping(
+  {
+    name: field(z.string().min(1).max(128), {
+      description: "The account's name.",
+      expected: "text of 1 to 128 characters",
+      example: "example",
+    }),
+    realm: field(dnsName.min(4), {
+      description: "The account's SIP realm.",
+      expected: "a DNS name of at least 4 characters",
+      example: "sip.example.com",
+    }),
+    user: field(text(/^[A-Za-z0-9@._+-]{1,256}$/), {
+      description: "Name of the account's administrator.",
+      expected: "1 to 256 letters, digits, `@`, `.`, `_`, `+` or `-`",
+      example: "admin",
+    }),
+    monsterUi: mapping(
+      {
+        url: field(text(/^https?:\/\/\S+$/), {
+          description: "Crossbar's API as browsers reach it, which the apps are to call.",
+          expected: "an http or https URL",
+          example: "https://kazoo.example.com:8443/v2",
+        }),
+        path: field(absolutePath, {
+          description: "Folder of Monster UI's apps on the Kazoo nodes.",
+          expected: "an absolute path",
+          example: masterAccountDefaults.appsPath,
+          default: masterAccountDefaults.appsPath,
+        }).optional(),
+      },
+      "Monster UI's apps, made known to the account (`init_apps`); left out, they are not.",
+      "{ url: https://kazoo.example.com:8443/v2 }",
+    ).optional(),
+    prompts: mapping(
+      {
+        path: field(absolutePath, {
+          description: "Folder of recordings (`*.wav`, `*.mp3`) in the Kazoo image.",
+          expected: "an absolute path",
+          example: "/opt/kazoo/sounds/en-us",
+        }),
+        language: field(text(/^[a-z]{2}(-[a-z]{2})?$/), {
+          description: "Language of the recordings.",
+          expected: "a language in lower case, with or without a country",
+          example: masterAccountDefaults.language,
+          default: masterAccountDefaults.language,
+        }).optional(),
+      },
+      "System prompts to import (`import_prompts`); left out, none are.",
+      "{ path: /opt/kazoo/sounds/en-us }",
+    ).optional(),
+  },
+  "The master account, made on first boot; a ring that has accounts already is left alone. Left out, none is made.",
+  "{ name: example, realm: sip.example.com, user: admin }",
+).optional();
 
 const ring = mapping(
   {
@@ -316,6 +429,7 @@ const ring = mapping(
         example: "{ us-east-nyc: 2, us-east-bos: 2 }",
       },
     ).optional(),
+    masterAccount,
   },
   "A ring: the zones that are one Kazoo system and share database, cookie and credentials.",
   "{ kazoo: 4.3, database: couchdb-2.3.1 }",
@@ -350,6 +464,12 @@ const credentials = named(
         password,
         "8 to 128 letters, digits, `.`, `_`, `~` or `-`",
       ),
+      masterAccount: secret(
+        "Password of the master account's administrator.",
+        // Kazoo's schema of users takes no more.
+        /^[A-Za-z0-9._~-]{8,32}$/,
+        "8 to 32 letters, digits, `.`, `_`, `~` or `-`",
+      ),
     },
     "Credentials of a ring that exist already, as when a live system is taken over; what is left out is made at random and kept.",
     "{ cookie: { secure: … } }",
@@ -361,12 +481,85 @@ const credentials = named(
   },
 ).optional();
 
+/** Where an image is built and pushed to where its mapping says nothing; the merge is in topology.ts. */
+export const buildDefaults = { context: "image", tags: ["latest"] } as const;
+
+const build = mapping(
+  {
+    registry: field(text(/^[a-zA-Z0-9][-a-zA-Z0-9.]*(:[0-9]+)?$/), {
+      description: "Registry that the image is pushed to; left out, it stays in the Docker Engine that builds it.",
+      expected: "the host of a registry, with its port where it has one, without http://",
+      example: "registry.example.com:5000",
+    }).optional(),
+    repository: field(text(/^[a-z0-9]+([._-]+[a-z0-9]+)*(\/[a-z0-9]+([._-]+[a-z0-9]+)*)*$/), {
+      description: "Repository of the image, without registry and tag.",
+      expected: "a repository's name of lower-case letters, digits, `.`, `_`, `-` and `/`",
+      example: "telephony/kazoo",
+    }),
+    tags: field(z.array(text(/^[A-Za-z0-9_][-.A-Za-z0-9_]{0,127}$/)).min(1), {
+      description: "Tags of the image, each pushed. They are for people: pods name the digest.",
+      expected: "a list of at least one tag",
+      example: '["4.3", latest]',
+      default: `[${buildDefaults.tags.join(", ")}]`,
+    }).optional(),
+    plainHttp: field(z.boolean(), {
+      description: "Whether the registry is spoken to without TLS.",
+      expected: "true or false, without quotes",
+      example: "true",
+      default: "false",
+    }).optional(),
+    username: field(text(/^\S+$/), {
+      description: "User of the registry; the password is `kazoo:registryPassword`.",
+      expected: "a user's name without blanks",
+      example: "ci",
+      default: "none, for a registry that lets everyone push",
+    }).optional(),
+    platform: field(text(/^[a-z0-9]+\/[a-z0-9_]+(\/[a-z0-9]+)?$/), {
+      description: "Platform that the image is for.",
+      expected: "a platform as OS/ARCHITECTURE",
+      example: "linux/amd64",
+      default: "that of the Docker Engine",
+    }).optional(),
+    docker: field(engine, {
+      description: "Address of the Docker Engine that builds and pushes.",
+      expected: "unix:///PATH, tcp://HOST:PORT or ssh://USER@HOST",
+      example: dockerDefaults.host,
+      default: `that of the stack's Docker cluster, else ${dockerDefaults.host}`,
+    }).optional(),
+    context: field(z.string().min(1), {
+      description: "Folder with the Dockerfile, from the project's folder.",
+      expected: "the path of a folder",
+      example: "image",
+      default: buildDefaults.context,
+    }).optional(),
+    args: named(
+      text(/^[A-Za-z_][A-Za-z0-9_]*$/),
+      field(z.union([z.string(), z.number()]).transform(String), {
+        description: "Value of a build argument.",
+        expected: "text or a number (a version in quotes, so that YAML does not read 4.10 as 4.1)",
+        example: '"4.3"',
+      }),
+      {
+        description:
+          "Build variables, as the Dockerfile's `ARG`s name them: `KAZOO_VERSION`, `ERLANG_VERSION`, … Not for secrets: they end in the image.",
+        expected: "a mapping from the Dockerfile's arguments to values",
+        example: '{ KAZOO_VERSION: "4.3" }',
+      },
+    ).optional(),
+  },
+  "Builds the Kazoo image, and pushes it.",
+  "{ registry: registry.example.com, repository: kazoo }",
+);
+
 /** All config keys of a stack, without the prefix `kazoo:`. */
 export const schema = mapping(
   {
     image: mapping(
-      { prebuilt: image("The Kazoo image, by name or digest.", "callforamerica/kazoo:4").optional() },
-      "The Kazoo image.",
+      {
+        prebuilt: image("The Kazoo image, by name or digest; instead of `build`.", "callforamerica/kazoo:4").optional(),
+        build: build.optional(),
+      },
+      "The Kazoo image: `prebuilt` or `build`.",
       "{ prebuilt: callforamerica/kazoo:4 }",
     ).optional(),
     images: mapping(
@@ -404,6 +597,11 @@ export const schema = mapping(
       example: "{ us-east: { cluster: east, datacenters: { nyc: {} } } }",
     }),
     credentials,
+    registryPassword: field(z.string().min(1), {
+      description: "Password, or token, of `kazoo:image.build.username`. Only as a Pulumi secret.",
+      expected: "a password",
+      example: "pulumi config set --secret kazoo:registryPassword",
+    }).optional(),
     ...everyLevel,
   },
   "The stack.",
@@ -415,4 +613,5 @@ export type DatacenterConfig = z.output<typeof datacenter>;
 export type RegionConfig = z.output<typeof region>;
 export type RingConfig = z.output<typeof ring>;
 export type ClusterConfig = z.output<typeof cluster>;
+export type BuildConfig = z.output<typeof build>;
 export type WorkloadsConfig = NonNullable<z.output<typeof workloads>>;

@@ -1,8 +1,12 @@
 import { databaseKind, type DatabaseKind } from "./compatibility";
 import { defaultEnvironment, type RunEnvironment } from "./environment";
-import type { Cluster, Platform, Quorum, Ring, Workload, Zone } from "./platform";
+import type { Cluster, ImageBuild, MasterAccount, Platform, Quorum, Ring, Workload, Zone } from "./platform";
 import {
+  buildDefaults,
+  dockerDefaults,
+  masterAccountDefaults,
   sizes,
+  type BuildConfig,
   type ClusterConfig,
   type Config,
   type DatacenterConfig,
@@ -22,7 +26,10 @@ export function platformOf(config: Config): Platform {
     .sort((a, b) => (a.region === b.region ? compare(a.datacenter, b.datacenter) : compare(a.region, b.region)));
   const ringNames = [...new Set(zones.map((zone) => zone.ring))];
   return {
-    image: config.image?.prebuilt ?? "callforamerica/kazoo:4",
+    image:
+      config.image?.build === undefined
+        ? { kind: "prebuilt", reference: config.image?.prebuilt ?? "callforamerica/kazoo:4" }
+        : buildOf(config.image.build, config),
     images: { curl: "curlimages/curl:8.11.1", ...defined(config.images ?? {}) },
     protect: config.protect ?? true,
     clusters: Object.fromEntries(
@@ -45,7 +52,36 @@ export function platformOf(config: Config): Platform {
 
 const compare = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
 
+function buildOf(build: BuildConfig, config: Config): ImageBuild {
+  const { registry, username, plainHttp = false } = build;
+  const { registryPassword: password } = config;
+  const clusterHosts = Object.values(config.clusters).flatMap(({ docker }) =>
+    docker === undefined ? [] : [docker.host ?? dockerDefaults.host],
+  );
+  const login = username === undefined || password === undefined ? {} : { login: { username, password } };
+  return {
+    kind: "build",
+    host: build.docker ?? clusterHosts[0] ?? dockerDefaults.host,
+    context: build.context ?? buildDefaults.context,
+    repository: build.repository,
+    tags: build.tags ?? buildDefaults.tags,
+    args: build.args ?? {},
+    ...defined({ platform: build.platform }),
+    ...(registry === undefined ? {} : { registry: { address: registry, plainHttp, ...login } }),
+  };
+}
+
 function clusterOf(name: string, config: ClusterConfig): Cluster {
+  if (config.docker !== undefined) {
+    const { host, network, address, ports } = config.docker;
+    return {
+      name,
+      kind: "docker",
+      host: host ?? dockerDefaults.host,
+      network: network ?? dockerDefaults.network,
+      published: { address: address ?? dockerDefaults.address, ...dockerDefaults.ports, ...defined(ports ?? {}) },
+    };
+  }
   const common = {
     name,
     clusterDomain: config.clusterDomain ?? "cluster.local",
@@ -135,9 +171,22 @@ function ringOf(name: string, config: RingConfig, zones: readonly Zone[], creden
     rabbitmq: config.rabbitmq ?? "3.13",
     permitTransientQueues: config.permitTransientQueues ?? false,
     quorum: quorumOf(config.quorum ?? {}, nodes, placement),
-    ...defined({ placement }),
+    ...defined({ placement, masterAccount: masterAccountOf(config.masterAccount) }),
     credentials,
     zones: zones.map((zone) => zone.name),
+  };
+}
+
+function masterAccountOf(config: RingConfig["masterAccount"]): MasterAccount | undefined {
+  if (config === undefined) return undefined;
+  const { name, realm, user, monsterUi, prompts } = config;
+  const { appsPath, language } = masterAccountDefaults;
+  return {
+    name,
+    realm,
+    user,
+    ...(monsterUi === undefined ? {} : { monsterUi: { path: monsterUi.path ?? appsPath, url: monsterUi.url } }),
+    ...(prompts === undefined ? {} : { prompts: { path: prompts.path, language: prompts.language ?? language } }),
   };
 }
 

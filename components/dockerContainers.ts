@@ -1,0 +1,155 @@
+import type * as docker from "@pulumi/docker";
+import * as pulumi from "@pulumi/pulumi";
+import type { RunEnvironment } from "../config/environment";
+import { databaseConfig, databasePort, erlangFlags } from "./bigcouch";
+import { brokerPlugins } from "../config/compatibility";
+import type { DockerCluster, Ring, Zone } from "../config/platform";
+import { byteCount, milliCores } from "../config/quantity";
+import { kazooPorts } from "./kazoo";
+import { brokerConfig, enabledPlugins, rabbitmqPorts } from "./rabbitmq";
+import { userName, type RingCredentials } from "./ring";
+import { users } from "./security";
+
+/** A container as the Docker provider wants it, less the network that it is put on. */
+export type Container = Omit<docker.ContainerArgs, "name" | "networksAdvanced" | "hostname">;
+
+/** One of the two brokers. `volume` keeps its data. */
+export function brokerContainer(image: pulumi.Input<string>, { zone, ring, credentials, volume }: Store): Container {
+  return {
+    ...common(users.rabbitmq, zone.rabbitmq, 60),
+    image,
+    envs: environment({ RABBITMQ_DEFAULT_USER: userName, RABBITMQ_DEFAULT_PASS: credentials.rabbitmq }),
+    uploads: [
+      {
+        file: "/etc/rabbitmq/conf.d/90-kazoo.conf",
+        content: brokerConfig({ size: zone.rabbitmq, permitTransientQueues: ring.permitTransientQueues }),
+      },
+      { file: "/etc/rabbitmq/enabled_plugins", content: enabledPlugins(brokerPlugins(ring.kazoo)) },
+    ],
+    volumes: [{ volumeName: volume, containerPath: "/var/lib/rabbitmq" }],
+    healthcheck: healthcheck(`: <${tcp(rabbitmqPorts.amqp)}`),
+    waitTimeout: 600,
+  };
+}
+
+/** The database, a single node. `volume` keeps its data. */
+export function databaseContainer(
+  image: pulumi.Input<string>,
+  host: string,
+  { zone, ring, credentials, volume }: Store,
+): Container {
+  const { database: kind, quorum } = ring;
+  const home = `/opt/${kind.nodeName}`;
+  return {
+    ...common(users.database, zone.database, 60),
+    image,
+    envs: environment({
+      COUCHDB_USER: userName,
+      COUCHDB_PASSWORD: credentials.database,
+      ERL_FLAGS: credentials.databaseCookie.apply((cookie) => erlangFlags(kind, host, cookie)),
+    }),
+    uploads: [{ file: `${home}/etc/default.d/kazoo.ini`, content: databaseConfig({ kind, quorum }) }],
+    volumes: [{ volumeName: volume, containerPath: `${home}/data` }],
+    // BigCouch 0.4 has no /_up; its welcome page answers when the node serves.
+    healthcheck: healthcheck(httpGet(databasePort, kind.engine === "bigcouch" ? "/" : "/_up")),
+    waitTimeout: 600,
+  };
+}
+
+/** What a store's container is made of. */
+export interface Store {
+  readonly zone: Zone;
+  readonly ring: Ring;
+  readonly credentials: RingCredentials;
+  readonly volume: pulumi.Input<string>;
+}
+
+export interface KazooContainerArgs {
+  readonly zone: Zone;
+  readonly credentials: RingCredentials;
+  readonly host: string;
+  /** The run environment, complete. */
+  readonly environment: RunEnvironment;
+  readonly published: DockerCluster["published"];
+}
+
+/** The Kazoo node, its root read-only as in Kubernetes. */
+export function kazooContainer(image: pulumi.Input<string>, args: KazooContainerArgs): Container {
+  const { zone, credentials, host, published } = args;
+  const own = `uid=${users.kazoo},gid=${users.kazoo}`;
+  return {
+    ...common(users.kazoo, zone.kazoo, 120),
+    image,
+    envs: environment({
+      ...args.environment,
+      ERLANG_HOSTNAME: host,
+      // Not as a file: Docker can't put one into a container whose root is read-only. Who may inspect containers is root here anyway.
+      ERLANG_COOKIE: credentials.cookie,
+      RABBITMQ_USER: userName,
+      RABBITMQ_PASS: credentials.rabbitmq,
+      COUCHDB_USER: userName,
+      COUCHDB_PASS: credentials.database,
+    }),
+    readOnly: true,
+    tmpfs: {
+      "/tmp": "mode=1777,size=1g",
+      // In memory, since credentials are rendered into it.
+      "/opt/kazoo/etc": `mode=0700,size=16m,${own}`,
+      "/opt/kazoo/log": `mode=0700,size=1g,${own}`,
+    },
+    ports: (["crossbar", "websockets"] as const).map((port) => ({
+      internal: kazooPorts[port],
+      external: published[port],
+      ip: published.address,
+    })),
+    ulimits: [{ name: "nofile", soft: 65536, hard: 65536 }],
+    healthcheck: healthcheck(httpGet(kazooPorts.crossbar, "/")),
+    // The first boot on an empty database takes minutes.
+    waitTimeout: 900,
+  };
+}
+
+/** What all containers have: a user without a way up, limits, logs that do not fill the disk, and time to end in order (in seconds). */
+function common(user: number, size: { resources: Zone["kazoo"]["resources"] }, grace: number) {
+  const { memory, cpu } = size.resources.limits;
+  const mebibytes = Math.ceil(byteCount(memory) / 1024 ** 2);
+  return {
+    user: `${user}:${user}`,
+    capabilities: { drops: ["ALL"] },
+    securityOpts: ["no-new-privileges:true"],
+    memory: mebibytes,
+    // The same amount: no swap beside it.
+    memorySwap: mebibytes,
+    ...(cpu === undefined ? {} : { cpus: String(milliCores(cpu) / 1000) }),
+    logDriver: "json-file",
+    logOpts: { "max-size": "10m", "max-file": "5" },
+    restart: "unless-stopped",
+    stopTimeout: grace,
+    destroyGraceSeconds: grace,
+    wait: true,
+  };
+}
+
+/** A variable per line, in the order of names. */
+function environment(variables: Readonly<Record<string, pulumi.Input<string>>>): pulumi.Input<string>[] {
+  return Object.entries(variables)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([name, value]) => pulumi.interpolate`${name}=${value}`);
+}
+
+const tcp = (port: number) => `/dev/tcp/127.0.0.1/${port}`;
+
+/** Bash itself: not every image has curl. The status line of an answer is `HTTP/1.1 200 OK`. */
+const httpGet = (port: number, path: string) =>
+  `exec 3<>${tcp(port)} && printf 'GET ${path} HTTP/1.0\\r\\n\\r\\n' >&3 && read -r _ status _ <&3 && [[ $status == 2* ]]`;
+
+/** The container is unhealthy after three failures, but not within its first five minutes. */
+function healthcheck(script: string) {
+  return {
+    tests: ["CMD", "bash", "-c", script],
+    interval: "3s",
+    timeout: "5s",
+    startPeriod: "5m0s",
+    retries: 3,
+  };
+}

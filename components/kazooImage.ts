@@ -1,0 +1,62 @@
+import * as docker from "@pulumi/docker";
+import * as pulumi from "@pulumi/pulumi";
+import type { ImageBuild } from "../config/platform";
+import { buildHash, buildProblems } from "./buildContext";
+
+export interface KazooImageArgs {
+  /** What to build, and where to push it. */
+  readonly build: ImageBuild;
+}
+
+/**
+ * The Kazoo image, built by a Docker Engine and pushed under each of its tags. It is built again when a file of the context or an argument
+ * changes, and at no other time. What was pushed or built before stays, for the pods and containers that still run it.
+ */
+export class KazooImage extends pulumi.ComponentResource {
+  /** `registry/repository@sha256:…` by the pushed digest; without a registry the image's id in the engine. */
+  readonly reference: pulumi.Output<string>;
+
+  constructor(name: string, args: KazooImageArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("kazoo:index:KazooImage", name, {}, opts);
+    const parent = { parent: this };
+    const { registry, repository, tags, platform, context, args: buildArgs } = args.build;
+    const problems = buildProblems(context, buildArgs);
+    if (problems.length > 0) throw new pulumi.RunError(problems.join("\n"));
+
+    const fullName = registry === undefined ? repository : `${registry.address}/${repository}`;
+    const [first = "latest", ...others] = tags;
+    const image = new docker.RemoteImage(
+      `${name}-build`,
+      {
+        name: `${fullName}:${first}`,
+        build: {
+          // As it stands in the config: an absolute path would be another one in each clone.
+          context,
+          buildArgs,
+          tags: others.map((tag) => `${fullName}:${tag}`),
+          ...(platform === undefined ? {} : { platform }),
+        },
+        triggers: { build: buildHash(context, buildArgs) },
+        // By name, which the image that takes this one's place has as well.
+        keepLocally: true,
+      },
+      parent,
+    );
+    const pushes =
+      registry === undefined
+        ? []
+        : tags.map(
+            (tag) =>
+              new docker.RegistryImage(
+                `${name}-push-${tag}`,
+                { name: `${fullName}:${tag}`, triggers: { image: image.imageId }, keepRemotely: true },
+                parent,
+              ),
+          );
+    this.reference =
+      registry === undefined
+        ? image.imageId
+        : pulumi.all(pushes.map((push) => push.sha256Digest)).apply(([digest]) => `${fullName}@${digest}`);
+    this.registerOutputs({ reference: this.reference });
+  }
+}

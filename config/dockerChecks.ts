@@ -1,0 +1,126 @@
+import { hostsOf, type DockerCluster, type Platform, type Zone } from "./platform";
+import { problem, type Problem } from "./problem";
+import type { Config, DatacenterConfig, WorkloadsConfig } from "./schema";
+
+/**
+ * What must hold where a datacenter is on plain Docker: one per engine, alone in its ring, since names of containers are fixed and
+ * other zones can't be reached, and without what only Kubernetes can do. Returns all problems.
+ */
+export function dockerProblems(config: Config, platform: Platform): Problem[] {
+  const clusters = Object.values(platform.clusters).filter((cluster) => cluster.kind === "docker");
+  return [
+    ...clusters.flatMap((cluster, index) => [
+      ...sharedEngine(cluster, clusters.slice(0, index)),
+      ...hostNames(cluster, platform),
+      ...crowd(cluster, platform),
+    ]),
+    ...kubernetesOnly(
+      config,
+      platform.zones.filter(({ cluster }) => platform.clusters[cluster]?.kind === "docker"),
+    ),
+  ];
+}
+
+function sharedEngine(cluster: DockerCluster, before: readonly DockerCluster[]): Problem[] {
+  return before
+    .filter(({ host }) => host === cluster.host)
+    .slice(0, 1)
+    .map(({ name }) =>
+      problem(
+        `kazoo:clusters.${cluster.name}.docker.host`,
+        cluster.host,
+        `an engine of its own, since cluster ${name} has that one already and containers are known by their names`,
+        "tcp://docker-2.example.com:2376",
+      ),
+    );
+}
+
+/** Longest host name of an Erlang node: Linux's limit of 64 characters for a host name. */
+const longestHost = 64;
+
+function hostNames(cluster: DockerCluster, platform: Platform): Problem[] {
+  const zone = platform.zones.find((candidate) => candidate.cluster === cluster.name);
+  const host = zone === undefined ? "" : hostsOf(zone, cluster).broker("alpha");
+  return host.length <= longestHost
+    ? []
+    : [
+        problem(
+          `kazoo:clusters.${cluster.name}.docker.network`,
+          cluster.network,
+          `a shorter name: the host name ${host} has ${host.length} characters, and ${longestHost} is the most that Linux takes`,
+          "local",
+        ),
+      ];
+}
+
+function crowd(cluster: DockerCluster, platform: Platform): Problem[] {
+  const [first, ...others] = platform.zones.filter((zone) => zone.cluster === cluster.name);
+  if (first === undefined) return [];
+  const keyOf = (zone: Zone) => `kazoo:regions.${zone.region}.datacenters.${zone.datacenter}`;
+  return [
+    ...others.map((zone) =>
+      problem(
+        `${keyOf(zone)}.cluster`,
+        zone.cluster,
+        `another cluster, since ${first.region}/${first.datacenter} is on ${cluster.name} already and a Docker Engine holds one datacenter`,
+        "a cluster with sandbox: true or a context",
+      ),
+    ),
+    ...(others.length === 0 && (platform.rings[first.ring]?.zones.length ?? 1) > 1
+      ? [
+          problem(
+            `${keyOf(first)}.ring`,
+            first.ring,
+            "a ring of its own, since containers on plain Docker can't be reached from other zones",
+            "remove it",
+          ),
+        ]
+      : []),
+  ];
+}
+
+/** Keys of a level that mean something on Kubernetes alone. */
+const kubernetesKeys = [
+  ["namespace"],
+  ["mediaNetworks"],
+  ["workloads", "kazoo", "replicas"],
+  ["workloads", "kazoo", "service"],
+  ["workloads", "kazoo", "resources", "requests"],
+  ["workloads", "rabbitmq", "storage"],
+  ["workloads", "rabbitmq", "storageClass"],
+  ["workloads", "rabbitmq", "resources", "requests"],
+  ["workloads", "database", "replicas"],
+  ["workloads", "database", "storage"],
+  ["workloads", "database", "storageClass"],
+  ["workloads", "database", "resources", "requests"],
+] as const;
+
+type Level = Pick<DatacenterConfig, "namespace" | "mediaNetworks"> & { workloads?: WorkloadsConfig | undefined };
+
+function kubernetesOnly(config: Config, zones: readonly Zone[]): Problem[] {
+  const problems = zones.flatMap((zone) => {
+    const region = config.regions[zone.region];
+    const regionKey = `kazoo:regions.${zone.region}`;
+    const levels: [prefix: string, level: Level][] = [
+      ["kazoo:", config],
+      [`${regionKey}.`, region ?? {}],
+      [`${regionKey}.datacenters.${zone.datacenter}.`, region?.datacenters[zone.datacenter] ?? {}],
+    ];
+    return levels.flatMap(([prefix, level]) =>
+      kubernetesKeys.flatMap((path) => {
+        const found = path.reduce<unknown>((node, key) => (node as Record<string, unknown> | undefined)?.[key], level);
+        return found === undefined
+          ? []
+          : [
+              problem(
+                `${prefix}${path.join(".")}`,
+                found,
+                `nothing that only Kubernetes has, since ${zone.region}/${zone.datacenter} is on plain Docker`,
+                "remove it, or give it to the regions on Kubernetes alone",
+              ),
+            ];
+      }),
+    );
+  });
+  return [...new Map(problems.map((found) => [found.key, found])).values()];
+}
