@@ -1,5 +1,6 @@
 import { delimiter } from "node:path";
 import { Argument, Command } from "commander";
+import { sandboxParts } from "../../sandbox";
 import { type Part, allParts, ensureToolchain, pruneToolchain, pulumiParts } from "../../toolchain";
 import { reportToStderr } from "../terminal";
 
@@ -21,17 +22,7 @@ export function toolchainCommand(): Command {
 }
 
 /** What the stack `dev` needs. */
-const devParts: readonly Part[] = [
-  "pulumi",
-  "language",
-  "kubernetes",
-  "random",
-  "etcd",
-  "kube-apiserver",
-  "kube-controller-manager",
-  "kube-scheduler",
-  "kwok",
-];
+const devParts: readonly Part[] = ["pulumi", "language", "kubernetes", "random", ...sandboxParts];
 
 async function provide(parts: readonly Part[]): Promise<void> {
   const toolchain = await ensureToolchain(parts, reportToStderr);

@@ -1,0 +1,187 @@
+import assert from "node:assert/strict";
+import { execFileSync, spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { after, before, describe, test } from "node:test";
+import type { Command } from "commander";
+import * as fc from "fast-check";
+import { shellLines } from "../../cli/commands/stack";
+import { kazoo } from "../../cli/main";
+import { isThrowAway, partsFor, readPlatform } from "../../cli/stack";
+import { table } from "../../cli/table";
+import { type ZoneView, summary } from "../../cli/zones";
+
+const project = resolve(__dirname, "../..");
+const run = (args: readonly string[], options: { env?: NodeJS.ProcessEnv; node?: readonly string[] } = {}) =>
+  spawnSync(process.execPath, [...(options.node ?? []), join(project, "cli", "kazoo.js"), ...args], {
+    encoding: "utf8",
+    env: { ...process.env, ...options.env },
+  });
+
+describe("the kazoo command", () => {
+  test("every command says what it does and what its options do", () => {
+    const visit = (command: Command): void => {
+      assert.ok(command.description().length > 10, `${command.name()} has a description`);
+      for (const option of command.options) assert.ok(option.description !== "", `${command.name()} ${option.flags}`);
+      command.commands.forEach(visit);
+    };
+    visit(kazoo());
+    const names = kazoo().commands.map((command) => command.name());
+    for (const name of ["up", "preview", "destroy", "status", "env", "sandbox", "toolchain"]) {
+      assert.ok(names.includes(name), name);
+    }
+  });
+
+  test("--help is an answer, an unknown command a mistake", () => {
+    const help = run(["--help"]);
+    assert.equal(help.status, 0);
+    assert.match(help.stdout, /up .*\n.*preview/);
+    const unknown = run(["upp"]);
+    assert.equal(unknown.status, 1);
+    assert.match(unknown.stderr, /unknown command 'upp'\n\(Did you mean up\?\)/);
+  });
+
+  test("an unknown stack is one line with what there is, in plain text when nobody's terminal reads it", () => {
+    const { status, stderr, stdout } = run(["preview", "--stack", "nowhere"], { env: { FORCE_COLOR: undefined } });
+    assert.equal(status, 1);
+    assert.equal(stdout, "");
+    assert.match(stderr, /^error: there is no stack nowhere: Pulumi\.nowhere\.yaml is missing\nnext: .*dev.*\n$/);
+  });
+
+  test("an old Node.js gets one line", () => {
+    const directory = mkdtempSync(join(tmpdir(), "kazoo-node-"));
+    try {
+      const preload = join(directory, "old.js");
+      writeFileSync(preload, `Object.defineProperty(process.versions, "node", { value: "18.20.0" });`);
+      const { status, stderr } = run(["up"], { node: ["--require", preload] });
+      assert.equal(status, 1);
+      assert.equal(stderr, "error: Node.js 18.20.0 is too old\nnext: install Node.js 20.19 or newer\n");
+    } finally {
+      rmSync(directory, { recursive: true });
+    }
+  });
+
+  test("without its packages it says how to get them", () => {
+    const directory = mkdtempSync(join(tmpdir(), "kazoo-bare-"));
+    try {
+      // preserved links: it looks for its packages where the link lies
+      symlinkSync(join(project, "cli", "kazoo.js"), join(directory, "kazoo.js"));
+      const flags = ["--preserve-symlinks", "--preserve-symlinks-main", join(directory, "kazoo.js")];
+      const { status, stderr } = spawnSync(process.execPath, flags, { encoding: "utf8" });
+      assert.equal(status, 1);
+      assert.match(stderr, /^error: the packages are not installed\nnext: npm ci/);
+    } finally {
+      rmSync(directory, { recursive: true });
+    }
+  });
+});
+
+describe("what a stack needs", () => {
+  test("dev: the sandbox, and neither docker nor a kubelet", () => {
+    const platform = readPlatform("dev");
+    assert.equal(isThrowAway(platform), true);
+    assert.deepEqual(partsFor(platform).sort(), [
+      "etcd",
+      "kube-apiserver",
+      "kube-controller-manager",
+      "kube-scheduler",
+      "kubernetes",
+      "kwok",
+      "language",
+      "pulumi",
+      "random",
+    ]);
+  });
+
+  test("a stack with one cluster of the user's own is not thrown away, and needs no sandbox for it", () => {
+    const dev = readPlatform("dev");
+    const own = { name: "own", kind: "kubernetes", context: "prod", clusterDomain: "cluster.local" } as const;
+    assert.equal(isThrowAway({ ...dev, clusters: { ...dev.clusters, own } }), false);
+    assert.deepEqual(partsFor({ ...dev, clusters: { own } }).sort(), ["kubernetes", "language", "pulumi", "random"]);
+  });
+});
+
+describe("what is printed", () => {
+  test("exports survive a shell, whatever is in them", () => {
+    fc.assert(
+      fc.property(fc.string({ unit: "binary-ascii" }), (text) => {
+        fc.pre(!text.includes("\0"));
+        const lines = shellLines({ KAZOO_TEST: text, GONE: null });
+        const script = `${lines}printf %s "$KAZOO_TEST\${GONE-.}"`;
+        const env = { PATH: process.env.PATH, GONE: "still here" };
+        assert.equal(execFileSync("/bin/sh", ["-c", script], { encoding: "utf8", env }), `${text}.`);
+      }),
+      { numRuns: 50 },
+    );
+  });
+
+  test("a table's columns line up", () => {
+    assert.equal(table([["A", "LONG", "C"], ["aaa", "b", ""], ["a"]]), "A    LONG  C\naaa  b\na\n");
+  });
+
+  test("the summary names zones, endpoints, how to look and how to stop", () => {
+    const zone: ZoneView = {
+      region: "local",
+      datacenter: "dev",
+      ring: "local-dev",
+      cluster: "local",
+      context: "sandbox-local",
+      namespace: "local-dev",
+      endpoints: {
+        crossbar: "http://k:8000",
+        websockets: "ws://k:5555",
+        database: "http://d:5984",
+        brokers: ["a", "b"],
+      },
+      nodes: { kazoo: [], database: [] },
+      image: "kazoo:4",
+    };
+    const text = summary(
+      "dev",
+      { "local-dev": zone },
+      { look: ["make status", "kubectl get pods"], stop: ["make destroy"] },
+    );
+    for (const part of [
+      "1 zone",
+      "local-dev",
+      "sandbox-local",
+      "http://k:8000",
+      "ws://k:5555",
+      "a, b",
+      "http://d:5984",
+    ]) {
+      assert.ok(text.includes(part), part);
+    }
+    assert.match(text, /look +make status\n +kubectl get pods\nstop +make destroy\n$/);
+  });
+});
+
+describe("make", () => {
+  let bare: string;
+  before(() => (bare = mkdtempSync(join(tmpdir(), "kazoo-make-"))));
+  after(() => rmSync(bare, { recursive: true }));
+  const make = (args: string[], path = process.env.PATH) =>
+    spawnSync("make", ["-C", project, ...args], { encoding: "utf8", env: { ...process.env, PATH: path } });
+
+  test("alone lists the targets", () => {
+    const { status, stdout } = make(["--no-print-directory"]);
+    assert.equal(status, 0);
+    for (const target of ["up", "preview", "destroy", "status", "sandbox-up", "sandbox-down", "test"]) {
+      assert.match(stdout, new RegExp(`^ +${target} +\\w`, "m"));
+    }
+  });
+
+  test("hands the stack on", () => {
+    assert.match(make(["-n", "up", "STACK=rehearsal"]).stdout, /kazoo\.js up --stack rehearsal\n/);
+    assert.match(make(["-n", "preview"]).stdout, /kazoo\.js preview --stack dev\n/);
+  });
+
+  test("without Node.js is one line", () => {
+    for (const tool of ["sh", "make"])
+      symlinkSync(execFileSync("which", [tool], { encoding: "utf8" }).trim(), join(bare, tool));
+    const { status, stderr } = make(["up"], bare);
+    assert.equal(status, 2);
+    assert.match(stderr, /Node\.js is missing: install Node\.js 20\.19 or newer/);
+  });
+});

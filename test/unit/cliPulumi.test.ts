@@ -1,0 +1,166 @@
+import assert from "node:assert/strict";
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { afterEach, beforeEach, describe, test } from "node:test";
+import { poll } from "../../cli/interrupt";
+import { ensureLocalState, ensureStack, recover } from "../../cli/localState";
+import { type PulumiContext, askPulumi, runPulumi } from "../../cli/pulumi";
+import { UserError } from "../../cli/terminal";
+
+const project = resolve(__dirname, "../..");
+let directory: string;
+beforeEach(() => (directory = mkdtempSync(join(tmpdir(), "kazoo-pulumi-"))));
+afterEach(() => rmSync(directory, { recursive: true, force: true }));
+
+/** A Pulumi CLI that notes down its arguments and then does what the script says. */
+function pulumiThat(script: string): PulumiContext {
+  const binary = join(directory, "pulumi");
+  writeFileSync(binary, `#!/bin/sh\necho "$PWD: $*" >> '${directory}/calls'\n${script}\n`, { mode: 0o755 });
+  return { binary, directory, env: process.env };
+}
+const calls = (): string =>
+  existsSync(join(directory, "calls")) ? readFileSync(join(directory, "calls"), "utf8").replaceAll(directory, ".") : "";
+
+describe("running pulumi", () => {
+  test("its exit code is ours; ended by a signal it is 128 more than the signal's number", async () => {
+    assert.equal(await runPulumi(pulumiThat("exit 7"), ["up"]), 7);
+    assert.equal(await runPulumi(pulumiThat("kill -KILL $$"), ["up"]), 137);
+    assert.equal(calls(), ".: up\n.: up\n");
+  });
+
+  test("a question that fails is answered by pulumi's own words, without a stack trace", async () => {
+    const failing = pulumiThat("echo 'error: no stack named x' >&2; exit 255");
+    await assert.rejects(askPulumi(failing, ["stack", "output", "--json"]), (error: unknown) => {
+      assert.ok(error instanceof UserError);
+      assert.equal(error.message, "pulumi stack output: no stack named x");
+      return true;
+    });
+  });
+
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    for (const whom of ["the command alone", "its whole group"] as const) {
+      test(`${signal} to ${whom} reaches pulumi once, which then ends as it likes`, async () => {
+        const context = pulumiThat(
+          `trap 'echo got >> "${directory}/got"' ${signal.slice(3)}
+          touch '${directory}/started'
+          while [ ! -e '${directory}/got' ]; do sleep 0.02; done
+          sleep 0.3; exit 9`,
+        );
+        const command = runInProcess(context);
+        await until("pulumi runs", () => existsSync(join(directory, "started")));
+        const ended = once(command, "exit");
+        process.kill(whom === "its whole group" ? -Number(command.pid) : Number(command.pid), signal);
+        const [code] = (await ended) as [number | null];
+        assert.equal(code, 9, "the command waits for pulumi and has its exit code");
+        assert.equal(readFileSync(join(directory, "got"), "utf8"), "got\n");
+      });
+    }
+  }
+
+  /** A command of its own group, without a terminal, that runs pulumi. */
+  function runInProcess(context: PulumiContext): ChildProcess {
+    const script = join(directory, "command.ts");
+    writeFileSync(
+      script,
+      `import { runPulumi } from ${JSON.stringify(join(project, "cli", "pulumi"))};
+       void runPulumi({ binary: ${JSON.stringify(context.binary)}, directory: ".", env: process.env }, ["up"])
+         .then((code) => { process.exitCode = code; });`,
+    );
+    return spawn(process.execPath, ["--import", "tsx", script], { cwd: project, detached: true, stdio: "ignore" });
+  }
+});
+
+describe("the state of throw-away stacks", () => {
+  test("has a passphrase that nobody else may read and that stays", () => {
+    const state = ensureLocalState(directory);
+    const passphrase = readFileSync(state.passphraseFile, "utf8");
+    assert.ok(passphrase.length >= 32);
+    assert.equal(statSync(state.passphraseFile).mode & 0o777, 0o600);
+    assert.equal(statSync(state.directory).mode & 0o777, 0o700);
+    ensureLocalState(directory);
+    assert.equal(readFileSync(state.passphraseFile, "utf8"), passphrase);
+  });
+
+  test("a stack is made once, aside from the stack's own file, which stays as it is", async () => {
+    const state = ensureLocalState(directory);
+    const text = "config:\n  kazoo:protect: false # a comment\n";
+    writeFileSync(join(directory, "Pulumi.dev.yaml"), text);
+    // Pulumi adds its salt to the file of that name in the folder where it runs.
+    const stacks = join(state.directory, ".pulumi/stacks/kazoo");
+    const context = pulumiThat(
+      `echo 'encryptionsalt: x' >> Pulumi.dev.yaml; mkdir -p '${stacks}'; echo '{}' > '${stacks}/dev.json'`,
+    );
+    const copy = await ensureStack(context, state, "dev");
+    assert.equal(readFileSync(copy, "utf8"), text);
+    await ensureStack(context, state, "dev");
+    const init = "--non-interactive stack init dev --secrets-provider passphrase --no-select";
+    assert.equal(calls(), `./.state/configs: ${init}\n`);
+    assert.equal(readFileSync(join(directory, "Pulumi.dev.yaml"), "utf8"), text);
+  });
+});
+
+describe("what a killed pulumi leaves behind", () => {
+  const stack = (context: PulumiContext) => ({ name: "dev", pulumi: context, selection: ["--stack", "dev"] });
+  const leave = (pid: number | undefined, pending: number): ReturnType<typeof ensureLocalState> => {
+    const state = ensureLocalState(directory);
+    const backend = join(state.directory, ".pulumi");
+    mkdirSync(join(backend, "stacks/kazoo"), { recursive: true });
+    const latest = { resources: [{}], pending_operations: Array.from({ length: pending }, () => ({})) };
+    writeFileSync(join(backend, "stacks/kazoo/dev.json"), JSON.stringify({ checkpoint: { latest } }));
+    mkdirSync(join(backend, "locks/organization/kazoo/dev"), { recursive: true });
+    if (pid !== undefined) writeFileSync(join(backend, "locks/organization/kazoo/dev/1.json"), JSON.stringify({ pid }));
+    return state;
+  };
+  const silent = (): void => undefined;
+
+  test("nothing: nothing is done", async () => {
+    const context = pulumiThat("");
+    await recover(stack(context), leave(undefined, 0), silent);
+    assert.equal(calls(), "");
+  });
+
+  test("a lock whose process is gone, or is none of pulumi's, is removed", async () => {
+    const context = pulumiThat("");
+    await recover(stack(context), leave(process.pid, 0), silent);
+    assert.equal(calls(), ".: --non-interactive cancel --yes --stack dev\n");
+  });
+
+  test("a lock whose pulumi runs is respected, and the error says which process it is", async () => {
+    const sleeper = join(directory, "pulumi-asleep");
+    copyFileSync("/bin/sleep", sleeper);
+    const other = spawn(sleeper, ["30"], { stdio: "ignore" });
+    try {
+      await once(other, "spawn");
+      await until("it runs", () => readFileSync(`/proc/${other.pid}/comm`, "utf8").startsWith("pulumi"));
+      const recovering = recover(stack(pulumiThat("")), leave(Number(other.pid), 1), silent);
+      await assert.rejects(recovering, new RegExp(`another pulumi \\(process ${other.pid}\\) works on stack dev`));
+      assert.equal(calls(), "");
+    } finally {
+      other.kill("SIGKILL");
+    }
+  });
+
+  test("interrupted operations are looked after by a refresh, without a question", async () => {
+    const said: string[] = [];
+    await recover(stack(pulumiThat("")), leave(undefined, 3), (line) => said.push(line));
+    assert.match(calls(), /^\.: refresh --stack dev --yes --skip-preview .*--clear-pending-creates\n$/);
+    assert.match(said.join(), /3 operations were interrupted/);
+    await assert.rejects(recover(stack(pulumiThat("exit 1")), leave(undefined, 3), silent), /could not be refreshed/);
+  });
+});
+
+async function until(what: string, condition: () => boolean): Promise<void> {
+  assert.ok(await poll(10_000, new AbortController().signal, () => condition() || undefined), `${what} within 10 s`);
+}
