@@ -1,5 +1,5 @@
 import * as runtime from "@pulumi/pulumi/runtime/config";
-import { parsePlatform } from "./parse";
+import { parsePlatform, structured } from "./parse";
 import type { Platform } from "./platform";
 
 const prefix = "kazoo:";
@@ -17,14 +17,4 @@ export function loadPlatform(): Platform {
   const input = Object.fromEntries(bare.map(([key, value]) => [key, structured(key, value)]));
   const secretKeys = entries.filter(([key]) => isConfigSecret(key)).map(([key]) => key.slice(prefix.length));
   return parsePlatform(input, new Set(secretKeys));
-}
-
-/** The engine hands mappings, numbers and booleans over as JSON text; a password of digits alone stays the text that it is. */
-function structured(key: string, value: string): unknown {
-  if (key === "registryPassword") return value;
-  try {
-    return JSON.parse(value);
-  } catch {
-    return value;
-  }
 }

@@ -147,3 +147,16 @@ function deepFreeze<T>(value: T): T {
   }
   return value;
 }
+
+/**
+ * A top-level value as the config means it. The engine hands mappings, numbers and booleans over as JSON text, and writes them as such into a
+ * stack's file; a password of digits alone stays the text that it is.
+ */
+export function structured(key: string, value: unknown): unknown {
+  if (typeof value !== "string" || key === "registryPassword") return value;
+  try {
+    return JSON.parse(value);
+  } catch {
+    return value;
+  }
+}

@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse } from "yaml";
 import { UserError } from "../cli/terminal";
-import { parsePlatform } from "./parse";
+import { parsePlatform, structured } from "./parse";
 import type { Platform } from "./platform";
 
 const prefix = "kazoo:";
@@ -29,7 +29,10 @@ export function readStackFile(project: string, stack: string): Platform {
   const input: Record<string, unknown> = {};
   for (const [key, value] of Object.entries(file.config ?? {}).filter(([candidate]) => candidate.startsWith(prefix))) {
     const bare = key.slice(prefix.length);
-    input[bare] = opened(value, () => secretKeys.add(bare));
+    input[bare] = structured(
+      bare,
+      opened(value, () => secretKeys.add(bare)),
+    );
     if (bare === "credentials" && holdsPlainText(value)) secretKeys.delete(bare);
   }
   return parsePlatform(input, secretKeys);
