@@ -1,0 +1,505 @@
+import assert from "node:assert/strict";
+import { type ChildProcess, spawn } from "node:child_process";
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { type TestContext, describe, it } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { Entries } from "../../toolchain/cache";
+import { atLeast, checkDisk, checkGo } from "../../toolchain/checks";
+import { explain } from "../../toolchain/go";
+import { type Part, allParts, binaryName, buildFlags, groupOf, groups, versions } from "../../toolchain/parts";
+import { duration } from "../../toolchain/progress";
+import { forcedMode } from "../../toolchain/system";
+
+const project = resolve(__dirname, "../..");
+const sources = join(project, "toolchain");
+const compiler = { version: "go1.26.0", os: "linux", arch: "amd64" };
+
+function temporaryFolder(test: TestContext): string {
+  const folder = mkdtempSync(join(tmpdir(), "toolchain-test-"));
+  test.after(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+function program(path: string, script: string): void {
+  mkdirSync(join(path, ".."), { recursive: true });
+  writeFileSync(path, `#!/bin/sh\n${script}\n`);
+  chmodSync(path, 0o755);
+}
+
+async function until(what: string, condition: () => boolean): Promise<void> {
+  for (const deadline = Date.now() + 20_000; !condition(); await sleep(20)) {
+    if (Date.now() > deadline) assert.fail(`waited in vain: ${what}`);
+  }
+}
+
+describe("what a build is kept under", () => {
+  function copyOfSources(test: TestContext): string {
+    const copy = join(temporaryFolder(test), "toolchain");
+    cpSync(sources, copy, { recursive: true });
+    return copy;
+  }
+  const place = (part: Part, from: string, by = compiler): string => new Entries("/cache", from, by).binary(part);
+
+  it("is the same in every clone, whatever the files' times", (test) => {
+    const [one, two] = [copyOfSources(test), copyOfSources(test)];
+    utimesSync(join(two, "core/go.mod"), 0, 0);
+    utimesSync(join(two, "core/etcd/main.go"), 0, 0);
+    for (const part of allParts) assert.equal(place(part, one), place(part, two));
+  });
+
+  for (const file of ["core/etcd/main.go", "core/go.mod", "core/go.sum", "core/upstream/go.mod"]) {
+    it(`changes with ${file}, for the parts of that module alone`, (test) => {
+      const copy = copyOfSources(test);
+      writeFileSync(join(copy, file), `${readFileSync(join(copy, file), "utf8")}// changed\n`);
+      for (const part of allParts) {
+        assert.equal(place(part, copy) !== place(part, sources), groupOf(part).name === "core", part);
+      }
+    });
+  }
+
+  it("changes with a file more, not with one that Go does not read", (test) => {
+    const copy = copyOfSources(test);
+    writeFileSync(join(copy, "kwok/README.md"), "words");
+    assert.equal(place("kwok", copy), place("kwok", sources));
+    writeFileSync(join(copy, "kwok/more.go"), "package more\n");
+    assert.notEqual(place("kwok", copy), place("kwok", sources));
+  });
+
+  it("changes with the compiler's version, system and processor", () => {
+    const other = [{ version: "go1.26.1" }, { os: "darwin" }, { arch: "arm64" }];
+    for (const change of other)
+      assert.notEqual(place("etcd", sources, { ...compiler, ...change }), place("etcd", sources));
+  });
+});
+
+describe("the parts", () => {
+  it("are at the versions that package.json pins, where the engine asks for these", () => {
+    const { dependencies } = JSON.parse(readFileSync(join(project, "package.json"), "utf8")) as {
+      dependencies: Record<string, string>;
+    };
+    for (const [name, version] of Object.entries(versions)) assert.equal(version, dependencies[`@pulumi/${name}`]);
+  });
+
+  it("tell their versions and are built from the committed go.sum alone", () => {
+    for (const group of groups) {
+      assert.ok(buildFlags(group).includes("-mod=readonly"), group.name);
+      assert.match(readFileSync(join(sources, group.name, "go.sum"), "utf8"), / h1:/);
+    }
+    const core = buildFlags(groupOf("pulumi")).join("\n");
+    assert.match(core, /-X github\.com\/pulumi\/pulumi\/sdk\/v3\/go\/common\/version\.Version=v3\.218\.0/);
+    assert.match(core, /pulumi-resource-random=.* -X main\.version=4\.21\.2/);
+    assert.match(core, /gitVersion=v1\.34\.4/);
+  });
+
+  it("have programs of different names within a module", () => {
+    for (const group of groups) {
+      const names = (Object.keys(group.packages) as Part[]).map(binaryName);
+      assert.equal(new Set(names).size, names.length);
+    }
+    assert.equal(binaryName("language"), "pulumi-language-nodejs");
+    assert.equal(binaryName("docker"), "pulumi-resource-docker");
+  });
+});
+
+describe("what is missing", () => {
+  const goEnv = (version: string): string => JSON.stringify({ GOVERSION: version, GOOS: "linux", GOARCH: "amd64" });
+
+  it("Go: one line with the version that the modules at hand need", () => {
+    const forAll = (output: string | undefined) => () => checkGo(output, sources, groups);
+    assert.throws(forAll(undefined), {
+      message: "Go is not installed: building the toolchain needs 1.26.0 or newer",
+      next: /install Go 1\.26\.0 or newer/,
+    });
+    assert.throws(forAll(goEnv("go1.22.5")), { message: "Go 1.22.5 is too old: 1.26.0 or newer is needed" });
+    assert.throws(forAll(goEnv("go1.25.9")), { message: /^Go 1\.25\.9 is too old/ });
+    assert.deepEqual(forAll(goEnv("go1.26.0"))(), compiler);
+    assert.equal(forAll(goEnv("go1.27rc1"))().version, "go1.27rc1");
+    // What needs no more must not ask for more.
+    assert.equal(checkGo(goEnv("go1.25.9"), sources, [groupOf("actionlint")]).version, "go1.25.9");
+  });
+
+  it("disk: how much, where, and how to use another", () => {
+    const free = (gibibytes: number) => () => gibibytes * 2 ** 30;
+    assert.throws(() => checkDisk(join(tmpdir(), "not/there/yet"), 9, "building", free(2.5)), {
+      message: /^too little disk for building: 9 GiB are needed in .*yet, 2\.5 GiB are free$/,
+      next: /KAZOO_CACHE/,
+    });
+    checkDisk(tmpdir(), 9, "building", free(9));
+  });
+
+  for (const [output, message] of [
+    [
+      'go: x@v1: Get "https://proxy.example/x": dial tcp: lookup proxy.example: no such host',
+      /module proxy cannot be reached \(go: x@v1/,
+    ],
+    ["go: x@v1: module lookup disabled by GOPROXY=off", /module proxy cannot be reached/],
+    ["go: x@v1: reading https://proxy.example/x: 502 Bad Gateway", /module proxy cannot be reached/],
+    ["a/b\nlink: write out: no space left on device", /the disk is full/],
+    ["verifying x@v1: checksum mismatch\n\tdownloaded: h1:1\nSECURITY ERROR", /not the one that go\.sum names/],
+    ["a/b: compile: signal: killed", /for want of memory/],
+    ["a/b\n# a/b\nmain.go:3:1: syntax error", /could not build etcd: # a\/b \| main\.go:3:1: syntax error$/],
+  ] as const) {
+    it(`explains "${output.split("\n")[0]}"`, () => {
+      const error = explain("build etcd", output, {});
+      assert.match(error.message, message);
+      assert.ok(!error.message.includes("\n"), "one line");
+    });
+  }
+
+  it("compares versions by number", () => {
+    assert.ok(atLeast("3.218.0", "3.218.0") && atLeast("3.1000.0", "3.218.0") && atLeast("1.26", "1.26.0"));
+    assert.ok(!atLeast("3.99.9", "3.218.0") && !atLeast("1.9.7", "1.26.0") && !atLeast("", "1"));
+  });
+
+  it("says durations for people", () => {
+    assert.deepEqual([0, 59.4, 60, 190].map(duration), ["0s", "59s", "1m00s", "3m10s"]);
+  });
+
+  it("TOOLCHAIN: what was found and what is expected", () => {
+    assert.equal(forcedMode("build"), "build");
+    assert.equal(forcedMode(""), undefined);
+    assert.throws(() => forcedMode("docker"), { message: 'TOOLCHAIN is "docker": build or system is expected' });
+  });
+});
+
+/**
+ * The real command in a cache and with a `go` of its own. That `go` notes each build in `builds`, makes programs that
+ * are plain files, and while a file `hold` exists it waits in the middle of a build, half of its output written.
+ */
+class Workplace {
+  readonly cache: string;
+  readonly hold: string;
+  private readonly bin: string;
+  private readonly running = new Set<ChildProcess>();
+
+  constructor(
+    test: TestContext,
+    readonly folder = temporaryFolder(test),
+  ) {
+    this.cache = join(folder, "cache/toolchain");
+    this.hold = join(folder, "hold");
+    this.bin = join(folder, "bin");
+    mkdirSync(join(folder, "module/kustomize/stage/node"), { recursive: true });
+    writeFileSync(join(folder, "module/kustomize/stage/node/node.yaml"), "kind: Stage\n");
+    program(
+      join(this.bin, "go"),
+      `case "$1" in
+env) echo '{"GOVERSION":"go1.26.0","GOOS":"linux","GOARCH":"amd64"}' ;;
+mod) echo '{"Dir":"${folder}/module"}' ;;
+list) echo "true stale dependency" ;;
+build)
+  echo "$$ $*" >> ${folder}/builds
+  while [ "$1" != -o ]; do shift; done
+  output=$2; shift 2
+  test -e ${folder}/fail && { echo "# some/package" >&2; echo "x.go:1:1: broken" >&2; exit 1; }
+  for package in "$@"; do
+    echo "$package" >&2
+    echo half > "$output$(basename "$package")"
+    while [ -e ${this.hold} ]; do sleep 0.05; done
+    echo whole > "$output$(basename "$package")"
+  done ;;
+*) exit 2 ;;
+esac`,
+    );
+    // A process left behind by a failed test must not outlive it.
+    test.after(() => {
+      rmSync(this.hold, { force: true });
+      for (const child of this.running) child.kill("SIGKILL");
+    });
+  }
+
+  /** Starts `kazoo toolchain …`. */
+  start(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
+    const child = spawn(process.execPath, [join(project, "cli/kazoo.js"), "toolchain", ...args], {
+      // No TOOLCHAIN, no Pulumi and no Go but those of the test.
+      env: {
+        PATH: `${this.bin}:/usr/bin:/bin`,
+        HOME: this.folder,
+        KAZOO_CACHE: join(this.folder, "cache"),
+        TOOLCHAIN: "build",
+        ...env,
+      },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    this.running.add(child);
+    const said = { out: "", error: "" };
+    child.stdout.on("data", (text: Buffer) => (said.out += text.toString()));
+    child.stderr.on("data", (text: Buffer) => (said.error += text.toString()));
+    const ended = new Promise<number>((done) =>
+      child.once("close", (code, signal) => {
+        this.running.delete(child);
+        done(code ?? (signal === "SIGKILL" ? 137 : 1));
+      }),
+    );
+    return { child, said, ended };
+  }
+
+  async run(args: readonly string[], env?: NodeJS.ProcessEnv) {
+    const { said, ended } = this.start(args, env);
+    return { code: await ended, ...said };
+  }
+
+  /** `<process> <arguments>` of each `go build`. */
+  get builds(): string[] {
+    const file = join(this.folder, "builds");
+    return existsSync(file) ? readFileSync(file, "utf8").trim().split("\n") : [];
+  }
+
+  /** All that is kept, in short: `kwok-<key>/kwok`, … */
+  get kept(): string[] {
+    if (!existsSync(this.cache)) return [];
+    return readdirSync(this.cache, { recursive: true, encoding: "utf8" })
+      .map((name) => name.replace(/-[0-9a-f]{16}/, "-<key>"))
+      .filter((name) => /^(kwok|actionlint|core|language|tmp|lock)/.test(name))
+      .sort();
+  }
+
+  addPulumi(version: string, install = "exit 1"): void {
+    program(
+      join(this.bin, "pulumi"),
+      `case "$1" in version) echo v${version} ;; plugin) echo "$*" >> ${this.folder}/installs; ${install} ;; esac`,
+    );
+    program(join(this.bin, "pulumi-language-nodejs"), "exit 0");
+  }
+
+  addPlugin(name: "random" | "kubernetes" | "docker"): void {
+    program(join(this.folder, `.pulumi/plugins/resource-${name}-v${versions[name]}/pulumi-resource-${name}`), "exit 0");
+  }
+}
+
+describe("kazoo toolchain", { concurrency: true }, () => {
+  it("builds what is asked for, with what belongs beside it, and once only", async (test) => {
+    const at = new Workplace(test);
+    const first = await at.run(["kwok", "actionlint"]);
+    assert.equal(first.code, 0, first.error);
+    assert.match(first.error, /\[1\/2\] kwok: .*\n(.*\n)*.*\[2\/2\] actionlint: 0 of 1 packages, 0s of about 30s/);
+    assert.deepEqual(at.kept, [
+      "actionlint-<key>",
+      "actionlint-<key>/actionlint",
+      "kwok-<key>",
+      "kwok-<key>/kwok",
+      "kwok-<key>/stage",
+      "kwok-<key>/stage/node",
+      "kwok-<key>/stage/node/node.yaml",
+    ]);
+    const path = /^kwok +(\S+)$/m.exec(first.out)?.[1];
+    assert.equal(readFileSync(path ?? "", "utf8"), "whole\n");
+
+    const second = await at.run(["kwok", "actionlint"]);
+    assert.equal(second.error, "");
+    assert.equal(at.builds.length, 2);
+  });
+
+  it("adds a part to its module's others without building these again", async (test) => {
+    const at = new Workplace(test);
+    assert.equal((await at.run(["etcd"])).code, 0);
+    const both = await at.run(["etcd", "kubectl"]);
+    assert.equal(both.code, 0, both.error);
+    assert.match(at.builds[0] ?? "", /\.\/etcd$/);
+    assert.match(at.builds[1] ?? "", / k8s\.io\/kubernetes\/cmd\/kubectl$/);
+    assert.deepEqual(at.kept, ["core-<key>", "core-<key>/etcd", "core-<key>/kubectl"]);
+  });
+
+  it("gives the engine its home: host beside the CLI, plugins by version, none of them on the PATH", async (test) => {
+    const at = new Workplace(test);
+    mkdirSync(join(at.folder, "module/nodejs/dist"), { recursive: true });
+    for (const name of ["pulumi-analyzer-policy", "pulumi-resource-pulumi-nodejs"]) {
+      writeFileSync(join(at.folder, "module/nodejs/dist", name), "");
+    }
+    const { code, out, error } = await at.run(["pulumi", "language", "random"]);
+    assert.equal(code, 0, error);
+    const home = /export PULUMI_HOME='([^']+)'/.exec(out)?.[1] ?? assert.fail(out);
+    assert.ok(out.includes(`export PATH='${home}/bin':"$PATH"`), out);
+    assert.deepEqual(readdirSync(join(home, "bin")).sort(), [
+      "pulumi",
+      "pulumi-analyzer-policy",
+      "pulumi-language-nodejs",
+      "pulumi-resource-pulumi-nodejs",
+    ]);
+    assert.deepEqual(readdirSync(join(home, "plugins")), ["resource-random-v4.21.2"]);
+    assert.deepEqual(readdirSync(join(home, "plugins/resource-random-v4.21.2")), ["pulumi-resource-random"]);
+    assert.ok(!existsSync(join(at.folder, ".pulumi")), "the user's own home is not touched");
+  });
+
+  it("killed in the middle leaves nothing half-made, and the next run tidies up and completes", async (test) => {
+    const at = new Workplace(test);
+    writeFileSync(at.hold, "");
+    const killed = at.start(["kwok"]);
+    await until("the build to begin", () => at.builds.length === 1);
+    killed.child.kill("SIGKILL");
+    assert.equal(await killed.ended, 137);
+    assert.ok(!at.kept.some((name) => name.startsWith("kwok-")), at.kept.join(" "));
+    assert.ok(at.kept.some((name) => name.startsWith("tmp-")) && at.kept.includes("lock"), "as a kill leaves it");
+
+    rmSync(at.hold);
+    const next = await at.run(["kwok"]);
+    assert.equal(next.code, 0, next.error);
+    assert.ok(!/waiting/.test(next.error), "the lock of a dead process is taken over");
+    assert.deepEqual(at.kept, [
+      "kwok-<key>",
+      "kwok-<key>/kwok",
+      "kwok-<key>/stage",
+      "kwok-<key>/stage/node",
+      "kwok-<key>/stage/node/node.yaml",
+    ]);
+  });
+
+  for (const [signal, code] of [
+    ["SIGINT", 130],
+    ["SIGTERM", 143],
+  ] as const) {
+    it(`${signal} ends the build with all its processes and leaves nothing`, async (test) => {
+      const at = new Workplace(test);
+      writeFileSync(at.hold, "");
+      const stopped = at.start(["kwok"]);
+      await until("the build to begin", () => at.builds.length === 1);
+      stopped.child.kill(signal);
+      assert.equal(await stopped.ended, code);
+      assert.match(stopped.said.error, /error: interrupted\nnext: the same command again goes on from here\n$/);
+      assert.deepEqual(at.kept, []);
+      const pid = at.builds[0]?.split(" ")[0];
+      assert.ok(!existsSync(`/proc/${pid}`), "go has ended");
+    });
+  }
+
+  it("two at once: one builds, the other waits, says for whom, and finds it done", async (test) => {
+    const at = new Workplace(test);
+    writeFileSync(at.hold, "");
+    const one = at.start(["kwok"]);
+    await until("the build to begin", () => at.builds.length === 1);
+    const two = at.start(["kwok"]);
+    await until("the other to say that it waits", () => two.said.error.includes("waiting"));
+    assert.equal(two.said.error, `waiting for the toolchain build of process ${one.child.pid}\n`);
+    rmSync(at.hold);
+    assert.deepEqual(await Promise.all([one.ended, two.ended]), [0, 0]);
+    assert.equal(at.builds.length, 1);
+    assert.equal(two.said.out, one.said.out);
+  });
+
+  it("a failed build is one clear line, leaves nothing, and can be repeated", async (test) => {
+    const at = new Workplace(test);
+    writeFileSync(join(at.folder, "fail"), "");
+    const failed = await at.run(["actionlint"]);
+    assert.equal(failed.code, 1);
+    assert.match(failed.error, /\nerror: could not build actionlint: # some\/package \| x\.go:1:1: broken\n$/);
+    assert.deepEqual(at.kept, []);
+    rmSync(join(at.folder, "fail"));
+    assert.equal((await at.run(["actionlint"])).code, 0);
+  });
+
+  it("no Go: one clear line", async (test) => {
+    const at = new Workplace(test);
+    const { code, error } = await at.run(["kwok"], { PATH: join(at.folder, "nowhere") });
+    assert.equal(code, 1);
+    assert.match(error, /^error: Go is not installed: [^\n]*\nnext: install Go 1\.26\.0 [^\n]*\n$/);
+  });
+
+  it("an unknown part is refused with the names there are", async (test) => {
+    const { code, error } = await new Workplace(test).run(["kowk"]);
+    assert.notEqual(code, 0);
+    assert.match(error, /'kowk' is invalid .*Allowed choices are language, pulumi, /);
+  });
+
+  it("--prune removes other versions and Go's build cache, keeps this version", async (test) => {
+    const at = new Workplace(test);
+    await at.run(["kwok"]);
+    const old = join(at.cache, "kwok-0123456789abcdef");
+    for (const folder of [old, join(at.cache, "go-build"), join(at.cache, "notes")])
+      mkdirSync(folder, { recursive: true });
+    const { code, out } = await at.run(["--prune"]);
+    assert.equal(code, 0);
+    assert.match(out, /^removed from .*: go-build, kwok-0123456789abcdef\n$/);
+    assert.ok(!existsSync(old) && existsSync(join(at.cache, "notes")), "what is not the toolchain's own stays");
+    await at.run(["kwok"]);
+    assert.equal(at.builds.length, 1);
+    assert.match((await at.run(["--prune"])).out, /^nothing to remove/);
+  });
+});
+
+describe("an installed Pulumi", { concurrency: true }, () => {
+  const auto = { TOOLCHAIN: "" };
+
+  it("is used with its own plugins and home, and needs no Go", async (test) => {
+    const at = new Workplace(test);
+    at.addPulumi("3.219.4");
+    at.addPlugin("random");
+    rmSync(join(at.folder, "bin/go"));
+    const { code, out, error } = await at.run(["pulumi", "language", "random"], auto);
+    assert.equal(code, 0, error);
+    assert.equal(error, "");
+    assert.match(out, new RegExp(`^pulumi +${at.folder}/bin/pulumi\\n`));
+    assert.ok(!out.includes("PULUMI_HOME"));
+  });
+
+  it("is not used when it is too old; forced, that is an error", async (test) => {
+    const at = new Workplace(test);
+    at.addPulumi("3.99.0");
+    at.addPlugin("random");
+    assert.equal((await at.run(["random"], auto)).code, 0);
+    assert.equal(at.builds.length, 1);
+    const forced = await at.run(["random"], { TOOLCHAIN: "system" });
+    assert.equal(forced.code, 1);
+    assert.match(
+      forced.error,
+      /^error: TOOLCHAIN=system, but .*pulumi is version 3\.99\.0 \(3\.218\.0 or newer is needed\)\nnext: /,
+    );
+  });
+
+  it("forced, but not there: an error, and no build", async (test) => {
+    const at = new Workplace(test);
+    const { code, error } = await at.run(["pulumi"], { TOOLCHAIN: "system" });
+    assert.equal(code, 1);
+    assert.match(error, /^error: TOOLCHAIN=system, but no pulumi is on the PATH\nnext: install Pulumi/);
+    assert.deepEqual(at.builds, []);
+  });
+
+  it("is used when it can download what it lacks", async (test) => {
+    const at = new Workplace(test);
+    const plugin = `$HOME/.pulumi/plugins/resource-random-v${versions.random}`;
+    at.addPulumi("3.218.0", `mkdir -p ${plugin}; touch ${plugin}/pulumi-resource-random`);
+    const { code, out, error } = await at.run(["pulumi", "random"], { ...auto, HTTPS_PROXY: "http://127.0.0.1:1" });
+    assert.equal(code, 0, error);
+    assert.match(out, /^random +as installed with Pulumi$/m);
+    assert.deepEqual(at.builds, []);
+  });
+
+  it("whose downloads fail is asked once; then and later the plugins are built", async (test) => {
+    const at = new Workplace(test);
+    at.addPulumi("3.218.0", 'echo "error: 403 from the release server" >&2; exit 1');
+    // With a proxy only Pulumi itself can tell; nothing listens there.
+    const env = { ...auto, HTTPS_PROXY: "http://127.0.0.1:1" };
+    const first = await at.run(["random"], env);
+    assert.equal(first.code, 0, first.error);
+    assert.match(first.error, /cannot be downloaded \(error: 403 from the release server\): building it instead/);
+    const second = await at.run(["random"], env);
+    assert.equal(second.error, "");
+    const installs = (): number => readFileSync(join(at.folder, "installs"), "utf8").trim().split("\n").length;
+    assert.equal(installs(), 1);
+    // Who insists has it tried again.
+    const forced = await at.run(["random"], { ...env, TOOLCHAIN: "system" });
+    assert.match(forced.error, /error: TOOLCHAIN=system, but the plugin random 4\.21\.2 cannot be downloaded: /);
+    assert.equal(installs(), 2);
+  });
+
+  it("that was itself built here does not count as installed", async (test) => {
+    const at = new Workplace(test);
+    program(join(at.cache, "home-0123456789abcdef/bin/pulumi"), "echo v3.218.0");
+    const path = `${join(at.cache, "home-0123456789abcdef/bin")}:${join(at.folder, "bin")}:/usr/bin:/bin`;
+    const { code, out } = await at.run(["actionlint", "random"], { ...auto, PATH: path });
+    assert.equal(code, 0);
+    assert.match(out, /^random .*core-/m);
+  });
+});
