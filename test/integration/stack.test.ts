@@ -23,7 +23,7 @@ describe("the dev stack", () => {
   const kazooPods = () => api.list("/api/v1/namespaces/local-dev/pods?labelSelector=app.kubernetes.io/name%3Dkazoo");
 
   test("an up that Ctrl-C ends is completed by the next, with the same cookie", async () => {
-    const interrupted = await clone.interrupt(["up"], /local-dev-rabbitmq-alpha-nodes creating/);
+    const interrupted = await clone.interrupt(["up"], /Secret local-dev-erlang-cookie created/);
     assert.notEqual(interrupted.code, 0);
     assert.doesNotMatch(interrupted.stderr, /\n\s+at /, "no stack trace");
     api = await clusterApi(clone.directory, "local");
