@@ -24,8 +24,11 @@ export function identify(pid: number): ProcessId | undefined {
   // The command's name stands in parentheses and may itself hold spaces and parentheses: count from the last one.
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   const state = fields[0];
+  const threads = Number(fields[17]);
   const ticks = fields[19];
-  if (state === "Z" || state === "X" || ticks === undefined) return undefined;
+  // A killed program is a zombie as soon as its first thread is gone; while others go, its ports are still taken.
+  const ended = state === "X" || (state === "Z" && threads <= 1);
+  if (ended || ticks === undefined) return undefined;
   const boot = readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
   return { pid, startTime: `${boot}/${ticks}` };
 }
@@ -67,7 +70,7 @@ export function requireProc(): void {
 
 /**
  * Starts a program that outlives this one. Its output goes to `log`; the log of the start before is kept as
- * `log`.previous. Returns at once, before the program is known to work.
+ * `log`.previous; what it writes only its owner may read. Returns at once, before the program is known to work.
  */
 export function startDetached(options: {
   readonly binary: string;
@@ -78,6 +81,7 @@ export function startDetached(options: {
 }): ProcessId {
   if (existsSync(options.log)) renameSync(options.log, `${options.log}.previous`);
   const log = openSync(options.log, "a", 0o600);
+  const umask = process.umask(0o077); // inherited: what it writes is for its owner alone
   try {
     const spawnOptions: SpawnOptions = {
       cwd: options.directory,
@@ -92,6 +96,7 @@ export function startDetached(options: {
     if (id === undefined) throw new UserError(`could not start ${options.binary}`, `see ${options.log}`);
     return id;
   } finally {
+    process.umask(umask);
     closeSync(log);
   }
 }

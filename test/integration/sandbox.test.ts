@@ -1,0 +1,307 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, readFileSync, readdirSync, readlinkSync, rmSync, statSync } from "node:fs";
+import { get } from "node:https";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { identify } from "../../cli/processes";
+import {
+  type ClusterStatus,
+  type RunningCluster,
+  kubeconfigPath,
+  sandboxDown,
+  sandboxParts,
+  sandboxStatus,
+  sandboxUp,
+} from "../../sandbox";
+import { type Toolchain, ensureToolchain } from "../../toolchain";
+import { clusterApi, eventually } from "../support/clusterApi";
+
+const silent = (): void => undefined;
+
+/** The whole life of two real control planes in one folder; each test goes on from the one before. */
+describe("the sandbox", () => {
+  const directory = mkdtempSync(join(tmpdir(), "kazoo-sandbox-"));
+  let toolchain: Toolchain;
+  before(async () => {
+    toolchain = await ensureToolchain(sandboxParts, silent);
+  });
+  after(async () => {
+    await sandboxDown({ directory, purge: true, report: silent });
+    rmSync(directory, { recursive: true, force: true });
+  });
+
+  const up = (): Promise<RunningCluster[]> =>
+    sandboxUp({ directory, clusters: ["east", "west"], toolchain, report: silent });
+  const status = async (name: string): Promise<ClusterStatus> => {
+    const found = (await sandboxStatus({ directory })).find((cluster) => cluster.name === name);
+    assert.ok(found, name);
+    return found;
+  };
+  const pids = async (): Promise<number[]> =>
+    (await sandboxStatus({ directory })).flatMap(({ running }) => Object.values(running));
+
+  test("two clusters start, each in 15 s and under 1 GiB, with nodes in three zones", async () => {
+    const began = Date.now();
+    const clusters = await up();
+    // Both at once, so that this bounds each of them.
+    assert.ok(Date.now() - began < 30_000, `two clusters took ${Date.now() - began} ms`);
+    assert.deepEqual(
+      clusters.map(({ context, started }) => [context, started.length]),
+      [
+        ["sandbox-east", 5],
+        ["sandbox-west", 5],
+      ],
+    );
+    for (const name of ["east", "west"]) {
+      const { ready, nodes, memory } = await status(name);
+      assert.deepEqual({ ready, nodes }, { ready: true, nodes: { total: 6, ready: 6 } });
+      assert.ok(memory > 0 && memory < 1024 ** 3, `${memory} bytes`);
+      const labels = (await (await clusterApi(directory, name)).list("/api/v1/nodes")).map(
+        (node) => node.metadata?.labels ?? {},
+      );
+      const zones = new Set(labels.map((label) => label["topology.kubernetes.io/zone"]));
+      assert.deepEqual([...zones].sort(), [`${name}-a`, `${name}-b`, `${name}-c`]);
+      assert.ok(labels.every((label) => label["topology.kubernetes.io/region"] === name));
+    }
+  });
+
+  test("what it keeps is for its owner's eyes alone", () => {
+    const visit = (path: string): void => {
+      const { mode } = statSync(path);
+      assert.equal(mode & 0o077, 0, path);
+      if (statSync(path).isDirectory()) readdirSync(path).forEach((name) => visit(join(path, name)));
+    };
+    visit(join(directory, ".sandbox"));
+    assert.equal(statSync(kubeconfigPath(directory)).mode & 0o777, 0o600);
+  });
+
+  test("it listens on loopback alone", async () => {
+    // Sockets that listen (state 0A), by process: /proc/PID/net/tcp lists those of the whole network namespace.
+    for (const pid of await pids()) {
+      const own = new Set(
+        readdirSync(`/proc/${pid}/fd`).flatMap((fd) => {
+          try {
+            return /^socket:\[(\d+)\]$/.exec(readlinkSync(`/proc/${pid}/fd/${fd}`))?.[1] ?? [];
+          } catch {
+            return []; // closed since the listing
+          }
+        }),
+      );
+      for (const family of ["tcp", "tcp6"]) {
+        const rows = readFileSync(`/proc/${pid}/net/${family}`, "utf8").trim().split("\n").slice(1);
+        for (const row of rows.map((line) => line.trim().split(/\s+/))) {
+          if (row[3] !== "0A" || !own.has(row[9] ?? "")) continue;
+          assert.match(row[1] ?? "", /^0100007F:/, `process ${pid} listens on ${row[1]}`);
+        }
+      }
+    }
+  });
+
+  test("its API is told apart by its own authority, and takes nobody without a certificate", async () => {
+    const { server } = await status("east");
+    await assert.rejects(answer(`${server}/api`, undefined), /self.signed|unable to verify/i);
+    const east = readFileSync(join(directory, ".sandbox/east/pki/ca.crt"), "utf8");
+    const west = readFileSync(join(directory, ".sandbox/west/pki/ca.crt"), "utf8");
+    await assert.rejects(answer(`${server}/api`, west), /signature|verify|self.signed/i);
+    assert.equal(await answer(`${server}/api`, east), 401);
+  });
+
+  test("a StatefulSet with volumes becomes ready, a Job completes, over restricted pods", async () => {
+    const api = await clusterApi(directory, "east");
+    const made = await Promise.all(
+      objects.map(async ([path, object]) => (await api.call("POST", path, object)).status),
+    );
+    assert.deepEqual(
+      made,
+      objects.map(() => 201),
+    );
+    await eventually(
+      "three pods ready",
+      30,
+      () => api.list("/apis/apps/v1/namespaces/default/statefulsets"),
+      ([set]) => set?.status?.readyReplicas === 3,
+    );
+    const claims = await api.list("/api/v1/namespaces/default/persistentvolumeclaims");
+    assert.deepEqual(
+      claims.map((claim) => [claim.status?.phase, claim.spec?.storageClassName]),
+      Array.from({ length: 3 }, () => ["Bound", "kwok-volume"]),
+    );
+    const pods = await api.list("/api/v1/namespaces/default/pods?labelSelector=app%3Dset");
+    assert.equal(new Set(pods.map((pod) => pod.spec?.nodeName)).size, 3, "spread over nodes");
+    await eventually(
+      "the job done",
+      30,
+      () => api.list("/apis/batch/v1/namespaces/default/jobs"),
+      ([job]) => job?.status?.succeeded === 1,
+    );
+  });
+
+  test("a node that is not simulated is left alone", async () => {
+    const api = await clusterApi(directory, "west");
+    const node = { apiVersion: "v1", kind: "Node", metadata: { name: "real" } };
+    assert.equal((await api.call("POST", "/api/v1/nodes", node)).status, 201);
+    // KWOK makes its own nodes ready in less than a second; a simulated one made after it shows that it came by.
+    const later = {
+      ...node,
+      metadata: { name: "simulated-later", annotations: { "kwok.x-k8s.io/node": "fake" } },
+    };
+    assert.equal((await api.call("POST", "/api/v1/nodes", later)).status, 201);
+    const conditions = async (name: string): Promise<{ type: string; status: string }[]> => {
+      const { status: state } = (await api.call("GET", `/api/v1/nodes/${name}`)).body as {
+        status?: { conditions?: { type: string; status: string }[] };
+      };
+      return state?.conditions ?? [];
+    };
+    const isReady = ({ type, status: value }: { type: string; status: string }): boolean =>
+      type === "Ready" && value === "True";
+    await eventually(
+      "the simulated node ready",
+      30,
+      () => conditions("simulated-later"),
+      (found) => found.some(isReady),
+    );
+    assert.equal((await conditions("real")).some(isReady), false);
+    for (const name of ["real", "simulated-later"]) await api.call("DELETE", `/api/v1/nodes/${name}`);
+  });
+
+  test("started again it does nothing, in less than a second", async () => {
+    const before = await pids();
+    const began = Date.now();
+    const clusters = await up();
+    assert.ok(Date.now() - began < 1_000, `${Date.now() - began} ms`);
+    assert.deepEqual(
+      clusters.map(({ started }) => started),
+      [[], []],
+    );
+    assert.deepEqual(await pids(), before);
+  });
+
+  for (const component of sandboxParts) {
+    test(`a killed ${component} is seen and started again, and nothing else is`, async () => {
+      const before = (await status("east")).running;
+      const killed = before[component];
+      assert.ok(killed !== undefined);
+      process.kill(killed, "SIGKILL");
+      await eventually(
+        "it ended",
+        10,
+        () => Promise.resolve(identify(killed)),
+        (found) => found === undefined,
+      );
+      const [east, west] = await up();
+      assert.deepEqual([east?.started, west?.started], [[component], []]);
+      const after = (await status("east")).running;
+      assert.notEqual(after[component], killed);
+      assert.deepEqual({ ...after, [component]: 0 }, { ...before, [component]: 0 });
+      await dataIsThere();
+    });
+  }
+
+  test("down ends exactly its own processes and keeps the data for the next up", async () => {
+    const before = await pids();
+    assert.equal(before.length, 10);
+    const ids = (await up()).map(({ id }) => id);
+    assert.deepEqual(await sandboxDown({ directory, clusters: ["west"], purge: false, report: silent }), ["west"]);
+    assert.equal((await status("east")).ready, true, "the other cluster goes on");
+    assert.deepEqual(await sandboxDown({ directory, purge: false, report: silent }), ["east"]);
+    assert.deepEqual(before.map(identify), Array(10).fill(undefined));
+    assert.equal(identify(process.pid)?.pid, process.pid);
+    const again = await up();
+    assert.deepEqual(
+      again.map(({ id }) => id),
+      ids,
+    );
+    await dataIsThere();
+  });
+
+  test("purge removes everything, and what comes after is another cluster", async () => {
+    const before = await up();
+    await sandboxDown({ directory, clusters: ["east"], purge: true, report: silent });
+    assert.deepEqual(
+      (await sandboxStatus({ directory })).map(({ name }) => name),
+      ["west"],
+    );
+    assert.doesNotMatch(readFileSync(kubeconfigPath(directory), "utf8"), /sandbox-east/);
+    const [east] = await sandboxUp({ directory, clusters: ["east"], toolchain, report: silent });
+    assert.notEqual(east?.id, before[0]?.id);
+    assert.deepEqual(await (await clusterApi(directory, "east")).list("/apis/apps/v1/statefulsets"), []);
+    await sandboxDown({ directory, purge: true, report: silent });
+    assert.deepEqual(readdirSync(join(directory, ".sandbox")), []);
+  });
+
+  async function dataIsThere(): Promise<void> {
+    const sets = await (await clusterApi(directory, "east")).list("/apis/apps/v1/namespaces/default/statefulsets");
+    assert.deepEqual(
+      sets.map((set) => set.metadata?.name),
+      ["set"],
+    );
+  }
+});
+
+/** Status of an anonymous request that trusts this authority (PEM), or the system's. */
+function answer(url: string, authority: string | undefined): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const trust = authority === undefined ? {} : { ca: authority };
+    get(url, trust, (response) => {
+      response.resume();
+      resolve(response.statusCode ?? 0);
+    }).on("error", reject);
+  });
+}
+
+const podSpec = (more: object): object => ({
+  securityContext: { runAsNonRoot: true, runAsUser: 1000, seccompProfile: { type: "RuntimeDefault" } },
+  containers: [
+    {
+      name: "main",
+      image: "none:1",
+      securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ["ALL"] } },
+    },
+  ],
+  ...more,
+});
+
+const objects: [path: string, object: object][] = [
+  [
+    "/apis/apps/v1/namespaces/default/statefulsets",
+    {
+      apiVersion: "apps/v1",
+      kind: "StatefulSet",
+      metadata: { name: "set" },
+      spec: {
+        serviceName: "set",
+        replicas: 3,
+        selector: { matchLabels: { app: "set" } },
+        template: {
+          metadata: { labels: { app: "set" } },
+          spec: podSpec({
+            topologySpreadConstraints: [
+              {
+                maxSkew: 1,
+                topologyKey: "topology.kubernetes.io/zone",
+                whenUnsatisfiable: "DoNotSchedule",
+                labelSelector: { matchLabels: { app: "set" } },
+              },
+            ],
+          }),
+        },
+        volumeClaimTemplates: [
+          {
+            metadata: { name: "data" },
+            spec: { accessModes: ["ReadWriteOnce"], resources: { requests: { storage: "1Gi" } } },
+          },
+        ],
+      },
+    },
+  ],
+  [
+    "/apis/batch/v1/namespaces/default/jobs",
+    {
+      apiVersion: "batch/v1",
+      kind: "Job",
+      metadata: { name: "job" },
+      spec: { template: { spec: podSpec({ restartPolicy: "Never" }) } },
+    },
+  ],
+];
