@@ -30,7 +30,7 @@ async function provide(parts: readonly Part[]): Promise<void> {
   for (const part of parts) {
     process.stdout.write(`${part.padEnd(24)}${own(part) ? toolchain.binary(part) : "as installed with Pulumi"}\n`);
   }
-  if (toolchain.mode === "system") return;
+  if (toolchain.mode === "system" || !parts.includes("pulumi")) return;
   process.stdout.write("\nTo call pulumi yourself:\n");
   for (const [name, value] of Object.entries(toolchain.env)) {
     // The rest of the PATH is that of the shell it is set in.
