@@ -1,0 +1,82 @@
+import type { Change } from "./changes";
+import type { Detail, DiffLine } from "./document";
+import { groupEqual, whereInFull } from "./group";
+import { cut, effectWords, plural } from "./wording";
+
+const longestLine = 600;
+const mostLines = 40;
+
+/** All that differs, resource by resource; the gravest first, equal ones in many datacenters as one. `by` begins each title. */
+export function detailsOf(changes: readonly Change[], by = ""): Detail[] {
+  const told = [...changes].sort(byGravity);
+  const groups = groupEqual(
+    told
+      .filter(({ effect }) => !isWhole(effect))
+      .map(({ effect, subject, place, properties, forcedBy, follows }) => ({
+        place,
+        value: {
+          effect,
+          title: subject.title,
+          follows,
+          resources: forcedBy.resources,
+          properties: properties.map(({ label, removed, added }) => ({
+            label,
+            removed,
+            added,
+            forces: forcedBy.properties.includes(label),
+          })),
+        },
+      })),
+  );
+  const differing = groups.map(({ value, places }): Detail => ({
+    title: [`${by}${value.title} ${effectWords[value.effect]} in ${whereInFull(places)}`],
+    lines: limited([
+      ...value.resources.map((title): DiffLine => ({ sign: "!", text: `${title}, which it depends on, is replaced` })),
+      ...value.properties.flatMap(({ label, removed, added, forces }): DiffLine[] => [
+        { sign: forces ? "!" : " ", text: forces ? `${label} (forces the replacement)` : label },
+        ...removed.map((text): DiffLine => ({ sign: "-", text: cut(text, longestLine) })),
+        ...added.map((text): DiffLine => ({ sign: "+", text: cut(text, longestLine) })),
+      ]),
+      ...value.follows.map((title): DiffLine => ({ sign: " ", text: `takes over the new name of ${title}` })),
+    ]),
+  }));
+  return [
+    ...differing,
+    ...(["delete", "unprotect", "create", "protect"] as const).flatMap((effect) => listed(told, effect, by)),
+  ];
+}
+
+/** Effects on a resource as a whole: there is no property to show. */
+const isWhole = (effect: Change["effect"]): boolean => !["replace", "change", "renew"].includes(effect);
+
+/** The resources that an effect meets, by place. */
+function listed(changes: readonly Change[], effect: Change["effect"], by: string): Detail[] {
+  const titles = new Map<Change["place"], string[]>();
+  for (const { place, subject } of changes.filter((change) => change.effect === effect)) {
+    titles.set(place, [...(titles.get(place) ?? []), subject.title]);
+  }
+  const sign = effect === "delete" ? "-" : effect === "create" ? "+" : " ";
+  return groupEqual([...titles].map(([place, value]) => ({ place, value }))).map(({ value, places }) => ({
+    title: [`${by}${plural(value.length, "resource")} ${effectWords[effect]} in ${whereInFull(places)}`],
+    lines: value.map((text): DiffLine => ({ sign, text })),
+  }));
+}
+
+function limited(lines: DiffLine[]): DiffLine[] {
+  const rest = lines.length - mostLines;
+  return rest > 0 ? [...lines.slice(0, mostLines), { sign: "!", text: `… ${rest} more lines` }] : lines;
+}
+
+const gravity: Record<Change["effect"], number> = {
+  replace: 0,
+  delete: 1,
+  unprotect: 2,
+  change: 3,
+  renew: 4,
+  create: 5,
+  protect: 6,
+};
+const stakes = { data: 0, calls: 1, none: 2 };
+
+const byGravity = (a: Change, b: Change): number =>
+  gravity[a.effect] - gravity[b.effect] || stakes[a.subject.stake] - stakes[b.subject.stake];

@@ -1,0 +1,144 @@
+import { secret } from "./mask";
+
+/** A place in a resource's inputs; list elements by their number. */
+export type Path = readonly (string | number)[];
+
+/** One property that changes. */
+export interface PropertyChange {
+  readonly path: Path;
+  /** The path for people: list elements by their `name` where they have one, `containers[kazoo].image`. */
+  readonly label: string;
+  /** What goes: the value, or of a text of many lines or words the ones that go. */
+  readonly removed: readonly string[];
+  readonly added: readonly string[];
+}
+
+/** How two inputs of a resource differ, leaf by leaf, in the order of their labels. */
+export function difference(before: unknown, after: unknown): PropertyChange[] {
+  return sorted(compare([], [], before, after));
+}
+
+/** In the order of labels. */
+export const sorted = (changes: readonly PropertyChange[]): PropertyChange[] =>
+  [...changes].sort((a, b) => (a.label < b.label ? -1 : a.label > b.label ? 1 : 0));
+
+/** Segments of a path as providers write it: `spec.containers[0].env`, `data["kazoo.ini"]`. */
+export function parsePath(text: string): Path {
+  return [...text.matchAll(/\["((?:[^"\\]|\\.)*)"\]|\[(\d+)\]|([^.[\]]+)/g)].map(([, quoted, index, plain]) =>
+    index !== undefined ? Number(index) : (quoted ?? plain ?? ""),
+  );
+}
+
+/** Whether one of two paths lies within the other. */
+export function overlap(a: Path, b: Path): boolean {
+  return a.slice(0, b.length).every((segment, index) => segment === b[index]);
+}
+
+/** A path for people. */
+export function labelOf(path: readonly (string | number)[]): string {
+  return path
+    .map((segment, index) =>
+      typeof segment === "number" || /^[^[]*\./.test(segment) ? `[${segment}]` : `${index === 0 ? "" : "."}${segment}`,
+    )
+    .join("");
+}
+
+/** The value at a path; undefined where there is none. */
+export function valueAt(value: unknown, path: Path): unknown {
+  return path.reduce<unknown>(
+    (inner, segment) =>
+      typeof inner === "object" && inner !== null ? (inner as Record<string | number, unknown>)[segment] : undefined,
+    value,
+  );
+}
+
+/** A change of a property's value as a whole. */
+export function changeOf(path: Path, before: unknown, after: unknown, label = labelOf(path)): PropertyChange {
+  if (typeof before === "string" && typeof after === "string" && before !== secret) {
+    const separator = [before, after].some((text) => text.includes("\n")) ? /\n/ : /\s+/;
+    const [old, fresh] = [before.split(separator), after.split(separator)];
+    if (old.length > wordsOfAValue || fresh.length > wordsOfAValue) {
+      const [removed, added] = [without(old, fresh), without(fresh, old)];
+      const reordered = removed.length === 0 && added.length === 0;
+      return { path, label, removed: reordered ? ["(another order)"] : removed, added };
+    }
+  }
+  return {
+    path,
+    label,
+    removed: before === undefined ? [] : [show(before)],
+    added: after === undefined ? [] : [show(after)],
+  };
+}
+
+/** A text of more words is compared word by word (or line by line), and only what differs is told. */
+const wordsOfAValue = 2;
+
+/** What is in a list and not in the other, as often as it is. */
+function without(list: readonly string[], other: readonly string[]): string[] {
+  const left = new Map<string, number>();
+  for (const item of other) left.set(item, (left.get(item) ?? 0) + 1);
+  return list.filter((item) => {
+    const count = left.get(item) ?? 0;
+    left.set(item, count - 1);
+    return count <= 0;
+  });
+}
+
+const show = (value: unknown): string => (typeof value === "string" ? value : JSON.stringify(value));
+
+function compare(path: Path, shown: Path, before: unknown, after: unknown): PropertyChange[] {
+  if (Array.isArray(before) && Array.isArray(after)) return compareLists(path, shown, before, after);
+  if (isObject(before) && isObject(after)) {
+    return [...new Set([...Object.keys(before), ...Object.keys(after)])].flatMap((key) =>
+      compare([...path, key], [...shown, key], before[key], after[key]),
+    );
+  }
+  if (JSON.stringify(before) === JSON.stringify(after)) return [];
+  return [changeOf(path, before, after, labelOf(shown))];
+}
+
+function compareLists(path: Path, shown: Path, before: unknown[], after: unknown[]): PropertyChange[] {
+  const [oldSettings, settings] = [settingsOf(before), settingsOf(after)];
+  if (oldSettings !== undefined && settings !== undefined) {
+    return difference(oldSettings, settings).map((change) => ({ ...change, path }));
+  }
+  const [old, fresh] = [names(before), names(after)];
+  if (old !== undefined && fresh !== undefined) {
+    return [...new Set([...old, ...fresh])].flatMap((name) => {
+      const index = fresh.includes(name) ? fresh.indexOf(name) : old.indexOf(name);
+      const at = (list: unknown[], known: string[]) => (known.includes(name) ? list[known.indexOf(name)] : undefined);
+      // A name in a path is written like a number: in brackets.
+      return compare([...path, index], bracket(shown, name), at(before, old), at(after, fresh));
+    });
+  }
+  if (before.length === after.length) {
+    return after.flatMap((item, index) => compare([...path, index], [...shown, index], before[index], item));
+  }
+  const [removed, added] = [without(before.map(show), after.map(show)), without(after.map(show), before.map(show))];
+  return [{ path, label: labelOf(shown), removed, added }];
+}
+
+const bracket = (shown: Path, name: string): Path => [...shown.slice(0, -1), `${shown.at(-1) ?? ""}[${name}]`];
+
+/** Names of a list's elements, where each has one of its own: in the Kubernetes API such a list is a mapping. */
+function names(list: readonly unknown[]): string[] | undefined {
+  const found = list.map((item) => {
+    if (!isObject(item)) return undefined;
+    const name = item.name ?? (isObject(item.metadata) ? item.metadata.name : undefined);
+    return typeof name === "string" ? name : undefined;
+  });
+  const known = found.filter((name) => name !== undefined);
+  return known.length === list.length && new Set(known).size === list.length ? known : undefined;
+}
+
+/** Docker's way to write a mapping: a list of `NAME=value`. */
+function settingsOf(list: readonly unknown[]): Record<string, string> | undefined {
+  const settings = list.map((item) => (typeof item === "string" ? /^([A-Z_][A-Z0-9_]*)=(.*)$/s.exec(item) : null));
+  if (list.length === 0 || settings.some((setting) => setting === null)) return undefined;
+  return Object.fromEntries(settings.map((setting) => [setting?.[1] ?? "", setting?.[2] ?? ""]));
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,61 @@
+/** A text in a report: plain, or as code, or strong. */
+export type Span = string | { readonly code: string } | { readonly strong: string };
+export type Text = readonly Span[];
+
+/** A line of a difference: gone, new, context, or a remark. */
+export interface DiffLine {
+  readonly sign: "-" | "+" | " " | "!";
+  readonly text: string;
+}
+
+/** A resource, or equal ones in many places, with all that differs. */
+export interface Detail {
+  readonly title: Text;
+  readonly lines: readonly DiffLine[];
+}
+
+/**
+ * A part of a report. What has an `importance` may be shortened, the least important first and each from its end; all else always stays.
+ */
+export type Block =
+  | { readonly kind: "heading"; readonly level: 2 | 3; readonly text: Text }
+  | { readonly kind: "paragraph"; readonly text: Text }
+  | { readonly kind: "list"; readonly items: readonly Text[]; readonly importance: number }
+  | {
+      readonly kind: "table";
+      readonly head: readonly string[];
+      readonly rows: readonly (readonly string[])[];
+      readonly importance: number;
+    }
+  | { readonly kind: "details"; readonly entries: readonly Detail[]; readonly importance: number };
+
+/** A report as it is read, from top to bottom. */
+export type Document = readonly Block[];
+
+/** How many entries a block has that may be left out. */
+export function entriesOf(block: Block): number {
+  switch (block.kind) {
+    case "list":
+      return block.items.length;
+    case "table":
+      return block.rows.length;
+    case "details":
+      return block.entries.length;
+    default:
+      return 0;
+  }
+}
+
+/** The block with its first entries alone. */
+export function shortened(block: Block, entries: number): Block {
+  switch (block.kind) {
+    case "list":
+      return { ...block, items: block.items.slice(0, entries) };
+    case "table":
+      return { ...block, rows: block.rows.slice(0, entries) };
+    case "details":
+      return { ...block, entries: block.entries.slice(0, entries) };
+    default:
+      return block;
+  }
+}

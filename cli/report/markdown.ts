@@ -1,0 +1,53 @@
+import type { Block, Detail, Document, Span, Text } from "./document";
+
+/** A document as GitHub's Markdown. */
+export function toMarkdown(document: Document): string {
+  return `${document
+    .map(block)
+    .filter((text) => text !== "")
+    .join("\n\n")}\n`;
+}
+
+function block(part: Block): string {
+  switch (part.kind) {
+    case "heading":
+      return `${"#".repeat(part.level)} ${inline(part.text)}`;
+    case "paragraph":
+      return inline(part.text);
+    case "list":
+      return part.items.map((item) => `- ${inline(item)}`).join("\n");
+    case "table":
+      return [part.head, part.head.map(() => "---"), ...part.rows]
+        .map((cells, index) => `| ${cells.map((cell) => (index === 1 ? cell : escaped(cell))).join(" | ")} |`)
+        .join("\n");
+    case "details":
+      if (part.entries.length === 0) return "";
+      // GitHub reads Markdown inside of HTML only after an empty line.
+      return ["<details><summary>Details</summary>", ...part.entries.map(detail), "</details>"].join("\n\n");
+  }
+}
+
+function detail({ title, lines }: Detail): string {
+  if (lines.length === 0) return `**${inline(title)}**`;
+  const body = lines.map(({ sign, text }) => `${sign} ${text.replace(/\s*\n\s*/g, " ")}`).join("\n");
+  const fence = "`".repeat(Math.max(3, longestRun(body) + 1));
+  return `**${inline(title)}**\n${fence}diff\n${body}\n${fence}`;
+}
+
+const inline = (text: Text): string => text.map(span).join("");
+
+function span(part: Span): string {
+  if (typeof part === "string") return escaped(part);
+  if ("strong" in part) return `**${escaped(part.strong)}**`;
+  const text = part.code.replace(/\s+/g, " ");
+  if (text.trim() === "") return "*(empty)*";
+  const ticks = "`".repeat(longestRun(text) + 1);
+  // A space within the ticks, which Markdown takes away again, where the text itself begins or ends with one.
+  const pad = /^[` ]|[` ]$/.test(text) ? " " : "";
+  return `${ticks}${pad}${text}${pad}${ticks}`;
+}
+
+const longestRun = (text: string): number => Math.max(0, ...[...text.matchAll(/`+/g)].map(([run]) => run.length));
+
+/** Everything that Markdown or HTML could take for markup. */
+const escaped = (text: string): string => text.replace(/[\\`*_{}[\]<>#|~&]/g, "\\$&").replace(/\s+/g, " ");

@@ -1,0 +1,146 @@
+import { type Digest, type State, type Step, stackType } from "./digest";
+
+/** Stands for a secret, as Pulumi's own. */
+export const secret = "[secret]";
+/** Stands for a value that the preview can't know. */
+export const unknown = "(known after apply)";
+
+/** What Pulumi prints for an unknown value, by its type (pulumi/pulumi, sdk/go/common/resource/plugin/rpc.go). */
+const unknownValues =
+  /1c4a061d-8072-4f0a-a4cb-0ff528b18fe7|3eeb2bf0-c639-47a8-9e75-3b44932eb421|04da6b54-80e4-46f7-96ec-b56ff0331ba9|6a19a0b0-7e62-4c92-b797-7f8e31da9cc2|030794c1-ac77-496b-92df-f27374a8bd58|e48ece36-62e2-4504-bad9-02848725956a|dd056dcd-154b-4c76-9bd3-c8f88648b5ff/g;
+
+/** Marks an object as a secret in Pulumi's serialisation (the same source, properties.go). */
+const signature = "4dabf18193072939515e22adb298388d";
+const secretSignature = "1b47061264138c4ac30d75fd1eb44270";
+
+/** Texts shorter than this are masked where they stand, but not looked for elsewhere: the user `kazoo` is a word of every report. */
+const shortestWanted = 8;
+
+/**
+ * Takes all secrets out of a digest: what Pulumi knows to be secret, and what is so by its type or name. What was found is also looked
+ * for in every other text, diagnostics included. Of outputs only the stack's stay. Unknown values get their name.
+ */
+export function maskDigest(digest: Digest): Digest {
+  const found = new Set<string>();
+  const steps = digest.steps.map((step) => maskStep(step, found));
+  const scrub = scrubber(found);
+  return {
+    steps: steps.map((step) => deep(step, scrub) as Step),
+    diagnostics: digest.diagnostics.map(({ urn, message, severity }) => ({
+      ...(urn === undefined ? {} : { urn }),
+      message: scrub(maskText(message)),
+      severity,
+    })),
+  };
+}
+
+function maskStep({ op, urn, oldState, newState, replaceReasons, detailedDiff }: Step, found: Set<string>): Step {
+  return {
+    op,
+    urn,
+    ...(oldState === undefined ? {} : { oldState: maskState(oldState, found) }),
+    ...(newState === undefined ? {} : { newState: maskState(newState, found) }),
+    replaceReasons: replaceReasons ?? [],
+    detailedDiff: detailedDiff ?? {},
+  };
+}
+
+function maskState(state: State, found: Set<string>): State {
+  const { type, custom, protect, inputs = {}, outputs = {}, dependencies = [], additionalSecretOutputs = [] } = state;
+  const hidden = new Set([...additionalSecretOutputs, ...(type.endsWith(":Secret") ? ["data", "stringData"] : [])]);
+  // Outputs are not kept, but what is secret in them may stand elsewhere.
+  for (const key of [...hidden, ...(type.startsWith("random:") ? ["result", "bcryptHash"] : [])]) {
+    remember(outputs[key], found);
+  }
+  const masked = Object.entries(inputs).map(([key, value]) => [
+    key,
+    hidden.has(key) ? maskAll(value, found) : mask(key, value, found),
+  ]);
+  return {
+    type,
+    custom: custom ?? false,
+    protect: protect ?? false,
+    inputs: Object.fromEntries(masked) as Record<string, unknown>,
+    outputs: type === stackType ? (mask("", outputs, found) as Record<string, unknown>) : {},
+    dependencies,
+  };
+}
+
+/** Masks what is secret by name or form. */
+function mask(key: string, value: unknown, found: Set<string>): unknown {
+  if (typeof value === "string") return isSecretName(key) ? maskAll(value, found) : maskText(value, found);
+  if (Array.isArray(value)) return value.map((item) => mask(key, item, found));
+  if (typeof value !== "object" || value === null) return value;
+  const object = value as Record<string, unknown>;
+  if (object[signature] === secretSignature) return maskAll(object.plaintext ?? object.value, found);
+  // An environment variable is an object of its own: { name: "API_TOKEN", value: … }.
+  const named = typeof object.name === "string" && typeof object.value === "string" && isSecretName(object.name);
+  return Object.fromEntries(
+    Object.entries(object).map(([inner, content]) => [
+      inner,
+      named && inner === "value" ? maskAll(content, found) : mask(inner, content, found),
+    ]),
+  );
+}
+
+/** Masks a value whole, but keeps the names of an object's keys. */
+function maskAll(value: unknown, found: Set<string>): unknown {
+  remember(value, found);
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return secret;
+  return Object.fromEntries(Object.keys(value).map((key) => [key, secret]));
+}
+
+function remember(value: unknown, found: Set<string>): void {
+  if (typeof value === "object" && value !== null) return Object.values(value).forEach((item) => remember(item, found));
+  if (typeof value !== "string" || value === secret || value.length < shortestWanted) return;
+  if (new RegExp(unknownValues.source).test(value)) return;
+  found.add(value);
+  const decoded = Buffer.from(value, "base64").toString("utf8");
+  if (decoded.length >= shortestWanted && Buffer.from(decoded).toString("base64") === value) found.add(decoded);
+}
+
+/** Masks credentials in URLs, in `NAME=value` settings and in Erlang's flags, and names unknown values. */
+function maskText(text: string, found = new Set<string>()): string {
+  const setting = /^([A-Z][A-Z0-9_]*)=(.+)$/s.exec(text);
+  if (setting?.[1] !== undefined && isSecretName(setting[1])) {
+    remember(setting[2], found);
+    return `${setting[1]}=${secret}`;
+  }
+  return text
+    .replace(/(:\/\/[^\s/:@]*):[^\s/@]+@/g, `$1:${secret}@`)
+    .replace(/(-setcookie )(?!\$\()\S+/g, `$1${secret}`)
+    .replace(unknownValues, unknown);
+}
+
+const secretWords = new Set(
+  "pass passwd password passphrase secret secrets token cookie credential credentials apikey".split(" "),
+);
+const secretPairs = /^(api|access|private|secret) key$/;
+/** Names of objects that hold a secret, which are none themselves. */
+const harmlessNames = new Set(["secretName"]);
+
+/** Whether a value of this name is taken for a secret: a word of it says so, in whatever way words are put together. */
+export function isSecretName(name: string): boolean {
+  if (harmlessNames.has(name)) return false;
+  const words = name
+    .replace(/([a-z0-9])([A-Z])/g, "$1 $2")
+    .toLowerCase()
+    .split(/[^a-z0-9]+/);
+  return (
+    words.some((word) => secretWords.has(word)) ||
+    words.some((word, index) => secretPairs.test(`${words[index - 1] ?? ""} ${word}`))
+  );
+}
+
+function scrubber(found: ReadonlySet<string>): (text: string) => string {
+  // Longest first: a secret may hold another.
+  const wanted = [...found].sort((a, b) => b.length - a.length || (a < b ? -1 : 1));
+  return (text) => wanted.reduce((rest, value) => rest.replaceAll(value, secret), text);
+}
+
+function deep(value: unknown, change: (text: string) => string): unknown {
+  if (typeof value === "string") return change(value);
+  if (Array.isArray(value)) return value.map((item) => deep(item, change));
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, deep(inner, change)]));
+}

@@ -1,0 +1,74 @@
+import type { Platform } from "../../config/platform";
+import { type Digest, parseUrn, stackType } from "./digest";
+
+/** A datacenter, as a report speaks of it. */
+export interface Place {
+  readonly zone: string;
+  readonly region: string;
+  readonly datacenter: string;
+  readonly namespace: string;
+  /** DNS domain of its cluster; undefined for a datacenter that the config no longer has. */
+  readonly domain?: string;
+}
+
+/**
+ * All datacenters of a stack, by region and name: those of its config, those that its outputs still tell of, and those that only
+ * a resource tells of.
+ */
+export function placesOf(platform: Platform, digest: Digest): Place[] {
+  const places = new Map<string, Place>();
+  for (const step of digest.steps) {
+    const { type, name } = parseUrn(step.urn);
+    if (/^kazoo:index:(Docker)?Datacenter$/.test(type)) places.set(name, bare(name));
+  }
+  const before = digest.steps.find(({ urn }) => parseUrn(urn).type === stackType)?.oldState?.outputs?.zones;
+  if (typeof before === "object" && before !== null) {
+    for (const [zone, told] of Object.entries(before as Record<string, Partial<Place> | null>)) {
+      const { region, datacenter, namespace } = { ...bare(zone), ...told };
+      places.set(zone, { zone, region, datacenter, namespace });
+    }
+  }
+  for (const { name: zone, region, datacenter, namespace, cluster } of platform.zones) {
+    const domain = platform.clusters[cluster];
+    places.set(zone, {
+      zone,
+      region,
+      datacenter,
+      namespace,
+      ...(domain !== undefined && "clusterDomain" in domain ? { domain: domain.clusterDomain } : {}),
+    });
+  }
+  return [...places.values()].sort(byPlace);
+}
+
+const bare = (zone: string): Place => ({ zone, region: zone, datacenter: zone, namespace: zone });
+
+/** By region, then datacenter. */
+export function byPlace(a: Place, b: Place): number {
+  const [left, right] = [a, b].map(({ region, datacenter, zone }) => `${region}\0${datacenter}\0${zone}`) as [
+    string,
+    string,
+  ];
+  return left < right ? -1 : left > right ? 1 : 0;
+}
+
+/** Where a resource belongs and what is left of its name: `us-east-nyc-kazoo-nodes` is `kazoo-nodes` in us-east-nyc. */
+export function locate(name: string, places: readonly Place[]): { readonly place?: Place; readonly role: string } {
+  const candidates = places.filter(({ zone }) => name === zone || name.startsWith(`${zone}-`));
+  // The longest: a zone `us-east` may stand beside `us-east-nyc`.
+  const place = candidates.sort((a, b) => b.zone.length - a.zone.length)[0];
+  return place === undefined ? { role: name } : { place, role: name.slice(place.zone.length + 1) };
+}
+
+/** A text with what is a datacenter's own, its names and domain, replaced by what they are: so that equal changes look equal. */
+export function withoutPlace(text: string, place: Place | undefined): string {
+  if (place === undefined) return text;
+  const { zone, namespace, domain } = place;
+  const named = [[zone, "<zone>"] as const, [namespace, "<namespace>"] as const].reduce(
+    (rest, [name, placeholder]) => rest.replace(new RegExp(`(?<![\\w-])${escape(name)}(?![\\w-])`, "g"), placeholder),
+    text,
+  );
+  return domain === undefined ? named : named.replaceAll(`.svc.${domain}`, ".svc.<domain>");
+}
+
+const escape = (text: string): string => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");

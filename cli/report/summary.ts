@@ -1,0 +1,144 @@
+import type { Change } from "./changes";
+import { detailsOf } from "./details";
+import type { Block, Document, Text } from "./document";
+import { byRegion, groupEqual, whereShort } from "./group";
+import { changeLines, creationLines, deletionLines, protectionLines, replacementLines, rollLines } from "./lines";
+import { unknown } from "./mask";
+import type { Refusal, Report } from "./model";
+import type { Place } from "./place";
+import { verdictOf } from "./verdict";
+import { cut, plural } from "./wording";
+
+/** A report as it is read: the verdict first, then the gravest, then the rest, then the details. */
+export function documentOf(report: Report): Document {
+  const { purpose, stack, places, changes, byHand, refusals } = report;
+  const { headline, counts } = verdictOf(report);
+  const title = purpose === "drift" ? `Drift of stack ${stack}` : `Preview of stack ${stack}`;
+  const undoing = changes.filter((change) => undoes(change, byHand));
+  const pending = changes.filter((change) => !undoes(change, byHand));
+  const body =
+    purpose === "preview"
+      ? effects(changes, places)
+      : [
+          ...section("Changed by hand", [...changeLines(past(byHand), places), ...deletionLines(byHand, places)], 9),
+          ...chapter("What undoing it does", effects(undoing, places)),
+          ...chapter("Not by hand: what the program changes as well", effects(pending, places)),
+          ...(byHand.length > 0 ? [paragraph(...howToUndo(stack))] : []),
+        ];
+  const details = [...detailsOf(byHand, "by hand: "), ...detailsOf(changes)];
+  return [
+    { kind: "heading", level: 2, text: [title] },
+    paragraph({ strong: headline }, ...(counts === "" ? [] : [` ${counts}`])),
+    ...section(
+      refusals.some(({ cause }) => cause !== "program") ? "Refused" : "Failed",
+      refusalLines(refusals, places),
+      10,
+    ),
+    ...body,
+    ...(details.length > 0 ? [{ kind: "details", entries: details, importance: 1 } as const] : []),
+    ...notes(changes),
+  ];
+}
+
+/** What has happened already has nothing that follows. */
+const past = (changes: readonly Change[]): Change[] => changes.map((change) => ({ ...change, rolls: false }));
+
+/** Whether a change puts right what was done by hand, or comes along with that. */
+const undoes = ({ urn, forcedBy }: Change, byHand: readonly Change[]): boolean =>
+  byHand.some((other) => other.urn === urn) || forcedBy.resources.length > 0;
+
+function effects(changes: readonly Change[], places: readonly Place[]): Block[] {
+  return [
+    ...section("Replaced or deleted", [...replacementLines(changes, places), ...deletionLines(changes, places)], 8),
+    ...section("Protection", protectionLines(changes, places), 7),
+    ...section("Changed", changeLines(changes, places), 6),
+    ...section("Created", creationLines(changes, places), 4),
+    ...section("Pods that roll", rollLines(changes, places), 5),
+    ...byDatacenter(changes),
+  ];
+}
+
+const paragraph = (...text: Text): Block => ({ kind: "paragraph", text });
+
+function section(title: string, items: readonly Text[], importance: number): Block[] {
+  if (items.length === 0) return [];
+  return [
+    { kind: "heading", level: 3, text: [title] },
+    { kind: "list", items, importance },
+  ];
+}
+
+const chapter = (title: string, blocks: readonly Block[]): Block[] =>
+  blocks.length === 0 ? [] : [{ kind: "heading", level: 2, text: [title] }, ...blocks];
+
+function refusalLines(refusals: readonly Refusal[], all: readonly Place[]): Text[] {
+  const groups = groupEqual(
+    refusals.map(({ place, cause, title, message }) => ({ place, value: { cause, title, message } })),
+  );
+  return groups.map(({ value: { cause, title, message }, places }) => {
+    if (cause === "program") return [{ code: cut(message, 2000) }];
+    if (cause === "protected") return [{ strong: title }, ` in ${whereShort(places, all)}: ${message}`];
+    // The engine stops at the first error, which may be another one next time: where it was met says little.
+    return [{ strong: title }, ": ", { code: cut(message, 600) }];
+  });
+}
+
+/** Counts by region and datacenter; datacenters of a region that are alike share a row. */
+function byDatacenter(changes: readonly Change[]): Block[] {
+  const places = [...new Set(changes.map(({ place }) => place))];
+  const regions = byRegion(places.filter((place) => place !== undefined));
+  const row = (inside: readonly Change[]) => {
+    const count = (...effects: Change["effect"][]) => inside.filter(({ effect }) => effects.includes(effect)).length;
+    const pods = inside.filter(({ rolls }) => rolls).reduce((sum, { subject }) => sum + subject.pods, 0);
+    return [
+      count("create"),
+      count("change", "protect", "unprotect"),
+      count("renew"),
+      count("replace"),
+      count("delete"),
+      pods,
+    ].map((number) => (number === 0 ? "–" : String(number)));
+  };
+  const at = (place: Place | undefined) => row(changes.filter((change) => change.place === place));
+  const rows = Object.entries(regions).flatMap(([region, inside]) =>
+    groupEqual(inside.map((place) => ({ place, value: at(place) }))).map(({ value, places: alike }) => [
+      region,
+      alike.map((place) => place?.datacenter).join(", "),
+      ...value,
+    ]),
+  );
+  if (places.includes(undefined)) rows.push(["(stack)", "", ...at(undefined)]);
+  if (rows.length === 0) return [];
+  return [
+    { kind: "heading", level: 3, text: ["By datacenter"] },
+    {
+      kind: "table",
+      head: ["region", "datacenter", "created", "changed", "renewed", "replaced", "deleted", "pods that roll"],
+      rows,
+      importance: 3,
+    },
+  ];
+}
+
+function notes(changes: readonly Change[]): Block[] {
+  const unknowns = changes
+    .flatMap(({ properties }) => properties)
+    .filter(({ added }) => added.some((text) => text.includes(unknown)));
+  const renewed = changes.some(({ effect }) => effect === "renew");
+  return [
+    ...(unknowns.length > 0 ? [paragraph(`${plural(unknowns.length, "value")} can be known only after apply.`)] : []),
+    ...(renewed
+      ? [
+          paragraph(
+            "Renewed: an immutable ConfigMap, a Job, a container or an image that takes the place of another; nothing is lost.",
+          ),
+        ]
+      : []),
+  ];
+}
+
+const howToUndo = (stack: string): Text => [
+  "To undo what was changed by hand: ",
+  { code: `PULUMI_K8S_ENABLE_PATCH_FORCE=true npx kazoo up -s ${stack} -- --refresh` },
+  ", which takes the fields back from whoever changed them. To keep it, change the stack's config.",
+];

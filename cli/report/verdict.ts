@@ -1,0 +1,67 @@
+import type { Change, Effect } from "./changes";
+import { whereShort } from "./group";
+import { type Report, isGrave } from "./model";
+import { effectWords, firstOf, plural, workloadsFirst } from "./wording";
+
+/** The verdict a reviewer needs, in two sentences: what is at stake, and how much changes. Always short. */
+export function verdictOf(report: Report): { readonly headline: string; readonly counts: string } {
+  return { headline: headlineOf(report), counts: countsOf(report) };
+}
+
+function headlineOf({ purpose, changes, byHand, refusals, places }: Report): string {
+  const kept = refusals.filter(({ cause }) => cause === "protected");
+  if (kept.length > 0) {
+    const titles = [...new Set(kept.map(({ title }) => title))];
+    return `Refused: ${plural(kept.length, "protected resource")} would be replaced or deleted (${firstOf(titles, 4)}).`;
+  }
+  if (refusals.some(({ cause }) => cause === "program") && changes.length === 0) {
+    return "The program failed: what it would change is not known.";
+  }
+  const failed = refusals.length > 0 ? " The preview failed, and so would an up." : "";
+  if (changes.length === 0 && byHand.length === 0) {
+    if (refusals.length > 0) return "The preview failed: what would change is not known.";
+    return purpose === "drift" ? "Nothing was changed by hand." : "No changes.";
+  }
+  const gone = changes.filter(({ effect }) => effect === "replace" || effect === "delete");
+  const grave = gone.filter(isGrave);
+  const calls = gone.filter(({ subject }) => subject.stake === "calls");
+  const stake =
+    grave.length > 0
+      ? `Data at stake: ${counted(grave)} in ${whereShort(placesOf(grave), places)} (${firstOf(titlesOf(grave), 4)}).`
+      : calls.length > 0
+        ? `Calls at stake: ${counted(calls)} in ${whereShort(placesOf(calls), places)} (${firstOf(titlesOf(calls), 4)}).`
+        : gone.length > 0
+          ? `Neither data nor calls are at stake: ${counted(gone)} (${firstOf(titlesOf(gone), 4)}).`
+          : "Nothing is replaced or deleted.";
+  if (purpose === "preview") return stake + failed;
+  const hand =
+    byHand.length === 0 ? "Nothing was changed by hand." : `Changed by hand: ${plural(byHand.length, "resource")}.`;
+  if (changes.length === 0) return `${hand} There is nothing that the program would undo.${failed}`;
+  return `${hand} ${byHand.length === 0 ? "But the program has changes that wait: " : "To undo it: "}${stake[0]?.toLowerCase()}${stake.slice(1)}${failed}`;
+}
+
+function countsOf({ changes, places }: Report): string {
+  if (changes.length === 0) return "";
+  const order: Effect[] = ["replace", "delete", "create", "change", "renew", "unprotect", "protect"];
+  const parts = order.flatMap((effect) => {
+    const count = changes.filter((change) => change.effect === effect).length;
+    return count === 0 ? [] : [`${count} ${effectWords[effect]}`];
+  });
+  const rolling = changes.filter(({ rolls }) => rolls).reduce((sum, { subject }) => sum + subject.pods, 0);
+  const pods = rolling === 0 ? "No pod rolls." : `${plural(rolling, "pod rolls", "pods roll")}.`;
+  return `${plural(changes.length, "resource")} in ${whereShort(placesOf(changes), places)}: ${parts.join(", ")}. ${pods}`;
+}
+
+const placesOf = (changes: readonly Change[]) => [...new Set(changes.map(({ place }) => place))];
+
+const titlesOf = (changes: readonly Change[]) =>
+  workloadsFirst([...new Set(changes.map(({ subject }) => subject.title))].sort());
+
+/** `4 replaced, 33 deleted`. */
+function counted(changes: readonly Change[]): string {
+  return (["replace", "delete"] as const)
+    .map((effect) => [changes.filter((change) => change.effect === effect).length, effectWords[effect]] as const)
+    .filter(([count]) => count > 0)
+    .map(([count, word]) => `${count} ${word}`)
+    .join(", ");
+}
