@@ -99,7 +99,7 @@ describe("the lock", () => {
     assert.equal(existsSync(path), false);
   });
 
-  test("is taken over from a killed holder", async () => {
+  test("is taken over from a killed holder", { timeout: 10_000 }, async () => {
     const path = join(directory, "lock");
     const holder = start("setInterval(() => {}, 1000)");
     writeFileSync(path, JSON.stringify(holder));
