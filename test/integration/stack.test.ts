@@ -6,6 +6,7 @@ import { after, before, describe, test } from "node:test";
 import { promisify } from "node:util";
 import { cloneProject, type Clone, type Run } from "../support/clone";
 import { clusterApi, eventually, type Found } from "../support/clusterApi";
+import { opened } from "../support/exported";
 
 /** The dev stack from the first `up` to `destroy`: the real engine and plugins, a real API server, simulated nodes. */
 describe("the dev stack", () => {
@@ -242,14 +243,6 @@ async function deployedObjects(clone: Clone): Promise<Found[]> {
   return deployment.resources
     .filter(({ type }) => type.startsWith("kubernetes:"))
     .map(({ inputs }) => opened(inputs) as Found);
-}
-
-/** Secrets in an exported state are wrapped, with their value as JSON text. */
-function opened(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(opened);
-  if (typeof value !== "object" || value === null) return value;
-  if ("plaintext" in value) return JSON.parse(value.plaintext as string);
-  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, opened(inner)]));
 }
 
 type Api = Awaited<ReturnType<typeof clusterApi>>;
