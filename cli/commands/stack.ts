@@ -73,12 +73,17 @@ async function up(options: StackOptions, args: readonly string[]): Promise<numbe
     ...args,
   ]);
   if (code !== 0) {
-    const again = `the same command again goes on from here; the cluster's side: npx kazoo status -s ${stack.name}`;
-    throw new UserError(`pulumi up ended with exit code ${code}`, again, code);
+    throw new UserError(`pulumi up ended with exit code ${code}`, nextAfterFailure(stack), code);
   }
   if (stack.state !== undefined) writeClusterIds(stack.state, stack.name, ids);
   process.stdout.write(`\n${summary(stack.name, await readZones(stack), clusterHints(stack))}`);
   return 0;
+}
+
+function nextAfterFailure({ name, state }: Stack): string {
+  if (state !== undefined)
+    return `make up STACK=${name} goes on from here; make status STACK=${name} shows what is there`;
+  return `read what pulumi says above; if the backend has no stack ${name} yet: eval "$(npx kazoo env -s ${name})" && pulumi stack init ${name}`;
 }
 
 async function destroy(options: StackOptions, args: readonly string[]): Promise<number> {
