@@ -9,7 +9,7 @@ kazoo := node cli/kazoo.js
 packages := node_modules/.package-lock.json
 
 .DEFAULT_GOAL := help
-.PHONY: help up preview destroy status env toolchain sandbox-up sandbox-down sandbox-status test test-unit lint format
+.PHONY: help up preview destroy status env toolchain sandbox-up sandbox-down sandbox-status test test-unit bench lint format
 
 help: ## list the targets
 	@sed -n 's/^\([a-z][a-z0-9-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "  %-16s %s\n", $$1, $$2 }'
@@ -46,6 +46,9 @@ test: $(packages) ## lint, types and all tests
 
 test-unit: $(packages) ## unit tests and golden manifests alone: seconds
 	@npm run test:unit
+
+bench: $(packages) ## the program beside plain kubectl, as ratios: minutes
+	@npm run --silent bench
 
 lint: $(packages) ## formatting, lint and types
 	@npm run lint && npm run types
