@@ -1,0 +1,237 @@
+import assert from "node:assert/strict";
+import { before, describe, test } from "node:test";
+import { networkPolicies } from "../../components/networkPolicies";
+import { databaseKind, type DatabaseKind } from "../../config/compatibility";
+import { deployWithMocks, objects, platformFrom, type Registered } from "../support/mocks";
+
+type Tree = Record<string, unknown>;
+
+const stack = (ring: Tree, more: Tree = {}): Tree => ({
+  clusters: { east: { context: "prod-east" } },
+  rings: { main: ring },
+  regions: { "us-east": { cluster: "east", datacenters: { nyc: { ring: "main" }, bos: { ring: "main" } } } },
+  ...more,
+});
+
+const deploy = async (config: Tree, ...secrets: string[]) =>
+  (await deployWithMocks(platformFrom(config, ...secrets))).resources;
+
+/** The value at a path of an object's inputs. */
+function at(value: unknown, ...path: (string | number)[]): unknown {
+  return path.reduce<unknown>((node, key) => (node as Record<string | number, unknown> | undefined)?.[key], value);
+}
+
+const named = (resources: readonly Registered[], name: string): Tree => {
+  const found = resources.find((resource) => resource.name === name);
+  assert.ok(found, `there is ${name}`);
+  return found.inputs;
+};
+
+const container = (resources: readonly Registered[], name: string) =>
+  at(named(resources, name), "spec", "template", "spec", "containers", 0) as Tree;
+const variable = (of: Tree, name: string) =>
+  at(
+    (of.env as { name: string; value?: string }[]).find((entry) => entry.name === name),
+    "value",
+  );
+
+describe("a ring of two datacenters", () => {
+  let resources: Registered[];
+  before(async () => {
+    resources = await deploy(
+      stack({ kazoo: "4.0" }, { environment: { KAZOO_LOG_LEVEL: "notice" }, extraEnvironment: { TZ: "UTC" } }),
+    );
+  });
+
+  test("Kazoo gets the complete run environment, hosts fully qualified, and the other zone's brokers", () => {
+    assert.deepEqual(named(resources, "us-east-nyc-kazoo-environment").data, {
+      BIGCOUCH_ADMIN_PORT: "5986",
+      BIGCOUCH_COMPACT_AUTOMATICALLY: "true",
+      BIGCOUCH_DATA_PORT: "5984",
+      BIGCOUCH_HOST: "bigcouchbal.us-east-nyc.svc.cluster.local",
+      DATACENTER: "nyc",
+      ERLANG_THREADS: "25",
+      ERLANG_VM: "kazoo_apps",
+      KAZOO_AMQP_HOST: "rabbitmq-alpha.us-east-nyc.svc.cluster.local",
+      KAZOO_LOG_COLOR: "true",
+      KAZOO_LOG_LEVEL: "notice",
+      KAZOO_OTHER_ZONES:
+        "us-east-bos=rabbitmq-alpha.us-east-bos.svc.cluster.local,rabbitmq-beta.us-east-bos.svc.cluster.local",
+      KAZOO_SASL_ERRLOG_TYPE: "error",
+      KAZOO_SASL_ERROR_LOGGER: "tty",
+      KAZOO_SECONDARY_AMQP_HOST: "rabbitmq-beta.us-east-nyc.svc.cluster.local",
+      KAZOO_ZONE: "us-east-nyc",
+      KUBERNETES_HOSTNAME_FIX: "false",
+      REGION: "us-east",
+      TZ: "UTC",
+    });
+  });
+
+  test("credentials reach the pods from Secrets alone", () => {
+    const secrets = objects(resources, "Secret");
+    assert.deepEqual(Object.keys(secrets).sort(), [
+      ...["bigcouch", "erlang-cookie", "rabbitmq"].map((name) => `us-east-bos/${name}`),
+      ...["bigcouch", "erlang-cookie", "rabbitmq"].map((name) => `us-east-nyc/${name}`),
+    ]);
+    const others = JSON.stringify(resources.filter(({ type }) => !type.endsWith(":Secret")));
+    assert.equal(others.includes("random-of-"), false, "no generated value stands in any other object");
+  });
+
+  test("all zones of the ring share one cookie", () => {
+    const cookies = Object.entries(objects(resources, "Secret")).filter(([name]) => name.endsWith("/erlang-cookie"));
+    assert.deepEqual(new Set(cookies.map(([, secret]) => JSON.stringify(secret.stringData))).size, 1);
+    assert.equal(resources.filter(({ name }) => name.includes("erlang-cookie-value")).length, 1);
+  });
+
+  test("the database nodes know their zones and where copies go", () => {
+    const config = at(named(resources, "us-east-nyc-bigcouch-config"), "data", "kazoo.ini");
+    assert.match(String(config), /^placement = us-east-bos:1,us-east-nyc:1$/m);
+    const script = String(at(container(resources, "us-east-nyc-bigcouch-join-job"), "command", 2));
+    assert.match(script, /^join couchdb@bigcouch-0\.bigcouch\.us-east-bos\.svc\.cluster\.local us-east-bos$/m);
+    assert.match(script, /^join couchdb@bigcouch-0\.bigcouch\.us-east-nyc\.svc\.cluster\.local us-east-nyc$/m);
+    assert.match(script, /^wait_for http:\/\/bigcouch-0\.bigcouch\.us-east-nyc/m);
+    assert.doesNotMatch(script, /^wait_for .*us-east-bos/m, "a zone that is away holds no other up");
+  });
+
+  test("Kazoo 4.0 has no need of consistent hash exchanges", () => {
+    const plugins = at(named(resources, "us-east-nyc-rabbitmq-alpha-config"), "data", "enabled_plugins");
+    assert.equal(plugins, "[rabbitmq_management,rabbitmq_prometheus].\n");
+  });
+
+  test("every pod is what the Pod Security level restricted wants", () => {
+    const specs = [
+      ...Object.values(objects(resources, "StatefulSet")),
+      ...Object.values(objects(resources, "Job")),
+    ].map((set) => at(set, "spec", "template", "spec") as Tree);
+    assert.ok(specs.length >= 10);
+    for (const spec of specs) {
+      assert.equal(at(spec, "securityContext", "runAsNonRoot"), true);
+      assert.equal(at(spec, "securityContext", "seccompProfile", "type"), "RuntimeDefault");
+      assert.equal(spec.automountServiceAccountToken, false);
+      for (const one of spec.containers as Tree[]) {
+        assert.equal(at(one, "securityContext", "allowPrivilegeEscalation"), false);
+        assert.deepEqual(at(one, "securityContext", "capabilities"), { drop: ["ALL"] });
+        assert.ok(
+          at(one, "resources", "requests", "memory") !== undefined &&
+            at(one, "resources", "limits", "memory") !== undefined,
+        );
+      }
+    }
+    for (const namespace of Object.values(objects(resources, "Namespace"))) {
+      assert.equal(at(namespace, "metadata", "labels", "pod-security.kubernetes.io/enforce"), "restricted");
+    }
+  });
+
+  test("volumes stay when a StatefulSet goes", () => {
+    const withVolumes = Object.values(objects(resources, "StatefulSet")).filter(
+      (set) => at(set, "spec", "volumeClaimTemplates") !== undefined,
+    );
+    assert.equal(withVolumes.length, 6);
+    for (const set of withVolumes)
+      assert.deepEqual(at(set, "spec", "persistentVolumeClaimRetentionPolicy"), {
+        whenDeleted: "Retain",
+        whenScaled: "Retain",
+      });
+  });
+});
+
+test("CouchDB 3 has one HTTP port, and Kazoo's master is sent to it alone", async () => {
+  const resources = await deploy(stack({ kazoo: "master", database: "couchdb-3.3.3" }));
+  assert.equal(at(named(resources, "us-east-nyc-kazoo-environment"), "data", "BIGCOUCH_ADMIN_PORT"), "5984");
+  assert.deepEqual(
+    (at(named(resources, "us-east-nyc-bigcouch-headless"), "spec", "ports") as { port: number }[]).map(
+      ({ port }) => port,
+    ),
+    [5984],
+  );
+  assert.match(
+    String(at(container(resources, "us-east-nyc-bigcouch-join-job"), "command", 2)),
+    /:5984\/_node\/_local\/_nodes\/\$1/,
+  );
+});
+
+test("BigCouch has other names, ports and no /_up", async () => {
+  const resources = await deploy(
+    stack({ database: "bigcouch-0.4.2" }, { images: { database: "mirror.example.com/bigcouch:0.4.2" } }),
+  );
+  const node = container(resources, "us-east-nyc-bigcouch-nodes");
+  assert.equal(node.image, "mirror.example.com/bigcouch:0.4.2");
+  assert.equal(at(node, "readinessProbe", "httpGet", "path"), "/");
+  assert.match(
+    String(variable(node, "ERL_FLAGS")),
+    /^-name bigcouch@\$\(POD_NAME\)\..* inet_dist_listen_min 11500 inet_dist_listen_max 11999$/,
+  );
+});
+
+test("RabbitMQ 4.3 permits Kazoo's queues where asked to", async () => {
+  const resources = await deploy(stack({ rabbitmq: "4.3", permitTransientQueues: true }));
+  const config = String(at(named(resources, "us-east-nyc-rabbitmq-beta-config"), "data", "kazoo.conf"));
+  assert.match(config, /^deprecated_features\.permit\.transient_nonexcl_queues = true$/m);
+  assert.match(config, /^vm_memory_high_watermark\.absolute = 644245094$/m, "60 % of 1Gi");
+  assert.match(
+    String(at(named(resources, "us-east-nyc-rabbitmq-beta-config"), "data", "enabled_plugins")),
+    /rabbitmq_consistent_hash_exchange/,
+  );
+});
+
+test("given credentials take the place of random ones", async () => {
+  const given = { cookie: "a-cookie-of-a-live-system", rabbitmq: "broker-password", database: "database-password" };
+  const resources = await deploy(stack({}, { credentials: { main: given } }), "credentials");
+  assert.deepEqual(
+    resources.filter(({ type }) => type.includes("RandomPassword")).map(({ name }) => name),
+    ["ring-main-database-cookie"],
+  );
+});
+
+test("each cluster has a provider of its own, known by its name in the config", async () => {
+  const resources = await deploy(stack({}));
+  assert.deepEqual(named(resources, "cluster-east"), { context: "prod-east", clusterIdentifier: "east" });
+});
+
+test("another namespace or domain asks for a new identity of the database's nodes", async () => {
+  const keepers = async (config: Tree) =>
+    at(named(await deploy(config), "us-east-nyc-database-names"), "keepers", "suffix");
+  assert.equal(await keepers(stack({})), "bigcouch.us-east-nyc.svc.cluster.local");
+  assert.equal(
+    await keepers(stack({}, { clusters: { east: { context: "x", clusterDomain: "east.internal" } } })),
+    "bigcouch.us-east-nyc.svc.east.internal",
+  );
+});
+
+describe("NetworkPolicies", () => {
+  const couchdb = databaseKind("couchdb-2.3.1") as DatabaseKind;
+  const base = { ring: "main", otherClusters: [], mediaNetworks: [], database: couchdb };
+
+  test("deny everything that no other policy allows", () => {
+    assert.deepEqual(networkPolicies(base)["default-deny"], { podSelector: {}, policyTypes: ["Ingress", "Egress"] });
+  });
+
+  test("let the ring's pods of other clusters in by their network, and nobody else", () => {
+    const { rabbitmq } = networkPolicies({ ...base, otherClusters: ["10.2.0.0/16"] });
+    assert.deepEqual(at(rabbitmq, "ingress", 0, "from"), [
+      {
+        namespaceSelector: { matchLabels: { "kazoo/ring": "main" } },
+        podSelector: { matchLabels: { "app.kubernetes.io/name": "kazoo" } },
+      },
+      { ipBlock: { cidr: "10.2.0.0/16" } },
+    ]);
+  });
+
+  test("open Kazoo to media servers only where their networks are named", () => {
+    const ports = (policy: unknown) => JSON.stringify(policy);
+    assert.doesNotMatch(ports(networkPolicies(base).kazoo), /8031/);
+    const { kazoo, rabbitmq } = networkPolicies({ ...base, mediaNetworks: ["192.0.2.0/24"] });
+    assert.match(ports(at(kazoo, "egress")), /"port":8031/);
+    assert.match(ports(at(kazoo, "ingress")), /"port":24517/);
+    assert.match(ports(at(rabbitmq, "ingress", 0)), /192\.0\.2\.0\/24/);
+  });
+
+  test("let the compactor reach every database node of the ring on both ports", () => {
+    const data = [5984, 5986];
+    const { bigcouch } = networkPolicies(base);
+    assert.deepEqual(
+      (at(bigcouch, "ingress", 0, "ports") as { port: number }[]).map(({ port }) => port),
+      data,
+    );
+  });
+});
