@@ -1,4 +1,4 @@
-import { secret } from "./mask";
+import { secret, unknown } from "./mask";
 
 /** A place in a resource's inputs; list elements by their number. */
 export type Path = readonly (string | number)[];
@@ -54,7 +54,7 @@ export function valueAt(value: unknown, path: Path): unknown {
 
 /** A change of a property's value as a whole. */
 export function changeOf(path: Path, before: unknown, after: unknown, label = labelOf(path)): PropertyChange {
-  if (typeof before === "string" && typeof after === "string" && before !== secret) {
+  if (typeof before === "string" && typeof after === "string" && ![before, after].some(isRemark)) {
     const separator = [before, after].some((text) => text.includes("\n")) ? /\n/ : /\s+/;
     const [old, fresh] = [before.split(separator), after.split(separator)];
     if (old.length > wordsOfAValue || fresh.length > wordsOfAValue) {
@@ -70,6 +70,9 @@ export function changeOf(path: Path, before: unknown, after: unknown, label = la
     added: after === undefined ? [] : [show(after)],
   };
 }
+
+/** What stands for a value that is not shown. */
+const isRemark = (text: string): boolean => text === secret || text === unknown;
 
 /** A text of more words is compared word by word (or line by line), and only what differs is told. */
 const wordsOfAValue = 2;

@@ -60,9 +60,9 @@ export const deletionLines = (changes: readonly Change[], all: readonly Place[])
       ? `whole datacenter deleted, ${plural(titles.length, "resource")}`
       : `${firstOf(titles, mostTitles)} deleted`;
     const stakes: Text = [
-      ...(data.length > 0 ? [": ", { strong: "data at stake" }, ` (${firstOf(data, mostTitles)})`] : []),
+      ...(data.length > 0 ? [": ", { strong: "data at stake" }, ...named(data, titles)] : []),
       ...(calls.length > 0
-        ? [data.length > 0 ? ", " : ": ", { strong: "calls at stake" }, ` (${firstOf(calls, mostTitles)})`]
+        ? [data.length > 0 ? ", " : ": ", { strong: "calls at stake" }, ...named(calls, titles)]
         : []),
       ...(kept > 0 ? [`; ${kept} of it protected`] : []),
     ];

@@ -61,6 +61,16 @@ export function reportOf({ stack, platform, preview, refused, refresh }: Finding
   };
 }
 
+/** A report of a program that fails before anything is known of its changes. */
+export const failedReport = (purpose: Report["purpose"], stack: string, message: string): Report => ({
+  purpose,
+  stack,
+  places: [],
+  changes: [],
+  byHand: [],
+  refusals: [{ cause: "program", title: "", place: undefined, message }],
+});
+
 /** Whether something protected, or something that holds data, is replaced or deleted. */
 export const isGrave = ({ effect, subject, protected: kept }: Change): boolean =>
   (effect === "replace" || effect === "delete") && (kept || subject.stake === "data");

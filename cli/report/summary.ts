@@ -75,11 +75,11 @@ function refusalLines(refusals: readonly Refusal[], all: readonly Place[]): Text
   const groups = groupEqual(
     refusals.map(({ place, cause, title, message }) => ({ place, value: { cause, title, message } })),
   );
-  return groups.map(({ value: { cause, title, message }, places }) => {
-    if (cause === "program") return [{ code: cut(message, 2000) }];
-    if (cause === "protected") return [{ strong: title }, ` in ${whereShort(places, all)}: ${message}`];
+  return groups.flatMap(({ value: { cause, title, message }, places }): Text[] => {
+    if (cause === "program") return message.split("\n").map((line) => [{ code: cut(line.trim(), 600) }]);
+    if (cause === "protected") return [[{ strong: title }, ` in ${whereShort(places, all)}: ${message}`]];
     // The engine stops at the first error, which may be another one next time: where it was met says little.
-    return [{ strong: title }, ": ", { code: cut(message, 600) }];
+    return [[{ strong: title }, ": ", { code: cut(message, 600) }]];
   });
 }
 

@@ -33,7 +33,9 @@ function headlineOf({ purpose, changes, byHand, refusals, places }: Report): str
         : gone.length > 0
           ? `Neither data nor calls are at stake: ${counted(gone)} (${firstOf(titlesOf(gone), 4)}).`
           : "Nothing is replaced or deleted.";
-  if (purpose === "preview") return stake + failed;
+  const lifted = changes.filter(({ effect }) => effect === "unprotect").length;
+  const protection = lifted > 0 ? `Protection is lifted from ${plural(lifted, "resource")}. ` : "";
+  if (purpose === "preview") return protection + stake + failed;
   const hand =
     byHand.length === 0 ? "Nothing was changed by hand." : `Changed by hand: ${plural(byHand.length, "resource")}.`;
   if (changes.length === 0) return `${hand} There is nothing that the program would undo.${failed}`;
