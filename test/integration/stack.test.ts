@@ -128,6 +128,24 @@ describe("the dev stack", () => {
     assert.deepEqual(zones["local-dev"]?.nodes.kazoo, ["kazoo_apps@kazoo-0.kazoo-nodes.local-dev.svc.cluster.local"]);
   });
 
+  test("a protected stack refuses to give up its data, in the preview already", async () => {
+    edit(clone, "dev", (text) => text.replace(/kazoo:protect: "?false"?/, "kazoo:protect: true"));
+    succeeded(await clone.run(["up"]));
+    const before = await cookie();
+    edit(clone, "dev", (text) => text.replace("dev: {}", "dev: { namespace: elsewhere }"));
+    for (const command of ["preview", "up"]) {
+      const run = await clone.run([command]);
+      assert.notEqual(run.code, 0, command);
+      assert.match(run.stdout + run.stderr, /local-dev-database-names.*protect/s);
+    }
+    assert.equal(await cookie(), before);
+    edit(clone, "dev", (text) => text.replace("dev: { namespace: elsewhere }", "dev: {}"));
+    assert.notEqual((await clone.run(["destroy"])).code, 0);
+    assert.equal(await cookie(), before);
+    edit(clone, "dev", (text) => text.replace("kazoo:protect: true", "kazoo:protect: false"));
+    succeeded(await clone.run(["up"]));
+  });
+
   test("destroy leaves nothing", async () => {
     succeeded(await clone.run(["destroy"]));
     const namespaces = await api.list("/api/v1/namespaces?labelSelector=app.kubernetes.io/part-of%3Dkazoo");
