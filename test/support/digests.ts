@@ -124,8 +124,17 @@ function replacedAtOnce(
   );
 }
 
-function differingPaths(old: Inputs | undefined, fresh: Inputs | undefined, oldState: State, newState: State): Path[] {
-  const secrets = difference(old?.stringData ?? {}, fresh?.stringData ?? {}).map(({ path }) => ["data", ...path]);
+function differingPaths(
+  old: Inputs | undefined,
+  fresh: Inputs | undefined,
+  oldState: State,
+  newState: State,
+  open: boolean,
+): Path[] {
+  // Open ones are seen as any other difference.
+  const secrets = open
+    ? []
+    : difference(old?.stringData ?? {}, fresh?.stringData ?? {}).map(({ path }) => ["data", ...path]);
   const shown = difference(oldState.inputs, newState.inputs).map(({ path }) => path);
   return [...secrets, ...shown].filter(([first, second]) => !(first === "metadata" && second === "name"));
 }

@@ -1,0 +1,475 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import fc from "fast-check";
+import { parseDigest, parseUrn, type Digest, type State, type Step } from "../../cli/report/digest";
+import { changeOf, difference, overlap, parsePath } from "../../cli/report/difference";
+import { isSecretName, maskDigest } from "../../cli/report/mask";
+import { exitCodeOf, reportOf, type Findings } from "../../cli/report/model";
+import { htmlOf, markdownOf, terminalText } from "../../cli/report/write";
+import { UserError } from "../../cli/terminal";
+import { platformFrom } from "../support/mocks";
+
+const platform = platformFrom({
+  clusters: { local: { sandbox: true } },
+  regions: { local: { cluster: "local", datacenters: { dev: {}, two: {} } } },
+});
+
+const urnOf = (type: string, name: string) => `urn:pulumi:dev::kazoo::kazoo:index:Datacenter$${type}::${name}`;
+
+const types = {
+  set: "kubernetes:apps/v1:StatefulSet",
+  secret: "kubernetes:core/v1:Secret",
+  map: "kubernetes:core/v1:ConfigMap",
+  service: "kubernetes:core/v1:Service",
+  account: "kubernetes:core/v1:ServiceAccount",
+  job: "kubernetes:batch/v1:Job",
+  password: "random:index/randomPassword:RandomPassword",
+};
+
+const state = (type: string, inputs: Record<string, unknown> = {}, more: Partial<State> = {}): State => ({
+  type,
+  custom: true,
+  inputs,
+  ...more,
+});
+
+const step = (
+  op: string,
+  type: string,
+  name: string,
+  before?: State,
+  after?: State,
+  more: Partial<Step> = {},
+): Step => ({
+  op,
+  urn: urnOf(type, name),
+  ...(before === undefined ? {} : { oldState: before }),
+  ...(after === undefined ? {} : { newState: after }),
+  ...more,
+});
+
+const named = (name: string, spec: unknown = {}) => ({ metadata: { name }, spec });
+
+const report = (steps: readonly Step[], more: Partial<Findings> = {}) =>
+  reportOf({ stack: "dev", platform, preview: { steps, diagnostics: [] }, ...more });
+
+const failing = (urn: string | undefined, message: string): Digest => ({
+  steps: [],
+  diagnostics: [{ ...(urn === undefined ? {} : { urn }), message, severity: "error" }],
+});
+
+describe("a digest", () => {
+  test("that is none is refused with what is expected", () => {
+    for (const text of ["", "error: no stack", "[]", "null", "{}", '{"steps": 3}']) {
+      assert.throws(
+        () => parseDigest(text, "preview.json"),
+        (error) => error instanceof UserError && /^preview\.json is no preview: expected/.test(error.message),
+        text,
+      );
+    }
+  });
+
+  test("may lack steps or diagnostics", () => {
+    assert.deepEqual(parseDigest('{"steps": []}', "x"), { steps: [], diagnostics: [] });
+    assert.deepEqual(parseDigest('{"diagnostics": [], "steps": null}', "x"), { steps: [], diagnostics: [] });
+  });
+
+  test("names resources by type and name", () => {
+    assert.deepEqual(parseUrn(urnOf(types.set, "local-dev-kazoo-nodes")), {
+      type: types.set,
+      name: "local-dev-kazoo-nodes",
+    });
+    assert.deepEqual(parseUrn("nonsense"), { type: "", name: "" });
+  });
+});
+
+describe("differences", () => {
+  const labels = (before: unknown, after: unknown) => difference(before, after).map(({ label }) => label);
+
+  test("are found leaf by leaf, list elements by their names wherever they stand", () => {
+    const before = {
+      a: 1,
+      containers: [
+        { name: "one", image: "x" },
+        { name: "two", image: "y" },
+      ],
+      "a.b": "1",
+    };
+    const after = {
+      a: 1,
+      containers: [
+        { name: "two", image: "z" },
+        { name: "one", image: "x" },
+      ],
+      "a.b": "2",
+    };
+    assert.deepEqual(labels(before, after), ["[a.b]", "containers[two].image"]);
+  });
+
+  test("of claims are named by their metadata", () => {
+    const claim = (storage: string) => [{ metadata: { name: "data" }, spec: { storage } }];
+    assert.deepEqual(labels({ claims: claim("1Gi") }, { claims: claim("2Gi") }), ["claims[data].spec.storage"]);
+  });
+
+  test("of a variable in Docker's list are told by the variable", () => {
+    const [change] = difference({ envs: ["A=1", "LOG=info"] }, { envs: ["A=1", "LOG=debug", "NEW=1"] });
+    assert.deepEqual([change?.label, change?.removed, change?.added], ["LOG", ["info"], ["debug"]]);
+  });
+
+  test("of lists without names are the elements that come and go", () => {
+    const [change] = difference({ peers: [{ cidr: "a" }] }, { peers: [{ cidr: "a" }, { cidr: "b" }] });
+    assert.deepEqual([change?.label, change?.removed, change?.added], ["peers", [], ['{"cidr":"b"}']]);
+  });
+
+  test("of long texts are the lines or words that come and go", () => {
+    const lines = changeOf(["x"], "a\nb\nb\nc", "a\nb\nc\nd");
+    assert.deepEqual([lines.removed, lines.added], [["b"], ["d"]]);
+    const words = changeOf(["x"], "one two three", "one two three four");
+    assert.deepEqual([words.removed, words.added], [[], ["four"]]);
+    assert.deepEqual(changeOf(["x"], "a b c", "c b a").removed, ["(another order)"]);
+  });
+
+  test("are found wherever two values differ, and nowhere else", () => {
+    fc.assert(
+      fc.property(fc.object({ maxDepth: 3 }), fc.object({ maxDepth: 3 }), (before, after) => {
+        const [old, fresh] = [before, after].map((value) => JSON.parse(JSON.stringify(value)) as unknown);
+        assert.deepEqual(difference(old, old), []);
+        try {
+          assert.deepEqual(old, fresh);
+        } catch {
+          assert.notEqual(difference(old, fresh).length, 0);
+        }
+      }),
+    );
+  });
+
+  test("paths of providers are understood", () => {
+    assert.deepEqual(parsePath('spec.containers[0].env["A.B"].x'), ["spec", "containers", 0, "env", "A.B", "x"]);
+    assert.equal(overlap(["data"], ["data", "x"]), true);
+    assert.equal(overlap(["data", "x"], ["data"]), true);
+    assert.equal(overlap(["data", "y"], ["data", "x"]), false);
+  });
+});
+
+describe("effects", () => {
+  const only = (steps: readonly Step[]) => {
+    const { changes } = report(steps);
+    assert.equal(changes.length, 1);
+    return changes[0]!;
+  };
+  const set = (name: string, spec: unknown = {}) => state(types.set, named(name, spec));
+
+  test("each operation has one", () => {
+    const [a, b] = [set("kazoo", { replicas: 1 }), set("kazoo", { replicas: 2 })];
+    const effect = (op: string) => only([step(op, types.set, "local-dev-kazoo-nodes", a, b)]).effect;
+    assert.deepEqual(
+      [
+        "create",
+        "import",
+        "update",
+        "replace",
+        "create-replacement",
+        "delete-replaced",
+        "import-replacement",
+        "delete",
+      ].map(effect),
+      ["create", "create", "change", "replace", "replace", "replace", "replace", "delete"],
+    );
+  });
+
+  test("read, refresh and same have none, and neither have groups and the stack", () => {
+    const nothing = ["read", "refresh", "same"].map((op) =>
+      step(op, types.set, "local-dev-kazoo-nodes", set("kazoo"), set("kazoo")),
+    );
+    const groups = ["kazoo:index:Kazoo", "pulumi:pulumi:Stack"].map((type) => step("create", type, "local-dev-kazoo"));
+    assert.deepEqual(report([...nothing, ...groups]).changes, []);
+    assert.equal(exitCodeOf(report([...nothing, ...groups])), 0);
+  });
+
+  test("a replacement that is told in three steps is one", () => {
+    const [a, b] = [set("kazoo", { serviceName: "x" }), set("kazoo", { serviceName: "y" })];
+    const name = "local-dev-kazoo-nodes";
+    const change = only([
+      step("create-replacement", types.set, name, a, b),
+      step("replace", types.set, name, a, b, { detailedDiff: { "spec.serviceName": { kind: "update-replace" } } }),
+      step("delete-replaced", types.set, name, a),
+    ]);
+    assert.equal(change.effect, "replace");
+    assert.deepEqual(change.forcedBy.properties, ["spec.serviceName"]);
+  });
+
+  test("a deletion and a creation of one name are a replacement", () => {
+    const name = "local-dev-kazoo-nodes";
+    const steps = [
+      step("delete", types.set, name, set("kazoo")),
+      step("create", types.set, name, undefined, set("kazoo")),
+    ];
+    assert.equal(only(steps).effect, "replace");
+  });
+
+  test("protection that comes or goes is one", () => {
+    const kept = state(types.set, named("kazoo"), { protect: true });
+    const steps = (before: State, after: State) => [step("same", types.set, "local-dev-kazoo-nodes", before, after)];
+    assert.equal(only(steps(kept, set("kazoo"))).effect, "unprotect");
+    assert.equal(only(steps(set("kazoo"), kept)).effect, "protect");
+    assert.equal(exitCodeOf(report(steps(kept, set("kazoo")))), 2);
+  });
+
+  test("an immutable ConfigMap under a made-up name is renewed; one under a fixed name is replaced", () => {
+    const map = (name: string, value: string, autonamed: boolean) =>
+      state(types.map, {
+        metadata: { name, ...(autonamed ? { annotations: { "pulumi.com/autonamed": "true" } } : {}) },
+        data: { A: value },
+      });
+    const steps = (autonamed: boolean) => [
+      step("replace", types.map, "local-dev-kazoo-environment", map("m-1", "1", autonamed), map("m-2", "2", autonamed)),
+    ];
+    assert.equal(only(steps(true)).effect, "renew");
+    assert.deepEqual(
+      only(steps(true)).properties.map(({ label }) => label),
+      ["data.A"],
+      "its name is no change",
+    );
+    assert.equal(only(steps(false)).effect, "replace");
+    assert.equal(exitCodeOf(report(steps(true))), 2);
+  });
+
+  test("a Job runs anew, and a container restarts", () => {
+    const job = state(types.job, { spec: { template: 1 } });
+    assert.equal(only([step("replace", types.job, "local-dev-join-job", job, job)]).effect, "renew");
+    const container = (level: string) =>
+      state("docker:index/container:Container", { envs: [`KAZOO_LOG_LEVEL=${level}`] });
+    const change = only([
+      step("replace", "docker:index/container:Container", "local-dev-kazoo", container("info"), container("debug")),
+    ]);
+    assert.deepEqual([change.effect, change.rolls, change.subject.title], ["renew", true, "Container kazoo"]);
+  });
+
+  test("pods roll where the template changes, by hand known or not, and nowhere else", () => {
+    const rolls = (before: unknown, after: unknown) =>
+      only([step("update", types.set, "local-dev-kazoo-nodes", set("kazoo", before), set("kazoo", after))]).rolls;
+    assert.equal(rolls({ template: { a: 1 } }, { template: { a: 2 } }), true);
+    assert.equal(rolls({ replicas: 1 }, { replicas: 2 }), false);
+  });
+
+  test("a replacement without a property of its own tells what it depends on", () => {
+    const secret = (value: string) => state(types.secret, { metadata: { name: "rabbitmq" }, data: value });
+    const urn = urnOf(types.secret, "local-dev-rabbitmq");
+    const { changes } = report([
+      step("replace", types.secret, "local-dev-rabbitmq", secret("[secret]"), secret("[secret]"), {
+        detailedDiff: { "data.password": { kind: "update-replace" } },
+      }),
+      step("replace", types.set, "local-dev-rabbitmq-alpha-nodes", set("rabbitmq-alpha"), {
+        ...set("rabbitmq-alpha"),
+        dependencies: [urn],
+      }),
+    ]);
+    const [first, second] = changes;
+    assert.deepEqual(first?.forcedBy, { properties: ["data.password"], resources: [] });
+    assert.deepEqual(second?.forcedBy, { properties: [], resources: ["Secret rabbitmq"] });
+  });
+});
+
+describe("exit codes", () => {
+  const gone = (type: string, name: string, inputs: Record<string, unknown>, protect = false) =>
+    report([step("delete", type, name, state(type, inputs, { protect }))]);
+
+  test("3: what holds data goes, protected or not", () => {
+    const holders: [string, string, string][] = [
+      [types.set, "local-dev-bigcouch-nodes", "bigcouch"],
+      [types.set, "local-dev-rabbitmq-alpha-nodes", "rabbitmq-alpha"],
+      [types.secret, "local-dev-erlang-cookie", "erlang-cookie"],
+      ["kubernetes:core/v1:Namespace", "local-dev-namespace", "local-dev"],
+      ["kubernetes:core/v1:PersistentVolumeClaim", "local-dev-data", "data-bigcouch-0"],
+      ["docker:index/volume:Volume", "local-dev-bigcouch-data", "bigcouch-data"],
+      [types.password, "ring-main-erlang-cookie-value", ""],
+    ];
+    for (const [type, name, fixed] of holders) assert.equal(exitCodeOf(gone(type, name, named(fixed))), 3, name);
+  });
+
+  test("3: what is protected goes, whatever it is", () => {
+    assert.equal(exitCodeOf(gone(types.account, "local-dev-kazoo-account", named("kazoo"), true)), 3);
+  });
+
+  test("2: what carries calls, or nothing, goes", () => {
+    const calls = gone(types.set, "local-dev-kazoo-nodes", named("kazoo"));
+    assert.equal(exitCodeOf(calls), 2);
+    assert.match(markdownOf(calls), /^\*\*Calls at stake: 1 deleted in local-dev \(StatefulSet kazoo\)\.\*\*/m);
+    const account = gone(types.account, "local-dev-kazoo-account", named("kazoo"));
+    assert.equal(exitCodeOf(account), 2);
+    assert.match(markdownOf(account), /^\*\*Neither data nor calls are at stake/m);
+  });
+
+  test("0: nothing", () => {
+    assert.equal(exitCodeOf(report([])), 0);
+    assert.match(markdownOf(report([])), /\n\*\*No changes\.\*\*\n$/);
+    const drift = report([], { refresh: { steps: [], diagnostics: [] } });
+    assert.equal(exitCodeOf(drift), 0);
+    assert.match(markdownOf(drift), /\n\*\*Nothing was changed by hand\.\*\*\n$/);
+  });
+
+  test("3 where the engine keeps what is protected, whichever way it says so", () => {
+    const urn = urnOf(types.set, "local-dev-bigcouch-nodes");
+    for (const message of [
+      `error: unable to replace resource "${urn}"\nas it is currently marked for protection. To unprotect …`,
+      `error: resource "${urn}" cannot be deleted\nbecause it is protected. To unprotect the resource, …`,
+    ]) {
+      for (const from of [urn, undefined]) {
+        const refused = report([], { preview: failing(from, message) });
+        assert.equal(exitCodeOf(refused), 3);
+        assert.match(markdownOf(refused), /^\*\*Refused: 1 protected resource would be replaced or deleted/m);
+      }
+    }
+  });
+
+  test("1 where a provider or the program fails, with its words and without stack traces and random names", () => {
+    const urn = urnOf(types.set, "local-dev-kazoo-nodes");
+    const message = `error: Preview failed: 1 error occurred:\n\t* conflict of "pulumi-kubernetes-8e445afa" in local-dev with kubectl: ${urn}\n\n`;
+    const provider = report([], { preview: failing(urn, message) });
+    assert.equal(exitCodeOf(provider), 1);
+    assert.match(
+      markdownOf(provider),
+      /`conflict of "pulumi-kubernetes" in <zone> with kubectl: kazoo-nodes of <zone>`/,
+    );
+    const program = report([], {
+      preview: failing(undefined, "error: Running program failed:\nfirst line\n    at index.ts:3:4\nsecond line"),
+    });
+    assert.equal(exitCodeOf(program), 1);
+    const markdown = markdownOf(program);
+    assert.match(markdown, /^\*\*The program failed: what it would change is not known\.\*\*$/m);
+    assert.match(markdown, /- `first line`\n- `second line`/);
+    assert.doesNotMatch(markdown, /index\.ts/);
+  });
+
+  test("the engine's closing word alone is no refusal", () => {
+    assert.equal(exitCodeOf(report([], { preview: failing(undefined, "error: error: preview failed\n") })), 0);
+  });
+});
+
+describe("secrets", () => {
+  const sentinel = (place: string) => `Sentinel-${place}-0123456789`;
+  const encoded = (place: string) => Buffer.from(sentinel(place)).toString("base64");
+
+  /** A step of each kind of place that a secret may stand in. */
+  const steps = (version: string): [Step, ...Step[]] => [
+    step(
+      "replace",
+      types.secret,
+      "local-dev-rabbitmq",
+      state(types.secret, { metadata: { name: "rabbitmq" }, data: { password: encoded("old") } }),
+      state(types.secret, {
+        metadata: { name: "rabbitmq", annotations: { note: `copied: ${sentinel("new")}` } },
+        stringData: { password: sentinel("new") },
+      }),
+      { detailedDiff: { "data.password": { kind: "update-replace" } } },
+    ),
+    step(
+      "update",
+      types.map,
+      "local-dev-other",
+      state(types.map, {
+        data: { API_TOKEN: sentinel("token"), uri: `amqp://kazoo:${sentinel("uri")}@host`, plain: "a" },
+      }),
+      state(types.map, {
+        data: {
+          API_TOKEN: sentinel(`token-${version}`),
+          uri: `amqp://kazoo:${sentinel(`uri-${version}`)}@host`,
+          plain: sentinel("random"),
+          flags: `-name x -setcookie ${sentinel("flag")}`,
+        },
+      }),
+    ),
+    step(
+      "update",
+      types.set,
+      "local-dev-kazoo-nodes",
+      state(types.set, named("kazoo", { template: { env: [{ name: "COUCHDB_PASS", value: sentinel("env") }] } })),
+      state(
+        types.set,
+        named("kazoo", { template: { env: [{ name: "COUCHDB_PASS", value: sentinel(`env-${version}`) }] } }),
+      ),
+    ),
+    step(
+      "replace",
+      types.password,
+      "ring-main-erlang-cookie-value",
+      state(types.password, { length: 64 }, { outputs: { result: sentinel("random"), bcryptHash: sentinel("hash") } }),
+      state(types.password, { length: 65 }),
+    ),
+    step(
+      "replace",
+      "docker:index/container:Container",
+      "local-dev-kazoo",
+      state("docker:index/container:Container", { envs: ["A=1", `ERLANG_COOKIE=${sentinel("docker")}`] }),
+      state("docker:index/container:Container", { envs: ["A=2", `ERLANG_COOKIE=${sentinel(`docker-${version}`)}`] }),
+    ),
+    step(
+      "update",
+      "example:index:Thing",
+      "local-dev-thing",
+      state("example:index:Thing", { given: sentinel("output") }, { additionalSecretOutputs: ["given"] }),
+      state(
+        "example:index:Thing",
+        {
+          given: sentinel(`output-${version}`),
+          wrapped: {
+            "4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270",
+            plaintext: JSON.stringify(sentinel("wrapped")),
+          },
+        },
+        { additionalSecretOutputs: ["given"] },
+      ),
+    ),
+  ];
+
+  const findings: Partial<Findings> = {
+    preview: {
+      steps: steps("new"),
+      diagnostics: [
+        {
+          severity: "error",
+          urn: urnOf(types.set, "local-dev-kazoo-nodes"),
+          message: `denied: ${sentinel("new")} and ${encoded("old")}`,
+        },
+        { severity: "error", message: `error: program printed ${sentinel("random")}` },
+      ],
+    },
+    refresh: { steps: steps("hand"), diagnostics: [] },
+  };
+
+  test("never come out, wherever they go in", () => {
+    const made = report([], findings);
+    const texts = [markdownOf(made), htmlOf(made), terminalText(made)];
+    for (const text of texts) {
+      assert.doesNotMatch(text, /Sentinel/);
+      assert.equal(text.includes(encoded("old")), false);
+    }
+    assert.match(texts[0] ?? "", /\[secret\]/, "that a secret changes is told");
+  });
+
+  test("are found by name, in whatever way it is written", () => {
+    for (const name of [
+      "password",
+      "RABBITMQ_PASS",
+      "apiToken",
+      "ERLANG_COOKIE",
+      "private_key",
+      "accessKey",
+      "client-secret",
+    ]) {
+      assert.equal(isSecretName(name), true, name);
+    }
+    for (const name of ["secretName", "KAZOO_LOG_LEVEL", "keeper", "passive", "key", "tokenizer"]) {
+      assert.equal(isSecretName(name), false, name);
+    }
+  });
+
+  test("short values in Secrets are masked there, but not torn out of other words", () => {
+    const masked = maskDigest({
+      steps: [step("create", types.secret, "s", undefined, state(types.secret, { stringData: { username: "kazoo" } }))],
+      diagnostics: [{ severity: "info", message: "kazoo it is" }],
+    });
+    assert.deepEqual(masked.steps[0]?.newState?.inputs, { stringData: { username: "[secret]" } });
+    assert.equal(masked.diagnostics[0]?.message, "kazoo it is");
+  });
+});
