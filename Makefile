@@ -9,7 +9,7 @@ kazoo := node cli/kazoo.js
 packages := node_modules/.package-lock.json
 
 .DEFAULT_GOAL := help
-.PHONY: help up preview destroy status env toolchain sandbox-up sandbox-down sandbox-status test test-unit bench lint format
+.PHONY: help up preview preview-report drift destroy status env toolchain sandbox-up sandbox-down sandbox-status test test-unit bench lint format
 
 help: ## list the targets
 	@sed -n 's/^\([a-z][a-z0-9-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "  %-16s %s\n", $$1, $$2 }'
@@ -19,6 +19,12 @@ up: $(packages) ## bring a stack up (STACK=dev)
 
 preview: $(packages) ## show what up would change
 	@$(kazoo) preview --stack $(STACK)
+
+preview-report: $(packages) ## write a report of what up would change, for a reviewer (OUT=folder)
+	@$(kazoo) preview-report --stack $(STACK) $(if $(OUT),--out $(OUT))
+
+drift: $(packages) ## find what was changed by hand, and what up would undo (OUT=folder)
+	@$(kazoo) drift --stack $(STACK) $(if $(OUT),--out $(OUT))
 
 destroy: $(packages) ## remove all that a stack has made
 	@$(kazoo) destroy --stack $(STACK)

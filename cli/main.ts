@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import { reportCommands } from "./commands/report";
 import { sandboxCommand } from "./commands/sandbox";
 import { stackCommands } from "./commands/stack";
 import { statusCommand } from "./commands/status";
@@ -10,7 +11,7 @@ export function kazoo(): Command {
   const command = new Command("kazoo").description(
     "Kazoo on Kubernetes: stacks, and the sandbox and toolchain they run with",
   );
-  for (const part of [...stackCommands(), statusCommand(), sandboxCommand(), toolchainCommand()]) {
+  for (const part of [...stackCommands(), ...reportCommands(), statusCommand(), sandboxCommand(), toolchainCommand()]) {
     command.addCommand(part);
   }
   return command.showHelpAfterError("(kazoo --help shows what there is)");
