@@ -92,9 +92,10 @@ export function startDetached(options: {
     const child = spawn(options.binary, options.args, spawnOptions);
     child.on("error", () => undefined); // told below: a child that did not start has no number
     child.unref();
-    const id = child.pid === undefined ? undefined : identify(child.pid);
-    if (id === undefined) throw new UserError(`could not start ${options.binary}`, `see ${options.log}`);
-    return id;
+    if (child.pid === undefined)
+      throw new UserError(`could not start ${options.binary}`, "is it there, and executable?");
+    // One that has ended already counts as started: why it ended is in its log.
+    return identify(child.pid) ?? { pid: child.pid, startTime: "ended" };
   } finally {
     process.umask(umask);
     closeSync(log);
