@@ -62,6 +62,8 @@ export const kazooPorts = {
  */
 export class Kazoo extends pulumi.ComponentResource {
   readonly statefulSet: k8s.apps.v1.StatefulSet;
+  /** Secret with which the image is pulled; undefined: none is needed. */
+  readonly pullSecret: pulumi.Output<string> | undefined;
 
   constructor(name: string, args: KazooArgs, opts?: pulumi.ComponentResourceOptions) {
     super("kazoo:index:Kazoo", name, {}, opts);
@@ -126,7 +128,8 @@ export class Kazoo extends pulumi.ComponentResource {
               stringData: { ".dockerconfigjson": pulumi.secret(dockerConfig(args.registryLogin)) },
             },
             parent,
-          );
+          ).metadata.name;
+    this.pullSecret = pullSecret;
     const from = (secret: pulumi.Input<string>, key: string) => ({ secretKeyRef: { name: secret, key } });
     const crossbar = { httpGet: { path: "/", port: "crossbar" } };
 
@@ -147,7 +150,7 @@ export class Kazoo extends pulumi.ComponentResource {
               automountServiceAccountToken: false,
               enableServiceLinks: false,
               securityContext: podSecurity(users.kazoo),
-              ...(pullSecret === undefined ? {} : { imagePullSecrets: [{ name: pullSecret.metadata.name }] }),
+              ...(pullSecret === undefined ? {} : { imagePullSecrets: [{ name: pullSecret }] }),
               topologySpreadConstraints: spread(selector),
               terminationGracePeriodSeconds: 120,
               containers: [

@@ -13,6 +13,7 @@ import {
   type Zone,
 } from "../config/platform";
 import { databasePort } from "./bigcouch";
+import { BootstrapJob, systemDatabases } from "./bootstrapJob";
 import { Datacenter } from "./datacenter";
 import { containerNames, DockerDatacenter } from "./dockerDatacenter";
 import { Kazoo, kazooPorts, type RegistryLogin } from "./kazoo";
@@ -44,6 +45,23 @@ export interface ZoneOutputs {
   readonly image: pulumi.Input<string>;
 }
 
+/** What a stack tells of a ring's master account. */
+export interface MasterAccountOutputs {
+  readonly name: string;
+  readonly realm: string;
+  readonly user: string;
+  /** Secret. */
+  readonly password: pulumi.Output<string>;
+}
+
+/** The stack's outputs. */
+export interface PlatformOutputs {
+  /** By name. */
+  readonly zones: Record<string, ZoneOutputs>;
+  /** By ring, where the config has one. */
+  readonly masterAccounts: Record<string, MasterAccountOutputs>;
+}
+
 /** A zone on a cluster of a kind, with what follows from it. */
 interface Member<C extends KubernetesCluster | DockerCluster> {
   readonly zone: Zone;
@@ -62,13 +80,13 @@ interface Image {
 
 /**
  * The program: everything that a stack holds, as a function of its config.
- * @returns the stack's outputs: its zones by name
+ * @returns the stack's outputs
  */
-export function deployPlatform(platform: Platform): { zones: Record<string, ZoneOutputs> } {
+export function deployPlatform(platform: Platform): PlatformOutputs {
   const randomProvider = new random.Provider("random");
   const image = imageOf(platform);
   const { kubernetes, docker: onDocker } = membersOf(platform);
-  const zones = Object.values(platform.rings).flatMap((ring) => {
+  const rings = Object.values(platform.rings).map((ring) => {
     const { credentials } = new Ring(
       `ring-${ring.name}`,
       { ring, protect: platform.protect },
@@ -76,12 +94,19 @@ export function deployPlatform(platform: Platform): { zones: Record<string, Zone
     );
     const inRing = ({ zone }: { readonly zone: Zone }) => zone.ring === ring.name;
     const context = { platform, image, ring, credentials, randomProvider };
-    return [
-      ...deployKubernetes(context, kubernetes.filter(inRing)),
-      ...onDocker.filter(inRing).map((member) => deployDocker(context, member)),
-    ];
+    const zones = deployKubernetes(context, kubernetes.filter(inRing));
+    const containers = onDocker.filter(inRing).map((member) => deployDocker(context, member));
+    return { context, zones, outputs: [...zones.map(({ outputs }) => outputs), ...containers] };
   });
-  return { zones: Object.fromEntries(zones) };
+  // Only once all of Kazoo has rolled: the engine starts nothing more when a Job has failed.
+  const kazoos = rings.flatMap(({ zones }) => zones.map(({ kazoo }) => kazoo));
+  for (const { context, zones } of rings) {
+    if (zones[0] !== undefined) bootstrap(context, zones[0], kazoos);
+  }
+  return {
+    zones: Object.fromEntries(rings.flatMap(({ outputs }) => outputs)),
+    masterAccounts: Object.fromEntries(rings.flatMap(({ context }) => masterAccountOf(context))),
+  };
 }
 
 function imageOf({ image }: Platform): Image {
@@ -145,6 +170,14 @@ interface RingContext {
   readonly randomProvider: random.Provider;
 }
 
+/** A zone's resources, as far as others build on them. */
+interface DeployedZone {
+  readonly member: Member<KubernetesCluster>;
+  readonly datacenter: Datacenter;
+  readonly kazoo: Kazoo;
+  readonly outputs: [string, ZoneOutputs];
+}
+
 function deployDocker(
   { platform, image, ring, credentials }: RingContext,
   { zone, cluster, hosts, provider }: Member<DockerCluster>,
@@ -185,7 +218,7 @@ function deployDocker(
 function deployKubernetes(
   { platform, image, ring, credentials, randomProvider }: RingContext,
   members: readonly Member<KubernetesCluster>[],
-): [string, ZoneOutputs][] {
+): DeployedZone[] {
   const databaseNodes = members.flatMap(({ zone, hosts }) =>
     hosts.databaseNodes.map((host) => ({ host, zone: zone.name })),
   );
@@ -238,20 +271,58 @@ function deployKubernetes(
       { parent: datacenter, dependsOn: first === undefined ? stores : [...stores, first] },
     );
     first ??= kazoo;
-    return [
-      zone.name,
-      {
-        ...commonOutputs(member, ring, image.reference),
-        context: member.cluster.context,
-        namespace: zone.namespace,
-        endpoints: {
-          ...storeEndpoints(hosts),
-          crossbar: `http://${hosts.kazoo}:${kazooPorts.crossbar}`,
-          websockets: `ws://${hosts.kazoo}:${kazooPorts.websockets}`,
-        },
+    const outputs = {
+      ...commonOutputs(member, ring, image.reference),
+      context: member.cluster.context,
+      namespace: zone.namespace,
+      endpoints: {
+        ...storeEndpoints(hosts),
+        crossbar: `http://${hosts.kazoo}:${kazooPorts.crossbar}`,
+        websockets: `ws://${hosts.kazoo}:${kazooPorts.websockets}`,
       },
-    ];
+    };
+    return { member, datacenter, kazoo, outputs: [zone.name, outputs] };
   });
+}
+
+/** The first boot of a ring, from its first zone. A ring that needs nothing gets no Job. */
+function bootstrap(
+  { platform, image, ring, credentials }: RingContext,
+  { member: { zone, hosts }, datacenter, kazoo }: DeployedZone,
+  after: readonly pulumi.Resource[],
+): void {
+  const facts = ring.masterAccount;
+  const password = credentials.masterAccount;
+  if (facts === undefined && systemDatabases(ring.database).length === 0) return;
+  new BootstrapJob(
+    `ring-${ring.name}-bootstrap`,
+    {
+      namespace: datacenter.namespace,
+      kind: ring.database,
+      databaseHost: hosts.database,
+      databaseSecret: datacenter.databaseSecret,
+      curlImage: platform.images.curl,
+      ...(facts === undefined || password === undefined
+        ? {}
+        : {
+            account: {
+              facts,
+              password,
+              image: image.reference,
+              ...(kazoo.pullSecret === undefined ? {} : { pullSecret: kazoo.pullSecret }),
+              node: { vm: zone.environment.ERLANG_VM ?? "", host: hosts.kazooNodes[0] ?? "" },
+              cookieSecret: datacenter.cookieSecret,
+            },
+          }),
+    },
+    { parent: datacenter, dependsOn: [...after] },
+  );
+}
+
+function masterAccountOf({ ring, credentials }: RingContext): [string, MasterAccountOutputs][] {
+  if (ring.masterAccount === undefined || credentials.masterAccount === undefined) return [];
+  const { name, realm, user } = ring.masterAccount;
+  return [[ring.name, { name, realm, user, password: credentials.masterAccount }]];
 }
 
 /**

@@ -1,0 +1,136 @@
+# First boot of a ring: the database's own databases, then the master account with its apps and prompts. May run any number
+# of times: what is there is left alone. The reason of a failure is the last thing written, for Kubernetes keeps the end.
+#
+# DATABASE_URL, DATABASE_USER, DATABASE_PASSWORD   the database
+# SYSTEM_DATABASES                                 names, separated by blanks; may be empty
+# KAZOO_ENTRYPOINT                                 the image's entrypoint: from the environment it writes what sup reads
+# ACCOUNT_NAME, _REALM, _USER, _PASSWORD           the master account; without a name nothing more is done
+# APPS_PATH, APPS_URL                              Monster UI's apps on the Kazoo node, and the API that they are to call
+# PROMPTS_PATH, PROMPTS_LANGUAGE                   recordings on the Kazoo node
+set -eu
+
+fail() {
+  echo "bootstrap failed: $1" >&2
+  exit 1
+}
+
+# The password goes through standard input: arguments can be read by every process.
+request() {
+  printf 'user = "%s:%s"\n' "$DATABASE_USER" "$DATABASE_PASSWORD" | curl --silent --show-error --max-time 20 --config - "$@"
+}
+
+status() { request --output /dev/null --write-out '%{http_code}' "$@" 2>/dev/null || true; }
+
+# until_works TRIES WHAT COMMAND…: every 5 seconds, until the command succeeds.
+until_works() {
+  tries=$1 what=$2 count=0
+  shift 2
+  until "$@"; do
+    count=$((count + 1))
+    [ "$count" -lt "$tries" ] || fail "no answer from $what"
+    [ "$count" -ne 1 ] || echo "waiting for $what"
+    sleep 5
+  done
+}
+
+database_answers() { [ "$(status "$DATABASE_URL/")" = 200 ]; }
+
+make_database() {
+  code=$(status --request PUT "$DATABASE_URL/$1")
+  case "$code" in
+    201 | 202) echo "database $1: made" ;;
+    412) echo "database $1: is there" ;;
+    *) fail "making database $1 ended with HTTP status $code" ;;
+  esac
+}
+
+# documents DATABASE [CURL ARGUMENT…]: ids of a database's documents, without design documents; none where there is no database.
+documents() {
+  name=$1
+  shift
+  code=$(status "$DATABASE_URL/$name")
+  case "$code" in
+    404) return ;;
+    200) ;;
+    *) fail "reading database $name ended with HTTP status $code" ;;
+  esac
+  rows=$(request --fail --get "$@" "$DATABASE_URL/$name/_all_docs") || fail "database $name cannot be read"
+  printf '%s\n' "$rows" | tr ',{' '\n\n' | sed -n 's/^"id": *"\([^"]*\)".*/\1/p' | sed '/^_design\//d'
+}
+
+# Failures of sup may repeat what they were given.
+masked() {
+  text=$1
+  while :; do
+    case "$text" in
+      *"$ACCOUNT_PASSWORD"*) text="${text%%"$ACCOUNT_PASSWORD"*}[secret]${text#*"$ACCOUNT_PASSWORD"}" ;;
+      *) break ;;
+    esac
+  done
+  printf '%s\n' "$text"
+}
+
+# maintain MODULE FUNCTION ARGUMENT…: what sup prints, in $said. Its exit code is 0 for most failures: callers read the text.
+maintain() { said=$(sup "$@" 2>&1) || fail "sup $1 $2: $(masked "$said")"; }
+
+node_answers() { sup erlang node >/dev/null 2>&1; }
+
+make_account() {
+  # The first account of a system becomes its master account, and no later one does.
+  if [ -z "$1" ]; then
+    maintain crossbar_maintenance create_account "$ACCOUNT_NAME" "$ACCOUNT_REALM" "$ACCOUNT_USER" "$ACCOUNT_PASSWORD"
+    case "$said" in
+      *'created new account '*) ;;
+      *) fail "sup create_account: $(masked "$said")" ;;
+    esac
+    [ "$(printf '%s\n' "$said" | tail -n 1)" = ok ] || fail "sup create_account: $(masked "$said")"
+    echo "master account $ACCOUNT_NAME: made"
+    return
+  fi
+  maintain crossbar_maintenance find_account_by_name "$ACCOUNT_NAME"
+  case "$said" in
+    *'System Admin: true'*) echo "master account $ACCOUNT_NAME: is there" ;;
+    *'Account ID: '*) fail "account $ACCOUNT_NAME is there, but is no master account; sup crossbar_maintenance promote_account makes it one" ;;
+    *)
+      echo "the ring has accounts already, but none named $ACCOUNT_NAME: left alone"
+      exit 0
+      ;;
+  esac
+}
+
+init_apps() {
+  maintain crossbar_maintenance init_apps "$APPS_PATH" "$APPS_URL"
+  # A missing icon or screenshot is told as a failure too, and is none.
+  problems=$(printf '%s\n' "$said" | grep -E 'failed to (find (metadata|app)|incorporate|validate|save app)|error updating') || true
+  [ -z "$problems" ] || fail "sup init_apps: $(masked "$problems")"
+  count=$(printf '%s\n' "$said" | grep -c -E 'saved app|saved to master|already loaded') || true
+  [ "$count" -gt 0 ] || fail "sup init_apps: no app in $APPS_PATH on the Kazoo node"
+  echo "apps: $count known to call $APPS_URL"
+}
+
+import_prompts() {
+  files=$(find "$PROMPTS_PATH" -maxdepth 1 \( -name '*.wav' -o -name '*.mp3' \) 2>/dev/null | wc -l)
+  [ "$files" -gt 0 ] || fail "no recordings (*.wav, *.mp3) in $PROMPTS_PATH of the Kazoo image"
+  # Ids are LANGUAGE/PROMPT; importing again would overwrite recordings that were changed since.
+  present=$(documents system_media --data-urlencode "startkey=\"$PROMPTS_LANGUAGE\"" --data-urlencode "endkey=\"$PROMPTS_LANGUAGE~\"")
+  if [ "$(printf '%s' "$present" | grep -c .)" -ge "$files" ]; then
+    echo "prompts in $PROMPTS_LANGUAGE: are there"
+    return
+  fi
+  maintain kazoo_media_maintenance import_prompts "$PROMPTS_PATH" "$PROMPTS_LANGUAGE"
+  case "$said" in
+    *'importing went successfully'*) echo "prompts in $PROMPTS_LANGUAGE: $files imported" ;;
+    *) fail "sup import_prompts: $(masked "$said" | tail -n 5)" ;;
+  esac
+}
+
+until_works 36 "the database at $DATABASE_URL" database_answers
+for name in $SYSTEM_DATABASES; do make_database "$name"; done
+[ -n "${ACCOUNT_NAME-}" ] || exit 0
+
+"$KAZOO_ENTRYPOINT" render /opt/kazoo/etc
+until_works 36 "Kazoo at $ERLANG_HOSTNAME" node_answers
+accounts=$(documents accounts)
+make_account "$accounts"
+[ -z "${APPS_PATH-}" ] || init_apps
+[ -z "${PROMPTS_PATH-}" ] || import_prompts

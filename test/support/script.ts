@@ -1,0 +1,94 @@
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+/** What a container's script did. */
+export interface ScriptRun {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+  /** Requests that curl was given: `METHOD URL BODY`. */
+  readonly requests: readonly string[];
+  /** Arguments that sup was given, call by call. */
+  readonly sup: readonly string[];
+  /** What curl read from standard input: its credentials. */
+  readonly credentials: string;
+}
+
+/** Answers to requests by `METHOD URL`: a status, or a status and a body. To any other request, nobody answers. */
+export type Answers = Readonly<Record<string, number | readonly [status: number, body: string]>>;
+
+// As far as the scripts use it: the first line that matches answers; without one curl fails as when nothing listens.
+const curl = `#!/bin/sh
+cat >"$FAKE/credentials"
+method=GET url= body= wants= fail=
+while [ $# -gt 0 ]; do
+  case "$1" in
+    --request) method=$2; shift ;;
+    --data) body=$2; shift ;;
+    --write-out) wants=status; shift ;;
+    --fail) fail=yes ;;
+    --output | --max-time | --config | --header | --data-urlencode) shift ;;
+    --*) ;;
+    *) url=$1 ;;
+  esac
+  shift
+done
+echo "$method $url $body" >>"$FAKE/requests"
+while read -r answer_method answer_url answer_status answer_body; do
+  [ "$answer_method $answer_url" = "$method $url" ] || continue
+  if [ "$wants" = status ]; then printf %s "$answer_status"; else printf '%s\\n' "$answer_body"; fi
+  [ "$fail" = yes ] && [ "$answer_status" -ge 400 ] && exit 22
+  exit 0
+done <"$FAKE/answers"
+[ "$wants" = status ] && printf 000
+echo "curl: (7) Failed to connect" >&2
+exit 7
+`;
+
+/**
+ * Runs a container's script under sh with a curl that answers as told, a sup that is the given shell code, and a sleep that does not.
+ * @param sup shell code; its arguments are those of sup
+ */
+export function runScript(options: {
+  readonly script: string;
+  readonly environment: Readonly<Record<string, string>>;
+  readonly answers: Answers;
+  readonly sup?: string;
+}): ScriptRun {
+  const folder = mkdtempSync(join(tmpdir(), "kazoo-script-"));
+  const bin = join(folder, "bin");
+  const command = (name: string, content: string) => writeFileSync(join(bin, name), content, { mode: 0o755 });
+  const lines = (name: string): string[] => {
+    const path = join(folder, name);
+    return existsSync(path) ? readFileSync(path, "utf8").split("\n").slice(0, -1) : [];
+  };
+  try {
+    mkdirSync(bin);
+    command("curl", curl);
+    command("sleep", "#!/bin/sh\n");
+    command("entrypoint", '#!/bin/sh\necho "$*" >"$FAKE/entrypoint"\n');
+    command("sup", `#!/bin/sh\necho "$*" >>"$FAKE/sup"\n${options.sup ?? "exit 1"}\n`);
+    const answers = Object.entries(options.answers).map(([request, answer]) => {
+      const [status, body] = typeof answer === "number" ? [answer, ""] : answer;
+      return `${request} ${status} ${body}\n`;
+    });
+    writeFileSync(join(folder, "answers"), answers.join(""));
+    const run = spawnSync("sh", ["-c", options.script], {
+      env: { PATH: `${bin}:/usr/bin:/bin`, FAKE: folder, ...options.environment },
+      encoding: "utf8",
+      timeout: 60_000,
+    });
+    return {
+      code: run.status,
+      stdout: run.stdout,
+      stderr: run.stderr,
+      requests: lines("requests").map((line) => line.trimEnd()),
+      sup: lines("sup"),
+      credentials: lines("credentials").join("\n"),
+    };
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
