@@ -18,7 +18,9 @@ export class KazooImage extends pulumi.ComponentResource {
 
   constructor(name: string, args: KazooImageArgs, opts?: pulumi.ComponentResourceOptions) {
     super("kazoo:index:KazooImage", name, {}, opts);
-    const parent = { parent: this };
+    // The provider asks for deletion first, since names are fixed. Nothing is deleted here, and what depends on a resource that is deleted
+    // first is replaced itself: Kazoo's pods would all go at once.
+    const parent = { parent: this, deleteBeforeReplace: false };
     const { registry, repository, tags, platform, context, args: buildArgs } = args.build;
     const problems = buildProblems(context, buildArgs);
     if (problems.length > 0) throw new pulumi.RunError(problems.join("\n"));
@@ -35,6 +37,8 @@ export class KazooImage extends pulumi.ComponentResource {
           buildArgs,
           tags: others.map((tag) => `${fullName}:${tag}`),
           ...(platform === undefined ? {} : { platform }),
+          // Through the engine's own API. The other way, the provider's buildx, builds on whatever engine Docker's current context names.
+          useLegacyBuilder: true,
         },
         triggers: { build: buildHash(context, buildArgs) },
         // By name, which the image that takes this one's place has as well.
