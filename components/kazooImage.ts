@@ -44,7 +44,8 @@ export class KazooImage extends pulumi.ComponentResource {
         // By name, which the image that takes this one's place has as well.
         keepLocally: true,
       },
-      parent,
+      // Kazoo and Erlang's libraries are compiled: an hour on a small machine.
+      { ...parent, customTimeouts: { create: "2h" } },
     );
     const pushes =
       registry === undefined

@@ -9,7 +9,7 @@ import { deployWithMocks, type Registered } from "../support/mocks";
 const project = join(__dirname, "../..");
 
 /** What a stack deploys, as the manifests that Kubernetes would be given, by name; secrets masked. `UPDATE_GOLDEN=1` accepts a change. */
-for (const stack of ["dev", "rehearsal"]) {
+for (const stack of ["dev", "docker", "rehearsal"]) {
   test(`the manifests of ${stack} are as reviewed`, async () => {
     const { resources } = await deployWithMocks(readStackFile(project, stack));
     const actual = resources.map(manifest).join("---\n");
@@ -30,6 +30,7 @@ function manifest({ type, name, inputs }: Registered): string {
 /** Secrets are wrapped by the engine's own marker; whatever stands in a Secret is masked as well. */
 function masked(value: unknown, insideSecret = false): unknown {
   if (Array.isArray(value)) return value.map((item) => masked(item, insideSecret));
+  if (typeof value === "string" && /^sha256:[0-9a-f]{64}$/.test(value)) return "[hash of the image's sources]";
   if (typeof value !== "object" || value === null) return insideSecret ? "[secret]" : value;
   if ("4dabf18193072939515e22adb298388d" in value && "value" in value) return masked(value.value, true);
   const isSecret = (value as { kind?: string }).kind === "Secret";

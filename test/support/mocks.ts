@@ -12,7 +12,7 @@ export interface Registered {
 
 /** Types that the program may ask for; any other is an error, and so is any call. */
 const known =
-  /^(kubernetes:(core\/v1:(Namespace|Secret|ConfigMap|Service|ServiceAccount)|apps\/v1:StatefulSet|batch\/v1:Job|policy\/v1:PodDisruptionBudget|networking\.k8s\.io\/v1:NetworkPolicy)|random:index\/random(Password|Id):Random(Password|Id)|pulumi:providers:(kubernetes|random))$/;
+  /^(kubernetes:(core\/v1:(Namespace|Secret|ConfigMap|Service|ServiceAccount)|apps\/v1:StatefulSet|batch\/v1:Job|policy\/v1:PodDisruptionBudget|networking\.k8s\.io\/v1:NetworkPolicy)|random:index\/random(Password|Id):Random(Password|Id)|docker:index\/(network:Network|volume:Volume|container:Container|remoteImage:RemoteImage|registryImage:RegistryImage)|pulumi:providers:(kubernetes|random|docker))$/;
 
 /** Runs the program on a platform without engine or plugins; returns what it asked for, in the order of names, and its outputs. */
 export async function deployWithMocks(
@@ -57,6 +57,8 @@ export function objects(resources: readonly Registered[], kind: string): Record<
 
 function stateOf(type: string, name: string, inputs: Record<string, unknown>): Record<string, unknown> {
   if (type.includes("RandomPassword")) return { ...inputs, result: `random-of-${name}` };
+  if (type.endsWith(":RemoteImage")) return { ...inputs, imageId: `sha256:id-of-${name}` };
+  if (type.endsWith(":RegistryImage")) return { ...inputs, sha256Digest: `sha256:digest-of-${name}` };
   if (type.startsWith("kubernetes:")) {
     const metadata = inputs.metadata as { name?: string };
     return { ...inputs, metadata: { ...metadata, name: metadata.name ?? `${name}-autonamed` } };

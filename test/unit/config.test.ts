@@ -46,6 +46,18 @@ const twoClusters = (east: Config, west: Config): Config => ({
   },
 });
 
+const onDocker = (changes: Config = {}): Config => ({
+  clusters: { local: { docker: {} } },
+  regions: { local: { cluster: "local", datacenters: { dev: {} } } },
+  ...changes,
+});
+const dev = "kazoo:regions.local.datacenters.dev";
+const build = (settings: Config, others: Config = {}): Config => ({
+  ...good(),
+  image: { build: { registry: "registry.example.com", repository: "kazoo", ...settings } },
+  ...others,
+});
+
 const table: Record<string, Bad> = {
   "an unknown top-level key": {
     config: { ...good(), bogus: 1 },
@@ -418,6 +430,144 @@ const table: Record<string, Bad> = {
     found: '"Kazoo:4 latest"',
     expected: /image reference/,
   },
+  "an image both prebuilt and built": {
+    config: { ...good(), image: { prebuilt: "kazoo:4", build: { registry: "r.example.com", repository: "kazoo" } } },
+    key: "kazoo:image.prebuilt",
+    found: '"kazoo:4"',
+    expected: /not both/,
+  },
+  "a build without a repository": {
+    config: { ...good(), image: { build: { registry: "registry.example.com" } } },
+    key: "kazoo:image.build.repository",
+    found: "nothing",
+    expected: /a repository's name/,
+  },
+  "a registry with its scheme": {
+    config: build({ registry: "http://registry.example.com" }),
+    key: "kazoo:image.build.registry",
+    found: '"http://registry.example.com"',
+    expected: /without http/,
+  },
+  "no tags": { config: build({ tags: [] }), key: "kazoo:image.build.tags", found: "[]", expected: /at least one tag/ },
+  "a build argument with a name that is none": {
+    config: build({ args: { "KAZOO-VERSION": "4.3" } }),
+    key: "kazoo:image.build.args.KAZOO-VERSION",
+    found: '"KAZOO-VERSION"',
+    expected: /letters, digits/,
+  },
+  "a user of the registry without a password": {
+    config: build({ username: "ci" }),
+    key: "kazoo:registryPassword",
+    found: "nothing",
+    expected: /the password of ci/,
+  },
+  "a registry's password without a user": {
+    config: build({}, { registryPassword: "hunter2" }),
+    secret: "registryPassword",
+    key: "kazoo:registryPassword",
+    found: "[secret]",
+    expected: /image\.build\.username/,
+  },
+  "a registry's password in plain": {
+    config: build({ username: "ci" }, { registryPassword: "hunter2" }),
+    key: "kazoo:registryPassword",
+    found: "plain text",
+    expected: /Pulumi secrets/,
+  },
+  "an image that no registry brings to a cluster": {
+    config: { ...good(), image: { build: { repository: "kazoo" } } },
+    key: "kazoo:image.build.registry",
+    found: "nothing",
+    expected: /cluster east has no other way/,
+  },
+  "an image that another engine than the containers' builds": {
+    config: onDocker({ image: { build: { repository: "kazoo", docker: "tcp://builder:2375" } } }),
+    key: "kazoo:image.build.registry",
+    found: "nothing",
+    expected: /cluster local has no other way/,
+  },
+  "plain HTTP to no registry": {
+    config: onDocker({ image: { build: { repository: "kazoo", plainHttp: true } } }),
+    key: "kazoo:image.build.plainHttp",
+    found: "true",
+    expected: /a registry beside it/,
+  },
+  "docker and sandbox": {
+    config: onDocker({ clusters: { local: { docker: {}, sandbox: true } } }),
+    key: "kazoo:clusters.local.sandbox",
+    found: "true",
+    expected: /nothing of Kubernetes/,
+  },
+  "docker with a cluster domain": {
+    config: onDocker({ clusters: { local: { docker: {}, clusterDomain: "east.internal" } } }),
+    key: "kazoo:clusters.local.clusterDomain",
+    found: '"east.internal"',
+    expected: /nothing of Kubernetes/,
+  },
+  "a Docker host that is none": {
+    config: onDocker({ clusters: { local: { docker: { host: "/var/run/docker.sock" } } } }),
+    key: "kazoo:clusters.local.docker.host",
+    found: '"/var/run/docker.sock"',
+    expected: /unix:\/\//,
+  },
+  "an address to publish on that is none": {
+    config: onDocker({ clusters: { local: { docker: { address: "localhost" } } } }),
+    key: "kazoo:clusters.local.docker.address",
+    found: '"localhost"',
+    expected: /an IP address/,
+  },
+  "a Docker network with too long a name": {
+    config: onDocker({ clusters: { local: { docker: { network: "n".repeat(60) } } } }),
+    key: "kazoo:clusters.local.docker.network",
+    found: /nnn/,
+    expected: /64 is the most/,
+  },
+  "two datacenters on one Docker Engine": {
+    config: onDocker({ regions: { local: { cluster: "local", datacenters: { dev: {}, lab: {} } } } }),
+    key: "kazoo:regions.local.datacenters.lab.cluster",
+    found: '"local"',
+    expected: /local\/dev is on local already/,
+  },
+  "two Docker clusters on one engine": {
+    config: {
+      clusters: { a: { docker: {} }, b: { docker: { network: "other" } } },
+      regions: { local: { datacenters: { dev: { cluster: "a" }, lab: { cluster: "b" } } } },
+    },
+    key: "kazoo:clusters.b.docker.host",
+    found: '"unix:///var/run/docker.sock"',
+    expected: /an engine of its own/,
+  },
+  "a ring over Docker and Kubernetes": {
+    config: {
+      clusters: { local: { docker: {} }, east: { context: "e" } },
+      rings: { main: {} },
+      regions: {
+        local: { cluster: "local", datacenters: { dev: { ring: "main" } } },
+        "us-east": { cluster: "east", datacenters: { nyc: { ring: "main" } } },
+      },
+    },
+    key: `${dev}.ring`,
+    found: '"main"',
+    expected: /a ring of its own/,
+  },
+  "replicas on Docker": {
+    config: onDocker({ workloads: { kazoo: { replicas: 2 } } }),
+    key: "kazoo:workloads.kazoo.replicas",
+    found: "2",
+    expected: /local\/dev is on plain Docker/,
+  },
+  "a namespace on Docker": {
+    config: onDocker({ regions: { local: { cluster: "local", datacenters: { dev: { namespace: "kazoo" } } } } }),
+    key: `${dev}.namespace`,
+    found: '"kazoo"',
+    expected: /only Kubernetes has/,
+  },
+  "a volume's size on Docker": {
+    config: onDocker({ workloads: { database: { storage: "1Gi" } } }),
+    key: "kazoo:workloads.database.storage",
+    found: '"1Gi"',
+    expected: /only Kubernetes has/,
+  },
   "a media network that is none": {
     config: { ...good(), mediaNetworks: ["freeswitch"] },
     key: "kazoo:mediaNetworks",
@@ -586,4 +736,22 @@ test("CouchDB 3 goes with Kazoo master, RabbitMQ 4.3 with the permit flag", () =
 test("a platform can't be changed", () => {
   const platform = parsePlatform(good(), new Set());
   assert.throws(() => ((platform.zones as unknown[])[0] = undefined), TypeError);
+});
+
+test("an image is built by the engine of the stack's Docker cluster, where there is one", () => {
+  const { image } = parsePlatform(
+    onDocker({
+      clusters: { local: { docker: { host: "tcp://127.0.0.1:2375" } } },
+      image: { build: { repository: "kazoo", args: { KAZOO_VERSION: 4.3 } } },
+    }),
+    new Set(),
+  );
+  assert.deepEqual(image, {
+    kind: "build",
+    host: "tcp://127.0.0.1:2375",
+    context: "image",
+    repository: "kazoo",
+    tags: ["latest"],
+    args: { KAZOO_VERSION: "4.3" },
+  });
 });
