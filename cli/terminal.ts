@@ -1,5 +1,10 @@
 import pc from "picocolors";
 
+/** Colours where a person reads, none in a pipe or file; picocolors itself would colour everything that runs in CI. */
+export const colours = pc.createColors(
+  process.stdout.isTTY && process.stderr.isTTY && (process.env.NO_COLOR ?? "") === "" && process.env.TERM !== "dumb",
+);
+
 /**
  * An error of the user's making, or one that the user can mend: printed as its message alone, without a stack trace.
  * The message says what is wrong; `next` what to do about it; `exitCode` defaults to 1.
@@ -24,11 +29,11 @@ export const reportToStderr: Report = (line) => process.stderr.write(`${line}\n`
 /** Prints an error as a user should see it and returns the exit code. */
 export function printError(error: unknown): number {
   if (error instanceof UserError) {
-    process.stderr.write(`${pc.red("error:")} ${error.message}\n`);
-    if (error.next !== undefined) process.stderr.write(`${pc.cyan("next:")} ${error.next}\n`);
+    process.stderr.write(`${colours.red("error:")} ${error.message}\n`);
+    if (error.next !== undefined) process.stderr.write(`${colours.cyan("next:")} ${error.next}\n`);
     return error.exitCode;
   }
   const unexpected = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  process.stderr.write(`${pc.red("unexpected error:")} ${unexpected}\n`);
+  process.stderr.write(`${colours.red("unexpected error:")} ${unexpected}\n`);
   return 70;
 }

@@ -1,7 +1,7 @@
-import pc from "picocolors";
 import type { ZoneOutputs } from "../components/platform";
 import { askPulumi } from "./pulumi";
 import type { Stack } from "./stack";
+import { colours } from "./terminal";
 
 /** What is known of a zone once its stack is up. */
 export type ZoneView = Omit<ZoneOutputs, "image"> & { readonly image: string };
@@ -20,7 +20,7 @@ export function summary(
 ): string {
   const blocks = Object.entries(zones).map(([name, zone]) =>
     [
-      `${pc.bold(name)}  namespace ${zone.namespace}, context ${zone.context}, ring ${zone.ring}`,
+      `${colours.bold(name)}  namespace ${zone.namespace}, context ${zone.context}, ring ${zone.ring}`,
       `  Crossbar    ${zone.endpoints.crossbar}`,
       `  websockets  ${zone.endpoints.websockets}`,
       `  brokers     ${zone.endpoints.brokers.join(", ")}`,
@@ -30,5 +30,5 @@ export function summary(
   const list = (title: string, lines: readonly string[]): string =>
     lines.map((line, index) => `${(index === 0 ? title : "").padEnd(6)}${line}`).join("\n");
   const count = `${blocks.length} ${blocks.length === 1 ? "zone" : "zones"}`;
-  return `${[`${pc.green("Stack")} ${stack}: ${count}`, ...blocks, list("look", hints.look), list("stop", hints.stop)].join("\n")}\n`;
+  return `${[`${colours.green("Stack")} ${stack}: ${count}`, ...blocks, list("look", hints.look), list("stop", hints.stop)].join("\n")}\n`;
 }

@@ -1,5 +1,4 @@
 import { Command } from "commander";
-import pc from "picocolors";
 import type { Cluster } from "../../config/platform";
 import { readClusterIds, readSnapshot, recover, writeClusterIds } from "../localState";
 import { runPulumi } from "../pulumi";
@@ -12,7 +11,7 @@ import {
   sandboxClusters,
   startClusters,
 } from "../stack";
-import { UserError, reportToStderr } from "../terminal";
+import { UserError, reportToStderr, colours } from "../terminal";
 import { readZones, summary } from "../zones";
 
 interface StackOptions {
@@ -95,7 +94,7 @@ async function destroy(options: StackOptions, args: readonly string[]): Promise<
     ...args,
   ]);
   if (code === 0 && sandboxClusters(stack.platform).length > 0) {
-    reportToStderr(`${pc.cyan("next:")} the sandbox still runs; make sandbox-down stops it`);
+    reportToStderr(`${colours.cyan("next:")} the sandbox still runs; make sandbox-down stops it`);
   }
   return code;
 }

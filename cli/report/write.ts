@@ -1,6 +1,5 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import pc from "picocolors";
 import type { Span, Text } from "./document";
 import { fit, mostCharacters } from "./fit";
 import { toHtml } from "./html";
@@ -8,6 +7,7 @@ import { toMarkdown } from "./markdown";
 import { type Report, exitCodeOf } from "./model";
 import { documentOf } from "./summary";
 import { verdictOf } from "./verdict";
+import { colours } from "../terminal";
 
 /** A report in Markdown, below 60,000 characters. Its first line is how a comment with it is found again. */
 export function markdownOf(report: Report): string {
@@ -29,13 +29,13 @@ export function writeReport(report: Report, directory: string): void {
 /** The verdict and what it rests on, for a terminal. */
 export function terminalText(report: Report): string {
   const { headline, counts } = verdictOf(report);
-  const colour = [pc.green, pc.red, pc.yellow, pc.red][exitCodeOf(report)] ?? pc.red;
+  const colour = [colours.green, colours.red, colours.yellow, colours.red][exitCodeOf(report)] ?? colours.red;
   const lists = documentOf(report).flatMap((block, index, all) => {
     if (block.kind === "list") return linesOf(block.items);
     const title = block.kind === "heading" && all[index + 1]?.kind === "list";
-    return title ? ["", pc.bold(block.text.map(plain).join(""))] : [];
+    return title ? ["", colours.bold(block.text.map(plain).join(""))] : [];
   });
-  return [pc.bold(colour(headline)), ...(counts === "" ? [] : [counts]), ...lists, ""]
+  return [colours.bold(colour(headline)), ...(counts === "" ? [] : [counts]), ...lists, ""]
     .map((line) => `${line}\n`)
     .join("");
 }
@@ -50,5 +50,5 @@ function linesOf(items: readonly Text[]): string[] {
 
 function plain(span: Span): string {
   if (typeof span === "string") return span;
-  return "code" in span ? span.code : pc.bold(span.strong);
+  return "code" in span ? span.code : colours.bold(span.strong);
 }
