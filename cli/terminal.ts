@@ -2,7 +2,10 @@ import pc from "picocolors";
 
 /** Colours where a person reads, none in a pipe or file; picocolors itself would colour everything that runs in CI. */
 export const colours = pc.createColors(
-  process.stdout.isTTY && process.stderr.isTTY && (process.env.NO_COLOR ?? "") === "" && process.env.TERM !== "dumb",
+  process.stdout.isTTY === true &&
+    process.stderr.isTTY === true &&
+    (process.env.NO_COLOR ?? "") === "" &&
+    process.env.TERM !== "dumb",
 );
 
 /**
