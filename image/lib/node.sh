@@ -24,7 +24,7 @@ release_environment() {
 # Runs the node in the foreground. SIGTERM and SIGINT stop it in order; its exit code is the container's.
 # Erlang itself turns SIGTERM into an orderly stop from version 20 on only, and Kazoo 4 runs on 18 and 19 too.
 run_node() {
-  local pid code=0
+  local pid code=0 interrupted=0
   release_environment
   export ERL_CRASH_DUMP=$kazoo_log/erl_crash.dump KAZOO_ZONE
   ulimit -n 65536 2>/dev/null || true
@@ -34,10 +34,11 @@ run_node() {
   "$BINDIR/erlexec" -boot "$(echo releases/*/kazoo.boot | sed 's/\.boot$//')" -boot_var ERTS_LIB_DIR "$kazoo_root/lib" \
     -mode interactive -config "$kazoo_etc/sys.config" -args_file "$kazoo_etc/vm.args" </dev/null &
   pid=$!
-  trap 'stop_node "$pid"' TERM INT
-  # A signal ends `wait`, not the node.
-  while kill -0 "$pid" 2>/dev/null; do
-    code=0
+  trap 'interrupted=1; stop_node "$pid"' TERM INT
+  wait "$pid" || code=$?
+  # A signal ended `wait`, not the node: its own exit code is still to come.
+  while ((interrupted)); do
+    interrupted=0 code=0
     wait "$pid" || code=$?
   done
   echo "Stopped $node (exit code $code)"
@@ -47,17 +48,21 @@ run_node() {
 # stop_node PID
 stop_node() {
   echo "Stopping $node in order (init:stop)"
-  on_node "$node" init stop >/dev/null 2>&1 && return
-  # Not yet, or no more, to be talked to.
-  kill -TERM "$1" 2>/dev/null || true
+  # No `return` in what a trap runs: it would bring the status from before the trap, and end the script.
+  if ! on_node "$node" init stop >/dev/null 2>&1; then
+    # Not yet, or no more, to be talked to.
+    kill -TERM "$1" 2>/dev/null || true
+  fi
 }
 
 # on_node NODE MODULE FUNCTION [ARGUMENT…]: calls a function on a running node from a hidden helper node and prints what
 # it returns. Arguments arrive as binaries, as Kazoo's own `sup` passes them.
 on_node() {
-  local clean
+  local boot clean
   release_environment
-  clean=$(ls "$kazoo_root"/bin/start_clean.boot "$kazoo_root"/releases/*/start_clean.boot 2>/dev/null | head -n 1)
-  "$BINDIR/erlexec" -boot "${clean%.boot}" -boot_var ERTS_LIB_DIR "$kazoo_root/lib" -noinput -hidden \
+  for boot in "$kazoo_root"/bin/start_clean.boot "$kazoo_root"/releases/*/start_clean.boot; do
+    if [[ -e $boot ]]; then clean=${boot%.boot}; fi
+  done
+  "$BINDIR/erlexec" -boot "$clean" -boot_var ERTS_LIB_DIR "$kazoo_root/lib" -noinput -hidden \
     -name "call-$$@${1#*@}" -eval "file:eval(\"$here/lib/call.erl\"), halt(1)." -extra "$@" </dev/null
 }
