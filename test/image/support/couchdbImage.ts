@@ -1,0 +1,52 @@
+import { createHash } from "node:crypto";
+import { cpSync, mkdtempSync, readFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { run } from "./commands";
+import type { Engine } from "./engine";
+import { ensureImage } from "./images";
+import { nodeImage } from "./nodeImage";
+
+const tag = "kazoo-test/couchdb:2.3.1";
+const source = join(__dirname, "couchdb");
+const parts = ["package.json", "package-lock.json", "server.js"];
+
+/**
+ * The database's double: speaks CouchDB's HTTP on 5984 and 5986, reads COUCHDB_USER, COUCHDB_PASSWORD and NODENAME, keeps
+ * its data in /opt/couchdb/data, runs as uid and gid 5984 with a read-only root, and has curl.
+ * @returns its tag
+ */
+export async function couchdbImage(engine: Engine): Promise<string> {
+  return await ensureImage(engine, {
+    tag,
+    dockerfile: `FROM ${await nodeImage(engine)}
+RUN apt-get update && apt-get install -y --no-install-recommends curl dumb-init && rm -rf /var/lib/apt/lists/*
+RUN groupadd --gid 5984 couchdb && useradd --uid 5984 --gid 5984 --home-dir /opt/couchdb couchdb \\
+ && mkdir -p /opt/couchdb/data && chown -R couchdb:couchdb /opt/couchdb
+COPY folder/ /opt/couchdb-double/
+USER 5984:5984
+VOLUME ["/opt/couchdb/data"]
+EXPOSE 5984 5986
+HEALTHCHECK --interval=2s --timeout=3s --start-period=60s CMD ["curl", "-fsS", "-o", "/dev/null", "http://127.0.0.1:5984/_up"]
+CMD ["dumb-init", "node", "/opt/couchdb-double/server.js"]
+`,
+    folder: {
+      make: install,
+      key: parts
+        .map((name) =>
+          createHash("sha256")
+            .update(readFileSync(join(source, name)))
+            .digest("hex"),
+        )
+        .join(),
+    },
+  });
+}
+
+/** Installs on this machine, whose npm is set up for its registry; the packages' binaries come ready-made in them. */
+async function install(): Promise<string> {
+  const folder = mkdtempSync(join(tmpdir(), "kazoo-couchdb-"));
+  for (const name of parts) cpSync(join(source, name), join(folder, name));
+  await run("npm", ["ci", "--ignore-scripts", "--omit=dev", "--no-audit", "--no-fund"], { cwd: folder });
+  return folder;
+}

@@ -1,0 +1,12 @@
+-module(kazoo_apps_app).
+-behaviour(application).
+-export([start/0, start/2, stop/1]).
+
+start() -> {ok, _} = application:ensure_all_started(kazoo_apps).
+
+start(_Type, _Arguments) ->
+    kz_config:load(),
+    io:format("zone ~s, brokers ~b~n", [kz_config:zone(), length([U || {_, Us} <- kz_config:zones(), U <- Us])]),
+    kazoo_apps_sup:start_link().
+
+stop(_State) -> io:format("kazoo_apps has stopped in order~n").

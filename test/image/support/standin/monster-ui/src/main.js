@@ -1,0 +1,1 @@
+// The user interface itself, which another container serves.
