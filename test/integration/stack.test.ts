@@ -102,11 +102,7 @@ describe("the dev stack", () => {
 
   test("a wrong config is told as such, all of it at once, and nothing is touched", async () => {
     const right = readFileSync(join(clone.directory, "Pulumi.dev.yaml"), "utf8");
-    edit(clone, "dev", (text) =>
-      text
-        .replace("KAZOO_LOG_LEVEL: debug", "KAZOO_LOG_LEVL: debug")
-        .replace("kazoo:protect: false", "kazoo:protect: maybe"),
-    );
+    edit(clone, "dev", (text) => text.replace("KAZOO_LOG_LEVEL: debug", "KAZOO_LOG_LEVL: debug, ERLANG_THREADS: many"));
     for (const run of [await clone.run(["up"]), await plainPulumi(clone, ["preview"])]) {
       assert.notEqual(run.code, 0);
       const said = run.stdout + run.stderr;
@@ -114,7 +110,7 @@ describe("the dev stack", () => {
         said,
         /kazoo:environment\.KAZOO_LOG_LEVL: found an unknown key; expected one of .*did you mean KAZOO_LOG_LEVEL\?/,
       );
-      assert.match(said, /kazoo:protect: found "maybe"; expected true or false/);
+      assert.match(said, /kazoo:environment\.ERLANG_THREADS: found "many"; expected a whole number from 1 to 1024/);
       assert.doesNotMatch(said, /\n\s+at \S+ \(/, "no stack trace");
     }
     writeFileSync(join(clone.directory, "Pulumi.dev.yaml"), right);
