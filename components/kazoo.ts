@@ -56,6 +56,9 @@ export const kazooPorts = {
   distribution: { first: 11500, last: 11999 },
 } as const;
 
+/** Name of the Secret that holds the registry's login. */
+const pullSecretName = "kazoo-image-pull";
+
 /**
  * The Kazoo nodes of a datacenter. The headless Service `kazoo-nodes` gives each the name that its Erlang node carries; `kazoo` balances
  * over those that are ready.
@@ -63,7 +66,7 @@ export const kazooPorts = {
 export class Kazoo extends pulumi.ComponentResource {
   readonly statefulSet: k8s.apps.v1.StatefulSet;
   /** Secret with which the image is pulled; undefined: none is needed. */
-  readonly pullSecret: pulumi.Output<string> | undefined;
+  readonly pullSecret: string | undefined;
 
   constructor(name: string, args: KazooArgs, opts?: pulumi.ComponentResourceOptions) {
     super("kazoo:index:Kazoo", name, {}, opts);
@@ -123,13 +126,14 @@ export class Kazoo extends pulumi.ComponentResource {
         : new k8s.core.v1.Secret(
             `${name}-image-pull`,
             {
-              metadata: { ...metadata, name: "kazoo-image-pull" },
+              metadata: { ...metadata, name: pullSecretName },
               type: "kubernetes.io/dockerconfigjson",
               stringData: { ".dockerconfigjson": pulumi.secret(dockerConfig(args.registryLogin)) },
             },
             parent,
-          ).metadata.name;
-    this.pullSecret = pullSecret;
+          );
+    // By name alone: a changed login replaces the Secret, and what takes its name from a Secret that goes first is replaced with it.
+    this.pullSecret = pullSecret === undefined ? undefined : pullSecretName;
     const from = (secret: pulumi.Input<string>, key: string) => ({ secretKeyRef: { name: secret, key } });
     const crossbar = { httpGet: { path: "/", port: "crossbar" } };
 
@@ -150,7 +154,7 @@ export class Kazoo extends pulumi.ComponentResource {
               automountServiceAccountToken: false,
               enableServiceLinks: false,
               securityContext: podSecurity(users.kazoo),
-              ...(pullSecret === undefined ? {} : { imagePullSecrets: [{ name: pullSecret }] }),
+              ...(pullSecret === undefined ? {} : { imagePullSecrets: [{ name: pullSecretName }] }),
               topologySpreadConstraints: spread(selector),
               terminationGracePeriodSeconds: 120,
               containers: [
@@ -198,7 +202,7 @@ export class Kazoo extends pulumi.ComponentResource {
           },
         },
       },
-      parent,
+      { ...parent, ...(pullSecret === undefined ? {} : { dependsOn: pullSecret }) },
     );
     this.registerOutputs({ statefulSet: this.statefulSet });
   }

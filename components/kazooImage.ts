@@ -47,17 +47,18 @@ export class KazooImage extends pulumi.ComponentResource {
       // Kazoo and Erlang's libraries are compiled: an hour on a small machine.
       { ...parent, customTimeouts: { create: "2h" } },
     );
-    const pushes =
-      registry === undefined
-        ? []
-        : tags.map(
-            (tag) =>
-              new docker.RegistryImage(
-                `${name}-push-${tag}`,
-                { name: `${fullName}:${tag}`, triggers: { image: image.imageId }, keepRemotely: true },
-                parent,
-              ),
-          );
+    // One after the other: they push the same layers, and a registry may mix up uploads that meet.
+    const pushes: docker.RegistryImage[] = [];
+    for (const tag of registry === undefined ? [] : tags) {
+      pushes.push(
+        new docker.RegistryImage(
+          // The provider's errors do not name the registry, so that the resource's name must.
+          `${name}-push-${fullName}:${tag}`,
+          { name: `${fullName}:${tag}`, triggers: { image: image.imageId }, keepRemotely: true },
+          { ...parent, dependsOn: pushes },
+        ),
+      );
+    }
     this.reference =
       registry === undefined
         ? image.imageId

@@ -150,6 +150,8 @@ function membersOf(platform: Platform): { kubernetes: Member<KubernetesCluster>[
       ...(cluster.kubeconfig === undefined ? {} : { kubeconfig: cluster.kubeconfig }),
       // The identity is the name in the config: an edited kubeconfig must replace nothing.
       clusterIdentifier: cluster.name,
+      // A changed credential changes its Secret in place: a replaced one would take the StatefulSets that name it along.
+      enableSecretMutable: true,
     });
     return { kubernetes: placed.map((member) => ({ ...member, cluster, provider })), docker: [] };
   });
