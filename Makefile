@@ -9,7 +9,7 @@ kazoo := node cli/kazoo.js
 packages := node_modules/.package-lock.json
 
 .DEFAULT_GOAL := help
-.PHONY: help up preview preview-report drift destroy status env toolchain sandbox-up sandbox-down sandbox-status test test-unit bench lint format
+.PHONY: help up preview preview-report drift destroy status env toolchain sandbox-up sandbox-down sandbox-status build rebuild tag push rmi run launch launch-net create-network launch-deps kill-deps logs logsf shell start stop kill rm test test-unit bench lint format
 
 help: ## list the targets
 	@sed -n 's/^\([a-z][a-z0-9-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "  %-16s %s\n", $$1, $$2 }'
@@ -35,6 +35,9 @@ status: $(packages) ## show a stack's zones and how many of their pods are ready
 env: $(packages) ## print what plain pulumi and kubectl need: eval "$(make -s env)"
 	@$(kazoo) env --stack $(STACK)
 
+render: $(packages) ## write the image's configuration, from your environment (OUT=folder)
+	@$(kazoo) render --out $(OUT)
+
 toolchain: $(packages) ## build or find the Pulumi CLI, its plugins and the sandbox's programs
 	@$(kazoo) toolchain
 
@@ -46,6 +49,63 @@ sandbox-down: $(packages) ## stop all sandbox clusters (PURGE=1: remove their da
 
 sandbox-status: $(packages) ## show the sandbox clusters
 	@$(kazoo) sandbox status
+
+# What follows is for a stack on plain Docker: stack docker, unless another is named. ARGS go to docker, or to pulumi.
+docker = $(kazoo) docker $@ --stack $(if $(filter-out file,$(origin STACK)),$(STACK),docker) $(if $(ARGS),-- $(ARGS))
+
+build: $(packages) ## build the Kazoo image as the stack would
+	@$(docker)
+
+rebuild: $(packages) ## build it without Docker's cache
+	@$(docker)
+
+tag: $(packages) ## give the built image all its names (NAME=another)
+	@$(docker) $(NAME)
+
+push: $(packages) ## push the built image, with the login of docker login
+	@$(docker)
+
+rmi: $(packages) ## remove the image from the Docker Engine
+	@$(docker)
+
+run: $(packages) ## open a shell in a new container of the image
+	@$(docker)
+
+launch: $(packages) ## run Kazoo alone, on Docker's default network
+	@$(docker)
+
+launch-net: $(packages) ## bring stack docker up: Kazoo, brokers and database on network local
+	@$(docker)
+
+create-network: $(packages) ## make the Docker network of the stack alone
+	@$(docker)
+
+launch-deps: $(packages) ## bring up the stack's brokers and database alone
+	@$(docker)
+
+kill-deps: $(packages) ## end them at once; their data stays
+	@$(docker)
+
+logs: $(packages) ## print the log of Kazoo's container
+	@$(docker)
+
+logsf: $(packages) ## follow it
+	@$(docker)
+
+shell: $(packages) ## open a shell in Kazoo's container
+	@$(docker)
+
+start: $(packages) ## start Kazoo's container again
+	@$(docker)
+
+stop: $(packages) ## stop Kazoo's container in order
+	@$(docker)
+
+kill: $(packages) ## end Kazoo's container at once
+	@$(docker)
+
+rm: $(packages) ## remove Kazoo's container
+	@$(docker)
 
 test: $(packages) ## lint, types and all tests
 	@npm test

@@ -1,4 +1,6 @@
 import { Command } from "commander";
+import { dockerCommands } from "./commands/docker";
+import { renderCommand } from "./commands/render";
 import { reportCommands } from "./commands/report";
 import { sandboxCommand } from "./commands/sandbox";
 import { stackCommands } from "./commands/stack";
@@ -11,7 +13,15 @@ export function kazoo(): Command {
   const command = new Command("kazoo").description(
     "Kazoo on Kubernetes: stacks, and the sandbox and toolchain they run with",
   );
-  for (const part of [...stackCommands(), ...reportCommands(), statusCommand(), sandboxCommand(), toolchainCommand()]) {
+  for (const part of [
+    ...stackCommands(),
+    ...reportCommands(),
+    statusCommand(),
+    dockerCommands(),
+    renderCommand(),
+    sandboxCommand(),
+    toolchainCommand(),
+  ]) {
     command.addCommand(part);
   }
   return command.showHelpAfterError("(kazoo --help shows what there is)");

@@ -61,7 +61,8 @@ export function shellLines(variables: Readonly<Record<string, string | null>>): 
     .join("");
 }
 
-async function up(options: StackOptions, args: readonly string[]): Promise<number> {
+/** Brings a stack up, with `args` for Pulumi, and tells what there is then. Returns 0; throws UserError where Pulumi fails. */
+export async function up(options: StackOptions, args: readonly string[]): Promise<number> {
   const stack = await openStack(options.stack, reportToStderr);
   const { ids, refresh } = await begin(stack);
   const code = await runPulumi(stack.pulumi, [
