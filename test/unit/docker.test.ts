@@ -1,0 +1,124 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { buildArguments, dockerPlace, launchArguments } from "../../cli/dockerImage";
+import { deployWithMocks, platformFrom } from "../support/mocks";
+
+const platform = (changes: Record<string, unknown> = {}, ...secretKeys: string[]) =>
+  platformFrom(
+    {
+      image: { prebuilt: "kazoo:4.3" },
+      clusters: { local: { docker: { host: "unix:///run/docker.sock", ports: { crossbar: 18000 } } } },
+      regions: { local: { cluster: "local", datacenters: { dev: {} } } },
+      ...changes,
+    },
+    ...secretKeys,
+  );
+
+interface Container {
+  readonly name: string;
+  readonly hostname: string;
+  readonly envs: readonly unknown[];
+  readonly networksAdvanced: readonly { name: string; aliases: string[] }[];
+  readonly ports?: readonly { internal: number; external: number; ip: string }[];
+  readonly memory: number;
+  readonly cpus?: string;
+}
+
+async function containersOf(...given: Parameters<typeof platform>): Promise<Record<string, Container>> {
+  const { resources } = await deployWithMocks(platform(...given));
+  return Object.fromEntries(
+    resources
+      .filter(({ type }) => type.endsWith(":Container"))
+      .map(({ inputs }) => [(inputs as unknown as Container).name, inputs as unknown as Container]),
+  );
+}
+
+test("a datacenter on Docker is four containers, known by their names in the network", async () => {
+  const containers = await containersOf();
+  assert.deepEqual(Object.keys(containers).sort(), ["bigcouch", "kazoo", "rabbitmq-alpha", "rabbitmq-beta"]);
+  for (const [name, { hostname, networksAdvanced }] of Object.entries(containers)) {
+    assert.equal(hostname, `${name}.local`);
+    assert.deepEqual(networksAdvanced, [{ name: "local", aliases: [`${name}.local`] }]);
+  }
+});
+
+test("only Kazoo is reached from the machine, on its loopback unless another address is given", async () => {
+  const { kazoo, ...others } = await containersOf();
+  assert.deepEqual(
+    kazoo?.ports?.map(({ internal, external, ip }) => [internal, external, ip]),
+    [
+      [8000, 18000, "127.0.0.1"],
+      [5555, 5555, "127.0.0.1"],
+    ],
+  );
+  for (const { ports } of Object.values(others)) assert.equal(ports, undefined);
+  const open = await containersOf({ clusters: { local: { docker: { address: "0.0.0.0" } } } });
+  assert.deepEqual(new Set(open["kazoo"]?.ports?.map(({ ip }) => ip)), new Set(["0.0.0.0"]));
+});
+
+test("limits and variables of the config reach the containers", async () => {
+  const { kazoo, bigcouch } = await containersOf({
+    workloads: { kazoo: { resources: { limits: { memory: "512Mi", cpu: "1500m" } } } },
+    environment: { KAZOO_LOG_LEVEL: "debug" },
+    extraEnvironment: { TZ: "America/New_York" },
+  });
+  assert.deepEqual([kazoo?.memory, kazoo?.cpus, bigcouch?.memory, bigcouch?.cpus], [512, "1.5", 2048, undefined]);
+  for (const line of ["KAZOO_LOG_LEVEL=debug", "TZ=America/New_York", "KAZOO_ZONE=local-dev"]) {
+    assert.ok(kazoo?.envs.includes(line), line);
+  }
+});
+
+test("given credentials are secrets wherever they go", async () => {
+  const { resources } = await deployWithMocks(
+    platform({ credentials: { "local-dev": { cookie: "a-cookie-of-enough-length" } } }, "credentials"),
+  );
+  const marker = "4dabf18193072939515e22adb298388d";
+  const strip = (value: unknown): unknown => {
+    if (Array.isArray(value)) return value.map(strip);
+    if (typeof value !== "object" || value === null) return value;
+    if (marker in value) return "[secret]";
+    return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, strip(inner)]));
+  };
+  assert.match(JSON.stringify(resources), /a-cookie-of-enough-length/);
+  assert.doesNotMatch(JSON.stringify(strip(resources)), /a-cookie-of-enough-length/);
+});
+
+test("docker build is told what the stack's own build is", () => {
+  const { image } = platform({
+    image: {
+      build: {
+        registry: "registry.example.com",
+        repository: "kazoo",
+        tags: ["4.2", "latest"],
+        platform: "linux/amd64",
+        args: { KAZOO_VERSION: "4.2" },
+      },
+    },
+  });
+  assert.ok(image.kind === "build");
+  assert.deepEqual(buildArguments(image, ["--no-cache"]), [
+    "build",
+    ...["--build-arg", "KAZOO_VERSION=4.2"],
+    ...["--tag", "registry.example.com/kazoo:4.2", "--tag", "registry.example.com/kazoo:latest"],
+    ...["--platform", "linux/amd64"],
+    "--no-cache",
+    "image",
+  ]);
+});
+
+test("docker run is told names of variables alone, the published ports, and the same restrictions as in the stack", () => {
+  const place = dockerPlace(platform());
+  assert.ok(place !== undefined);
+  const line = launchArguments(place, "kazoo:4.3", ["ERLANG_COOKIE", "KAZOO_LOG_LEVEL"]).join(" ");
+  assert.match(line, /--hostname kazoo\.local --publish 127\.0\.0\.1:18000:8000 --publish 127\.0\.0\.1:5555:5555/);
+  assert.match(line, /--read-only --cap-drop ALL --security-opt no-new-privileges/);
+  assert.match(line, /--env ERLANG_COOKIE --env KAZOO_LOG_LEVEL kazoo:4\.3$/);
+});
+
+test("a stack on Kubernetes has no place on Docker", () => {
+  const kubernetes = platformFrom({
+    clusters: { east: { context: "e" } },
+    regions: { "us-east": { cluster: "east", datacenters: { nyc: {} } } },
+  });
+  assert.equal(dockerPlace(kubernetes), undefined);
+});
