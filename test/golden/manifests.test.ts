@@ -15,10 +15,11 @@ for (const stack of ["dev", "docker", "rehearsal"]) {
     const actual = resources.map(manifest).join("---\n");
     const path = join(__dirname, "manifests", `${stack}.yaml`);
     if (process.env.UPDATE_GOLDEN === "1") writeFileSync(path, actual);
+    const difference = firstDifference(actual, readFileSync(path, "utf8"));
     assert.equal(
-      actual,
-      readFileSync(path, "utf8"),
-      `${stack} deploys something else; if that is meant: UPDATE_GOLDEN=1 npm run test:unit, and have the difference reviewed`,
+      difference,
+      undefined,
+      `${stack} deploys something else; if that is meant: UPDATE_GOLDEN=1 make test-unit, and have the difference reviewed`,
     );
   });
 }
@@ -40,4 +41,13 @@ function masked(value: unknown, insideSecret = false): unknown {
       masked(inner, insideSecret || (isSecret && /^(data|stringData)$/.test(key))),
     ]),
   );
+}
+
+/** The first line that differs, as reviewed and as it is now; undefined: none. */
+function firstDifference(actual: string, reviewed: string): string | undefined {
+  const now = actual.split("\n");
+  const then = reviewed.split("\n");
+  const index = now.findIndex((line, at) => line !== then[at]);
+  if (index < 0 && now.length === then.length) return undefined;
+  return `line ${index + 1}: reviewed ${JSON.stringify(then[index])}, now ${JSON.stringify(now[index])}`;
 }
