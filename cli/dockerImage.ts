@@ -44,7 +44,7 @@ export function launchArguments({ cluster }: DockerPlace, image: string, variabl
   return [
     ...["run", "--detach", "--name", "kazoo", "--hostname", `kazoo.${cluster.network}`],
     ...["--publish", `${at}:${crossbar}:8000`, "--publish", `${at}:${websockets}:5555`],
-    ...["--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--ulimit", "nofile=65536"],
+    ...["--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges"],
     ...["--tmpfs", "/tmp", "--tmpfs", `/opt/kazoo/etc:${own}`, "--tmpfs", `/opt/kazoo/log:${own}`],
     ...variables.flatMap((name) => ["--env", name]),
     image,

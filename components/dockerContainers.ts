@@ -102,7 +102,6 @@ export function kazooContainer(image: pulumi.Input<string>, args: KazooContainer
       external: published[port],
       ip: published.address,
     })),
-    ulimits: [{ name: "nofile", soft: 65536, hard: 65536 }],
     healthcheck: healthcheck(httpGet(kazooPorts.crossbar, "/")),
     // The first boot on an empty database takes minutes.
     waitTimeout: 900,
