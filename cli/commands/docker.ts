@@ -41,7 +41,11 @@ export function dockerCommands(): Command {
     stackUp(stack, args),
   );
   add("create-network", "make the stack's network alone", (stack, args) =>
-    stackUp(stack, ["--target", "**$docker:index/network:Network::**", ...args]),
+    // With what it is part of and made by.
+    stackUp(stack, [
+      ...targets("$docker:index/network:Network", "::kazoo:index:DockerDatacenter", "::pulumi:providers:docker"),
+      ...args,
+    ]),
   );
   add("launch-deps", "bring up the stack's brokers and database alone", (stack, args) => {
     const { zone } = placeOf(stack);
@@ -67,6 +71,9 @@ export function dockerCommands(): Command {
   container("rm", "remove Kazoo's container", (args) => ["rm", "--force", ...args, kazoo]);
   return group;
 }
+
+/** Arguments that bring up resources of the given types alone, each with what stands before it in an URN. */
+const targets = (...types: string[]): string[] => types.flatMap((type) => ["--target", `**${type}::**`]);
 
 /** Looks first: a container may have been stopped or removed by hand, or by the commands here. */
 async function stackUp(stack: string, args: readonly string[]): Promise<void> {
