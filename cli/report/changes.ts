@@ -14,7 +14,7 @@ export interface Change {
   readonly subject: Subject;
   /** Its datacenter; undefined for what belongs to a ring or to the whole stack. */
   readonly place: Place | undefined;
-  /** Whether the engine refuses to delete or replace it. */
+  /** Whether the engine refuses to delete or replace it; it does not where protection is lifted with the same change. */
   readonly protected: boolean;
   readonly properties: readonly PropertyChange[];
   /** Labels of the properties that force a replacement, or titles of the replaced resources that it depends on. */
@@ -60,7 +60,7 @@ export function changesOf(digest: Digest, places: readonly Place[]): Change[] {
         effect,
         subject,
         place,
-        protected: step.oldState?.protect === true,
+        protected: step.oldState?.protect === true && step.newState?.protect !== false,
         properties,
         forcedBy: forced,
         follows: [...new Set(follows.flatMap(({ removed }) => removed))]

@@ -30,6 +30,13 @@ export interface State {
   readonly additionalSecretOutputs?: readonly string[];
 }
 
+/** A resource of a stack's state, as `pulumi stack export` prints it. */
+export type Deployed = State & {
+  readonly urn: string;
+  /** Replaced already, and only not deleted yet. */
+  readonly delete?: boolean;
+};
+
 /** What the engine, a provider or the program says. */
 export interface Diagnostic {
   readonly urn?: string;

@@ -58,7 +58,7 @@ export const deletionLines = (changes: readonly Change[], all: readonly Place[])
     const { whole, titles, data, calls, kept } = value;
     const what = whole
       ? `whole datacenter deleted, ${plural(titles.length, "resource")}`
-      : `${firstOf(titles, mostTitles)} deleted`;
+      : `${firstOf(workloadsFirst(titles), mostTitles)} deleted`;
     const stakes: Text = [
       ...(data.length > 0 ? [": ", { strong: "data at stake" }, ...named(data, titles)] : []),
       ...(calls.length > 0
@@ -77,7 +77,9 @@ const named = (some: readonly string[], all: readonly string[]): Text =>
 export const creationLines = (changes: readonly Change[], all: readonly Place[]): Text[] =>
   groupEqual(bundles(changes, "create")).map(({ value, places }) => {
     const { whole, titles, kinds } = value;
-    const what = whole ? `new datacenter, ${plural(titles.length, "resource")}: ${kinds}` : firstOf(titles, mostTitles);
+    const what = whole
+      ? `new datacenter, ${plural(titles.length, "resource")}: ${kinds}`
+      : firstOf(workloadsFirst(titles), mostTitles);
     return [{ strong: whereShort(places, all) }, `: ${what}`];
   });
 

@@ -1,13 +1,15 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { readClusterIds, readSnapshot } from "../localState";
+import { askPulumi } from "../pulumi";
 import { type Stack, startClusters } from "../stack";
 import { type Report, UserError } from "../terminal";
-import { type Digest, parseDigest } from "./digest";
+import { type Deployed, type Diagnostic, type Digest, parseDigest } from "./digest";
 import type { Findings } from "./model";
+import { isDeletionRefused, isError } from "./refusals";
 
 /** What the engine found; nothing here writes a stack's state. */
-type Found = Pick<Findings, "preview" | "refused" | "refresh">;
+type Found = Pick<Findings, "preview" | "refused" | "deployed" | "refresh">;
 
 /**
  * Previews a stack once. Where that fails, once more without asking the clusters whether they would accept it: they say no to the first
@@ -19,8 +21,17 @@ export async function previewStack(stack: Stack, report: Report, signal: AbortSi
   const first = await ask(stack, args, {}, signal);
   if (!first.failed || !first.digest.diagnostics.some(isOfResource)) return { preview: first.digest };
   report("the preview was refused; looking at all that it would have done");
-  const second = await ask(stack, args, { PULUMI_DISABLE_PROVIDER_PREVIEW: "true" }, signal);
-  return { preview: second.digest, refused: first.digest };
+  const patient = { PULUMI_DISABLE_PROVIDER_PREVIEW: "true" };
+  const second = await ask(stack, [...args, "--show-sames"], patient, signal);
+  const errors = second.digest.diagnostics.filter(isError);
+  const found = { preview: second.digest, refused: first.digest };
+  return errors.length > 0 && errors.every(isDeletionRefused) ? { ...found, deployed: await deployed(stack) } : found;
+}
+
+/** All that a stack's state holds, its secrets encrypted. */
+async function deployed(stack: Stack): Promise<Deployed[]> {
+  const text = await askPulumi(stack.pulumi, ["stack", "export", "--stack", stack.name]);
+  return (JSON.parse(text) as { deployment?: { resources?: Deployed[] } }).deployment?.resources ?? [];
 }
 
 /** Compares a stack's state with its clusters, and looks what the program would do about the difference. */
@@ -43,7 +54,7 @@ async function refreshArgs(stack: Stack, report: Report): Promise<string[]> {
   return Object.keys(ids).some((name) => before[name] !== ids[name]) ? ["--refresh"] : [];
 }
 
-const isOfResource = ({ urn, message, severity }: Digest["diagnostics"][number]): boolean =>
+const isOfResource = ({ urn, message, severity }: Diagnostic): boolean =>
   severity === "error" && (urn ?? message).includes("urn:pulumi:") && !(urn ?? "").includes("::pulumi:pulumi:Stack::");
 
 /** Most that is read of what Pulumi prints, in bytes; a stack of 64 datacenters prints 75 MB when refreshed. */

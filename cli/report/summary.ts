@@ -4,14 +4,15 @@ import type { Block, Document, Text } from "./document";
 import { byRegion, groupEqual, whereShort } from "./group";
 import { changeLines, creationLines, deletionLines, protectionLines, replacementLines, rollLines } from "./lines";
 import { unknown } from "./mask";
-import type { Refusal, Report } from "./model";
+import type { Report } from "./model";
 import type { Place } from "./place";
+import type { Refusal } from "./refusals";
 import { verdictOf } from "./verdict";
-import { cut, plural } from "./wording";
+import { cut, firstOf, plural, workloadsFirst } from "./wording";
 
 /** A report as it is read: the verdict first, then the gravest, then the rest, then the details. */
 export function documentOf(report: Report): Document {
-  const { purpose, stack, places, changes, byHand, refusals } = report;
+  const { purpose, stack, places, changes, byHand, refusals, complete } = report;
   const { headline, counts } = verdictOf(report);
   const title = purpose === "drift" ? `Drift of stack ${stack}` : `Preview of stack ${stack}`;
   const undoing = changes.filter((change) => undoes(change, byHand));
@@ -34,6 +35,7 @@ export function documentOf(report: Report): Document {
       refusalLines(refusals, places),
       10,
     ),
+    ...(complete ? [] : [paragraph("The preview stopped at an error: there may be more changes than these.")]),
     ...body,
     ...(details.length > 0 ? [{ kind: "details", entries: details, importance: 1 } as const] : []),
     ...notes(changes),
@@ -72,15 +74,30 @@ const chapter = (title: string, blocks: readonly Block[]): Block[] =>
   blocks.length === 0 ? [] : [{ kind: "heading", level: 2, text: [title] }, ...blocks];
 
 function refusalLines(refusals: readonly Refusal[], all: readonly Place[]): Text[] {
-  const groups = groupEqual(
-    refusals.map(({ place, cause, title, message }) => ({ place, value: { cause, title, message } })),
+  const kept = new Map<Place | undefined, string[]>();
+  for (const { place, title } of refusals.filter(({ cause }) => cause === "protected")) {
+    kept.set(place, [...(kept.get(place) ?? []), title]);
+  }
+  const protectedLines = groupEqual([...kept].map(([place, value]) => ({ place, value }))).map(
+    ({ value, places }): Text => [
+      { strong: whereShort(places, all) },
+      `: the engine keeps ${firstOf(workloadsFirst(value), 12)}, which ${value.length === 1 ? "is" : "are"} protected`,
+    ],
   );
-  return groups.flatMap(({ value: { cause, title, message }, places }): Text[] => {
-    if (cause === "program") return message.split("\n").map((line) => [{ code: cut(line.trim(), 600) }]);
-    if (cause === "protected") return [[{ strong: title }, ` in ${whereShort(places, all)}: ${message}`]];
-    // The engine stops at the first error, which may be another one next time: where it was met says little.
-    return [[{ strong: title }, ": ", { code: cut(message, 600) }]];
+  // The engine stops at the first error, which may be another datacenter's next time: where it was met says little.
+  const messages = new Set(
+    refusals
+      .filter(({ cause }) => cause !== "protected")
+      .flatMap(({ title, message }) => {
+        const lines = title === "" ? message.split("\n") : [message];
+        return lines.map((line) => JSON.stringify([title, line.trim()]));
+      }),
+  );
+  const otherLines = [...messages].map((text): Text => {
+    const [title, message] = JSON.parse(text) as [string, string];
+    return [...(title === "" ? [] : [{ strong: title }, ": "]), { code: cut(message, 600) }];
   });
+  return [...protectedLines, ...otherLines];
 }
 
 /** Counts by region and datacenter; datacenters of a region that are alike share a row. */

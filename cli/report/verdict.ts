@@ -11,7 +11,7 @@ export function verdictOf(report: Report): { readonly headline: string; readonly
 function headlineOf({ purpose, changes, byHand, refusals, places }: Report): string {
   const kept = refusals.filter(({ cause }) => cause === "protected");
   if (kept.length > 0) {
-    const titles = [...new Set(kept.map(({ title }) => title))];
+    const titles = workloadsFirst([...new Set(kept.map(({ title }) => title))]);
     return `Refused: ${plural(kept.length, "protected resource")} would be replaced or deleted (${firstOf(titles, 4)}).`;
   }
   if (refusals.some(({ cause }) => cause === "program") && changes.length === 0) {

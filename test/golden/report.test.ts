@@ -98,6 +98,31 @@ test("protected resources that would go are refused, first of all", async () => 
   check("protected", { platform, preview: { ...preview, diagnostics } }, 3);
 });
 
+test("a protected datacenter that would go is told whole, though the engine stops at the first of it", async () => {
+  const kept = rehearsal((config) => (config.protect = true));
+  const platform = rehearsal((config) => {
+    config.protect = true;
+    delete datacenters(config, "us-west").lax;
+  });
+  const { steps } = await digestOf(kept, platform);
+  const gone = steps.filter(({ op }) => op === "delete");
+  const urn = gone.find(({ urn }) => urn.endsWith("-bigcouch-nodes"))?.urn ?? "";
+  const message = `error: resource "${urn}" cannot be deleted\nbecause it is protected. To unprotect the resource, …`;
+  check(
+    "datacenterKept",
+    {
+      platform,
+      preview: {
+        // The engine went through half of what is to go.
+        steps: steps.filter((step) => !gone.includes(step) || gone.indexOf(step) % 2 === 0),
+        diagnostics: [{ urn, severity: "error", message }],
+      },
+      deployed: gone.map(({ urn: each, oldState }) => ({ urn: each, type: "", ...oldState })),
+    },
+    3,
+  );
+});
+
 test("a datacenter that goes is one line, and so is what that means to its ring", async () => {
   const platform = rehearsal((config) => delete datacenters(config, "us-west").lax);
   check("datacenterGone", { platform, preview: await digestOf(before, platform) }, 3);

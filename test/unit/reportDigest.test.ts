@@ -341,6 +341,44 @@ describe("exit codes", () => {
     assert.doesNotMatch(markdown, /index\.ts/);
   });
 
+  test("a preview that stopped at an error says that there may be more; one that went on does not", () => {
+    const urn = urnOf(types.set, "local-dev-bigcouch-nodes");
+    const told = (message: string, more: Partial<Findings> = {}) =>
+      /there may be more changes/.test(markdownOf(report([], { preview: failing(urn, message), ...more })));
+    assert.equal(told("error: Preview failed: denied"), true);
+    assert.equal(told(`error: unable to replace resource "${urn}"\nas it is currently marked for protection`), false);
+    assert.equal(
+      told(`unable to replace resource "x" as part of replacing "y" as it is currently marked for protection`),
+      true,
+    );
+    const deletion = `error: resource "${urn}" cannot be deleted\nbecause it is protected.`;
+    assert.equal(told(deletion), true);
+    assert.equal(
+      told(deletion, { deployed: [{ urn, type: types.set, inputs: named("bigcouch"), protect: true }] }),
+      false,
+    );
+  });
+
+  test("what is deployed and has no step in a whole preview is deleted; what is on its way out already is not told", () => {
+    const [here, gone, before] = ["here", "gone", "before"].map((name) => urnOf(types.set, `local-dev-${name}`)) as [
+      string,
+      string,
+      string,
+    ];
+    const deployed = [here, gone, before].map((urn) => ({
+      urn,
+      type: types.set,
+      custom: true,
+      inputs: named("bigcouch"),
+      delete: urn === before,
+    }));
+    const { changes } = report([{ op: "same", urn: here }], { deployed });
+    assert.deepEqual(
+      changes.map(({ urn, effect }) => [urn, effect]),
+      [[gone, "delete"]],
+    );
+  });
+
   test("the engine's closing word alone is no refusal", () => {
     assert.equal(exitCodeOf(report([], { preview: failing(undefined, "error: error: preview failed\n") })), 0);
   });
