@@ -3,6 +3,7 @@ import { after, before, test, type TestContext } from "node:test";
 import { cloneProject, type Clone, type Run } from "../support/clone";
 import { freePort } from "./support/commands";
 import { couchdbImage } from "./support/couchdbImage";
+import { holdDockerNames } from "./support/dockerNames";
 import { acquireEngine, noEngine, type Engine } from "./support/engine";
 import { kazooImage } from "./support/kazooImage";
 import { serveKazooSources, type KazooSources } from "./support/kazooSources";
@@ -15,6 +16,7 @@ const stack = "docker";
 const containers = ["bigcouch", "kazoo", "rabbitmq-alpha", "rabbitmq-beta"];
 
 let skip: string | false = false;
+let releaseNames: (() => void) | undefined;
 let engine: Engine;
 let sources: KazooSources;
 let clone: Clone;
@@ -24,6 +26,7 @@ let ports: { crossbar: number; websockets: number };
 before(async () => {
   skip = await noEngine();
   if (skip !== false) return;
+  releaseNames = await holdDockerNames();
   engine = await acquireEngine();
   sources = await serveKazooSources();
   images = {
@@ -43,6 +46,7 @@ after(async () => {
   }
   await sources?.stop();
   await engine?.release();
+  releaseNames?.();
 });
 
 /** The project's own stack docker, with the images of the tests, on this engine and free ports. */

@@ -5,6 +5,7 @@ import { after, before, test, type TestContext } from "node:test";
 import { cloneProject, type Clone } from "../support/clone";
 import { freePort, until } from "./support/commands";
 import { couchdbImage } from "./support/couchdbImage";
+import { holdDockerNames } from "./support/dockerNames";
 import { acquireEngine, noEngine, type Engine } from "./support/engine";
 import { kazooImage } from "./support/kazooImage";
 import { serveKazooSources, type KazooSources } from "./support/kazooSources";
@@ -15,6 +16,7 @@ import { writeStackFile } from "./support/stackFile";
 /** The Docker targets of the Makefile, `kazoo docker …`, with a real engine and registry; each test goes on from the one before. */
 
 let skip: string | false = false;
+let releaseNames: (() => void) | undefined;
 let engine: Engine;
 let registry: Registry;
 let sources: KazooSources;
@@ -24,6 +26,7 @@ let port: number;
 before(async () => {
   skip = (await noEngine()) || noRegistry();
   if (skip !== false) return;
+  releaseNames = await holdDockerNames();
   engine = await acquireEngine();
   registry = await startRegistry();
   sources = await serveKazooSources();
@@ -65,12 +68,14 @@ before(async () => {
 
 after(async () => {
   if (clone !== undefined) {
+    await clone.run(["docker", "rm"]);
     await clone.run(["destroy", "--stack", "docker"]);
     await clone.dispose();
   }
   await sources?.stop();
   await registry?.remove();
   await engine?.release();
+  releaseNames?.();
 });
 
 const step = (name: string, work: (t: TestContext) => Promise<void>) =>
