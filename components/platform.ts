@@ -4,6 +4,7 @@ import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
 import type { RunEnvironment } from "../config/environment";
 import {
+  builtReference,
   hostsOf,
   type DockerCluster,
   type Hosts,
@@ -111,10 +112,12 @@ export function deployPlatform(platform: Platform): PlatformOutputs {
 
 function imageOf({ image }: Platform): Image {
   if (image.kind === "prebuilt") return { reference: image.reference };
+  const { address, login } = image.registry ?? {};
+  const withLogin = login === undefined || address === undefined ? {} : { login: { address, ...login } };
+  if (image.digest !== undefined) return { reference: builtReference(image, image.digest), ...withLogin };
   const provider = dockerProvider("image-builder", image.host, image);
   const { reference } = new KazooImage("kazoo-image", { build: image }, { provider });
-  const { address, login } = image.registry ?? {};
-  return login === undefined || address === undefined ? { reference } : { reference, login: { address, ...login } };
+  return { reference, ...withLogin };
 }
 
 /**
@@ -123,11 +126,13 @@ function imageOf({ image }: Platform): Image {
  */
 function dockerProvider(name: string, host: string, image: Platform["image"]): docker.Provider {
   const registry = image.kind === "build" ? image.registry : undefined;
-  if (registry === undefined) return new docker.Provider(name, { host });
+  // Empty, or $DOCKER_CONTEXT would lead to another engine than the config names.
+  const engine = { host, context: "" };
+  if (registry === undefined) return new docker.Provider(name, engine);
   const { address, plainHttp, login } = registry;
   const url = `${plainHttp ? "http" : "https"}://${address}`;
   return new docker.Provider(name, {
-    host,
+    ...engine,
     registryAuth: [
       login === undefined
         ? { address: url, authDisabled: true }
