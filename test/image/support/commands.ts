@@ -51,10 +51,14 @@ export async function run(command: string, args: readonly string[], options: Run
   throw new Error(`${command} ${args.join(" ")} ended with exit code ${code}:\n${output}`);
 }
 
-/** The absolute path of a command; also looks where Debian keeps what only root is meant to run. */
+/** This process's PATH, and where Debian keeps what only root is meant to run. */
+export const searchPath = (): string =>
+  [process.env["PATH"] ?? "", "/usr/local/sbin", "/usr/sbin", "/sbin"].join(delimiter);
+
+/** The absolute path of a command. */
 export function findCommand(name: string): string | undefined {
-  const folders = [...(process.env["PATH"] ?? "").split(delimiter), "/usr/local/sbin", "/usr/sbin", "/sbin"];
-  return folders
+  return searchPath()
+    .split(delimiter)
     .map((folder) => join(folder, name))
     .find((path) => {
       try {

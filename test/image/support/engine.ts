@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { mkdirSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync, closeSync } from "node:fs";
 import { join } from "node:path";
-import { attempt, cacheFolder, findCommand, run, until, type Outcome, type RunOptions } from "./commands";
+import { attempt, cacheFolder, findCommand, searchPath, run, until, type Outcome, type RunOptions } from "./commands";
 import { isAlive, withLock } from "./lock";
 
 /** A Docker Engine that answers. */
@@ -104,7 +104,8 @@ async function start(): Promise<void> {
       ["--bridge", bridge],
       ["--iptables=false", "--ip6tables=false", "--ip-masq=false", "--ip-forward=false"],
     ].flat(),
-    { detached: true, stdio: ["ignore", log, log] },
+    // It looks for docker-proxy, runc and iptables, whatever the PATH of who happens to start it first.
+    { detached: true, stdio: ["ignore", log, log], env: { ...process.env, PATH: searchPath() } },
   );
   closeSync(log);
   daemon.unref();
