@@ -22,7 +22,7 @@ export interface Cluster {
   /** Runs kubectl and returns what it prints. */
   readonly kubectl: (args: readonly string[], input?: string) => Promise<string>;
   /** The same, whatever its exit code. */
-  readonly tryKubectl: (args: readonly string[]) => ReturnType<typeof attempt>;
+  readonly tryKubectl: (args: readonly string[], input?: string) => ReturnType<typeof attempt>;
   /** Runs a command in the first container of a pod and returns what it prints. */
   readonly exec: (namespace: string, pod: string, command: readonly string[]) => Promise<string>;
   /** Ends everything. */
@@ -83,7 +83,8 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     kubeconfig,
     clusterDomain,
     kubectl,
-    tryKubectl: (args) => attempt(toolchain.binary("kubectl"), arguments_(args)),
+    tryKubectl: (args, input) =>
+      attempt(toolchain.binary("kubectl"), arguments_(args), input === undefined ? {} : { input }),
     exec: (namespace, pod, command) => kubectl(["exec", "--namespace", namespace, pod, "--", ...command]),
     stop: async () => {
       await machine.stop();
