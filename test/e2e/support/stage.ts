@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync } from "node:fs";
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Report } from "../../../cli/terminal";
 import { ensureToolchain, pulumiParts } from "../../../toolchain";
@@ -7,7 +7,7 @@ import { findCommand, run } from "../../image/support/commands";
 import { couchdbImage } from "../../image/support/couchdbImage";
 import { acquireEngine, noEngine, type Engine } from "../../image/support/engine";
 import { ensureImage } from "../../image/support/images";
-import { closedNetworkArgs, kazooImage } from "../../image/support/kazooImage";
+import { kazooImage } from "../../image/support/kazooImage";
 import { serveKazooSources } from "../../image/support/kazooSources";
 import { baseImage } from "../../image/support/baseImage";
 import { rabbitmqImage } from "../../image/support/rabbitmqImage";
@@ -74,7 +74,8 @@ export async function setStage(report: Report): Promise<Stage> {
     report("interrupted: ending the node");
     void stop().finally(() => process.exit(130));
   };
-  process.on("SIGINT", interrupt).on("SIGTERM", interrupt);
+  // In the place of the test runner's, which exits while things are still being taken down.
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.removeAllListeners(signal).on(signal, interrupt);
 
   try {
     const toolchain = await ensureToolchain([...pulumiParts, ...clusterParts], report);
@@ -85,8 +86,7 @@ export async function setStage(report: Report): Promise<Stage> {
     const registry = await startRegistry();
     undo.push(() => registry.remove());
     report("images");
-    // The stack's own build has no network to fetch from on a private engine: it finds in the engine's cache what is built here.
-    await kazooImage(engine, sources);
+    const built = await kazooImage(engine, sources);
     const push = pushTo(engine, registry.address);
     const images = {
       rabbitmq: await push(await rabbitmqImage(engine)),
@@ -94,17 +94,16 @@ export async function setStage(report: Report): Promise<Stage> {
       curl: await push(await couchdbImage(engine)),
     };
     const pauseImage = await push(await pauseImageOf(engine));
-    const buildArgs = {
-      ...(await closedNetworkArgs(engine, sources)),
-      KAZOO_VERSION: "4.3",
-      MONSTER_UI_VERSION: "4.3",
-    };
 
     const registryPort = Number(registry.address.split(":")[1]);
     const cluster = await startCluster({ runFolder, toolchain, registryPort, pauseImage, volumes: 8, report });
     undo.push(() => cluster.stop());
 
     const clone: Clone = await cloneProject();
+    // The stack's builds have no network on a private engine, so that theirs begins where the one above, which has, ended.
+    mkdirSync(join(clone.directory, "e2e"));
+    const dockerfile = `FROM ${built}\nARG KAZOO_VERSION\nLABEL kazoo.version.kazoo=$KAZOO_VERSION\n`;
+    writeFileSync(join(clone.directory, "e2e", "Dockerfile"), dockerfile);
     const environment = {
       PULUMI_BACKEND_URL: `file://${runFolder.path}/backend`,
       PULUMI_CONFIG_PASSPHRASE: "e2e",
@@ -119,7 +118,8 @@ export async function setStage(report: Report): Promise<Stage> {
             repository: "kazoo",
             plainHttp: true,
             ...(engine.host === undefined ? {} : { docker: engine.host }),
-            args: buildArgs,
+            context: "e2e",
+            args: { KAZOO_VERSION: "4.3" },
           },
         },
         images,
