@@ -9,7 +9,7 @@ kazoo := node cli/kazoo.js
 packages := node_modules/.package-lock.json
 
 .DEFAULT_GOAL := help
-.PHONY: help up preview preview-report drift destroy status env toolchain sandbox-up sandbox-down sandbox-status build rebuild tag push rmi run launch launch-net create-network launch-deps kill-deps logs logsf shell start stop kill rm test test-unit bench lint format
+.PHONY: help up preview preview-report drift destroy status env toolchain sandbox-up sandbox-down sandbox-status build rebuild tag push rmi run launch launch-net create-network launch-deps kill-deps logs logsf shell start stop kill rm test test-unit e2e bench lint format
 
 help: ## list the targets
 	@sed -n 's/^\([a-z][a-z0-9-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "  %-16s %s\n", $$1, $$2 }'
@@ -112,6 +112,9 @@ test: $(packages) ## lint, types and all tests
 
 test-unit: $(packages) ## unit tests and golden manifests alone: seconds
 	@npm run test:unit
+
+e2e: $(packages) ## a ring of two datacenters with real pods, on a node of its own (root, Linux): minutes
+	@npm run --silent test:e2e
 
 bench: $(packages) ## the program beside plain kubectl, as ratios: minutes
 	@npm run --silent bench

@@ -1,0 +1,291 @@
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { until } from "../image/support/commands";
+import { noStage, setStage, type Stage } from "./support/stage";
+
+/**
+ * A ring of two datacenters with real pods on a real node. NetworkPolicies are there but not enforced: the node's network has nothing that
+ * does. Each test goes on from the one before.
+ */
+
+const domain = "e2e.internal";
+const zones = ["e2e-one", "e2e-two"] as const;
+const [one, two] = zones;
+const small = { requests: { cpu: "20m", memory: "64Mi" }, limits: { memory: "1Gi" } };
+const stackKeys = (logLevel: string) => ({
+  environment: { KAZOO_LOG_LEVEL: logLevel },
+  rings: { main: { masterAccount: { name: "e2e", realm: "sip.e2e.internal", user: "admin" } } },
+  workloads: {
+    kazoo: { resources: small },
+    rabbitmq: { resources: small, storage: "1Gi" },
+    database: { resources: small, storage: "1Gi" },
+  },
+  regions: {
+    e2e: {
+      cluster: "node",
+      datacenters: { one: { ring: "main", workloads: { kazoo: { replicas: 2 } } }, two: { ring: "main" } },
+    },
+  },
+});
+
+interface Pod {
+  readonly metadata: { readonly name: string; readonly uid: string; readonly deletionTimestamp?: string };
+  readonly status: { readonly phase: string; readonly conditions?: { type: string; status: string }[] };
+}
+
+/** How a Kazoo node sees itself, as the stand-in's API tells. */
+interface KazooNode {
+  readonly node: string;
+  readonly zone: string;
+  readonly primary: string;
+  readonly brokers: { zone: string; broker: string; connected: boolean }[];
+  readonly database: { connected: boolean };
+}
+
+describe("a ring of two datacenters on a real node", { timeout: 900_000 }, async () => {
+  const skip = await noStage();
+  let stage: Stage;
+  before(async () => {
+    if (skip === false) stage = await setStage((line) => process.stderr.write(`${line}\n`));
+  });
+  after(() => stage?.stop());
+  const step = (name: string, work: () => Promise<void>): void => {
+    void test(name, { skip }, work);
+  };
+
+  const json = async <T>(...args: string[]) => JSON.parse(await stage.kubectl([...args, "-o", "json"])) as T;
+  const pods = async (namespace: string, selector: string) =>
+    (await json<{ items: Pod[] }>("get", "pods", "-n", namespace, "-l", selector)).items;
+  const isReady = ({ metadata, status }: Pod) =>
+    metadata.deletionTimestamp === undefined &&
+    status.conditions?.some(({ type, status: found }) => type === "Ready" && found === "True") === true;
+  const kazooPods = (namespace: string) => pods(namespace, "app.kubernetes.io/name=kazoo");
+  const kazooReady = () =>
+    until("both Kazoo pods to be ready", async () => (await kazooPods(one)).filter(isReady).length === 2, 120_000);
+  const kazooNode = async (namespace: string, pod: string) =>
+    JSON.parse(await stage.exec(namespace, pod, ["curl", "-sS", "http://127.0.0.1:8000/node"])) as KazooNode;
+  const nodeName = (namespace: string, index: number) =>
+    `kazoo_apps@kazoo-${index}.kazoo-nodes.${namespace}.svc.${domain}`;
+  const broker = (namespace: string, role: string) => `rabbitmq-${role}.${namespace}.svc.${domain}:5672`;
+  const up = async () => {
+    const { code, stdout, stderr } = await stage.kazoo(["up", "--yes"]);
+    assert.equal(code, 0, stdout + stderr);
+    return stdout;
+  };
+  /** Evaluates Erlang on a node of its own in a Kazoo pod, with the pod's cookie or another. */
+  const erlang = async (expression: string, cookie?: string) =>
+    await stage.exec(one, "kazoo-0", [
+      "bash",
+      "-c",
+      `. /usr/local/lib/kazoo/lib/node.sh; release_environment
+      boot=$(ls "$kazoo_root"/bin/start_clean.boot "$kazoo_root"/releases/*/start_clean.boot 2>/dev/null | head -n 1)
+      exec "$BINDIR/erlexec" -boot "\${boot%.boot}" -boot_var ERTS_LIB_DIR "$kazoo_root/lib" -noinput -hidden \
+        -name "test-$$@$(hostname -f)" ${cookie === undefined ? "" : `-setcookie ${cookie}`} -eval "$1"`,
+      "bash",
+      `io:format("~p", [${expression}]), halt().`,
+    ]);
+
+  step(
+    "up builds, pushes and deploys; all pods are ready under the level restricted, both Jobs have run once",
+    async () => {
+      stage.writeStack(stackKeys("info"));
+      await up();
+      for (const namespace of zones) {
+        const labels = (await json<{ metadata: { labels: Record<string, string> } }>("get", "namespace", namespace))
+          .metadata;
+        assert.equal(labels.labels["pod-security.kubernetes.io/enforce"], "restricted");
+        const all = await pods(namespace, "");
+        const running = all.filter(({ status }) => status.phase !== "Succeeded");
+        assert.deepEqual(running.map(({ metadata }) => metadata.name).sort(), [
+          "bigcouch-0",
+          ...(namespace === one ? ["kazoo-0", "kazoo-1"] : ["kazoo-0"]),
+          "rabbitmq-alpha-0",
+          "rabbitmq-beta-0",
+        ]);
+        assert.ok(running.every(isReady), JSON.stringify(running.filter((pod) => !isReady(pod))));
+        assert.equal((await pods(namespace, "app.kubernetes.io/name=bigcouch-join")).length, 1);
+      }
+      const jobs = await json<{ items: { status: { succeeded?: number; failed?: number } }[] }>("get", "jobs", "-A");
+      assert.deepEqual(
+        jobs.items.map(({ status }) => [status.succeeded, status.failed ?? 0]),
+        [
+          [1, 0],
+          [1, 0],
+          [1, 0],
+        ],
+      );
+      const said = await stage.kubectl(["logs", "-n", one, "-l", "app.kubernetes.io/name=kazoo-bootstrap"]);
+      assert.match(said, /master account e2e: made/);
+    },
+  );
+
+  step(
+    "each Kazoo is kazoo_apps@FQDN, in its zone, connected to both its brokers and the other zone's, alpha in use",
+    async () => {
+      for (const [namespace, index] of [
+        [one, 0],
+        [one, 1],
+        [two, 0],
+      ] as const) {
+        const node = await until("the node's connections", async () => {
+          const found = await kazooNode(namespace, `kazoo-${index}`);
+          return found.brokers.every(({ connected }) => connected) && found;
+        });
+        assert.equal(node.node, nodeName(namespace, index));
+        assert.equal(node.zone, namespace);
+        assert.equal(node.primary, broker(namespace, "alpha"));
+        assert.equal(node.database.connected, true);
+        const other = namespace === one ? two : one;
+        assert.deepEqual(
+          node.brokers.map((known) => [known.zone, known.broker]),
+          [namespace, other].flatMap((zone) => ["alpha", "beta"].map((role) => [zone, broker(zone, role)])),
+        );
+      }
+    },
+  );
+
+  step("the rendered config.ini names the zone and its brokers, alpha first", async () => {
+    const text = await stage.exec(one, "kazoo-0", ["cat", "/opt/kazoo/etc/config.ini"]);
+    const blocks = text.split(/\n(?=\[)/).filter((block) => block.startsWith("[zone]"));
+    const hosts = (block: string) =>
+      [...block.matchAll(/amqp_uri = "amqp:\/\/kazoo:[^@]+@([^"]+)"/g)].map(([, host]) => host);
+    assert.match(blocks[0] ?? "", /name = "e2e-one"/);
+    assert.deepEqual(hosts(blocks[0] ?? ""), [broker(one, "alpha"), broker(one, "beta")]);
+    assert.match(blocks[1] ?? "", /name = "e2e-two"/);
+    assert.deepEqual(hosts(blocks[1] ?? ""), [broker(two, "alpha"), broker(two, "beta")]);
+  });
+
+  step("two nodes reach each other with the Secret's cookie, and none is reached with another", async () => {
+    const ping = `rpc:call('${nodeName(one, 0)}', net_adm, ping, ['${nodeName(one, 1)}'])`;
+    assert.equal(await erlang(ping), "pong");
+    assert.equal(await erlang(`net_adm:ping('${nodeName(one, 1)}')`), "pong");
+    assert.equal(await erlang(`net_adm:ping('${nodeName(one, 1)}')`, "another_cookie"), "pang");
+    const secret = await stage.kubectl(["get", "secret", "-n", one, "erlang-cookie", "-o", "jsonpath={.data.cookie}"]);
+    const cookie = Buffer.from(secret, "base64").toString();
+    assert.equal((await stage.exec(one, "kazoo-1", ["cat", "/opt/kazoo/etc/.erlang.cookie"])).trim(), cookie);
+  });
+
+  step("sup runs a function on the node", async () => {
+    const said = await stage.exec(one, "kazoo-0", ["sup", "kazoo_maintenance", "nodes"]);
+    assert.ok(said.includes(`Node          : ${nodeName(one, 0)}`), said);
+    assert.match(said, /Zone {10}: e2e-one/);
+  });
+
+  step("Kazoo's user has connections on both brokers, and guest is refused", async () => {
+    for (const role of ["alpha", "beta"]) {
+      const ctl = ["rabbitmqctl", "-q", "list_connections", "user", "state"];
+      const connections = (await stage.exec(one, `rabbitmq-${role}-0`, ctl)).trim().split("\n").slice(1);
+      // From both nodes of the own zone and the one of the other.
+      assert.ok(connections.filter((line) => line === "kazoo\trunning").length >= 3, connections.join("\n"));
+      await stage.exec(one, "kazoo-0", [
+        "sup",
+        "kz_amqp_connection",
+        "open",
+        `amqp://guest:guest@${broker(one, role)}`,
+      ]);
+      await until("the refusal in the broker's log", async () =>
+        /'guest' (can only connect via localhost|- invalid credentials)/.test(
+          await stage.kubectl(["logs", "-n", one, `rabbitmq-${role}-0`]),
+        ),
+      );
+    }
+  });
+
+  step("port 8000 answers through the Service, from each ready pod", async () => {
+    const seen = new Set<string>();
+    await until("answers of both nodes", async () => {
+      const url = `http://kazoo.${one}.svc.${domain}:8000/node`;
+      seen.add((JSON.parse(await stage.exec(two, "kazoo-0", ["curl", "-sS", url])) as KazooNode).node);
+      return seen.size === 2;
+    });
+    assert.deepEqual([...seen].sort(), [nodeName(one, 0), nodeName(one, 1)]);
+  });
+
+  step("users, file modes and read-only roots are as declared", async () => {
+    const inside = async (pod: string, script: string) => (await stage.exec(one, pod, ["sh", "-c", script])).trim();
+    const identity = "echo $(id -u):$(id -g)";
+    assert.equal(await inside("kazoo-0", identity), "1000:1000");
+    assert.equal(await inside("rabbitmq-alpha-0", identity), "999:999");
+    assert.equal(await inside("bigcouch-0", identity), "5984:5984");
+    assert.equal(
+      await inside("kazoo-0", "cd /opt/kazoo/etc && stat -c '%a %u %n' config.ini vm.args sys.config .erlang.cookie"),
+      "600 1000 config.ini\n644 1000 vm.args\n644 1000 sys.config\n400 1000 .erlang.cookie",
+    );
+    assert.equal(await inside("kazoo-0", "stat -Lc '%a %u %g' /etc/secrets/erlang/cookie"), "440 0 1000");
+    assert.equal(
+      await inside("kazoo-0", "touch /opt/kazoo/file 2>&1 || true"),
+      "touch: cannot touch '/opt/kazoo/file': Read-only file system",
+    );
+    assert.match(await inside("rabbitmq-alpha-0", "touch /file 2>&1 || true"), /Read-only file system/);
+    assert.equal(await inside("kazoo-0", "ls /var/run/secrets/kubernetes.io 2>/dev/null | wc -l"), "0");
+    // Not even root inside, none of its capabilities, and no way to get them.
+    assert.equal(
+      await inside("kazoo-0", "grep -E '^(CapEff|NoNewPrivs|Seccomp):' /proc/1/status | tr -s '\\t' ' '"),
+      "CapEff: 0000000000000000\nNoNewPrivs: 1\nSeccomp: 2",
+    );
+  });
+
+  step("a killed alpha is followed by beta, and comes back", async () => {
+    await stage.kubectl(["delete", "pod", "-n", one, "rabbitmq-alpha-0", "--grace-period=1", "--wait=false"]);
+    const primaryIs = (role: string) =>
+      until(
+        `${role} to be in use`,
+        async () => (await kazooNode(one, "kazoo-0")).primary === broker(one, role),
+        120_000,
+      );
+    await primaryIs("beta");
+    await primaryIs("alpha");
+  });
+
+  step("a PodDisruptionBudget holds a second eviction back", async () => {
+    const evict = (pod: string) => {
+      const eviction = { apiVersion: "policy/v1", kind: "Eviction", metadata: { name: pod, namespace: one } };
+      const path = `/api/v1/namespaces/${one}/pods/${pod}/eviction`;
+      return stage.tryKubectl(["create", "--raw", path, "-f", "-"], JSON.stringify(eviction));
+    };
+    await kazooReady();
+    assert.equal((await evict("kazoo-1")).code, 0);
+    const second = await evict("kazoo-0");
+    assert.notEqual(second.code, 0);
+    assert.match(second.stderr, /Cannot evict pod as it would violate the pod's disruption budget/);
+    await until("the evicted pod to go", async () => (await kazooPods(one)).filter(isReady).length < 2);
+    await kazooReady();
+  });
+
+  step("a changed variable rolls one pod after the other, each stopped in order", async () => {
+    const before = (await kazooPods(one)).map(({ metadata }) => metadata.uid);
+    const log = stage.kubectl(["logs", "-n", one, "-f", "kazoo-1"]);
+    stage.writeStack(stackKeys("debug"));
+    let done = false;
+    const rolled = up().finally(() => (done = true));
+    let fewest = 2;
+    await until(
+      "the roll",
+      async () => {
+        fewest = Math.min(fewest, (await kazooPods(one)).filter(isReady).length);
+        return done;
+      },
+      300_000,
+    );
+    await rolled;
+    assert.equal(fewest, 1);
+    const now = await kazooPods(one);
+    assert.ok(now.length === 2 && now.every((pod) => isReady(pod) && !before.includes(pod.metadata.uid)));
+    assert.match(await stage.exec(one, "kazoo-0", ["cat", "/opt/kazoo/etc/config.ini"]), /console = "debug"/);
+    const said = await log;
+    assert.match(said, /Stopping kazoo_apps@\S+ in order[\s\S]*kazoo_apps has stopped in order[\s\S]*\(exit code 0\)/);
+  });
+
+  step("destroy leaves nothing", async () => {
+    const { code, stdout, stderr } = await stage.kazoo(["destroy", "--yes"]);
+    assert.equal(code, 0, stdout + stderr);
+    const namespaces = await json<{ items: { metadata: { name: string } }[] }>("get", "namespaces");
+    assert.deepEqual(namespaces.items.map(({ metadata }) => metadata.name).sort(), [
+      "default",
+      "kube-node-lease",
+      "kube-public",
+      "kube-system",
+    ]);
+    assert.deepEqual((await json<{ items: object[] }>("get", "pods,pvc,jobs,secrets", "-A")).items, []);
+  });
+});

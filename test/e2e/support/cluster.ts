@@ -1,0 +1,138 @@
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import type { Report } from "../../../cli/terminal";
+import { contextName, kubeconfigPath, sandboxDown, sandboxParts, sandboxStatus, sandboxUp } from "../../../sandbox";
+import { clusterFiles } from "../../../sandbox/files";
+import { readCredential } from "../../../sandbox/pki";
+import type { Toolchain } from "../../../toolchain";
+import { attempt, run, until } from "../../image/support/commands";
+import { forward } from "./forward";
+import { type Machine, startMachine } from "./machine";
+import { nodeName, startNode } from "./node";
+import type { RunFolder } from "./runFolder";
+
+/** Parts of the toolchain that a cluster with a real node consists of. */
+export const clusterParts = [...sandboxParts, "kubelet", "kube-proxy", "kubectl", "coredns"] as const;
+
+/** A cluster of the sandbox's control plane and one real node. */
+export interface Cluster {
+  readonly context: string;
+  readonly kubeconfig: string;
+  readonly clusterDomain: string;
+  /** Runs kubectl and returns what it prints. */
+  readonly kubectl: (args: readonly string[], input?: string) => Promise<string>;
+  /** The same, whatever its exit code. */
+  readonly tryKubectl: (args: readonly string[], input?: string) => ReturnType<typeof attempt>;
+  /** Runs a command in the first container of a pod and returns what it prints. */
+  readonly exec: (namespace: string, pod: string, command: readonly string[]) => Promise<string>;
+  /** Ends everything. */
+  readonly stop: () => Promise<void>;
+}
+
+/** What a cluster is made with. */
+export interface ClusterOptions {
+  readonly runFolder: RunFolder;
+  readonly toolchain: Toolchain;
+  /** Port of the registry on loopback that images are pulled from. */
+  readonly registryPort: number;
+  readonly pauseImage: string;
+  /** How many volumes there are to be claimed. */
+  readonly volumes: number;
+  readonly report: Report;
+}
+
+const clusterName = "e2e";
+const clusterDomain = "e2e.internal";
+
+export async function startCluster(options: ClusterOptions): Promise<Cluster> {
+  const { runFolder, toolchain, registryPort, report } = options;
+  const folder = runFolder.path;
+  // An interface's name has room for 15 characters: of the folder's only what differs.
+  const machine = await startMachine({ folder, link: `kz${runFolder.name.slice(-6)}` });
+  const stopForwarding = await forward(machine.hostAddress, registryPort);
+  await sandboxUp({
+    directory: folder,
+    clusters: [clusterName],
+    toolchain,
+    report,
+    address: machine.hostAddress,
+    simulatedNodes: 0,
+  });
+  const [status] = await sandboxStatus({ directory: folder });
+  if (status === undefined) throw new Error("the control plane does not run");
+  await startNode({
+    machine,
+    folder,
+    controlGroup: runFolder.name,
+    toolchain,
+    server: status.server,
+    authority: readCredential(clusterFiles(folder, clusterName), "ca"),
+    clusterDomain,
+    podNetwork: status.podNetwork,
+    registry: { name: `127.0.0.1:${registryPort}`, url: `http://${machine.hostAddress}:${registryPort}` },
+    pauseImage: options.pauseImage,
+  });
+
+  const kubeconfig = kubeconfigPath(folder);
+  const context = contextName(clusterName);
+  const arguments_ = (args: readonly string[]) => [`--kubeconfig=${kubeconfig}`, `--context=${context}`, ...args];
+  const kubectl: Cluster["kubectl"] = (args, input) =>
+    run(toolchain.binary("kubectl"), arguments_(args), input === undefined ? {} : { input });
+  const cluster: Cluster = {
+    context,
+    kubeconfig,
+    clusterDomain,
+    kubectl,
+    tryKubectl: (args, input) =>
+      attempt(toolchain.binary("kubectl"), arguments_(args), input === undefined ? {} : { input }),
+    exec: (namespace, pod, command) => kubectl(["exec", "--namespace", namespace, pod, "--", ...command]),
+    stop: async () => {
+      await machine.stop();
+      await sandboxDown({ directory: folder, purge: true, report });
+      await stopForwarding();
+    },
+  };
+  await untilNodeReady(machine, kubectl);
+  await kubectl(["create", "-f", "-"], JSON.stringify({ apiVersion: "v1", kind: "List", items: volumes(options) }));
+  return cluster;
+}
+
+async function untilNodeReady(machine: Machine, kubectl: Cluster["kubectl"]): Promise<void> {
+  const condition = 'jsonpath={.status.conditions[?(@.type=="Ready")].status}';
+  await until("the node to be ready", async () => {
+    if (machine.failure() !== undefined) return true;
+    return (await kubectl(["get", "node", nodeName, "-o", condition])) === "True";
+  });
+  const failure = machine.failure();
+  if (failure !== undefined) throw new Error(failure);
+}
+
+/** The default StorageClass, and volumes for it: a folder each on the node, given to the claims of pods that are scheduled. */
+function volumes({ runFolder, volumes: count }: ClusterOptions): object[] {
+  const storageClass = {
+    apiVersion: "storage.k8s.io/v1",
+    kind: "StorageClass",
+    metadata: { name: "local", annotations: { "storageclass.kubernetes.io/is-default-class": "true" } },
+    provisioner: "kubernetes.io/no-provisioner",
+    volumeBindingMode: "WaitForFirstConsumer",
+  };
+  const onNode = { matchExpressions: [{ key: "kubernetes.io/hostname", operator: "In", values: [nodeName] }] };
+  const volume = (name: string): object => {
+    const path = join(runFolder.path, "volumes", name);
+    mkdirSync(path, { recursive: true });
+    return {
+      apiVersion: "v1",
+      kind: "PersistentVolume",
+      metadata: { name },
+      spec: {
+        capacity: { storage: "4Gi" },
+        accessModes: ["ReadWriteOnce"],
+        storageClassName: "local",
+        persistentVolumeReclaimPolicy: "Retain",
+        local: { path },
+        nodeAffinity: { required: { nodeSelectorTerms: [onNode] } },
+      },
+    };
+  };
+  return [storageClass, ...Array.from({ length: count }, (_, index) => volume(`local-${index}`))];
+}

@@ -1,0 +1,190 @@
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { stringify } from "yaml";
+import { type Credential, type CertificateRequest, issueCertificate } from "../../../sandbox/certificates";
+import { renderKubeconfig } from "../../../sandbox/kubeconfig";
+import type { Toolchain } from "../../../toolchain";
+import { findCommand } from "../../image/support/commands";
+import type { Machine } from "./machine";
+import { controlGroupRoots } from "./runFolder";
+
+/** What a node is made with. */
+export interface NodeOptions {
+  readonly machine: Machine;
+  /** Folder of the run. */
+  readonly folder: string;
+  /** Name of the control group that all pods are in; the whole node of the run. */
+  readonly controlGroup: string;
+  readonly toolchain: Toolchain;
+  /** Address of the API server, and the authority that issues the node's certificates. */
+  readonly server: string;
+  readonly authority: Credential;
+  readonly clusterDomain: string;
+  readonly podNetwork: string;
+  /** Host and port that images are named by, and where this registry is reached from the machine. */
+  readonly registry: { readonly name: string; readonly url: string };
+  /** Image of the process that holds a pod's network. */
+  readonly pauseImage: string;
+}
+
+export const nodeName = "e2e";
+
+/**
+ * Starts what makes a machine a node: containerd, kubelet, kube-proxy, and CoreDNS. All keep to their usual folders, which are below
+ * `/run` and `/var` and so the machine's own.
+ */
+export async function startNode(options: NodeOptions): Promise<void> {
+  const { machine, folder, toolchain, server, authority } = options;
+  const file = (name: string, content: string | object): string => {
+    const path = join(folder, "node", name);
+    mkdirSync(join(path, ".."), { recursive: true });
+    writeFileSync(path, typeof content === "string" ? content : JSON.stringify(content, undefined, 2), { mode: 0o600 });
+    return path;
+  };
+  const access = async (name: string, request: Omit<CertificateRequest, "usages">): Promise<string> => {
+    const client = await issueCertificate(authority, { ...request, usages: ["client"] });
+    return file(
+      `${name}.kubeconfig`,
+      renderKubeconfig([{ name: "e2e", server, authority: authority.certificate, ...client }]),
+    );
+  };
+  for (const root of controlGroupRoots()) mkdirSync(join(root, options.controlGroup), { recursive: true });
+
+  file("cni/10-pods.conflist", podNetwork(options.podNetwork));
+  file(`registries/${options.registry.name}/hosts.toml`, registryHosts(options.registry.url));
+  const containerd = file("containerd.toml", containerdConfig(folder, options.pauseImage));
+  machine.start("containerd", [findCommand("containerd")!, "--config", containerd]);
+
+  const serving = await issueCertificate(authority, {
+    commonName: `system:node:${nodeName}`,
+    organizations: ["system:nodes"],
+    hosts: [nodeName, machine.address],
+    usages: ["server"],
+  });
+  const kubelet = file(
+    "kubelet.yaml",
+    stringify({
+      ...kubeletConfig(options),
+      authentication: {
+        anonymous: { enabled: false },
+        webhook: { enabled: true },
+        x509: { clientCAFile: file("ca.crt", authority.certificate) },
+      },
+      tlsCertFile: file("kubelet.crt", serving.certificate),
+      tlsPrivateKeyFile: file("kubelet.key", serving.key),
+      // Nobody but CoreDNS is asked for names.
+      resolvConf: file("resolv.conf", ""),
+    }),
+  );
+  const nodeUser = { commonName: `system:node:${nodeName}`, organizations: ["system:nodes"] };
+  machine.start("kubelet", [
+    toolchain.binary("kubelet"),
+    `--config=${kubelet}`,
+    `--kubeconfig=${await access("kubelet", nodeUser)}`,
+    `--hostname-override=${nodeName}`,
+    `--node-ip=${machine.address}`,
+    `--node-labels=topology.kubernetes.io/region=e2e,topology.kubernetes.io/zone=e2e-a`,
+  ]);
+
+  const proxy = file(
+    "kube-proxy.yaml",
+    stringify({
+      apiVersion: "kubeproxy.config.k8s.io/v1alpha1",
+      kind: "KubeProxyConfiguration",
+      mode: "iptables",
+      clientConnection: { kubeconfig: await access("kube-proxy", { commonName: "system:kube-proxy" }) },
+      hostnameOverride: nodeName,
+      clusterCIDR: options.podNetwork,
+      bindAddress: machine.address,
+      healthzBindAddress: "",
+      metricsBindAddress: "127.0.0.1:10249",
+      // 0: left as they are, for these belong to the kernel that the machine shares.
+      conntrack: { maxPerCore: 0, min: 0, tcpEstablishedTimeout: "0s", tcpCloseWaitTimeout: "0s" },
+    }),
+  );
+  machine.start("kube-proxy", [toolchain.binary("kube-proxy"), `--config=${proxy}`]);
+
+  // A program of the node, not a pod: it is part of what the test stands on.
+  const dns = await access("coredns", { commonName: "e2e-coredns", organizations: ["system:masters"] });
+  machine.start("coredns", [
+    toolchain.binary("coredns"),
+    `-conf=${file("Corefile", corefile(machine.address, options.clusterDomain, dns))}`,
+  ]);
+}
+
+/**
+ * Pods are reached by a route each, not over a bridge: traffic between two pods passes the firewall rules that Services are made of also
+ * where the kernel has no br_netfilter.
+ */
+const podNetwork = (subnet: string): object => ({
+  cniVersion: "0.4.0",
+  name: "pods",
+  plugins: [
+    {
+      type: "ptp",
+      ipMasq: true,
+      ipam: { type: "host-local", ranges: [[{ subnet }]], routes: [{ dst: "0.0.0.0/0" }] },
+    },
+    { type: "portmap", capabilities: { portMappings: true } },
+  ],
+});
+
+/** Images carry the name of a registry on loopback, which in the machine is another loopback. */
+const registryHosts = (url: string): string => `[host."${url}"]\n  capabilities = ["pull", "resolve"]\n`;
+
+const containerdConfig = (folder: string, pauseImage: string): string => `version = 2
+root = "${folder}/containerd"
+disabled_plugins = [
+  "io.containerd.internal.v1.opt",
+  "io.containerd.snapshotter.v1.aufs",
+  "io.containerd.snapshotter.v1.btrfs",
+  "io.containerd.snapshotter.v1.devmapper",
+  "io.containerd.snapshotter.v1.zfs",
+]
+[plugins."io.containerd.grpc.v1.cri"]
+  sandbox_image = "${pauseImage}"
+  # Root without the capability to lower it (CAP_SYS_RESOURCE) is root enough.
+  restrict_oom_score_adj = true
+  [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
+    runtime_type = "io.containerd.runc.v2"
+    [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
+      SystemdCgroup = false
+  [plugins."io.containerd.grpc.v1.cri".cni]
+    bin_dir = "/usr/lib/cni"
+    conf_dir = "${folder}/node/cni"
+  [plugins."io.containerd.grpc.v1.cri".registry]
+    config_path = "${folder}/node/registries"
+`;
+
+const kubeletConfig = ({ machine, controlGroup, clusterDomain }: NodeOptions): object => ({
+  apiVersion: "kubelet.config.k8s.io/v1beta1",
+  kind: "KubeletConfiguration",
+  address: machine.address,
+  authorization: { mode: "Webhook" },
+  readOnlyPort: 0,
+  containerRuntimeEndpoint: "unix:///run/containerd/containerd.sock",
+  cgroupDriver: "cgroupfs",
+  cgroupRoot: `/${controlGroup}`,
+  failCgroupV1: false,
+  failSwapOn: false,
+  clusterDNS: [machine.address],
+  clusterDomain,
+  volumePluginDir: "/var/lib/kubelet/volume-plugins",
+  serializeImagePulls: false,
+  registryPullQPS: 0,
+  // How full this machine's disk is, is not the node's business.
+  imageGCHighThresholdPercent: 100,
+  evictionHard: { "memory.available": "200Mi", "nodefs.available": "1%", "imagefs.available": "1%" },
+  nodeStatusUpdateFrequency: "5s",
+});
+
+const corefile = (address: string, domain: string, kubeconfig: string): string => `.:53 {
+  bind ${address}
+  errors
+  ready 127.0.0.1:8181
+  kubernetes ${domain} in-addr.arpa {
+    kubeconfig ${kubeconfig}
+    ttl 1
+  }
+}
+`;

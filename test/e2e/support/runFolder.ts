@@ -1,0 +1,94 @@
+import { mkdtempSync, readFileSync, readdirSync, rmSync, rmdirSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type ProcessId, endProcess, identify, isAlive } from "../../../cli/processes";
+
+/**
+ * Everything that a run has on this machine is below one folder, or bears its name: a process names the folder in its command line, control
+ * groups are called as it is. So what a killed run has left can be found, and told from all that is not its own.
+ */
+export interface RunFolder {
+  readonly path: string;
+  /** Name of the folder and of the run's control group. */
+  readonly name: string;
+}
+
+const prefix = "kazoo-e2e-";
+const ownerFile = "owner.json";
+const controlGroups = "/sys/fs/cgroup";
+
+export function makeRunFolder(): RunFolder {
+  const path = mkdtempSync(join(tmpdir(), prefix));
+  writeFileSync(join(path, ownerFile), JSON.stringify(identify(process.pid)));
+  return { path, name: path.slice(path.lastIndexOf("/") + 1) };
+}
+
+/** Removes what runs have left whose process is gone. */
+export async function removeLeftovers(): Promise<void> {
+  for (const name of readdirSync(tmpdir()).filter((entry) => entry.startsWith(prefix))) {
+    const path = join(tmpdir(), name);
+    const owner = readOwner(path);
+    // A folder without an owner is being made just now, or its run was killed while it was.
+    const isOld = Date.now() - statSync(path).mtimeMs > 60_000;
+    if (owner === undefined ? isOld : !isAlive(owner)) await removeRun({ path, name });
+  }
+}
+
+/** Ends the run's processes, then removes its control groups and its folder. May be called at any point, any number of times. */
+export async function removeRun({ path, name }: RunFolder): Promise<void> {
+  await Promise.all(processesNaming(path).map((id) => endProcess(id, 10_000)));
+  for (const hierarchy of [controlGroups, ...readdirSync(controlGroups).map((entry) => join(controlGroups, entry))]) {
+    await removeControlGroup(join(hierarchy, name));
+  }
+  rmSync(path, { recursive: true, force: true });
+}
+
+/** Folders of the hierarchies of control groups: one in version 2, one for each controller in version 1. */
+export function controlGroupRoots(): string[] {
+  const isSecond = readdirSync(controlGroups).includes("cgroup.controllers");
+  if (isSecond) return [controlGroups];
+  return readdirSync(controlGroups)
+    .map((entry) => join(controlGroups, entry))
+    .filter((path) => statSync(path).isDirectory());
+}
+
+function readOwner(path: string): ProcessId | undefined {
+  try {
+    return JSON.parse(readFileSync(join(path, ownerFile), "utf8")) as ProcessId;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Processes other than this one with the path in their command line. */
+function processesNaming(path: string): ProcessId[] {
+  return readdirSync("/proc")
+    .filter((entry) => /^\d+$/.test(entry) && Number(entry) !== process.pid)
+    .flatMap((entry) => {
+      try {
+        const commandLine = readFileSync(`/proc/${entry}/cmdline`, "utf8").split("\0").join(" ");
+        return commandLine.includes(path) ? (identify(Number(entry)) ?? []) : [];
+      } catch {
+        return []; // has ended meanwhile
+      }
+    });
+}
+
+/** Innermost first; processes in it have been killed, but may not be gone yet. */
+async function removeControlGroup(path: string): Promise<void> {
+  const deadline = Date.now() + 10_000;
+  for (;;) {
+    try {
+      for (const entry of readdirSync(path, { withFileTypes: true })) {
+        if (entry.isDirectory()) await removeControlGroup(join(path, entry.name));
+      }
+      rmdirSync(path);
+      return;
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === "ENOENT" || code === "ENOTDIR") return;
+      if (code !== "EBUSY" || Date.now() > deadline) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+}

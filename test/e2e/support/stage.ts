@@ -1,0 +1,161 @@
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { type Report } from "../../../cli/terminal";
+import { ensureToolchain, pulumiParts } from "../../../toolchain";
+import { type Clone, cloneProject, type Run } from "../../support/clone";
+import { findCommand, run } from "../../image/support/commands";
+import { couchdbImage } from "../../image/support/couchdbImage";
+import { acquireEngine, noEngine, type Engine } from "../../image/support/engine";
+import { ensureImage } from "../../image/support/images";
+import { kazooImage } from "../../image/support/kazooImage";
+import { serveKazooSources } from "../../image/support/kazooSources";
+import { baseImage } from "../../image/support/baseImage";
+import { rabbitmqImage } from "../../image/support/rabbitmqImage";
+import { noRegistry, startRegistry } from "../../image/support/registry";
+import { writeStackFile } from "../../image/support/stackFile";
+import { type Cluster, clusterParts, startCluster } from "./cluster";
+import { makeRunFolder, removeLeftovers, removeRun } from "./runFolder";
+
+/** Debian's packages and what of each is looked for. */
+const needed = {
+  containerd: "containerd",
+  runc: "runc",
+  iptables: "iptables",
+  iproute2: "ip",
+  "util-linux": "nsenter",
+  git: "git",
+} as const;
+
+/** Why there can be no real node here, in one line that says how to get one; false if there can. */
+export async function noStage(): Promise<string | false> {
+  const packages = "apt-get install containerd runc containernetworking-plugins iptables iproute2";
+  if (process.platform !== "linux" || process.getuid?.() !== 0)
+    return `no real node: it needs root on Linux, and ${packages}`;
+  const missing = Object.entries(needed).filter(([, command]) => findCommand(command) === undefined);
+  const plugins = !existsSync("/usr/lib/cni/ptp") ? ["containernetworking-plugins"] : [];
+  const names = [...missing.map(([name]) => name), ...plugins];
+  if (names.length > 0) return `no real node: on Debian, \`apt-get install ${names.join(" ")}\``;
+  return (await noEngine()) || noRegistry();
+}
+
+/** A cluster with a real node, the images, and the project with a stack that is written for them. */
+export interface Stage extends Cluster {
+  /** Writes the stack's file; `keys` are those beside what leads to this cluster and its images. */
+  readonly writeStack: (keys: Readonly<Record<string, unknown>>) => void;
+  /** Runs `kazoo ARGS… --stack e2e`. */
+  readonly kazoo: (args: readonly string[]) => Promise<Run>;
+}
+
+export const stackName = "e2e";
+
+/**
+ * Sets everything up. Interrupted (Ctrl-C, SIGTERM), or when a step fails, all is taken down first; what a killed run left is removed at the
+ * start.
+ */
+export async function setStage(report: Report): Promise<Stage> {
+  await removeLeftovers();
+  const runFolder = makeRunFolder();
+  // Everything that is made from here on, by this process and its children, lies in the run's folder.
+  const temporary = process.env.TMPDIR;
+  process.env.TMPDIR = join(runFolder.path, "tmp");
+  mkdirSync(process.env.TMPDIR);
+  const undo: (() => Promise<void>)[] = [];
+  let ending: Promise<void> | undefined;
+  const stop = (): Promise<void> =>
+    (ending ??= (async () => {
+      for (const step of undo.reverse())
+        await step().catch((error: unknown) => report(`while ending: ${String(error)}`));
+      await removeRun(runFolder);
+      if (temporary === undefined) delete process.env.TMPDIR;
+      else process.env.TMPDIR = temporary;
+      process.off("SIGINT", interrupt).off("SIGTERM", interrupt);
+    })());
+  const interrupt = (): void => {
+    report("interrupted: ending the node");
+    void stop().finally(() => process.exit(130));
+  };
+  // In the place of the test runner's, which exits while things are still being taken down.
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.removeAllListeners(signal).on(signal, interrupt);
+
+  try {
+    const toolchain = await ensureToolchain([...pulumiParts, ...clusterParts], report);
+    const engine = await acquireEngine();
+    undo.push(() => engine.release());
+    const sources = await serveKazooSources();
+    undo.push(() => sources.stop());
+    const registry = await startRegistry();
+    undo.push(() => registry.remove());
+    report("images");
+    const built = await kazooImage(engine, sources);
+    const push = pushTo(engine, registry.address);
+    const images = {
+      rabbitmq: await push(await rabbitmqImage(engine)),
+      database: await push(await couchdbImage(engine)),
+      curl: await push(await couchdbImage(engine)),
+    };
+    const pauseImage = await push(await pauseImageOf(engine));
+
+    const registryPort = Number(registry.address.split(":")[1]);
+    const cluster = await startCluster({ runFolder, toolchain, registryPort, pauseImage, volumes: 8, report });
+    undo.push(() => cluster.stop());
+
+    const clone: Clone = await cloneProject();
+    // The stack's builds have no network on a private engine, so that theirs begins where the one above, which has, ended.
+    mkdirSync(join(clone.directory, "e2e"));
+    const dockerfile = `FROM ${built}\nARG KAZOO_VERSION\nLABEL kazoo.version.kazoo=$KAZOO_VERSION\n`;
+    writeFileSync(join(clone.directory, "e2e", "Dockerfile"), dockerfile);
+    const environment = {
+      PULUMI_BACKEND_URL: `file://${runFolder.path}/backend`,
+      PULUMI_CONFIG_PASSPHRASE: "e2e",
+    };
+    mkdirSync(join(runFolder.path, "backend"));
+    const writeStack: Stage["writeStack"] = (keys) =>
+      writeStackFile(clone, stackName, {
+        protect: false,
+        image: {
+          build: {
+            registry: registry.address,
+            repository: "kazoo",
+            plainHttp: true,
+            ...(engine.host === undefined ? {} : { docker: engine.host }),
+            context: "e2e",
+            args: { KAZOO_VERSION: "4.3" },
+          },
+        },
+        images,
+        clusters: {
+          node: {
+            context: cluster.context,
+            kubeconfig: cluster.kubeconfig,
+            clusterDomain: cluster.clusterDomain,
+          },
+        },
+        ...keys,
+      });
+    await run(toolchain.binary("pulumi"), ["stack", "init", stackName, "--no-select", "--non-interactive"], {
+      cwd: clone.directory,
+      env: { ...process.env, ...toolchain.env, ...environment },
+    });
+    const kazoo: Stage["kazoo"] = ([command = "", ...rest]) =>
+      clone.run([command, "--stack", stackName, ...rest], environment);
+    return { ...cluster, writeStack, kazoo, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/** Pushes an image of the engine's to a registry and returns the name that it has there. */
+const pushTo = (engine: Engine, address: string) => async (image: string) => {
+  const name = `${address}/${image}`;
+  await engine.docker(["tag", image, name]);
+  await engine.docker(["push", name]);
+  await engine.docker(["rmi", name]);
+  return name;
+};
+
+/** What holds a pod's network: a process that does nothing. */
+async function pauseImageOf(engine: Engine): Promise<string> {
+  const dockerfile = `FROM ${await baseImage(engine)}\nCMD ["sleep", "infinity"]\n`;
+  return await ensureImage(engine, { tag: "kazoo-test/pause:1", dockerfile });
+}
