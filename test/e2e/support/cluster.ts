@@ -9,7 +9,7 @@ import { attempt, run, until } from "../../image/support/commands";
 import { forward } from "./forward";
 import { type Machine, startMachine } from "./machine";
 import { nodeName, startNode } from "./node";
-import type { RunFolder } from "./runFolder";
+import { type RunFolder, linkName } from "./runFolder";
 
 /** Parts of the toolchain that a cluster with a real node consists of. */
 export const clusterParts = [...sandboxParts, "kubelet", "kube-proxy", "kubectl", "coredns"] as const;
@@ -47,8 +47,7 @@ const clusterDomain = "e2e.internal";
 export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   const { runFolder, toolchain, registryPort, report } = options;
   const folder = runFolder.path;
-  // An interface's name has room for 15 characters: of the folder's only what differs.
-  const machine = await startMachine({ folder, link: `kz${runFolder.name.slice(-6)}` });
+  const machine = await startMachine({ folder, link: linkName(runFolder.name) });
   const stopForwarding = await forward(machine.hostAddress, registryPort);
   await sandboxUp({
     directory: folder,

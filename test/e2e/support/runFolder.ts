@@ -17,6 +17,9 @@ const prefix = "kazoo-e2e-";
 const ownerFile = "owner.json";
 const controlGroups = "/sys/fs/cgroup";
 
+/** The run's network interface on this side; a name has room for 15 characters, so of the run's only what differs. */
+export const linkName = (name: string): string => `kz${name.slice(-6)}`;
+
 export function makeRunFolder(): RunFolder {
   const path = mkdtempSync(join(tmpdir(), prefix));
   writeFileSync(join(path, ownerFile), JSON.stringify(identify(process.pid)));

@@ -14,7 +14,7 @@ import { rabbitmqImage } from "../../image/support/rabbitmqImage";
 import { noRegistry, startRegistry } from "../../image/support/registry";
 import { writeStackFile } from "../../image/support/stackFile";
 import { type Cluster, clusterParts, startCluster } from "./cluster";
-import { makeRunFolder, removeLeftovers, removeRun } from "./runFolder";
+import { type RunFolder, makeRunFolder, removeLeftovers, removeRun } from "./runFolder";
 
 /** Debian's packages and what of each is looked for. */
 const needed = {
@@ -40,6 +40,7 @@ export async function noStage(): Promise<string | false> {
 
 /** A cluster with a real node, the images, and the project with a stack that is written for them. */
 export interface Stage extends Cluster {
+  readonly runFolder: RunFolder;
   /** Writes the stack's file; `keys` are those beside what leads to this cluster and its images. */
   readonly writeStack: (keys: Readonly<Record<string, unknown>>) => void;
   /** Runs `kazoo ARGS… --stack e2e`. */
@@ -138,7 +139,7 @@ export async function setStage(report: Report): Promise<Stage> {
     });
     const kazoo: Stage["kazoo"] = ([command = "", ...rest]) =>
       clone.run([command, "--stack", stackName, ...rest], environment);
-    return { ...cluster, writeStack, kazoo, stop };
+    return { ...cluster, runFolder, writeStack, kazoo, stop };
   } catch (error) {
     await stop();
     throw error;
