@@ -1,10 +1,9 @@
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import type { DatabaseKind } from "../config/compatibility";
 import type { MasterAccount } from "../config/platform";
 import { databasePort } from "./bigcouch";
+import { bootstrapScript } from "./bootstrapScript";
 import { kazooPorts } from "./kazoo";
 import { workloadLabels } from "./labels";
 import { containerSecurity, podSecurity, users } from "./security";
@@ -147,9 +146,6 @@ export class BootstrapJob extends pulumi.ComponentResource {
     this.registerOutputs({ job: this.job });
   }
 }
-
-/** The script that the Job runs; what it is told is in its head. */
-export const bootstrapScript = readFileSync(join(__dirname, "bootstrapJob.sh"), "utf8");
 
 /** What the script is told, without secrets. */
 export function bootstrapEnvironment({

@@ -35,7 +35,13 @@ export interface ImageBuild {
   readonly args: Readonly<Record<string, string>>;
   /** Left out: the image stays in the engine. */
   readonly registry?: Registry;
+  /** `sha256:…` of an image that was built before; where it is given, that one runs and nothing is built. */
+  readonly digest?: string;
 }
+
+/** How a built image is referred to: by the digest in its registry, or by its id in the engine. */
+export const builtReference = ({ registry, repository }: ImageBuild, digest: string): string =>
+  registry === undefined ? digest : `${registry.address}/${repository}@${digest}`;
 
 /** A registry to push to. */
 export interface Registry {

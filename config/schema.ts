@@ -546,6 +546,13 @@ const build = mapping(
         example: '{ KAZOO_VERSION: "4.3" }',
       },
     ).optional(),
+    digest: field(text(/^sha256:[a-f0-9]{64}$/), {
+      description:
+        "Runs an image that was built before instead of building one; `make kube-deploy-rollback` sets it. Remove it to build again.",
+      expected: "a digest in the registry, without one an image's id in the engine",
+      example: `sha256:${"0".repeat(64)}`,
+      default: "none, the image is built",
+    }).optional(),
   },
   "Builds the Kazoo image, and pushes it.",
   "{ registry: registry.example.com, repository: kazoo }",

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, test, type TestContext } from "node:test";
 import { cloneProject, type Clone, type Run } from "../support/clone";
-import { freePort } from "./support/commands";
+import { freePort, until } from "./support/commands";
 import { couchdbImage } from "./support/couchdbImage";
 import { holdDockerNames } from "./support/dockerNames";
 import { acquireEngine, noEngine, type Engine } from "./support/engine";
@@ -108,8 +108,10 @@ step("containers are known by NAME.local, and Kazoo uses both brokers and the da
   assert.match(rendered, /@rabbitmq-beta\.local:5672/);
   assert.match(rendered, /bigcouch\.local/);
   for (const name of ["rabbitmq-alpha", "rabbitmq-beta"]) {
-    const connections = await engine.docker(["exec", name, "rabbitmqctl", "-q", "list_connections", "user"]);
-    assert.match(connections, /kazoo/, `nobody is connected to ${name}`);
+    // Crossbar may answer before the brokers are connected.
+    await until(`a connection to ${name}`, async () =>
+      /kazoo/.test(await engine.docker(["exec", name, "rabbitmqctl", "-q", "list_connections", "user"])),
+    );
   }
 });
 

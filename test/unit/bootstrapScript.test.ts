@@ -3,7 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { bootstrapEnvironment, bootstrapScript } from "../../components/bootstrapJob";
+import { bootstrapEnvironment } from "../../components/bootstrapJob";
+import { bootstrapScript } from "../../components/bootstrapScript";
 import { databaseKind, type DatabaseKind } from "../../config/compatibility";
 import type { MasterAccount } from "../../config/platform";
 import { type Answers, runScript } from "../support/script";
@@ -65,7 +66,7 @@ function bootstrap(options: {
     script: bootstrapScript,
     environment: {
       ...environment,
-      KAZOO_ENTRYPOINT: "entrypoint",
+      ...(account === undefined ? {} : { KAZOO_ENTRYPOINT: "entrypoint" }),
       DATABASE_USER: "kazoo",
       DATABASE_PASSWORD: "database-password",
       ACCOUNT_PASSWORD: password,
@@ -228,6 +229,24 @@ describe("the master account", () => {
     assert.ok(!run.sup.some((call) => call.includes("create_account")));
     assert.equal(run.stderr, "bootstrap failed: reading database accounts ended with HTTP status 500\n");
   });
+});
+
+test("steps can be done alone, in a container in which Kazoo runs", () => {
+  const run = runScript({
+    script: bootstrapScript,
+    environment: {
+      STEPS: "apps",
+      DATABASE_URL: database,
+      DATABASE_USER: "kazoo",
+      DATABASE_PASSWORD: "database-password",
+      APPS_PATH: "/apps",
+      APPS_URL: "https://kazoo.example.com/v2",
+    },
+    answers: master,
+    sup: sup({ init_apps: `echo " app voip already loaded in system"; echo ok` }),
+  });
+  assert.equal(run.code, 0, run.stderr);
+  assert.deepEqual(run.sup, ["crossbar_maintenance init_apps /apps https://kazoo.example.com/v2"]);
 });
 
 describe("apps and prompts", () => {

@@ -3,8 +3,10 @@
 #
 # DATABASE_URL, DATABASE_USER, DATABASE_PASSWORD   the database
 # SYSTEM_DATABASES                                 names, separated by blanks; may be empty
-# KAZOO_ENTRYPOINT                                 the image's entrypoint: from the environment it writes what sup reads
-# ACCOUNT_NAME, _REALM, _USER, _PASSWORD           the master account; without a name nothing more is done
+# KAZOO_ENTRYPOINT                                 the image's entrypoint, which writes what sup reads, for a container in which no Kazoo
+#                                                  runs; sup then asks the node ERLANG_VM@ERLANG_HOSTNAME
+# STEPS                                            what to do of: databases account apps prompts; left out: all that is named below
+# ACCOUNT_NAME, _REALM, _USER, _PASSWORD           the master account
 # APPS_PATH, APPS_URL                              Monster UI's apps on the Kazoo node, and the API that they are to call
 # PROMPTS_PATH, PROMPTS_LANGUAGE                   recordings on the Kazoo node
 set -eu
@@ -61,7 +63,7 @@ documents() {
 # Failures of sup may repeat what they were given.
 masked() {
   text=$1
-  while :; do
+  while [ -n "${ACCOUNT_PASSWORD-}" ]; do
     case "$text" in
       *"$ACCOUNT_PASSWORD"*) text="${text%%"$ACCOUNT_PASSWORD"*}[secret]${text#*"$ACCOUNT_PASSWORD"}" ;;
       *) break ;;
@@ -71,13 +73,14 @@ masked() {
 }
 
 # maintain MODULE FUNCTION ARGUMENT…: what sup prints, in $said. Its exit code is 0 for most failures: callers read the text.
-maintain() { said=$(sup "$@" 2>&1) || fail "sup $1 $2: $(masked "$said")"; }
+maintain() { said=$(sup "$@" 2>&1 </dev/null) || fail "sup $1 $2: $(masked "$said")"; }
 
-node_answers() { sup erlang node >/dev/null 2>&1; }
+node_answers() { sup erlang node >/dev/null 2>&1 </dev/null; }
 
 make_account() {
   # The first account of a system becomes its master account, and no later one does.
-  if [ -z "$1" ]; then
+  accounts=$(documents accounts)
+  if [ -z "$accounts" ]; then
     maintain crossbar_maintenance create_account "$ACCOUNT_NAME" "$ACCOUNT_REALM" "$ACCOUNT_USER" "$ACCOUNT_PASSWORD"
     case "$said" in
       *'created new account '*) ;;
@@ -124,13 +127,20 @@ import_prompts() {
   esac
 }
 
-until_works 36 "the database at $DATABASE_URL" database_answers
-for name in $SYSTEM_DATABASES; do make_database "$name"; done
-[ -n "${ACCOUNT_NAME-}" ] || exit 0
+step() {
+  case "$1" in
+    databases) for name in $SYSTEM_DATABASES; do make_database "$name"; done ;;
+    account) [ -z "${ACCOUNT_NAME-}" ] || make_account ;;
+    apps) [ -z "${APPS_PATH-}" ] || init_apps ;;
+    prompts) [ -z "${PROMPTS_PATH-}" ] || import_prompts ;;
+    *) fail "there is no step $1" ;;
+  esac
+}
 
-"$KAZOO_ENTRYPOINT" render /opt/kazoo/etc
-until_works 36 "Kazoo at $ERLANG_HOSTNAME" node_answers
-accounts=$(documents accounts)
-make_account "$accounts"
-[ -z "${APPS_PATH-}" ] || init_apps
-[ -z "${PROMPTS_PATH-}" ] || import_prompts
+until_works 36 "the database at $DATABASE_URL" database_answers
+if [ -n "${KAZOO_ENTRYPOINT-}" ]; then
+  "$KAZOO_ENTRYPOINT" render /opt/kazoo/etc
+  until_works 36 "Kazoo at $ERLANG_HOSTNAME" node_answers
+fi
+for step in ${STEPS:-databases account apps prompts}; do step "$step"; done
+exit 0
