@@ -176,7 +176,9 @@ function propertiesOf(change: Change, all: readonly Change[]): { place: Place | 
         label: shortLabel(subject.kind, label),
         removed,
         added,
-        then: [...own, ...followers].map((consequence) => `; ${consequence}`),
+        then: [...own, ...followers, ...(subject.kind === "Secret" ? ["running pods keep the old value"] : [])].map(
+          (consequence) => `; ${consequence}`,
+        ),
       },
     };
   });
