@@ -39,7 +39,7 @@ export async function removeLeftovers(): Promise<void> {
 
 /** Ends the run's processes, then removes its control groups and its folder. May be called at any point, any number of times. */
 export async function removeRun({ path, name }: RunFolder): Promise<void> {
-  await Promise.all(processesNaming(path).map((id) => endProcess(id, 10_000)));
+  await endProcessesNaming(path);
   for (const hierarchy of [controlGroups, ...readdirSync(controlGroups).map((entry) => join(controlGroups, entry))]) {
     await removeControlGroup(join(hierarchy, name));
   }
@@ -55,6 +55,11 @@ export function controlGroupRoots(): string[] {
     .filter((path) => statSync(path).isDirectory());
 }
 
+/** Ends all processes other than this one with the path in their command line. */
+export async function endProcessesNaming(path: string): Promise<void> {
+  await Promise.all(processesNaming(path).map((id) => endProcess(id, 10_000)));
+}
+
 function readOwner(path: string): ProcessId | undefined {
   try {
     return JSON.parse(readFileSync(join(path, ownerFile), "utf8")) as ProcessId;
@@ -63,7 +68,6 @@ function readOwner(path: string): ProcessId | undefined {
   }
 }
 
-/** Processes other than this one with the path in their command line. */
 function processesNaming(path: string): ProcessId[] {
   return readdirSync("/proc")
     .filter((entry) => /^\d+$/.test(entry) && Number(entry) !== process.pid)

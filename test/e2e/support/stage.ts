@@ -14,7 +14,7 @@ import { rabbitmqImage } from "../../image/support/rabbitmqImage";
 import { noRegistry, startRegistry } from "../../image/support/registry";
 import { writeStackFile } from "../../image/support/stackFile";
 import { type Cluster, clusterParts, startCluster } from "./cluster";
-import { type RunFolder, makeRunFolder, removeLeftovers, removeRun } from "./runFolder";
+import { type RunFolder, endProcessesNaming, makeRunFolder, removeLeftovers, removeRun } from "./runFolder";
 
 /** Debian's packages and what of each is looked for. */
 const needed = {
@@ -101,6 +101,8 @@ export async function setStage(report: Report): Promise<Stage> {
     undo.push(() => cluster.stop());
 
     const clone: Clone = await cloneProject();
+    // Commands that still run would go on asking for a server at an address that is somebody else's once the node is gone.
+    undo.push(() => endProcessesNaming(clone.directory));
     // The stack's builds have no network on a private engine, so that theirs begins where the one above, which has, ended.
     mkdirSync(join(clone.directory, "e2e"));
     const dockerfile = `FROM ${built}\nARG KAZOO_VERSION\nLABEL kazoo.version.kazoo=$KAZOO_VERSION\n`;
