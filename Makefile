@@ -9,10 +9,13 @@ kazoo := node cli/kazoo.js
 packages := node_modules/.package-lock.json
 
 .DEFAULT_GOAL := help
-.PHONY: help up preview preview-report drift destroy status env toolchain sandbox-up sandbox-down sandbox-status build rebuild tag push rmi run launch launch-net create-network launch-deps kill-deps logs logsf shell start stop kill rm test test-unit e2e bench lint format
+.PHONY: help up preview preview-report drift destroy status env toolchain sandbox-up sandbox-down sandbox-status \
+	kube-deploy-service kube-apply-service kube-delete-service kube-deploy kube-deploy-edit kube-deploy-rollback kube-rollout-status \
+	kube-rollout-history kube-delete-deployment kube-logsf kube-logsft kube-shell kazoo-maint-nodes init-account init-apps get-master-account \
+	build rebuild tag push rmi run launch launch-net create-network launch-deps kill-deps logs logsf shell start stop kill rm test test-unit e2e bench lint format
 
 help: ## list the targets
-	@sed -n 's/^\([a-z][a-z0-9-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "  %-16s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z][a-z0-9-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "  %-22s %s\n", $$1, $$2 }'
 
 up: $(packages) ## bring a stack up (STACK=dev)
 	@$(kazoo) up --stack $(STACK)
@@ -29,8 +32,8 @@ drift: $(packages) ## find what was changed by hand, and what up would undo (OUT
 destroy: $(packages) ## remove all that a stack has made
 	@$(kazoo) destroy --stack $(STACK)
 
-status: $(packages) ## show a stack's zones and how many of their pods are ready
-	@$(kazoo) status --stack $(STACK)
+status: $(packages) ## show what of a stack is ready (JSON=1: for programs; WATCH=1: go on looking)
+	@$(kazoo) status --stack $(STACK) $(if $(JSON),--json) $(if $(WATCH),--watch)
 
 env: $(packages) ## print what plain pulumi and kubectl need: eval "$(make -s env)"
 	@$(kazoo) env --stack $(STACK)
@@ -50,8 +53,74 @@ sandbox-down: $(packages) ## stop all sandbox clusters (PURGE=1: remove their da
 sandbox-status: $(packages) ## show the sandbox clusters
 	@$(kazoo) sandbox status
 
+# What follows is for stacks on Kubernetes.
+choice = $(if $(ZONE),--zone $(ZONE)) $(if $(NODE),--node $(NODE))
+kube = $(kazoo) $@ --stack $(STACK) $(choice)
+asked = $(kube) $(if $(YES),--yes)
+
+kube-deploy-service: $(packages) ## create the Service of a zone's Kazoo (ZONE=, YES=1)
+	@$(asked)
+
+kube-apply-service: $(packages) ## make that Service be as the config says
+	@$(asked)
+
+kube-delete-service: $(packages) ## delete that Service
+	@$(asked)
+
+kube-deploy: $(packages) ## deploy a zone's Kazoo as the config says
+	@$(asked)
+
+kube-deploy-edit: $(packages) ## edit a zone's run environment in $$EDITOR, preview, apply, wait
+	@$(asked)
+
+kube-deploy-rollback: $(packages) ## bring back what a zone's Kazoo ran with before (TO=update)
+	@$(asked) $(if $(TO),--to $(TO))
+
+kube-rollout-status: $(packages) ## wait until a zone's Kazoo has rolled
+	@$(kube)
+
+kube-rollout-history: $(packages) ## show the updates, and what they changed in a zone's Kazoo
+	@$(kube)
+
+kube-delete-deployment: $(packages) ## delete a zone's Kazoo nodes; data stays
+	@$(asked)
+
+kube-logsf: $(packages) ## follow the log of a Kazoo pod (ZONE=, NODE=)
+	@$(kube)
+
+kube-logsft: $(packages) ## show the last 25 lines of it, then follow
+	@$(kube)
+
+kube-shell: $(packages) ## open a shell in a Kazoo pod
+	@$(kube)
+
+kazoo-maint-nodes: $(packages) ## ask a Kazoo node which nodes it knows
+	@$(kube)
+
+# What follows is for stacks on Docker and on Kubernetes: stack docker, unless another is named.
+either = $(if $(filter-out file,$(origin STACK)),$(STACK),docker)
+alike = $(kazoo) $@ --stack $(either) $(choice)
+
+init-account: $(packages) ## make the master account that the config names (ZONE=, NODE=)
+	@$(alike)
+
+init-apps: $(packages) ## make Monster UI's apps known to it (URL=, APPS=folder)
+	@$(alike) $(if $(URL),--url $(URL)) $(if $(APPS),--path $(APPS))
+
+get-master-account: $(packages) ## show it, as Kazoo has it (NAME=)
+	@$(alike) $(if $(NAME),--name $(NAME))
+
+logs: $(packages) ## print the log of a Kazoo node
+	@$(alike)
+
+logsf: $(packages) ## follow it
+	@$(alike)
+
+shell: $(packages) ## open a shell where a Kazoo node runs
+	@$(alike)
+
 # What follows is for a stack on plain Docker: stack docker, unless another is named. ARGS go to docker, or to pulumi.
-docker = $(kazoo) docker $@ --stack $(if $(filter-out file,$(origin STACK)),$(STACK),docker) $(if $(ARGS),-- $(ARGS))
+docker = $(kazoo) docker $@ --stack $(either) $(if $(ARGS),-- $(ARGS))
 
 build: $(packages) ## build the Kazoo image as the stack would
 	@$(docker)
@@ -84,15 +153,6 @@ launch-deps: $(packages) ## bring up the stack's brokers and database alone
 	@$(docker)
 
 kill-deps: $(packages) ## end them at once; their data stays
-	@$(docker)
-
-logs: $(packages) ## print the log of Kazoo's container
-	@$(docker)
-
-logsf: $(packages) ## follow it
-	@$(docker)
-
-shell: $(packages) ## open a shell in Kazoo's container
 	@$(docker)
 
 start: $(packages) ## start Kazoo's container again

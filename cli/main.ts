@@ -1,5 +1,8 @@
 import { Command } from "commander";
+import { accountCommands } from "./commands/accounts";
+import { deployCommands } from "./commands/deploy";
 import { dockerCommands } from "./commands/docker";
+import { insideCommands } from "./commands/inside";
 import { renderCommand } from "./commands/render";
 import { reportCommands } from "./commands/report";
 import { sandboxCommand } from "./commands/sandbox";
@@ -17,6 +20,9 @@ export function kazoo(): Command {
     ...stackCommands(),
     ...reportCommands(),
     statusCommand(),
+    ...insideCommands(),
+    ...accountCommands(),
+    ...deployCommands(),
     dockerCommands(),
     renderCommand(),
     sandboxCommand(),

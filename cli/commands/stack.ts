@@ -1,5 +1,6 @@
 import { Command } from "commander";
 import type { Cluster } from "../../config/platform";
+import { imageMessage } from "../history";
 import { readClusterIds, readSnapshot, recover, writeClusterIds } from "../localState";
 import { runPulumi } from "../pulumi";
 import {
@@ -70,6 +71,7 @@ export async function up(options: StackOptions, args: readonly string[]): Promis
     ...stack.selection,
     ...unasked(stack, options),
     ...refresh,
+    ...(await message(stack)),
     ...args,
   ]);
   if (code !== 0) {
@@ -78,6 +80,13 @@ export async function up(options: StackOptions, args: readonly string[]): Promis
   if (stack.state !== undefined) writeClusterIds(stack.state, stack.name, ids);
   process.stdout.write(`\n${summary(stack.name, await readZones(stack), clusterHints(stack))}`);
   return 0;
+}
+
+/** Where the image is built, its digest before this update stands nowhere but in the message: kube-deploy-rollback reads it there. */
+async function message(stack: Stack): Promise<string[]> {
+  if (stack.platform.image.kind !== "build") return [];
+  const [zone] = Object.values(await readZones(stack));
+  return zone === undefined ? [] : ["--message", imageMessage("up", zone.image)];
 }
 
 function nextAfterFailure({ name, state }: Stack): string {
@@ -104,7 +113,7 @@ async function destroy(options: StackOptions, args: readonly string[]): Promise<
  * What comes before Pulumi: the clusters run, and what an earlier Pulumi left behind is cleared. A sandbox cluster that was
  * made anew since the last `up` holds nothing of what the state knows: then Pulumi must look first.
  */
-async function begin(stack: Stack): Promise<{ ids: Record<string, string>; refresh: string[] }> {
+export async function begin(stack: Stack): Promise<{ ids: Record<string, string>; refresh: string[] }> {
   const ids = await startClusters(stack, reportToStderr);
   if (stack.state === undefined) return { ids, refresh: [] };
   await recover(stack, stack.state, reportToStderr);

@@ -1,51 +1,110 @@
+import { emitKeypressEvents } from "node:readline";
 import { Command } from "commander";
-import { kubeconfigOf, openStack } from "../stack";
+import { type Readiness, type ZoneHealth, healthOf, isHealthy } from "../health";
+import { zonesOf } from "../nodes";
+import { openStack } from "../stack";
 import { table } from "../table";
-import { UserError, reportToStderr } from "../terminal";
-import { readZones } from "../zones";
+import { UserError, colours, reportToStderr } from "../terminal";
 
-/** `kazoo status`: the zones of a stack, with how many pods of each StatefulSet are ready. */
+interface StatusOptions {
+  readonly stack: string;
+  readonly json: boolean;
+  readonly watch: boolean;
+}
+
+/** `kazoo status`: how the zones of a stack are. Exit code 0 when all is ready, 1 otherwise. */
 export function statusCommand(): Command {
   return new Command("status")
-    .description("show a stack's zones and how many of their pods are ready")
+    .description("show a stack's zones: nodes, brokers and databases that are ready, Kazoo's image, its last roll")
     .option("-s, --stack <name>", "which Pulumi.<name>.yaml", "dev")
-    .action(async (options: { stack: string }) => {
-      const stack = await openStack(options.stack, reportToStderr);
-      const zones = Object.entries(await readZones(stack));
-      if (zones.length === 0) throw new UserError(`stack ${stack.name} is not up`, `make up STACK=${stack.name}`);
-      const rows = await Promise.all(
-        zones.map(async ([zone, { cluster, namespace }]) => {
-          const target = stack.platform.clusters[cluster];
-          if (target === undefined) throw new UserError(`zone ${zone} is on ${cluster}, which the stack's file lacks`);
-          if (target.kind === "docker")
-            throw new UserError(`zone ${zone} is on Docker`, "docker ps shows its containers");
-          const sets = await readyCounts(target.context, kubeconfigOf(target), namespace);
-          return sets.map(([set, ready]) => [zone, target.context, set, ready]);
-        }),
+    .option("--json", "for programs", false)
+    .option("-w, --watch", "go on looking, every two seconds, until q or Ctrl-C", false)
+    .addHelpText(
+      "after",
+      "\nThe last roll is when the youngest Kazoo node was made. Exit code 1: something is not ready.",
+    )
+    .action(async ({ stack: name, json, watch }: StatusOptions) => {
+      if (watch && (json || !process.stdout.isTTY || !process.stdin.isTTY)) {
+        throw new UserError("--watch needs a terminal, and does not go with --json", "leave it out to look once");
+      }
+      const zones = await zonesOf(await openStack(name, reportToStderr));
+      const look = () => healthOf(zones);
+      if (watch) return watchHealth(name, look);
+      const health = await look();
+      process.stdout.write(
+        json ? `${JSON.stringify({ stack: name, zones: health }, null, 2)}\n` : healthTable(health, new Date()),
       );
-      process.stdout.write(table([["ZONE", "CONTEXT", "STATEFULSET", "READY"], ...rows.flat()]));
+      process.exitCode = health.every(isHealthy) ? 0 : 1;
     });
 }
 
-async function readyCounts(
-  context: string,
-  kubeconfig: string | undefined,
-  namespace: string,
-): Promise<[set: string, ready: string][]> {
-  // Loaded only here: the client takes longer than all the rest of the command.
-  const { AppsV1Api, KubeConfig } = await import("@kubernetes/client-node");
-  const config = new KubeConfig();
-  if (kubeconfig === undefined) config.loadFromDefault();
-  else config.loadFromFile(kubeconfig);
-  config.setCurrentContext(context);
+/** The zones as a table for people. */
+export function healthTable(zones: readonly ZoneHealth[], now: Date): string {
+  const rows = zones.map((zone) => [
+    zone.zone,
+    zone.cluster,
+    zone.ring,
+    count(zone.kazoo),
+    count(zone.brokers),
+    count(zone.database),
+    shortImage(zone.image),
+    zone.rolled === undefined ? "-" : `${ago(now.getTime() - Date.parse(zone.rolled))} ago`,
+  ]);
+  const text = table([["ZONE", "CLUSTER", "RING", "KAZOO", "BROKERS", "DATABASE", "IMAGE", "LAST ROLL"], ...rows]);
+  const [heading = "", ...lines] = text.trimEnd().split("\n");
+  const problems = zones.flatMap(({ zone, problem }) => (problem === undefined ? [] : [`${zone}: ${problem}`]));
+  return [
+    colours.bold(heading),
+    ...lines.map((line, index) => (zones[index] !== undefined && isHealthy(zones[index]) ? line : colours.red(line))),
+    ...problems.map((problem) => colours.red(problem)),
+    "",
+  ].join("\n");
+}
+
+const count = ({ ready, wanted }: Readiness): string => `${ready}/${wanted}`;
+
+/** `repository@12 digits` or `repository:tag`: the registry and the rest of a digest only make the table wide. */
+export function shortImage(reference: string | undefined): string {
+  if (reference === undefined) return "-";
+  const name = reference.split("/").at(-1) ?? reference;
+  return name.replace(/sha256:([a-f0-9]{12})[a-f0-9]*$/, "$1");
+}
+
+/** A duration in its largest unit: `42 s`, `3 min`, `5 h`, `12 d`. */
+export function ago(milliseconds: number): string {
+  const seconds = Math.max(0, Math.round(milliseconds / 1000));
+  if (seconds < 120) return `${seconds} s`;
+  if (seconds < 7200) return `${Math.round(seconds / 60)} min`;
+  if (seconds < 172800) return `${Math.round(seconds / 3600)} h`;
+  return `${Math.round(seconds / 86400)} d`;
+}
+
+/** Draws the table over itself until q or Ctrl-C. */
+async function watchHealth(stack: string, look: () => Promise<ZoneHealth[]>): Promise<void> {
+  const { stdin, stdout } = process;
+  let wake: () => void = () => undefined;
+  let ended = false;
+  const onKey = (_: string, key: { name?: string; ctrl?: boolean }): void => {
+    if (key.name !== "q" && !(key.ctrl === true && key.name === "c")) return;
+    ended = true;
+    wake();
+  };
+  emitKeypressEvents(stdin);
+  stdin.setRawMode(true).on("keypress", onKey);
+  // The screen of before comes back at the end.
+  stdout.write("\x1b[?1049h\x1b[?25l");
   try {
-    const { items } = await config.makeApiClient(AppsV1Api).listNamespacedStatefulSet({ namespace });
-    return items.map((set) => [
-      set.metadata?.name ?? "",
-      `${set.status?.readyReplicas ?? 0}/${set.spec?.replicas ?? 1}`,
-    ]);
-  } catch (error) {
-    const reason = error instanceof Error ? error.message.split("\n")[0] : String(error);
-    throw new UserError(`context ${context} does not answer: ${reason}`, "make sandbox-status shows what runs here");
+    while (!ended) {
+      const text = healthTable(await look(), new Date());
+      stdout.write(`\x1b[H\x1b[J${stack}, every 2 s; q ends\n\n${text}`);
+      if (!ended)
+        await Promise.race([
+          new Promise<void>((resolve) => (wake = resolve)),
+          new Promise((resolve) => setTimeout(resolve, 2000)),
+        ]);
+    }
+  } finally {
+    stdout.write("\x1b[?25h\x1b[?1049l");
+    stdin.setRawMode(false).off("keypress", onKey).pause();
   }
 }

@@ -1,0 +1,144 @@
+import { PassThrough, type Readable, type Writable } from "node:stream";
+import { finished } from "node:stream/promises";
+import type { V1Pod, V1Status } from "@kubernetes/client-node";
+import type { KubernetesCluster } from "../config/platform";
+import { kubeconfigOf } from "./stack";
+import { UserError } from "./terminal";
+
+/** The official client with what a cluster is reached by. Loaded only here: it takes longer than all the rest of a command. */
+export async function connect(cluster: KubernetesCluster) {
+  const client = await import("@kubernetes/client-node");
+  const config = new client.KubeConfig();
+  const path = kubeconfigOf(cluster);
+  try {
+    if (path === undefined) config.loadFromDefault();
+    else config.loadFromFile(path);
+  } catch (error) {
+    const hint =
+      cluster.kind === "sandbox" ? "make sandbox-up starts the sandbox" : "see kazoo:clusters in the stack's file";
+    throw new UserError(`the kubeconfig of cluster ${cluster.name} cannot be read: ${(error as Error).message}`, hint);
+  }
+  config.setCurrentContext(cluster.context);
+  return {
+    config,
+    core: config.makeApiClient(client.CoreV1Api),
+    apps: config.makeApiClient(client.AppsV1Api),
+    exec: new client.Exec(config),
+    log: new client.Log(config),
+  };
+}
+
+/** Runs calls to a cluster's API server; a failure becomes one clear line. `absent` is what a 404 stands for. */
+export async function asking<T>(cluster: KubernetesCluster, work: () => Promise<T>, absent?: string): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof UserError) throw error;
+    const { code, body, message } = error as { code?: unknown; body?: unknown; message?: string };
+    if (code === 404 && absent !== undefined) throw new UserError(absent);
+    const said = statusMessage(body) ?? message?.split("\n")[0] ?? String(error);
+    if (typeof code === "number") throw new UserError(`cluster ${cluster.name} answers ${code}: ${said}`);
+    const hint =
+      cluster.kind === "sandbox" ? "make sandbox-status shows what runs here" : "is the cluster reachable from here?";
+    throw new UserError(`context ${cluster.context} does not answer: ${said}`, hint);
+  }
+}
+
+function statusMessage(body: unknown): string | undefined {
+  const parsed: unknown = typeof body === "string" && body.startsWith("{") ? JSON.parse(body) : body;
+  return typeof parsed === "object" && parsed !== null ? (parsed as V1Status).message : undefined;
+}
+
+/** A pod with its container, in a cluster. */
+export interface PodPlace {
+  readonly cluster: KubernetesCluster;
+  readonly namespace: string;
+  readonly pod: string;
+  readonly container: string;
+}
+
+/**
+ * The pod, if there is something in it.
+ * @throws UserError where there is no such pod, or nothing runs in it: the sandbox's nodes are simulated
+ */
+async function realPod({ cluster, namespace, pod }: PodPlace, what: string): Promise<V1Pod> {
+  const { core } = await connect(cluster);
+  const found = await asking(
+    cluster,
+    () => core.readNamespacedPod({ name: pod, namespace }),
+    `there is no pod ${pod} in namespace ${namespace} of cluster ${cluster.name}`,
+  );
+  const node = found.spec?.nodeName;
+  if (cluster.kind === "sandbox" && node !== undefined) {
+    const { metadata } = await asking(cluster, () => core.readNode({ name: node }));
+    if (metadata?.annotations?.["kwok.x-k8s.io/node"] !== undefined) {
+      throw new UserError(
+        `pod ${pod} is simulated: no container runs in the sandbox, so there is no ${what}`,
+        "on a stack of another cluster, or on Docker (STACK=docker), there is",
+      );
+    }
+  }
+  return found;
+}
+
+/** What goes into a command in a container, and what comes out of it. */
+export interface Streams {
+  readonly input?: Readable;
+  readonly output: Writable;
+  readonly errors: Writable;
+  /** Whether a person sits at a terminal. */
+  readonly terminal: boolean;
+}
+
+/** Runs a command in a pod and returns its exit code. */
+export async function execInPod(place: PodPlace, command: readonly string[], streams: Streams): Promise<number> {
+  await realPod(place, "shell and no sup");
+  const { exec } = await connect(place.cluster);
+  return asking(
+    place.cluster,
+    () =>
+      new Promise<number>((resolve, reject) => {
+        const { input = null, output, errors, terminal } = streams;
+        exec
+          .exec(
+            place.namespace,
+            place.pod,
+            place.container,
+            [...command],
+            output,
+            terminal ? null : errors,
+            input,
+            terminal,
+            (status) => resolve(exitCode(status)),
+          )
+          .then((socket) => {
+            socket.onerror = (event: { message: string }) => reject(new Error(event.message));
+          }, reject);
+      }),
+  );
+}
+
+function exitCode({ status, reason, message, details }: V1Status): number {
+  if (status === "Success") return 0;
+  const cause = details?.causes?.find((candidate) => candidate.reason === "ExitCode");
+  if (reason === "NonZeroExitCode" && cause?.message !== undefined) return Number(cause.message);
+  throw new UserError(`the command could not be run: ${message ?? reason ?? "no reason given"}`);
+}
+
+/** Which part of a log. */
+export interface LogOptions {
+  readonly follow: boolean;
+  /** Number of last lines to begin with; left out: all. */
+  readonly tail?: number;
+}
+
+/** Writes a container's log; returns at its end, which a followed log of a running container never reaches. */
+export async function podLog(place: PodPlace, { follow, tail }: LogOptions, output: Writable): Promise<void> {
+  await realPod(place, "log");
+  const { log } = await connect(place.cluster);
+  const stream = new PassThrough();
+  stream.pipe(output, { end: false });
+  const options = { follow, ...(tail === undefined ? {} : { tailLines: tail }) };
+  await asking(place.cluster, () => log.log(place.namespace, place.pod, place.container, stream, options));
+  await finished(stream, { writable: false });
+}
