@@ -137,11 +137,11 @@ test("a first preview of everything stays short", async () => {
   check("everything", { platform: before, preview: await digestOf(undefined, before) }, 2);
 });
 
-test("a changed password shows what goes with it, and nothing of itself", async () => {
+test("a changed password is told, and nothing of itself", async () => {
   const config = (password: string): Platform =>
     rehearsal((own) => (own.credentials = { main: { rabbitmq: password } }));
   const [old, platform] = [config("SentinelOldPassword"), config("SentinelNewPassword")];
-  const markdown = check("password", { platform, preview: await digestOf(old, platform, { open: true }) }, 3);
+  const markdown = check("password", { platform, preview: await digestOf(old, platform, { open: true }) }, 2);
   assert.doesNotMatch(markdown, /Sentinel/);
 });
 

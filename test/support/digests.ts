@@ -104,19 +104,13 @@ function named(name: string, inputs: Inputs, suffix: string): Inputs {
   return { ...inputs, metadata: { ...metadata, annotations, name: `${name}-${suffix}` } };
 }
 
-/** Whether the provider replaces: what is immutable in Kubernetes, and Secrets' data. */
+/** Whether the provider replaces: what is immutable in Kubernetes. */
 function replacedAtOnce(
   old: { type: string; inputs: Inputs } | undefined,
   fresh: { inputs: Inputs } | undefined,
 ): boolean {
   if (old === undefined || fresh === undefined) return false;
-  const immutable = /:ConfigMap$/.test(old.type)
-    ? ["data"]
-    : /:Job$/.test(old.type)
-      ? ["spec"]
-      : /:Secret$/.test(old.type)
-        ? ["stringData"]
-        : [];
+  const immutable = /:ConfigMap$/.test(old.type) ? ["data"] : /:Job$/.test(old.type) ? ["spec"] : [];
   const claims = (inputs: Inputs) => (inputs.spec as Inputs | undefined)?.volumeClaimTemplates;
   return (
     immutable.some((key) => JSON.stringify(old.inputs[key]) !== JSON.stringify(fresh.inputs[key])) ||
