@@ -13,7 +13,6 @@ export function dockerProblems(config: Config, platform: Platform): Problem[] {
       ...sharedEngine(cluster, clusters.slice(0, index)),
       ...hostNames(cluster, platform),
       ...crowd(cluster, platform),
-      ...masterAccount(cluster, platform),
     ]),
     ...kubernetesOnly(
       config,
@@ -78,22 +77,6 @@ function crowd(cluster: DockerCluster, platform: Platform): Problem[] {
         ]
       : []),
   ];
-}
-
-/** What makes a master account is a Kubernetes Job. */
-function masterAccount(cluster: DockerCluster, platform: Platform): Problem[] {
-  return platform.zones
-    .filter((zone) => zone.cluster === cluster.name)
-    .flatMap(({ ring }) => platform.rings[ring] ?? [])
-    .filter((ring) => ring.masterAccount !== undefined)
-    .map((ring) =>
-      problem(
-        `kazoo:rings.${ring.name}.masterAccount`,
-        ring.masterAccount,
-        `none here, since ring ${ring.name} is on plain Docker, where nothing makes it by itself`,
-        "remove it, and make the account with sup in a shell: make shell",
-      ),
-    );
 }
 
 /** Keys of a level that mean something on Kubernetes alone. */

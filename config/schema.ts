@@ -368,7 +368,7 @@ const masterAccount = mapping(
       "{ path: /opt/kazoo/sounds/en-us }",
     ).optional(),
   },
-  "The master account, made on first boot; a ring that has accounts already is left alone. Left out, none is made.",
+  "The master account, made on first boot (on Docker by `make init-account`); a ring that has accounts already is left alone. Left out, none is made.",
   "{ name: example, realm: sip.example.com, user: admin }",
 ).optional();
 

@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { bootstrapScript } from "../../components/bootstrapScript";
 import { masterAccountDefaults } from "../../config/schema";
-import { runInside, runScriptInside } from "../inside";
+import { runScriptInside } from "../inside";
 import { type SelectedZone, type Selection, type ZoneNode, selectNode, selectZone } from "../nodes";
 import { askPulumi } from "../pulumi";
 import { type Stack, openStack } from "../stack";
@@ -55,7 +55,7 @@ export function accountCommands(): Command[] {
       .action(async (given: AccountOptions) => {
         const { stack, selected, node } = await target(given);
         const name = given.name ?? configuredName(stack, selected);
-        process.exitCode = await runInside(node, ["sup", "crossbar_maintenance", "find_account_by_name", name]);
+        process.exitCode = await runScriptInside(node, findAccount(name));
       }),
   ];
 }
@@ -74,10 +74,20 @@ function firstBoot(
   variables: Readonly<Record<string, string>>,
 ): Promise<number> {
   const all = { STEPS: step, DATABASE_URL: zone.endpoints.database, ...variables };
-  const settings = Object.entries(all).map(([name, value]) => `export ${name}='${value.replaceAll("'", "'\\''")}'`);
+  const settings = Object.entries(all).map(([name, value]) => `export ${name}=${quoted(value)}`);
   const credentials = ['export DATABASE_USER="$COUCHDB_USER"', 'export DATABASE_PASSWORD="$COUCHDB_PASS"'];
   return runScriptInside(node, [...settings, ...credentials, bootstrapScript].join("\n"));
 }
+
+/** Text as one word of a shell script. */
+const quoted = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;
+
+/** A script that shows an account; sup itself exits with 0 where there is none. */
+const findAccount = (name: string): string =>
+  `said=$(sup crossbar_maintenance find_account_by_name ${quoted(name)} 2>&1 </dev/null) || { printf '%s\\n' "$said" >&2; exit 1; }
+printf '%s\\n' "$said"
+case "$said" in *'Account ID: '*) exit 0 ;; *) exit 1 ;; esac
+`;
 
 const ringOf = ({ platform }: Stack, { zone }: SelectedZone) => platform.rings[zone.ring];
 

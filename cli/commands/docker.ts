@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { Command } from "commander";
 import { topologyVariables, variables } from "../../config/environment";
 import type { ImageBuild } from "../../config/platform";
-import { execArguments, logArguments, runDocker } from "../docker";
+import { runDocker } from "../docker";
 import { type DockerPlace, buildArguments, dockerPlace, imageNames, launchArguments } from "../dockerImage";
 import { projectDirectory, readPlatform } from "../stack";
 import { UserError } from "../terminal";
@@ -57,14 +57,6 @@ export function dockerCommands(): Command {
 
   const container = (name: string, description: string, run: (args: string[]) => string[]): void =>
     add(name, description, (stack, args) => docker(placeOf(stack).cluster.host, run(args)));
-  container("logs", "print Kazoo's log", (args) => [...logArguments(kazoo, { follow: false }), ...args]);
-  container("logsf", "follow Kazoo's log, from its last 100 lines on", (args) => [
-    ...logArguments(kazoo, { follow: true, tail: 100 }),
-    ...args,
-  ]);
-  container("shell", "open a shell in Kazoo's container", (args) =>
-    execArguments(kazoo, args.length === 0 ? ["bash"] : args, { stdin: true, terminal: isTerminal() }),
-  );
   container("start", "start Kazoo's container again", (args) => ["start", ...args, kazoo]);
   container("stop", "stop Kazoo in order", (args) => ["stop", ...args, kazoo]);
   container("kill", "end Kazoo at once", (args) => ["kill", ...args, kazoo]);

@@ -104,8 +104,8 @@ async function start(): Promise<void> {
       ["--bridge", bridge],
       ["--iptables=false", "--ip6tables=false", "--ip-masq=false", "--ip-forward=false"],
     ].flat(),
-    // It looks for docker-proxy, runc and iptables, whatever the PATH of who happens to start it first.
-    { detached: true, stdio: ["ignore", log, log], env: { ...process.env, PATH: searchPath() } },
+    // It looks for docker-proxy, runc and iptables, and outlives who happens to start it first: neither their PATH nor their TMPDIR will do.
+    { detached: true, stdio: ["ignore", log, log], env: { ...process.env, PATH: searchPath(), TMPDIR: undefined } },
   );
   closeSync(log);
   daemon.unref();
