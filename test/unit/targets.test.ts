@@ -1,0 +1,294 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import fc from "fast-check";
+import { parse } from "yaml";
+import { choose, confirmed } from "../../cli/choose";
+import { editText, editedEnvironment, rolled } from "../../cli/commands/deploy";
+import { ago, healthTable, shortImage } from "../../cli/commands/status";
+import type { ZoneHealth } from "../../cli/health";
+import { type Update, differences, earlier, imageMessage, rollouts } from "../../cli/history";
+import { environmentFor, ownEnvironment, withImage, withOwnEnvironment } from "../../cli/stackEdit";
+import { parsePlatform } from "../../config/parse";
+import type { Zone } from "../../config/platform";
+
+const rejects = (work: Promise<unknown>, message: RegExp, next: RegExp) =>
+  assert.rejects(work, (error: Error & { next?: string }) => {
+    assert.match(error.message, message);
+    assert.match(error.next ?? "", next);
+    return true;
+  });
+
+describe("which of several", () => {
+  test("is the only one, or the one that is named", async () => {
+    assert.equal(await choose("zone", "ZONE", ["a"], undefined), "a");
+    assert.equal(await choose("zone", "ZONE", ["a", "b"], "b"), "b");
+  });
+
+  test("is refused with the list where it is not named, or wrongly", async () => {
+    await rejects(choose("zone", "ZONE", ["a", "b"], undefined), /^which zone\? there are a, b$/, /ZONE=a/);
+    await rejects(choose("zone", "ZONE", ["a", "b"], "c"), /^there is no zone c$/, /one of a, b$/);
+    await rejects(choose("zone", "ZONE", ["a"], "c"), /^there is no zone c$/, /a$/);
+  });
+
+  test("nothing is confirmed where nobody can be asked", async () => {
+    assert.equal(await confirmed("delete it?", true), true);
+    await rejects(confirmed("delete it?", false), /^delete it\? nobody can be asked here$/, /YES=1/);
+  });
+});
+
+const file = `# of production
+config:
+  kazoo:clusters:
+    east: { context: east } # by name
+  kazoo:environment: { KAZOO_LOG_LEVEL: info }
+  kazoo:regions:
+    us-east:
+      cluster: east
+      datacenters:
+        nyc: { environment: { ERLANG_THREADS: 30 } }
+        bos: {}
+        # the last
+        phl:
+          environment:
+            KAZOO_LOG_COLOR: false
+          extraEnvironment: { TZ: Etc/UTC }
+`;
+
+const zonesOf = (text: string): readonly Zone[] => {
+  const { config } = parse(text) as { config: Record<string, unknown> };
+  const entries = Object.entries(config).map(([key, value]) => [key.replace("kazoo:", ""), value]);
+  return parsePlatform(Object.fromEntries(entries), new Set()).zones;
+};
+const zone = (text: string, name: string): Zone =>
+  zonesOf(text).find((found) => found.name === name) ?? assert.fail(name);
+
+describe("a stack's file, edited", () => {
+  test("sets a datacenter's variables, and keeps every other value and comment", () => {
+    const nyc = zone(file, "us-east-nyc");
+    const text = withOwnEnvironment(file, nyc, {
+      environment: { KAZOO_LOG_LEVEL: "debug" },
+      extraEnvironment: { A: "b" },
+    });
+    assert.deepEqual(ownEnvironment(text, nyc), {
+      environment: { KAZOO_LOG_LEVEL: "debug" },
+      extraEnvironment: { A: "b" },
+    });
+    for (const comment of ["# of production", "# by name", "# the last"]) assert.ok(text.includes(comment), comment);
+    const others = (whole: string) => zonesOf(whole).filter(({ name }) => name !== nyc.name);
+    assert.deepEqual(others(text), others(file));
+  });
+
+  test("of a datacenter without any, and back again, is the file of before in meaning", () => {
+    const bos = zone(file, "us-east-bos");
+    const own = { environment: { KAZOO_LOG_COLOR: false }, extraEnvironment: {} };
+    const text = withOwnEnvironment(file, bos, own);
+    assert.equal(zone(text, bos.name).environment["KAZOO_LOG_COLOR"], "false");
+    const back = withOwnEnvironment(text, bos, { environment: {}, extraEnvironment: {} });
+    assert.deepEqual(zonesOf(back), zonesOf(file));
+  });
+
+  test("runs an image of before: by name, or by digest where the stack builds its image", () => {
+    const digest = `sha256:${"a".repeat(64)}`;
+    const prebuilt = { image: { kind: "prebuilt", reference: "kazoo:5" } } as never;
+    assert.match(withImage(file, prebuilt, "kazoo:4"), /kazoo:image:\s+prebuilt: kazoo:4/);
+    const built = file.replace("config:\n", "config:\n  kazoo:image: { build: { repository: kazoo } }\n");
+    const text = withImage(built, { image: { kind: "build" } } as never, `registry.example.com/kazoo@${digest}`);
+    assert.match(text, new RegExp(`build: \\{ repository: kazoo, digest: ${digest} \\}`));
+  });
+});
+
+describe("the environment of before", () => {
+  test("comes back by what the datacenter sets itself, with the types of the config", () => {
+    const level = fc.record(
+      {
+        ERLANG_THREADS: fc.integer({ min: 1, max: 9 }),
+        KAZOO_LOG_LEVEL: fc.constantFrom("info", "debug"),
+        KAZOO_LOG_COLOR: fc.boolean(),
+        KAZOO_SASL_ERROR_LOGGER: fc.constantFrom("tty", "false"),
+      },
+      { requiredKeys: [] },
+    );
+    fc.assert(
+      fc.property(level, level, level, (before, now, shared) => {
+        const withShared = file.replace("{ KAZOO_LOG_LEVEL: info }", JSON.stringify(shared));
+        const nyc = zone(withShared, "us-east-nyc");
+        const old = zone(withOwnEnvironment(withShared, nyc, { environment: before, extraEnvironment: {} }), nyc.name);
+        const current = withOwnEnvironment(withShared, nyc, { environment: now, extraEnvironment: {} });
+        const { wanted, stuck } = environmentFor(
+          old.environment,
+          zone(current, nyc.name),
+          ownEnvironment(current, nyc),
+        );
+        assert.deepEqual(stuck, []);
+        assert.deepEqual(zone(withOwnEnvironment(current, nyc, wanted), nyc.name).environment, old.environment);
+      }),
+      { numRuns: 50 },
+    );
+  });
+
+  test("needs an edit farther up where a variable was not set, and now is for all", () => {
+    const text = file.replace("  kazoo:regions", "  kazoo:extraEnvironment: { TZ: Etc/UTC }\n  kazoo:regions");
+    const bos = zone(text, "us-east-bos");
+    const before = zone(file, "us-east-bos").environment;
+    assert.deepEqual(environmentFor(before, bos, ownEnvironment(text, bos)).stuck, ["TZ"]);
+  });
+});
+
+describe("the editor", () => {
+  test("shows what the zone sets, what else holds for it, and reads it back unchanged", () => {
+    const nyc = zone(file, "us-east-nyc");
+    const own = ownEnvironment(file, nyc);
+    const text = editText(nyc, own, "production");
+    assert.match(text, /^environment:\n {2}ERLANG_THREADS: 30\nextraEnvironment: \{\}$/m);
+    assert.match(text, /^# KAZOO_LOG_LEVEL: info$/m);
+    assert.doesNotMatch(text, /^# ERLANG_THREADS/m);
+    assert.deepEqual(editedEnvironment(text), own);
+  });
+
+  test("may leave nothing, but nothing else", () => {
+    assert.deepEqual(editedEnvironment("# all gone\n"), { environment: {}, extraEnvironment: {} });
+    for (const wrong of ["- a", "text", "KAZOO_LOG_LEVEL: debug", "environment: [a]", "a: {"]) {
+      assert.throws(() => editedEnvironment(wrong), /what you saved is/, wrong);
+    }
+  });
+});
+
+/** An update as Pulumi tells it. */
+const update = (number: number, level: string, more: Partial<Update> & { image?: unknown } = {}): Update => {
+  const { image = { prebuilt: "kazoo:4" }, ...others } = more;
+  const values = {
+    clusters: { east: { context: "east" } },
+    environment: { KAZOO_LOG_LEVEL: level },
+    image,
+    regions: { "us-east": { cluster: "east", datacenters: { nyc: {} } } },
+  };
+  const config = Object.fromEntries(
+    Object.entries(values).map(([key, objectValue]) => [
+      `kazoo:${key}`,
+      { value: JSON.stringify(objectValue), objectValue, secret: false },
+    ]),
+  );
+  return { number, time: "", result: "succeeded", message: "", config, ...others };
+};
+
+describe("the history", () => {
+  const build = { build: { registry: "registry.example.com", repository: "kazoo" } };
+  const digest = (letter: string) => `registry.example.com/kazoo@sha256:${letter.repeat(64)}`;
+
+  test("goes back to the last that differs, over those that do not and those that failed", () => {
+    const updates = [
+      update(4, "debug"),
+      update(3, "debug"),
+      update(2, "error", { result: "failed" }),
+      update(1, "info"),
+    ];
+    const all = rollouts(updates, "us-east-nyc", "kazoo:4");
+    assert.deepEqual(
+      all.map((rollout) => rollout.update.number),
+      [4, 3, 1],
+    );
+    assert.equal(earlier(all)?.update.number, 1);
+    assert.deepEqual(differences(all[0]!, all[2]!), ["KAZOO_LOG_LEVEL debug -> info"]);
+    assert.equal(earlier(rollouts(updates.slice(0, 2), "us-east-nyc", "kazoo:4")), undefined);
+  });
+
+  test("knows a built image's digest from the message of the update after", () => {
+    const updates = [
+      update(3, "info", { image: build, message: imageMessage("up", digest("b")) }),
+      update(2, "info", { image: build, message: imageMessage("up", digest("a")) }),
+      update(1, "info", { image: build }),
+    ];
+    const all = rollouts(updates, "us-east-nyc", digest("c"));
+    assert.deepEqual(
+      all.map(({ image }) => image),
+      [digest("c"), digest("b"), digest("a")],
+    );
+    assert.equal(earlier(all)?.image, digest("b"));
+  });
+
+  test("says of an image that nothing recorded that it is not known, and takes no other for it", () => {
+    const updates = [update(2, "debug", { image: build }), update(1, "info", { image: build })];
+    assert.deepEqual(
+      rollouts(updates, "us-east-nyc", digest("b")).map(({ image }) => image),
+      [digest("b"), undefined],
+    );
+  });
+
+  test("reads an image that is pinned from the config", () => {
+    const pinned = { build: { ...build.build, digest: `sha256:${"a".repeat(64)}` } };
+    assert.equal(rollouts([update(1, "info", { image: pinned })], "us-east-nyc", undefined)[0]?.image, digest("a"));
+  });
+
+  test("leaves out updates without the zone, and those whose config cannot be read", () => {
+    const strange = update(1, "info");
+    const updates = [{ ...strange, config: { "kazoo:regions": { value: "{", secret: false } } }, strange];
+    assert.equal(rollouts(updates, "us-east-nyc", undefined).length, 1);
+    assert.equal(rollouts(updates, "us-east-bos", undefined).length, 0);
+  });
+
+  test("remembers nothing of an image by name", () => {
+    assert.equal(imageMessage("up", "kazoo:4"), "up");
+    assert.equal(imageMessage("up", undefined), "up");
+  });
+});
+
+describe("a roll", () => {
+  const set = (status: object) => rolled({ metadata: { generation: 2 }, spec: { replicas: 2 }, status });
+  const cases: [string, object, boolean, RegExp][] = [
+    ["not yet seen", { observedGeneration: 1, readyReplicas: 2 }, false, /not yet seen/],
+    [
+      "half done",
+      { observedGeneration: 2, currentRevision: "a", updateRevision: "b", updatedReplicas: 1, readyReplicas: 2 },
+      false,
+      /^1 of 2 nodes rolled, 2 ready$/,
+    ],
+    [
+      "done, but not ready",
+      { observedGeneration: 2, currentRevision: "a", updateRevision: "b", updatedReplicas: 2, readyReplicas: 1 },
+      false,
+      /^2 of 2 nodes rolled, 1 ready$/,
+    ],
+    ["done", { observedGeneration: 2, currentRevision: "b", updateRevision: "b", readyReplicas: 2 }, true, /2 ready$/],
+  ];
+  for (const [what, status, done, progress] of cases) {
+    test(what, () => {
+      assert.equal(set(status).done, done);
+      assert.match(set(status).progress, progress);
+    });
+  }
+});
+
+describe("the table of zones", () => {
+  const healthy: ZoneHealth = {
+    zone: "us-east-nyc",
+    ring: "main",
+    cluster: "east",
+    kazoo: { ready: 2, wanted: 2 },
+    brokers: { ready: 2, wanted: 2 },
+    database: { ready: 3, wanted: 3 },
+    image: `registry.example.com/telephony/kazoo@sha256:0123456789abcdef${"0".repeat(48)}`,
+    rolled: "2026-01-01T00:00:00Z",
+  };
+
+  test("has a line for each zone, and what is wrong below", () => {
+    const broken: ZoneHealth = {
+      ...healthy,
+      zone: "us-west-sfo",
+      kazoo: { ready: 0, wanted: 2 },
+      problem: "no answer",
+    };
+    const text = healthTable([healthy, broken], new Date("2026-01-01T00:10:00Z"));
+    const [heading, first, second, problem] = text.split("\n");
+    assert.match(heading ?? "", /^ZONE +CLUSTER +RING +KAZOO +BROKERS +DATABASE +IMAGE +LAST ROLL$/);
+    assert.match(first ?? "", /^us-east-nyc +east +main +2\/2 +2\/2 +3\/3 +kazoo@0123456789ab +10 min ago$/);
+    assert.match(second ?? "", /0\/2/);
+    assert.equal(problem, "us-west-sfo: no answer");
+  });
+
+  test("shortens images and durations", () => {
+    assert.equal(shortImage("callforamerica/kazoo:4"), "kazoo:4");
+    assert.equal(shortImage(`sha256:${"c".repeat(64)}`), "cccccccccccc");
+    assert.equal(shortImage(undefined), "-");
+    assert.deepEqual([5_000, 600_000, 7_200_000, 200_000_000].map(ago), ["5 s", "10 min", "2 h", "2 d"]);
+  });
+});
