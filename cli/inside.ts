@@ -7,7 +7,7 @@ import type { ZoneNode } from "./nodes";
 
 /** Runs a command in a node's container, with this command's own standard input and output, and returns its exit code. */
 export async function runInside({ place }: ZoneNode, command: readonly string[]): Promise<number> {
-  const terminal = process.stdin.isTTY && process.stdout.isTTY;
+  const terminal = isTerminal();
   if (place.kind === "container") {
     return runDocker(place.host, execArguments(place.container, command, { stdin: true, terminal }));
   }
@@ -35,6 +35,9 @@ export async function showLog({ place }: ZoneNode, options: LogOptions): Promise
   await podLog(place, options, process.stdout);
   return 0;
 }
+
+/** What is no terminal has no `isTTY` at all, which a query would hand on as an empty text: to the API server that is true. */
+const isTerminal = (): boolean => process.stdin.isTTY === true && process.stdout.isTTY === true;
 
 const ownStreams = (terminal: boolean): Streams => ({
   input: process.stdin,

@@ -93,29 +93,23 @@ export interface Streams {
 /** Runs a command in a pod and returns its exit code. */
 export async function execInPod(place: PodPlace, command: readonly string[], streams: Streams): Promise<number> {
   await realPod(place, "shell and no sup");
-  const { exec } = await connect(place.cluster);
-  return asking(
-    place.cluster,
-    () =>
-      new Promise<number>((resolve, reject) => {
-        const { input = null, output, errors, terminal } = streams;
-        exec
-          .exec(
-            place.namespace,
-            place.pod,
-            place.container,
-            [...command],
-            output,
-            terminal ? null : errors,
-            input,
-            terminal,
-            (status) => resolve(exitCode(status)),
-          )
-          .then((socket) => {
-            socket.onerror = (event: { message: string }) => reject(new Error(event.message));
-          }, reject);
-      }),
-  );
+  const { cluster, namespace, pod, container } = place;
+  const { input = null, output, errors, terminal } = streams;
+  const { exec } = await connect(cluster);
+  return asking(cluster, async () => {
+    let status: V1Status | undefined;
+    const onStatus = (found: V1Status): void => {
+      status = found;
+    };
+    const own = terminal ? null : errors; // a terminal has one stream for both
+    const socket = await exec.exec(namespace, pod, container, [...command], output, own, input, terminal, onStatus);
+    await new Promise<void>((resolve, reject) => {
+      socket.onclose = () => resolve();
+      socket.onerror = (event: { message: string }) => reject(new Error(event.message));
+    });
+    if (status === undefined) throw new UserError(`the connection to pod ${pod} was closed before the command ended`);
+    return exitCode(status);
+  });
 }
 
 function exitCode({ status, reason, message, details }: V1Status): number {

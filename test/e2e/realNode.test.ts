@@ -176,6 +176,41 @@ describe("a ring of two datacenters on a real node", { timeout: 900_000 }, async
     assert.match(said, /Zone {10}: e2e-one/);
   });
 
+  step("the targets look inside real pods, run sup there, and know the account that first boot has made", async () => {
+    const kazoo = async (...args: string[]) => {
+      const { code, stdout, stderr } = await stage.kazoo(args);
+      assert.equal(code, 0, stdout + stderr);
+      return stdout;
+    };
+    const node = ["--zone", one, "--node", "kazoo-1"];
+    assert.match(
+      await kazoo("status"),
+      /^e2e-one +node +main +2\/2 +2\/2 +1\/1 +kazoo@[a-f0-9]{12} +\d+ (s|min) ago$/m,
+    );
+    assert.equal(
+      (await kazoo("shell", ...node, "--", "hostname", "-f")).trim(),
+      nodeName(one, 1).replace("kazoo_apps@", ""),
+    );
+    assert.equal((await stage.kazoo(["kube-shell", ...node, "--", "sh", "-c", "exit 7"])).code, 7);
+    assert.match(await kazoo("logs", ...node), /Starting kazoo_apps@kazoo-1\./);
+    assert.doesNotMatch(await kazoo("logs", "--zone", one, "--node", "rabbitmq-beta-0"), /Starting kazoo_apps/);
+    const piped = await stage.kazoo(["shell", ...node, "--", "sh", "-c", "cat; echo done >&2"]);
+    assert.deepEqual(
+      [piped.code, piped.stdout, piped.stderr],
+      [0, "", "done\n"],
+      "no terminal is made up where there is none",
+    );
+    assert.match(await kazoo("kazoo-maint-nodes", ...node), /Zone {10}: e2e-one/);
+    assert.match(await kazoo("get-master-account", ...node), /Realm: sip\.e2e\.internal\n[\s\S]*System Admin: true/);
+    assert.match(await kazoo("init-account", ...node), /^master account e2e: is there$/m);
+    assert.match(
+      await kazoo("init-apps", ...node, "--url", "https://e2e.internal/v2"),
+      /^apps: \d+ known to call https/m,
+    );
+    assert.match(await kazoo("kube-rollout-status", "--zone", one), /2 of 2 nodes rolled, 2 ready\n$/);
+    assert.match((await stage.kazoo(["logs", "--zone", one])).stderr, /which node\? there are kazoo-0, kazoo-1/);
+  });
+
   step("Kazoo's user has connections on both brokers, and guest is refused", async () => {
     for (const role of ["alpha", "beta"]) {
       const ctl = ["rabbitmqctl", "-q", "list_connections", "user", "state"];
@@ -263,6 +298,7 @@ describe("a ring of two datacenters on a real node", { timeout: 900_000 }, async
   step("a changed variable rolls one pod after the other, each stopped in order", async () => {
     const before = (await kazooPods(one)).map(({ metadata }) => metadata.uid);
     const log = stage.kubectl(["logs", "-n", one, "-f", "kazoo-1"]);
+    const lastLines = stage.kazoo(["kube-logsft", "--zone", one, "--node", "kazoo-1"]);
     stage.writeStack(stackKeys("debug"));
     let fewest = 2;
     const rolled = async () => {
@@ -274,7 +310,20 @@ describe("a ring of two datacenters on a real node", { timeout: 900_000 }, async
     assert.equal(fewest, 1);
     assert.match(await stage.exec(one, "kazoo-0", ["cat", "/opt/kazoo/etc/config.ini"]), /console = "debug"/);
     const said = await log;
+    const followed = (await lastLines).stdout;
+    assert.ok(followed !== "" && said.endsWith(followed), followed);
     assert.match(said, /Stopping kazoo_apps@\S+ in order[\s\S]*kazoo_apps has stopped in order[\s\S]*\(exit code 0\)/);
+  });
+
+  step("kube-deploy-rollback brings the variable of before back, on the same image", async () => {
+    const images = async () =>
+      await stage.kubectl(["get", "statefulset", "-n", one, "kazoo", "-o", "jsonpath={..image}"]);
+    const image = await images();
+    const run = await stage.kazoo(["kube-deploy-rollback", "--zone", one, "--yes"]);
+    assert.equal(run.code, 0, run.stdout + run.stderr);
+    await kazooReady();
+    assert.match(await stage.exec(one, "kazoo-0", ["cat", "/opt/kazoo/etc/config.ini"]), /console = "info"/);
+    assert.equal(await images(), image);
   });
 
   step("destroy leaves nothing", async () => {

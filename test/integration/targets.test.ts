@@ -1,0 +1,357 @@
+import assert from "node:assert/strict";
+import { execFile, spawn } from "node:child_process";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { promisify } from "node:util";
+import { cloneProject, type Clone, type Run } from "../support/clone";
+import { clusterApi } from "../support/clusterApi";
+
+/** The targets for Kubernetes, on two zones of a ring in the sandbox: the real engine, a real API server, simulated nodes. */
+
+const file = `# The comments of a stack's file are its owner's.
+config:
+  kazoo:protect: false
+  kazoo:clusters:
+    local: { sandbox: true }
+  kazoo:rings:
+    main: { masterAccount: { name: example, realm: sip.example.com, user: admin } } # made on first boot
+  kazoo:regions:
+    local:
+      cluster: local
+      datacenters:
+        one: { ring: main }
+        two: { ring: main } # the second
+`;
+
+let clone: Clone;
+let api: Awaited<ReturnType<typeof clusterApi>>;
+
+before(async () => {
+  clone = await cloneProject();
+  writeFileSync(stackFile(), file);
+});
+after(() => clone?.dispose());
+
+const stackFile = () => join(clone.directory, "Pulumi.dev.yaml");
+const written = () => readFileSync(stackFile(), "utf8");
+const rewrite = (from: string, to: string) => {
+  assert.ok(written().includes(from), `${from} in\n${written()}`);
+  writeFileSync(stackFile(), written().replace(from, to));
+};
+
+function succeeded(run: Run): Run {
+  assert.equal(run.code, 0, `${run.stdout}\n${run.stderr}`);
+  return run;
+}
+async function refused(args: readonly string[], environment?: NodeJS.ProcessEnv): Promise<string> {
+  const run = await clone.run(args, environment);
+  assert.notEqual(run.code, 0, `${args.join(" ")}: ${run.stdout}`);
+  assert.doesNotMatch(run.stderr, /\n\s+at \S+ \(/, "no stack trace");
+  return run.stderr;
+}
+const unchanged = async () => succeeded(await clone.run(["preview", "--", "--expect-no-changes"]));
+
+/** The StatefulSet or Service kazoo of a zone; undefined where there is none. */
+async function kazoo(kind: "statefulsets" | "services", zone: string) {
+  const group = kind === "services" ? "/api/v1" : "/apis/apps/v1";
+  const { status, body } = await api.call("GET", `${group}/namespaces/${zone}/${kind}/kazoo`);
+  return status === 404 ? undefined : (body as unknown as { spec: Record<string, never> & { type?: string } });
+}
+
+/** What the Kazoo nodes of a zone are given: image and environment. */
+async function given(zone: string): Promise<{ image: string; environment: Record<string, string> }> {
+  const set = (await kazoo("statefulsets", zone)) as unknown as {
+    spec: { template: { spec: { containers: { image: string; envFrom: { configMapRef: { name: string } }[] }[] } } };
+  };
+  const [container] = set.spec.template.spec.containers;
+  const name = container?.envFrom[0]?.configMapRef.name;
+  const { body } = await api.call("GET", `/api/v1/namespaces/${zone}/configmaps/${name}`);
+  return { image: container?.image ?? "", environment: body.data as Record<string, string> };
+}
+
+describe("on a stack that is not up", () => {
+  test("targets say so, and what to do", async () => {
+    for (const target of ["status", "logs", "kube-deploy", "kube-rollout-status"]) {
+      assert.match(await refused([target]), /stack dev is not up\nnext: make up STACK=dev/);
+    }
+  });
+});
+
+describe("first boot", () => {
+  test("makes the ring's account once, from its first zone, and prints no password", async () => {
+    const up = succeeded(await clone.run(["up"]));
+    api = await clusterApi(clone.directory, "local");
+    const jobs = await api.list("/apis/batch/v1/jobs");
+    const bootstrap = jobs.filter(({ metadata }) => metadata?.name === "kazoo-bootstrap");
+    assert.deepEqual(
+      bootstrap.map(({ metadata, status }) => [metadata?.namespace, status?.succeeded]),
+      [["local-one", 1]],
+    );
+    const { body } = await api.call("GET", "/api/v1/namespaces/local-one/secrets/kazoo-master-account");
+    const password = Buffer.from((body.data as { password: string }).password, "base64").toString();
+    assert.equal(password.length, 32);
+    assert.ok(!`${up.stdout}${up.stderr}`.includes(password));
+  });
+});
+
+describe("status", () => {
+  test("is a table for people, without colours in a pipe, and exits with 0 when all is ready", async () => {
+    const { stdout } = succeeded(await clone.run(["status"]));
+    assert.match(stdout, /^ZONE +CLUSTER +RING +KAZOO +BROKERS +DATABASE +IMAGE +LAST ROLL$/m);
+    assert.match(stdout, /^local-two +local +main +1\/1 +2\/2 +1\/1 +kazoo:4 +\d+ (s|min) ago$/m);
+    assert.ok(!stdout.includes("\x1b"));
+  });
+
+  test("is JSON for programs", async () => {
+    const { stdout } = succeeded(await clone.run(["status", "--json"]));
+    const { stack, zones } = JSON.parse(stdout) as { stack: string; zones: Record<string, unknown>[] };
+    assert.equal(stack, "dev");
+    assert.deepEqual(
+      zones.map(({ zone, brokers, image }) => ({ zone, brokers, image })),
+      ["local-one", "local-two"].map((zone) => ({
+        zone,
+        brokers: { ready: 2, wanted: 2 },
+        image: "callforamerica/kazoo:4",
+      })),
+    );
+  });
+
+  test("--watch draws over itself on a terminal until q, and leaves it as it was", async () => {
+    // script(1) makes a terminal.
+    const command = `${process.execPath} cli/kazoo.js status --watch`;
+    const child = spawn("script", ["-qec", command, "/dev/null"], {
+      cwd: clone.directory,
+      stdio: ["pipe", "pipe", "pipe"],
+    });
+    let drawn = "";
+    child.stdout.setEncoding("utf8").on("data", (text: string) => {
+      drawn += text;
+      if (drawn.split("ZONE ").length > 2) child.stdin.write("q");
+    });
+    const code = await new Promise((resolve) => child.on("close", resolve));
+    assert.equal(code, 0, drawn);
+    assert.match(drawn, /local-two .* 1\/1/);
+    assert.match(drawn, /\x1b\[\?1049h[\s\S]*\x1b\[\?1049l$/);
+  });
+
+  test("--watch in a pipe is refused", async () => {
+    assert.match(await refused(["status", "--watch"]), /--watch needs a terminal/);
+  });
+});
+
+describe("a zone and a node", () => {
+  test("must be named where there are several and nobody can be asked", async () => {
+    assert.match(
+      await refused(["kube-rollout-status"]),
+      /which zone\? there are local-one, local-two\nnext: choose one with ZONE=, e\.g\. ZONE=local-one/,
+    );
+    assert.match(
+      await refused(["logs", "--zone", "x"]),
+      /there is no zone x\nnext: ZONE= takes one of local-one, local-two/,
+    );
+    const node = await refused(["logs", "--zone", "local-one", "--node", "kazoo-7"]);
+    assert.match(node, /there is no node kazoo-7\nnext: NODE= takes one of kazoo-0, bigcouch-0, rabbitmq-alpha-0/);
+  });
+});
+
+describe("what simulated pods cannot do is said in one line", () => {
+  const zone = ["--zone", "local-one"];
+  const targets: readonly (readonly string[])[] = [
+    ["logs", ...zone],
+    ["logsf", ...zone, "--node", "rabbitmq-beta-0"],
+    ["shell", ...zone],
+    ["kube-logsf", ...zone],
+    ["kube-logsft", ...zone],
+    ["kube-shell", ...zone],
+    ["kazoo-maint-nodes", ...zone, "--node", "kazoo_apps@kazoo-0.kazoo-nodes.local-one.svc.cluster.local"],
+    ["init-account", ...zone],
+    ["init-apps", ...zone, "--url", "https://kazoo.example.com/v2"],
+    ["get-master-account", ...zone],
+  ];
+  for (const args of targets) {
+    test(args[0] ?? "", async () => {
+      assert.match(
+        await refused(args),
+        /^error: pod \S+ is simulated: no container runs in the sandbox, so there is no (log|shell and no sup)\nnext: .*\n$/,
+      );
+    });
+  }
+
+  test("init-apps without an API that browsers reach", async () => {
+    assert.match(await refused(["init-apps", ...zone]), /which API are the apps to call\?.*\nnext: --url/);
+  });
+});
+
+describe("the Service", () => {
+  const zone = ["--zone", "local-two"];
+
+  test("is deleted, and state and cluster agree; kube-deploy-service makes it again", async () => {
+    const deleted = succeeded(await clone.run(["kube-delete-service", ...zone]));
+    assert.match(deleted.stderr, /Service kazoo of zone local-two will be deleted: .* kube-deploy-service/);
+    assert.equal(await kazoo("services", "local-two"), undefined);
+    assert.ok((await kazoo("services", "local-one")) !== undefined);
+    assert.match(await refused(["kube-delete-service", ...zone]), /zone local-two has no Service kazoo/);
+    const preview = succeeded(await clone.run(["preview"]));
+    assert.match(preview.stdout, /\+ 1 to create\n/);
+
+    succeeded(await clone.run(["kube-deploy-service", ...zone]));
+    assert.ok((await kazoo("services", "local-two")) !== undefined);
+    await unchanged();
+    assert.match(await refused(["kube-deploy-service", ...zone]), /is there already\nnext: make kube-apply-service/);
+  });
+
+  test("is changed by kube-apply-service, and nothing else is", async () => {
+    rewrite(
+      "two: { ring: main }",
+      "two: { ring: main, workloads: { kazoo: { service: { type: NodePort } } }, environment: { ERLANG_THREADS: 30 } }",
+    );
+    succeeded(await clone.run(["kube-apply-service", ...zone]));
+    assert.equal((await kazoo("services", "local-two"))?.spec.type, "NodePort");
+    assert.equal((await given("local-two")).environment["ERLANG_THREADS"], "25");
+  });
+});
+
+describe("the deployment", () => {
+  const zone = ["--zone", "local-two"];
+  const edit = (command: string) => ({ KUBE_EDITOR: undefined, VISUAL: undefined, EDITOR: command });
+
+  test("kube-deploy applies what the config says of the zone's Kazoo", async () => {
+    succeeded(await clone.run(["kube-deploy", ...zone]));
+    assert.equal((await given("local-two")).environment["ERLANG_THREADS"], "30");
+    await unchanged();
+  });
+
+  test("kube-deploy-edit edits the zone's own variables, and file, state and cluster agree", async () => {
+    const editor = `sed -i -e 's/^  ERLANG_THREADS: 30$/  ERLANG_THREADS: 40\\n  KAZOO_LOG_LEVEL: debug/' -e 's|^extraEnvironment: {}|extraEnvironment: { TZ: Etc/UTC }|'`;
+    const run = succeeded(await clone.run(["kube-deploy-edit", ...zone], edit(editor)));
+    assert.match(run.stdout, /local-two-kazoo-environment/, "there is a preview");
+    const { environment } = await given("local-two");
+    assert.deepEqual(
+      ["ERLANG_THREADS", "KAZOO_LOG_LEVEL", "TZ"].map((name) => environment[name]),
+      ["40", "debug", "Etc/UTC"],
+    );
+    assert.equal((await given("local-one")).environment["KAZOO_LOG_LEVEL"], "info");
+    assert.match(written(), /^# The comments of a stack's file are its owner's\.$/m);
+    assert.match(written(), /# made on first boot/);
+    await unchanged();
+  });
+
+  test("an edit that is wrong, or none, changes nothing", async () => {
+    const before = written();
+    const wrong = await refused(
+      ["kube-deploy-edit", ...zone],
+      edit("sed -i 's/  KAZOO_LOG_LEVEL:/  KAZOO_LOG_LEVL:/'"),
+    );
+    assert.match(wrong, /KAZOO_LOG_LEVL: found an unknown key; .*did you mean KAZOO_LOG_LEVEL\?/);
+    assert.match(await refused(["kube-deploy-edit", ...zone], edit("sed -i '$ a - x'")), /what you saved is no/);
+    assert.match(await refused(["kube-deploy-edit", ...zone], edit("false")), /false ended with exit code 1/);
+    assert.match(succeeded(await clone.run(["kube-deploy-edit", ...zone], edit("true"))).stderr, /nothing was changed/);
+    assert.equal(written(), before);
+  });
+
+  test("kube-rollout-status waits, and ends with the roll", async () => {
+    const { stdout } = succeeded(await clone.run(["kube-rollout-status", ...zone]));
+    assert.match(stdout, /zone local-two: 1 of 1 nodes rolled, 1 ready\n$/);
+  });
+
+  test("kube-rollout-history tells what each update changed in the zone", async () => {
+    const { stdout } = succeeded(await clone.run(["kube-rollout-history", ...zone]));
+    assert.match(stdout, /^UPDATE +TIME +RESULT +CHANGED +MESSAGE$/m);
+    assert.match(
+      stdout,
+      /ERLANG_THREADS 30 -> 40, KAZOO_LOG_LEVEL info -> debug, TZ \(unset\) -> Etc\/UTC +kube-deploy-edit ZONE=local-two$/m,
+    );
+    const other = succeeded(await clone.run(["kube-rollout-history", "--zone", "local-one"]));
+    assert.doesNotMatch(other.stdout, /KAZOO_LOG_LEVEL/);
+  });
+
+  test("kube-deploy-rollback brings environment and image back, in file, state and cluster", async () => {
+    succeeded(await clone.run(["kube-deploy-rollback", ...zone]));
+    const { environment } = await given("local-two");
+    assert.deepEqual(
+      ["ERLANG_THREADS", "KAZOO_LOG_LEVEL", "TZ"].map((name) => environment[name]),
+      ["30", "info", undefined],
+    );
+    await unchanged();
+
+    const digest = `sha256:${"a".repeat(64)}`;
+    rewrite("config:\n", `config:\n  kazoo:image: { prebuilt: registry.example.com/kazoo@${digest} }\n`);
+    succeeded(await clone.run(["up"]));
+    assert.match((await given("local-two")).image, /registry\.example\.com/);
+    const run = succeeded(await clone.run(["kube-deploy-rollback", ...zone]));
+    assert.match(run.stderr, /image registry\.example\.com\/kazoo@sha256:a+ -> callforamerica\/kazoo:4/);
+    assert.equal((await given("local-two")).image, "callforamerica/kazoo:4");
+    assert.match(written(), /kazoo:image: *\n? *\{? *prebuilt: callforamerica\/kazoo:4/);
+    succeeded(await clone.run(["up"]));
+    await unchanged();
+  });
+
+  test("a rollback to an update that was not is refused", async () => {
+    assert.match(
+      await refused(["kube-deploy-rollback", ...zone, "--to", "999"]),
+      /there is no update 999 of zone local-two/,
+    );
+  });
+
+  test("kube-delete-deployment deletes the zone's nodes alone, of the ring's first zone too; kube-deploy makes them again", async () => {
+    succeeded(await clone.run(["kube-delete-deployment", "--zone", "local-one"]));
+    assert.equal(await kazoo("statefulsets", "local-one"), undefined);
+    assert.ok((await kazoo("statefulsets", "local-two")) !== undefined);
+    const status = await clone.run(["status"]);
+    assert.equal(status.code, 1);
+    assert.match(status.stdout, /^local-one +local +main +0\/1 +2\/2 +1\/1 +- +-$/m);
+    assert.match(
+      await refused(["kube-rollout-status", "--zone", "local-one"]),
+      /zone local-one has no StatefulSet kazoo/,
+    );
+
+    succeeded(await clone.run(["kube-deploy", "--zone", "local-one"]));
+    assert.ok((await kazoo("statefulsets", "local-one")) !== undefined);
+    await unchanged();
+    succeeded(await clone.run(["status"]));
+  });
+});
+
+test("a stack of another cluster is asked about, and its targets leave it alone where nobody can be", async () => {
+  assert.ok(existsSync(join(clone.directory, ".sandbox", "kubeconfig")));
+  writeFileSync(
+    join(clone.directory, "Pulumi.other.yaml"),
+    `config:
+  kazoo:clusters:
+    real: { context: sandbox-local, kubeconfig: .sandbox/kubeconfig }
+  kazoo:regions:
+    other: { cluster: real, datacenters: { dc: {} } }
+`,
+  );
+  const own = {
+    PULUMI_BACKEND_URL: `file://${clone.directory}/.state`,
+    PULUMI_CONFIG_PASSPHRASE: "test",
+    PULUMI_CREDENTIALS_PATH: join(clone.directory, ".state"),
+  };
+  await plain(["stack", "init", "other"], own);
+  succeeded(await clone.run(["up", "--stack", "other", "--yes"], own));
+  for (const target of ["kube-delete-deployment", "kube-delete-service"]) {
+    const said = await refused([target, "--stack", "other"], own);
+    assert.match(said, /will be deleted: .* Data is not touched\. This stack is protected/);
+    assert.match(said, /nobody can be asked here\nnext: YES=1/);
+  }
+  assert.ok((await kazoo("statefulsets", "other-dc")) !== undefined);
+  succeeded(await clone.run(["kube-delete-deployment", "--stack", "other", "--yes"], own));
+  assert.equal(await kazoo("statefulsets", "other-dc"), undefined);
+  rewriteOther("config:\n", "config:\n  kazoo:protect: false\n");
+  succeeded(await clone.run(["up", "--stack", "other", "--yes"], own));
+  succeeded(await clone.run(["destroy", "--stack", "other", "--yes"], own));
+});
+
+/** Plain pulumi in the clone, as a user would call it. */
+async function plain(args: readonly string[], environment: NodeJS.ProcessEnv): Promise<void> {
+  const { stdout: variables } = succeeded(await clone.run(["env", "--stack", "other"], environment));
+  const options = { cwd: clone.directory, env: { ...process.env, ...environment } };
+  await promisify(execFile)("bash", ["-c", `${variables}\nexec pulumi "$@"`, "bash", ...args], options);
+}
+
+const rewriteOther = (from: string, to: string) => {
+  const path = join(clone.directory, "Pulumi.other.yaml");
+  writeFileSync(path, readFileSync(path, "utf8").replace(from, to));
+};
