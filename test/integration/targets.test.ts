@@ -125,9 +125,10 @@ describe("status", () => {
       stdio: ["pipe", "pipe", "pipe"],
     });
     let drawn = "";
+    let asked = false;
     child.stdout.setEncoding("utf8").on("data", (text: string) => {
       drawn += text;
-      if (drawn.split("ZONE ").length > 2) child.stdin.write("q");
+      if (!asked && drawn.split("ZONE ").length > 2) asked = child.stdin.write("q");
     });
     const code = await new Promise((resolve) => child.on("close", resolve));
     assert.equal(code, 0, drawn);
