@@ -70,7 +70,7 @@ kube-delete-service: $(packages) ## delete that Service
 kube-deploy: $(packages) ## deploy a zone's Kazoo as the config says
 	@$(asked)
 
-kube-deploy-edit: $(packages) ## edit a zone's run environment in $$EDITOR, preview, apply, wait
+kube-deploy-edit: $(packages) ## edit a zone's run environment in your EDITOR, preview, apply, wait
 	@$(asked)
 
 kube-deploy-rollback: $(packages) ## bring back what a zone's Kazoo ran with before (TO=update)

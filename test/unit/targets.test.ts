@@ -1,8 +1,11 @@
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { resolve } from "node:path";
 import { describe, test } from "node:test";
 import fc from "fast-check";
 import { parse } from "yaml";
 import { choose, confirmed } from "../../cli/choose";
+import { kazoo } from "../../cli/main";
 import { editText, editedEnvironment, rolled } from "../../cli/commands/deploy";
 import { ago, healthTable, shortImage } from "../../cli/commands/status";
 import type { ZoneHealth } from "../../cli/health";
@@ -105,6 +108,8 @@ describe("the environment of before", () => {
         KAZOO_LOG_LEVEL: fc.constantFrom("info", "debug"),
         KAZOO_LOG_COLOR: fc.boolean(),
         KAZOO_SASL_ERROR_LOGGER: fc.constantFrom("tty", "false"),
+        // Has no default: it may be absent before or now.
+        KAZOO_AMQP_HOST: fc.constantFrom("a.example.com", "b.example.com"),
       },
       { requiredKeys: [] },
     );
@@ -290,5 +295,42 @@ describe("the table of zones", () => {
     assert.equal(shortImage(`sha256:${"c".repeat(64)}`), "cccccccccccc");
     assert.equal(shortImage(undefined), "-");
     assert.deepEqual([5_000, 600_000, 7_200_000, 200_000_000].map(ago), ["5 s", "10 min", "2 h", "2 d"]);
+  });
+});
+
+describe("make", () => {
+  const changing = ["kube-deploy-service", "kube-apply-service", "kube-delete-service", "kube-deploy"].concat([
+    "kube-deploy-edit",
+    "kube-deploy-rollback",
+    "kube-delete-deployment",
+  ]);
+  const looking = ["kube-rollout-status", "kube-rollout-history", "kube-logsf", "kube-logsft", "kube-shell"];
+  const alike = ["init-account", "init-apps", "get-master-account", "logs", "logsf", "shell", "kazoo-maint-nodes"];
+  const make = (...args: string[]) =>
+    spawnSync("make", ["-C", resolve(__dirname, "../.."), "-n", ...args], { encoding: "utf8" }).stdout.replace(
+      / +/g,
+      " ",
+    );
+  const known = Object.fromEntries(kazoo().commands.map((command) => [command.name(), command]));
+
+  for (const target of [...changing, ...looking, ...alike]) {
+    test(`${target} is one command that takes what is handed on`, () => {
+      assert.match(make(target, "STACK=x", "ZONE=z"), new RegExp(`kazoo\\.js ${target} --stack x --zone z *\n`));
+      const options = known[target]?.options.map(({ long }) => long) ?? assert.fail(`there is no command ${target}`);
+      const handed = ["--stack", "--zone", ...(changing.includes(target) ? ["--yes"] : [])];
+      assert.deepEqual(
+        handed.filter((option) => !options.includes(option)),
+        [],
+      );
+      if (changing.includes(target)) assert.match(make(target, "YES=1"), /--stack dev --yes/);
+    });
+  }
+
+  test("takes a node, an update, an API and a name where they are meant", () => {
+    assert.match(make("logs", "NODE=kazoo-1"), /logs --stack docker --node kazoo-1/);
+    assert.match(make("kube-deploy-rollback", "TO=3"), /rollback --stack dev --to 3/);
+    assert.match(make("init-apps", "URL=https://a/v2", "APPS=/apps"), /--url https:\/\/a\/v2 --path \/apps/);
+    assert.match(make("get-master-account", "NAME=a"), /--name a/);
+    assert.match(make("status", "JSON=1"), /status --stack dev --json/);
   });
 });
