@@ -54,9 +54,11 @@ sandbox-status: $(packages) ## show the sandbox clusters
 	@$(kazoo) sandbox status
 
 # What follows is for stacks on Kubernetes.
-choice = $(if $(ZONE),--zone $(ZONE)) $(if $(NODE),--node $(NODE))
-kube = $(kazoo) $@ --stack $(STACK) $(choice)
+# Only what stands on make's own command line: npm, for one, exports a NODE.
+given = $(if $(filter command,$(firstword $(origin $1))),$(if $($1),$2 $($1)))
+kube = $(kazoo) $@ --stack $(STACK) $(call given,ZONE,--zone)
 asked = $(kube) $(if $(YES),--yes)
+pod = $(kube) $(call given,NODE,--node)
 
 kube-deploy-service: $(packages) ## create the Service of a zone's Kazoo (ZONE=, YES=1)
 	@$(asked)
@@ -74,7 +76,7 @@ kube-deploy-edit: $(packages) ## edit a zone's run environment in your EDITOR, p
 	@$(asked)
 
 kube-deploy-rollback: $(packages) ## bring back what a zone's Kazoo ran with before (TO=update)
-	@$(asked) $(if $(TO),--to $(TO))
+	@$(asked) $(call given,TO,--to)
 
 kube-rollout-status: $(packages) ## wait until a zone's Kazoo has rolled
 	@$(kube)
@@ -86,29 +88,29 @@ kube-delete-deployment: $(packages) ## delete a zone's Kazoo nodes; data stays
 	@$(asked)
 
 kube-logsf: $(packages) ## follow the log of a Kazoo pod (ZONE=, NODE=)
-	@$(kube)
+	@$(pod)
 
 kube-logsft: $(packages) ## show the last 25 lines of it, then follow
-	@$(kube)
+	@$(pod)
 
 kube-shell: $(packages) ## open a shell in a Kazoo pod
-	@$(kube)
+	@$(pod)
 
 kazoo-maint-nodes: $(packages) ## ask a Kazoo node which nodes it knows
-	@$(kube)
+	@$(pod)
 
 # What follows is for stacks on Docker and on Kubernetes: stack docker, unless another is named.
 either = $(if $(filter-out file,$(origin STACK)),$(STACK),docker)
-alike = $(kazoo) $@ --stack $(either) $(choice)
+alike = $(kazoo) $@ --stack $(either) $(call given,ZONE,--zone) $(call given,NODE,--node)
 
 init-account: $(packages) ## make the master account that the config names (ZONE=, NODE=)
 	@$(alike)
 
 init-apps: $(packages) ## make Monster UI's apps known to it (URL=, APPS=folder)
-	@$(alike) $(if $(URL),--url $(URL)) $(if $(APPS),--path $(APPS))
+	@$(alike) $(call given,URL,--url) $(call given,APPS,--path)
 
 get-master-account: $(packages) ## show it, as Kazoo has it (NAME=)
-	@$(alike) $(if $(NAME),--name $(NAME))
+	@$(alike) $(call given,NAME,--name)
 
 logs: $(packages) ## print the log of a Kazoo node
 	@$(alike)

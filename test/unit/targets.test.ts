@@ -307,10 +307,11 @@ describe("make", () => {
   const looking = ["kube-rollout-status", "kube-rollout-history", "kube-logsf", "kube-logsft", "kube-shell"];
   const alike = ["init-account", "init-apps", "get-master-account", "logs", "logsf", "shell", "kazoo-maint-nodes"];
   const make = (...args: string[]) =>
-    spawnSync("make", ["-C", resolve(__dirname, "../.."), "-n", ...args], { encoding: "utf8" }).stdout.replace(
-      / +/g,
-      " ",
-    );
+    // npm exports a NODE.
+    spawnSync("make", ["-C", resolve(__dirname, "../.."), "-n", ...args], {
+      encoding: "utf8",
+      env: { ...process.env, NODE: "/usr/bin/node" },
+    }).stdout.replace(/ +/g, " ");
   const known = Object.fromEntries(kazoo().commands.map((command) => [command.name(), command]));
 
   for (const target of [...changing, ...looking, ...alike]) {
