@@ -6,14 +6,15 @@ import { contextName } from "./kubeconfig";
 /** KWOK's stages in use: nodes and pods that are ready at once, Jobs that complete, claims that bind. */
 const stageFolders = ["node/fast", "node/heartbeat-with-lease", "pod/fast", "volume/fast"];
 
-/** Paths of KWOK's stage files below the folder that comes with it, sorted. */
+/** Paths of the stage files: KWOK's below the folder that comes with it, sorted, and ours. */
 export function stageFiles(stages: string): string[] {
-  return stageFolders.flatMap((folder) =>
+  const theirs = stageFolders.flatMap((folder) =>
     readdirSync(join(stages, folder))
       .filter((name) => /^(node|pod|pv|pvc)-.*\.yaml$/.test(name)) // the others are for kustomize and kubectl
       .sort()
       .map((name) => join(stages, folder, name)),
   );
+  return [...theirs, join(__dirname, "podReadyAgain.yaml")];
 }
 
 /** An object and where it is applied, below the API server's address. */
