@@ -26,6 +26,7 @@ export function buildArguments(build: ImageBuild, more: readonly string[]): stri
     ...Object.entries(build.args).flatMap(([name, value]) => ["--build-arg", `${name}=${value}`]),
     ...imageNames(build).flatMap((name) => ["--tag", name]),
     ...(build.platform === undefined ? [] : ["--platform", build.platform]),
+    ...(build.network === undefined ? [] : ["--network", build.network]),
     ...more,
     build.context,
   ];

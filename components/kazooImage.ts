@@ -21,7 +21,7 @@ export class KazooImage extends pulumi.ComponentResource {
     // The provider asks for deletion first, since names are fixed. Nothing is deleted here, and what depends on a resource that is deleted
     // first is replaced itself: Kazoo's pods would all go at once.
     const parent = { parent: this, deleteBeforeReplace: false };
-    const { registry, repository, tags, platform, context, args: buildArgs } = args.build;
+    const { registry, repository, tags, platform, network, context, args: buildArgs } = args.build;
     const problems = buildProblems(context, buildArgs);
     if (problems.length > 0) throw new pulumi.RunError(problems.join("\n"));
 
@@ -37,6 +37,7 @@ export class KazooImage extends pulumi.ComponentResource {
           buildArgs,
           tags: others.map((tag) => `${fullName}:${tag}`),
           ...(platform === undefined ? {} : { platform }),
+          ...(network === undefined ? {} : { networkMode: network }),
           // Through the engine's own API. The other way, the provider's buildx, builds on whatever engine Docker's current context names.
           useLegacyBuilder: true,
         },

@@ -32,6 +32,8 @@ export interface ImageBuild {
   readonly tags: readonly string[];
   /** OS/ARCHITECTURE; left out: the engine's. */
   readonly platform?: string;
+  /** Docker network of the build's steps, or `host`; left out: the engine's. */
+  readonly network?: string;
   readonly args: Readonly<Record<string, string>>;
   /** Left out: the image stays in the engine. */
   readonly registry?: Registry;

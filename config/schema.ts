@@ -520,6 +520,13 @@ const build = mapping(
       example: "linux/amd64",
       default: "that of the Docker Engine",
     }).optional(),
+    network: field(text(/^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/), {
+      description:
+        "Network of the build's steps: `host` where mirrors of packages and sources are reached as from the engine's machine alone.",
+      expected: "host, none, or the name of a Docker network",
+      example: "host",
+      default: "the engine's",
+    }).optional(),
     docker: field(engine, {
       description: "Address of the Docker Engine that builds and pushes.",
       expected: "unix:///PATH, tcp://HOST:PORT or ssh://USER@HOST",

@@ -66,7 +66,7 @@ function buildOf(build: BuildConfig, config: Config): ImageBuild {
     repository: build.repository,
     tags: build.tags ?? buildDefaults.tags,
     args: build.args ?? {},
-    ...defined({ platform: build.platform, digest: build.digest }),
+    ...defined({ platform: build.platform, network: build.network, digest: build.digest }),
     ...(registry === undefined ? {} : { registry: { address: registry, plainHttp, ...login } }),
   };
 }

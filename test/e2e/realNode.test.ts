@@ -46,18 +46,14 @@ interface KazooNode {
 
 describe("a ring of two datacenters on a real node", { timeout: 900_000 }, async () => {
   const skip = await noStage();
+  if (skip !== false) return void test("all that it does", { skip });
   let machine: string[];
   let stage: Stage;
   before(async () => {
-    if (skip !== false) return;
     machine = await machineState();
     stage = await setStage((line) => process.stderr.write(`${line}\n`));
   });
   after(() => stage?.stop());
-  const step = (name: string, work: () => Promise<void>): void => {
-    void test(name, { skip }, work);
-  };
-
   const json = async <T>(...args: string[]) => JSON.parse(await stage.kubectl([...args, "-o", "json"])) as T;
   const pods = async (namespace: string, selector: string) =>
     (await json<{ items: Pod[] }>("get", "pods", "-n", namespace, "-l", selector)).items;
@@ -90,66 +86,60 @@ describe("a ring of two datacenters on a real node", { timeout: 900_000 }, async
       `io:format("~p", [${expression}]), halt().`,
     ]);
 
-  step(
-    "up builds, pushes and deploys; all pods are ready under the level restricted, both Jobs have run once",
-    async () => {
-      stage.writeStack(stackKeys("info"));
-      await up();
-      for (const namespace of zones) {
-        const labels = (await json<{ metadata: { labels: Record<string, string> } }>("get", "namespace", namespace))
-          .metadata;
-        assert.equal(labels.labels["pod-security.kubernetes.io/enforce"], "restricted");
-        const all = await pods(namespace, "");
-        const running = all.filter(({ status }) => status.phase !== "Succeeded");
-        assert.deepEqual(running.map(({ metadata }) => metadata.name).sort(), [
-          "bigcouch-0",
-          ...(namespace === one ? ["kazoo-0", "kazoo-1"] : ["kazoo-0"]),
-          "rabbitmq-alpha-0",
-          "rabbitmq-beta-0",
-        ]);
-        assert.ok(running.every(isReady), JSON.stringify(running.filter((pod) => !isReady(pod))));
-        assert.equal((await pods(namespace, "app.kubernetes.io/name=bigcouch-join")).length, 1);
-      }
-      const jobs = await json<{ items: { status: { succeeded?: number; failed?: number } }[] }>("get", "jobs", "-A");
+  void test("up builds, pushes and deploys; all pods are ready under the level restricted, both Jobs have run once", async () => {
+    stage.writeStack(stackKeys("info"));
+    await up();
+    for (const namespace of zones) {
+      const labels = (await json<{ metadata: { labels: Record<string, string> } }>("get", "namespace", namespace))
+        .metadata;
+      assert.equal(labels.labels["pod-security.kubernetes.io/enforce"], "restricted");
+      const all = await pods(namespace, "");
+      const running = all.filter(({ status }) => status.phase !== "Succeeded");
+      assert.deepEqual(running.map(({ metadata }) => metadata.name).sort(), [
+        "bigcouch-0",
+        ...(namespace === one ? ["kazoo-0", "kazoo-1"] : ["kazoo-0"]),
+        "rabbitmq-alpha-0",
+        "rabbitmq-beta-0",
+      ]);
+      assert.ok(running.every(isReady), JSON.stringify(running.filter((pod) => !isReady(pod))));
+      assert.equal((await pods(namespace, "app.kubernetes.io/name=bigcouch-join")).length, 1);
+    }
+    const jobs = await json<{ items: { status: { succeeded?: number; failed?: number } }[] }>("get", "jobs", "-A");
+    assert.deepEqual(
+      jobs.items.map(({ status }) => [status.succeeded, status.failed ?? 0]),
+      [
+        [1, 0],
+        [1, 0],
+        [1, 0],
+      ],
+    );
+    const said = await stage.kubectl(["logs", "-n", one, "-l", "app.kubernetes.io/name=kazoo-bootstrap"]);
+    assert.match(said, /master account e2e: made/);
+  });
+
+  void test("each Kazoo is kazoo_apps@FQDN, in its zone, connected to both its brokers and the other zone's, alpha in use", async () => {
+    for (const [namespace, index] of [
+      [one, 0],
+      [one, 1],
+      [two, 0],
+    ] as const) {
+      const node = await until("the node's connections", async () => {
+        const found = await kazooNode(namespace, `kazoo-${index}`);
+        return found.brokers.every(({ connected }) => connected) && found;
+      });
+      assert.equal(node.node, nodeName(namespace, index));
+      assert.equal(node.zone, namespace);
+      assert.equal(node.primary, broker(namespace, "alpha"));
+      assert.equal(node.database.connected, true);
+      const other = namespace === one ? two : one;
       assert.deepEqual(
-        jobs.items.map(({ status }) => [status.succeeded, status.failed ?? 0]),
-        [
-          [1, 0],
-          [1, 0],
-          [1, 0],
-        ],
+        node.brokers.map((known) => [known.zone, known.broker]),
+        [namespace, other].flatMap((zone) => ["alpha", "beta"].map((role) => [zone, broker(zone, role)])),
       );
-      const said = await stage.kubectl(["logs", "-n", one, "-l", "app.kubernetes.io/name=kazoo-bootstrap"]);
-      assert.match(said, /master account e2e: made/);
-    },
-  );
+    }
+  });
 
-  step(
-    "each Kazoo is kazoo_apps@FQDN, in its zone, connected to both its brokers and the other zone's, alpha in use",
-    async () => {
-      for (const [namespace, index] of [
-        [one, 0],
-        [one, 1],
-        [two, 0],
-      ] as const) {
-        const node = await until("the node's connections", async () => {
-          const found = await kazooNode(namespace, `kazoo-${index}`);
-          return found.brokers.every(({ connected }) => connected) && found;
-        });
-        assert.equal(node.node, nodeName(namespace, index));
-        assert.equal(node.zone, namespace);
-        assert.equal(node.primary, broker(namespace, "alpha"));
-        assert.equal(node.database.connected, true);
-        const other = namespace === one ? two : one;
-        assert.deepEqual(
-          node.brokers.map((known) => [known.zone, known.broker]),
-          [namespace, other].flatMap((zone) => ["alpha", "beta"].map((role) => [zone, broker(zone, role)])),
-        );
-      }
-    },
-  );
-
-  step("the rendered config.ini names the zone and its brokers, alpha first", async () => {
+  void test("the rendered config.ini names the zone and its brokers, alpha first", async () => {
     const text = await stage.exec(one, "kazoo-0", ["cat", "/opt/kazoo/etc/config.ini"]);
     const blocks = text.split(/\n(?=\[)/).filter((block) => block.startsWith("[zone]"));
     const hosts = (block: string) =>
@@ -160,7 +150,7 @@ describe("a ring of two datacenters on a real node", { timeout: 900_000 }, async
     assert.deepEqual(hosts(blocks[1] ?? ""), [broker(two, "alpha"), broker(two, "beta")]);
   });
 
-  step("two nodes reach each other with the Secret's cookie, and none is reached with another", async () => {
+  void test("two nodes reach each other with the Secret's cookie, and none is reached with another", async () => {
     const ping = `rpc:call('${nodeName(one, 0)}', net_adm, ping, ['${nodeName(one, 1)}'])`;
     assert.equal(await erlang(ping), "pong");
     assert.equal(await erlang(`net_adm:ping('${nodeName(one, 1)}')`), "pong");
@@ -170,13 +160,13 @@ describe("a ring of two datacenters on a real node", { timeout: 900_000 }, async
     assert.equal((await stage.exec(one, "kazoo-1", ["cat", "/opt/kazoo/etc/.erlang.cookie"])).trim(), cookie);
   });
 
-  step("sup runs a function on the node", async () => {
+  void test("sup runs a function on the node", async () => {
     const said = await stage.exec(one, "kazoo-0", ["sup", "kazoo_maintenance", "nodes"]);
     assert.ok(said.includes(`Node          : ${nodeName(one, 0)}`), said);
     assert.match(said, /Zone {10}: e2e-one/);
   });
 
-  step("the targets look inside real pods, run sup there, and know the account that first boot has made", async () => {
+  void test("the targets look inside real pods, run sup there, and know the account that first boot has made", async () => {
     const kazoo = async (...args: string[]) => {
       const { code, stdout, stderr } = await stage.kazoo(args);
       assert.equal(code, 0, stdout + stderr);
@@ -211,7 +201,7 @@ describe("a ring of two datacenters on a real node", { timeout: 900_000 }, async
     assert.match((await stage.kazoo(["logs", "--zone", one])).stderr, /which node\? there are kazoo-0, kazoo-1/);
   });
 
-  step("Kazoo's user has connections on both brokers, and guest is refused", async () => {
+  void test("Kazoo's user has connections on both brokers, and guest is refused", async () => {
     for (const role of ["alpha", "beta"]) {
       const ctl = ["rabbitmqctl", "-q", "list_connections", "user", "state"];
       // From both nodes of the own zone and the one of the other.
@@ -233,7 +223,7 @@ describe("a ring of two datacenters on a real node", { timeout: 900_000 }, async
     }
   });
 
-  step("port 8000 answers through the Service, from each ready pod", async () => {
+  void test("port 8000 answers through the Service, from each ready pod", async () => {
     const seen = new Set<string>();
     await until("answers of both nodes", async () => {
       const url = `http://kazoo.${one}.svc.${domain}:8000/node`;
@@ -243,7 +233,7 @@ describe("a ring of two datacenters on a real node", { timeout: 900_000 }, async
     assert.deepEqual([...seen].sort(), [nodeName(one, 0), nodeName(one, 1)]);
   });
 
-  step("users, file modes and read-only roots are as declared", async () => {
+  void test("users, file modes and read-only roots are as declared", async () => {
     const inside = async (pod: string, script: string) => (await stage.exec(one, pod, ["sh", "-c", script])).trim();
     const identity = "echo $(id -u):$(id -g)";
     assert.equal(await inside("kazoo-0", identity), "1000:1000");
@@ -268,7 +258,7 @@ describe("a ring of two datacenters on a real node", { timeout: 900_000 }, async
     );
   });
 
-  step("a killed alpha is followed by beta, and comes back", async () => {
+  void test("a killed alpha is followed by beta, and comes back", async () => {
     await stage.kubectl(["delete", "pod", "-n", one, "rabbitmq-alpha-0", "--grace-period=1", "--wait=false"]);
     const primaryIs = (role: string) =>
       until(
@@ -280,7 +270,7 @@ describe("a ring of two datacenters on a real node", { timeout: 900_000 }, async
     await primaryIs("alpha");
   });
 
-  step("a PodDisruptionBudget holds a second eviction back", async () => {
+  void test("a PodDisruptionBudget holds a second eviction back", async () => {
     const evict = (pod: string) => {
       const eviction = { apiVersion: "policy/v1", kind: "Eviction", metadata: { name: pod, namespace: one } };
       const path = `/api/v1/namespaces/${one}/pods/${pod}/eviction`;
@@ -295,7 +285,7 @@ describe("a ring of two datacenters on a real node", { timeout: 900_000 }, async
     await kazooReady();
   });
 
-  step("a changed variable rolls one pod after the other, each stopped in order", async () => {
+  void test("a changed variable rolls one pod after the other, each stopped in order", async () => {
     const before = (await kazooPods(one)).map(({ metadata }) => metadata.uid);
     const log = stage.kubectl(["logs", "-n", one, "-f", "kazoo-1"]);
     const lastLines = stage.kazoo(["kube-logsft", "--zone", one, "--node", "kazoo-1"]);
@@ -315,7 +305,7 @@ describe("a ring of two datacenters on a real node", { timeout: 900_000 }, async
     assert.match(said, /Stopping kazoo_apps@\S+ in order[\s\S]*kazoo_apps has stopped in order[\s\S]*\(exit code 0\)/);
   });
 
-  step("kube-deploy-rollback brings the variable of before back, on the same image", async () => {
+  void test("kube-deploy-rollback brings the variable of before back, on the same image", async () => {
     const images = async () =>
       await stage.kubectl(["get", "statefulset", "-n", one, "kazoo", "-o", "jsonpath={..image}"]);
     const image = await images();
@@ -326,7 +316,7 @@ describe("a ring of two datacenters on a real node", { timeout: 900_000 }, async
     assert.equal(await images(), image);
   });
 
-  step("destroy leaves nothing", async () => {
+  void test("destroy leaves nothing", async () => {
     const { code, stdout, stderr } = await stage.kazoo(["destroy", "--yes"]);
     assert.equal(code, 0, stdout + stderr);
     const namespaces = await json<{ items: { metadata: { name: string } }[] }>("get", "namespaces");
@@ -339,7 +329,7 @@ describe("a ring of two datacenters on a real node", { timeout: 900_000 }, async
     assert.deepEqual((await json<{ items: object[] }>("get", "pods,pvc,jobs,secrets", "-A")).items, []);
   });
 
-  step("nothing of the node is left on this machine", async () => {
+  void test("nothing of the node is left on this machine", async () => {
     const { path, name } = stage.runFolder;
     await stage.stop();
     const groups = ["/sys/fs/cgroup", ...readdirSync("/sys/fs/cgroup").map((entry) => `/sys/fs/cgroup/${entry}`)];

@@ -91,6 +91,7 @@ test("docker build is told what the stack's own build is", () => {
         repository: "kazoo",
         tags: ["4.2", "latest"],
         platform: "linux/amd64",
+        network: "host",
         args: { KAZOO_VERSION: "4.2" },
       },
     },
@@ -101,6 +102,7 @@ test("docker build is told what the stack's own build is", () => {
     ...["--build-arg", "KAZOO_VERSION=4.2"],
     ...["--tag", "registry.example.com/kazoo:4.2", "--tag", "registry.example.com/kazoo:latest"],
     ...["--platform", "linux/amd64"],
+    ...["--network", "host"],
     "--no-cache",
     "image",
   ]);

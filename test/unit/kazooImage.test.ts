@@ -130,7 +130,7 @@ const named = (resources: readonly Registered[], name: string) =>
   resources.find((resource) => resource.name === name)?.inputs ?? assert.fail(`no ${name}`);
 
 test("the image is built once, pushed under each tag, and pods name the pushed digest", async () => {
-  const resources = await deployBuilt({ platform: "linux/amd64", args: { KAZOO_VERSION: "4.2" } });
+  const resources = await deployBuilt({ platform: "linux/amd64", network: "host", args: { KAZOO_VERSION: "4.2" } });
   const fullName = `${registry}/telephony/kazoo`;
   const { name, build, keepLocally } = named(resources, "kazoo-image-build") as Record<string, unknown>;
   assert.equal(name, `${fullName}:4.3`);
@@ -140,6 +140,7 @@ test("the image is built once, pushed under each tag, and pods name the pushed d
     buildArgs: { KAZOO_VERSION: "4.2" },
     tags: [`${fullName}:latest`],
     platform: "linux/amd64",
+    networkMode: "host",
     useLegacyBuilder: true,
   });
   for (const tag of ["4.3", "latest"]) {

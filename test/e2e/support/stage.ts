@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { type Report } from "../../../cli/terminal";
 import { ensureToolchain, pulumiParts } from "../../../toolchain";
@@ -7,7 +7,7 @@ import { findCommand, run } from "../../image/support/commands";
 import { couchdbImage } from "../../image/support/couchdbImage";
 import { acquireEngine, noEngine, type Engine } from "../../image/support/engine";
 import { ensureImage } from "../../image/support/images";
-import { kazooImage } from "../../image/support/kazooImage";
+import { closedNetworkArgs } from "../../image/support/kazooImage";
 import { serveKazooSources } from "../../image/support/kazooSources";
 import { baseImage } from "../../image/support/baseImage";
 import { rabbitmqImage } from "../../image/support/rabbitmqImage";
@@ -87,7 +87,12 @@ export async function setStage(report: Report): Promise<Stage> {
     const registry = await startRegistry();
     undo.push(() => registry.remove());
     report("images");
-    const built = await kazooImage(engine, sources);
+    const version = "4.3";
+    const buildArgs = {
+      ...(await closedNetworkArgs(engine, sources)),
+      KAZOO_VERSION: version,
+      MONSTER_UI_VERSION: version,
+    };
     const push = pushTo(engine, registry.address);
     const images = {
       rabbitmq: await push(await rabbitmqImage(engine)),
@@ -103,10 +108,6 @@ export async function setStage(report: Report): Promise<Stage> {
     const clone: Clone = await cloneProject();
     // Commands that still run would go on asking for a server at an address that is somebody else's once the node is gone.
     undo.push(() => endProcessesNaming(clone.directory));
-    // The stack's builds have no network on a private engine, so that theirs begins where the one above, which has, ended.
-    mkdirSync(join(clone.directory, "e2e"));
-    const dockerfile = `FROM ${built}\nARG KAZOO_VERSION\nLABEL kazoo.version.kazoo=$KAZOO_VERSION\n`;
-    writeFileSync(join(clone.directory, "e2e", "Dockerfile"), dockerfile);
     const environment = {
       PULUMI_BACKEND_URL: `file://${runFolder.path}/backend`,
       PULUMI_CONFIG_PASSPHRASE: "e2e",
@@ -121,8 +122,9 @@ export async function setStage(report: Report): Promise<Stage> {
             repository: "kazoo",
             plainHttp: true,
             ...(engine.host === undefined ? {} : { docker: engine.host }),
-            context: "e2e",
-            args: { KAZOO_VERSION: "4.3" },
+            // The sources are served on loopback, and a private engine has no other network anyway.
+            network: "host",
+            args: buildArgs,
           },
         },
         images,
