@@ -1,9 +1,9 @@
 import type { Platform } from "../../config/platform";
 import { type Change, changesOf } from "./changes";
-import { type Deployed, type Digest, type Step, parseUrn } from "./digest";
+import { type Deployed, type Diagnostic, type Digest, type Step, parseUrn } from "./digest";
 import { maskDigest } from "./mask";
 import { type Place, placesOf } from "./place";
-import { type Refusal, refusalsOf, stopsEarly } from "./refusals";
+import { type Refusal, isError, refusalsOf, stopsEarly } from "./refusals";
 
 /** What a preview, or a look for drift, found; free of secrets. */
 export interface Report {
@@ -32,13 +32,17 @@ export interface Findings {
   readonly deployed?: readonly Deployed[];
   /** Of the refresh; makes it a drift report. */
   readonly refresh?: Digest;
+  /** Whether Pulumi ended with an error, which need not stand in a digest: policies that are violated never do. */
+  readonly failed?: boolean;
 }
 
 /** Makes a report of what the engine printed. */
-export function reportOf({ stack, platform, preview, refused, deployed = [], refresh }: Findings): Report {
+export function reportOf(findings: Findings): Report {
+  const { stack, platform, preview, refused, deployed = [], refresh } = findings;
+  const last = [...preview.diagnostics, ...(refresh?.diagnostics ?? []), ...unexplained(findings)];
   const all: Digest = {
     steps: [...(refresh?.steps ?? []), ...preview.steps, ...deletions(deployed, preview.steps)],
-    diagnostics: [...(refused?.diagnostics ?? []), ...preview.diagnostics, ...(refresh?.diagnostics ?? [])],
+    diagnostics: [...(refused?.diagnostics ?? []), ...last],
   };
   // Together, so that a secret found in one is looked for in the others.
   const masked = maskDigest(all);
@@ -46,9 +50,7 @@ export function reportOf({ stack, platform, preview, refused, deployed = [], ref
   const places = placesOf(platform, masked);
   const part = (steps: Digest["steps"]) => changesOf({ steps, diagnostics: [] }, places);
   const changes = part(masked.steps.slice(refreshed));
-  const stopped = [...preview.diagnostics, ...(refresh?.diagnostics ?? [])].some((diagnostic) =>
-    stopsEarly(diagnostic, deployed.length > 0),
-  );
+  const stopped = last.some((diagnostic) => stopsEarly(diagnostic, deployed.length > 0));
   return {
     purpose: refresh === undefined ? "preview" : "drift",
     stack,
@@ -58,6 +60,15 @@ export function reportOf({ stack, platform, preview, refused, deployed = [], ref
     refusals: refusalsOf(masked, places, changes),
     complete: !stopped,
   };
+}
+
+/** An error for a failure of which no digest says why: it must not read as if all were well. */
+function unexplained({ stack, preview, refused, refresh, failed = false }: Findings): Diagnostic[] {
+  const told = [preview, refused, refresh].flatMap((digest) => digest?.diagnostics ?? []);
+  if (told.some(isError) || !(failed || told.some(({ severity }) => severity === "error"))) return [];
+  const see = `npx kazoo preview --stack ${stack}${refresh === undefined ? "" : " -- --refresh"}`;
+  const message = `Pulumi failed without saying why, as it does when a policy is violated; to see the reason: ${see}`;
+  return [{ severity: "error", message }];
 }
 
 /** What would be deleted, of which the engine tells no more once it has met the first that is protected. */

@@ -9,7 +9,7 @@ import type { Findings } from "./model";
 import { isDeletionRefused, isError } from "./refusals";
 
 /** What the engine found; nothing here writes a stack's state. */
-type Found = Pick<Findings, "preview" | "refused" | "deployed" | "refresh">;
+type Found = Pick<Findings, "preview" | "refused" | "deployed" | "refresh" | "failed">;
 
 /**
  * Previews a stack once. Where that fails, once more without asking the clusters whether they would accept it: they say no to the first
@@ -19,12 +19,13 @@ export async function previewStack(stack: Stack, report: Report, signal: AbortSi
   const args = ["preview", ...(await refreshArgs(stack, report))];
   report(`previewing stack ${stack.name}`);
   const first = await ask(stack, args, {}, signal);
-  if (!first.failed || !first.digest.diagnostics.some(isOfResource)) return { preview: first.digest };
+  if (!first.failed || !first.digest.diagnostics.some(isOfResource))
+    return { preview: first.digest, failed: first.failed };
   report("the preview was refused; looking at all that it would have done");
   const patient = { PULUMI_DISABLE_PROVIDER_PREVIEW: "true" };
   const second = await ask(stack, [...args, "--show-sames"], patient, signal);
   const errors = second.digest.diagnostics.filter(isError);
-  const found = { preview: second.digest, refused: first.digest };
+  const found = { preview: second.digest, refused: first.digest, failed: true };
   return errors.length > 0 && errors.every(isDeletionRefused) ? { ...found, deployed: await deployed(stack) } : found;
 }
 
@@ -39,11 +40,11 @@ export async function lookForDrift(stack: Stack, report: Report, signal: AbortSi
   await startClusters(stack, report);
   report(`comparing stack ${stack.name} with its clusters`);
   const refresh = await ask(stack, ["refresh", "--preview-only"], {}, signal);
-  if (refresh.failed) return { preview: { steps: [], diagnostics: [] }, refresh: refresh.digest };
+  if (refresh.failed) return { preview: { steps: [], diagnostics: [] }, refresh: refresh.digest, failed: true };
   report("looking what the program would do about it");
   // Who changed a field by hand owns it from then on: Kubernetes would refuse to give it back to anybody who does not insist.
   const preview = await ask(stack, ["preview", "--refresh"], { PULUMI_K8S_ENABLE_PATCH_FORCE: "true" }, signal);
-  return { preview: preview.digest, refresh: refresh.digest };
+  return { preview: preview.digest, refresh: refresh.digest, failed: preview.failed };
 }
 
 /** A sandbox cluster that was made anew since the last `up` holds nothing of what the state knows: then Pulumi must look first. */

@@ -1,10 +1,14 @@
 import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, test } from "node:test";
 import fc from "fast-check";
 import { parseDigest, parseUrn, type Digest, type State, type Step } from "../../cli/report/digest";
 import { changeOf, difference, overlap, parsePath } from "../../cli/report/difference";
 import { isSecretName, maskDigest } from "../../cli/report/mask";
 import { exitCodeOf, reportOf, type Findings } from "../../cli/report/model";
+import { lookForDrift, previewStack } from "../../cli/report/preview";
 import { htmlOf, markdownOf, terminalText } from "../../cli/report/write";
 import { UserError } from "../../cli/terminal";
 import { platformFrom } from "../support/mocks";
@@ -379,8 +383,72 @@ describe("exit codes", () => {
     );
   });
 
-  test("the engine's closing word alone is no refusal", () => {
-    assert.equal(exitCodeOf(report([], { preview: failing(undefined, "error: error: preview failed\n") })), 0);
+  test("1 where Pulumi fails without saying why, with how to see it: no failure reads as if nothing changed", () => {
+    const closing = failing(undefined, "error: error: preview failed\n");
+    for (const findings of [{ failed: true }, { preview: closing }, { preview: closing, failed: true }]) {
+      const silent = report([], findings);
+      assert.equal(exitCodeOf(silent), 1);
+      const markdown = markdownOf(silent);
+      assert.match(markdown, /^\*\*The program failed: what it would change is not known\.\*\*$/m);
+      assert.match(markdown, /to see the reason: npx kazoo preview --stack dev`$/m);
+      assert.doesNotMatch(markdown, /No changes/);
+    }
+    const drift = report([], { refresh: closing, failed: true });
+    assert.equal(exitCodeOf(drift), 1);
+    assert.match(markdownOf(drift), /npx kazoo preview --stack dev -- --refresh`$/m);
+    // A policy is violated after all is told.
+    const change = step(
+      "update",
+      types.service,
+      "local-dev-kazoo",
+      state(types.service),
+      state(types.service, named("x")),
+    );
+    const told = report([change], { failed: true });
+    assert.equal(exitCodeOf(told), 1);
+    assert.match(markdownOf(told), /The preview failed, and so would an up\./);
+  });
+
+  test("a failure that is explained is not told twice", () => {
+    const urn = urnOf(types.set, "local-dev-kazoo-nodes");
+    const denied = report([], { refused: failing(urn, "denied"), failed: true });
+    assert.deepEqual(
+      denied.refusals.map(({ message }) => message),
+      ["denied"],
+    );
+  });
+});
+
+describe("a Pulumi that fails without a diagnostic, as over a violated policy", () => {
+  /** What is found of a stack with a `pulumi` that prints `digest` for `command`, and fails; other commands find nothing. */
+  async function found(look: typeof previewStack, command: string): Promise<Findings> {
+    const directory = mkdtempSync(join(tmpdir(), "kazoo-pulumi-"));
+    try {
+      const binary = join(directory, "pulumi");
+      const fails = `case " $* " in *" ${command} "*) exit 255;; esac`;
+      writeFileSync(binary, `#!/bin/sh\necho '{"steps": [], "diagnostics": []}'\n${fails}\n`, { mode: 0o755 });
+      const own = platformFrom({
+        clusters: { local: { context: "own" } },
+        regions: { local: { cluster: "local", datacenters: { dev: {} } } },
+      });
+      const pulumi = { binary, directory, env: process.env };
+      const stack = { name: "dev", platform: own, pulumi, selection: [], state: undefined, toolchain: noToolchain };
+      return { stack: "dev", platform: own, ...(await look(stack, () => undefined, new AbortController().signal)) };
+    } finally {
+      rmSync(directory, { recursive: true, force: true });
+    }
+  }
+  const noToolchain = { mode: "build", binary: () => "", kwokStages: "", env: {} } as const;
+
+  test("makes a preview and a look for drift fail as well", async () => {
+    assert.equal(exitCodeOf(reportOf(await found(previewStack, "preview"))), 1);
+    assert.equal(exitCodeOf(reportOf(await found(lookForDrift, "refresh"))), 1);
+    assert.equal(exitCodeOf(reportOf(await found(lookForDrift, "preview"))), 1);
+  });
+
+  test("and one that does not fail finds no change", async () => {
+    assert.equal(exitCodeOf(reportOf(await found(previewStack, "none"))), 0);
+    assert.equal(exitCodeOf(reportOf(await found(lookForDrift, "none"))), 0);
   });
 });
 
