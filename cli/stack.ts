@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import { readStackFile } from "../config/stackFile";
 import type { KubernetesCluster, Platform } from "../config/platform";
-import { ConfigError } from "../config/problem";
+import { ConfigError, UnknownStackError } from "../config/problem";
 import { kubeconfigPath, sandboxParts, sandboxUp } from "../sandbox";
 import { type Part, type Toolchain, ensureToolchain } from "../toolchain";
 import { type LocalState, ensureLocalState, ensureStack, localStateEnvironment } from "./localState";
@@ -52,10 +52,24 @@ export function partsFor(platform: Platform): Part[] {
   ];
 }
 
+/**
+ * Reads a stack's file.
+ * @throws UserError where there is no such stack; ConfigError with all problems of its config
+ */
+export function readConfig(name: string): Platform {
+  try {
+    return readStackFile(projectDirectory, name);
+  } catch (error) {
+    throw error instanceof UnknownStackError
+      ? new UserError(error.message, `choose one of ${error.known.join(", ")} with STACK=, or write that file`)
+      : error;
+  }
+}
+
 /** Reads a stack's file; what is wrong with it is the user's to mend. */
 export function readPlatform(name: string): Platform {
   try {
-    return readStackFile(projectDirectory, name);
+    return readConfig(name);
   } catch (error) {
     throw error instanceof ConfigError ? new UserError(error.message, `edit Pulumi.${name}.yaml`) : error;
   }

@@ -10,6 +10,18 @@ export interface Problem {
   readonly example: string;
 }
 
+/** There is no such stack: its file is missing. */
+export class UnknownStackError extends Error {
+  constructor(
+    stack: string,
+    /** The stacks that have a file. */
+    readonly known: readonly string[],
+  ) {
+    super(`there is no stack ${stack}: Pulumi.${stack}.yaml is missing`);
+    this.name = "UnknownStackError";
+  }
+}
+
 /** All problems of a stack's config together; thrown before anything is created. */
 export class ConfigError extends Error {
   constructor(readonly problems: readonly Problem[]) {

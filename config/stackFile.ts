@@ -1,9 +1,9 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse } from "yaml";
-import { UserError } from "../cli/terminal";
 import { parsePlatform, structured } from "./parse";
 import type { Platform } from "./platform";
+import { UnknownStackError } from "./problem";
 
 const prefix = "kazoo:";
 
@@ -12,17 +12,14 @@ const prefix = "kazoo:";
  * Encrypted values stay closed; a placeholder of the right form stands for each.
  * @param project the project's folder
  * @param stack the stack's name, with or without its organization
- * @throws UserError where there is no such file; ConfigError with all problems of the config
+ * @throws UnknownStackError where there is no such file; ConfigError with all problems of the config
  */
 export function readStackFile(project: string, stack: string): Platform {
   const name = stack.split("/").at(-1) ?? stack;
   const path = join(project, `Pulumi.${name}.yaml`);
   if (!existsSync(path)) {
     const known = readdirSync(project).flatMap((file) => /^Pulumi\.(.+)\.yaml$/.exec(file)?.[1] ?? []);
-    throw new UserError(
-      `there is no stack ${name}: Pulumi.${name}.yaml is missing`,
-      `choose one of ${known.join(", ")} with STACK=, or write that file`,
-    );
+    throw new UnknownStackError(name, known);
   }
   const file = (parse(readFileSync(path, "utf8")) ?? {}) as { config?: Record<string, unknown> };
   const secretKeys = new Set<string>();

@@ -2,13 +2,12 @@ import { readFileSync } from "node:fs";
 import { join, relative, resolve } from "node:path";
 import { Command } from "commander";
 import { ConfigError } from "../../config/problem";
-import { readStackFile } from "../../config/stackFile";
 import { interruptible } from "../interrupt";
 import { type Digest, parseDigest } from "../report/digest";
 import { type Report as PreviewReport, exitCodeOf, failedReport, reportOf } from "../report/model";
 import { lookForDrift, previewStack } from "../report/preview";
 import { terminalText, writeReport } from "../report/write";
-import { openStack, projectDirectory, readPlatform } from "../stack";
+import { openStack, projectDirectory, readConfig, readPlatform } from "../stack";
 import { UserError, reportToStderr } from "../terminal";
 
 const exitCodes = `
@@ -47,7 +46,7 @@ async function valid(
   make: () => PreviewReport | Promise<PreviewReport>,
 ): Promise<PreviewReport> {
   try {
-    readStackFile(projectDirectory, stack);
+    readConfig(stack);
   } catch (error) {
     if (error instanceof ConfigError) return failedReport(purpose, stack, error.message);
     throw error;

@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
 import { parsePlatform } from "../../config/parse";
 import { ConfigError, type Problem } from "../../config/problem";
@@ -754,4 +756,15 @@ test("an image is built by the engine of the stack's Docker cluster, where there
     tags: ["latest"],
     args: { KAZOO_VERSION: "4.3" },
   });
+});
+
+test("the config knows nothing of the components and commands that use it", () => {
+  const folder = join(__dirname, "../../config");
+  const imports = readdirSync(folder).flatMap((file) =>
+    [...readFileSync(join(folder, file), "utf8").matchAll(/ from "(\.[^"]*)"/g)].map(([, path]) => path ?? ""),
+  );
+  assert.deepEqual(
+    imports.filter((path) => !/^\.\/\w+$/.test(path)),
+    [],
+  );
 });
