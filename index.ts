@@ -12,4 +12,4 @@ function platformOfStack() {
   }
 }
 
-export const { zones, masterAccounts } = deployPlatform(platformOfStack());
+export const { zones, masterAccounts } = deployPlatform(platformOfStack(), pulumi.getStack());

@@ -2,7 +2,7 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import type { DatabaseKind } from "../config/compatibility";
 import type { Ring, Zone } from "../config/platform";
-import { doNotWait, selectorLabels, spread, workloadLabels } from "./labels";
+import { doNotWait, rollTimeouts, selectorLabels, spread, workloadLabels } from "./labels";
 import { volumeClaim } from "./rabbitmq";
 import { containerSecurity, podSecurity, users } from "./security";
 
@@ -137,7 +137,7 @@ export class BigCouch extends pulumi.ComponentResource {
           volumeClaimTemplates: [volumeClaim("data", labels, args.size)],
         },
       },
-      { ...parent, protect: args.protect },
+      { ...parent, protect: args.protect, customTimeouts: rollTimeouts(args.size.replicas * 15) },
     );
     this.registerOutputs({ statefulSet: this.statefulSet });
   }
@@ -163,8 +163,7 @@ export function databaseConfig({
     "[cluster]",
     `q = ${q}`,
     `n = ${n}`,
-    `r = ${r}`,
-    `w = ${w}`,
+    ...Object.entries({ r, w }).flatMap(([name, copies]) => (copies === undefined ? [] : [`${name} = ${copies}`])),
     ...(placement === undefined
       ? []
       : [

@@ -2,15 +2,18 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
 import { brokerPlugins } from "../config/compatibility";
+import type { RunEnvironment } from "../config/environment";
 import { hostsOf, type Cluster, type Platform, type Ring, type Zone } from "../config/platform";
-import { BigCouch } from "./bigcouch";
+import { BigCouch, databasePort } from "./bigcouch";
 import { JoinJob } from "./joinJob";
 import { namespaceLabels, workloadLabels } from "./labels";
 import { NetworkPolicies } from "./networkPolicies";
-import { RabbitMQ } from "./rabbitmq";
+import { RabbitMQ, rabbitmqPorts } from "./rabbitmq";
 import { userName, type RingCredentials } from "./ring";
 
 export interface DatacenterArgs {
+  /** Name of the stack. */
+  readonly stack: string;
   readonly zone: Zone;
   readonly cluster: Cluster;
   readonly ring: Ring;
@@ -20,6 +23,8 @@ export interface DatacenterArgs {
   readonly databaseNodes: readonly { readonly host: string; readonly zone: string }[];
   /** Networks of the pods of the ring's other clusters, in CIDR notation. */
   readonly otherClusters: readonly string[];
+  /** The database of the ring's zone before this one, which must be ready before this one starts or changes; left out: there is none. */
+  readonly databaseBefore?: BigCouch;
   /** Whether Pulumi refuses to delete or replace what holds data. */
   readonly protect: boolean;
 }
@@ -33,6 +38,7 @@ export class Datacenter extends pulumi.ComponentResource {
   readonly brokerSecret: pulumi.Output<string>;
   /** Secret `bigcouch`, keys `username`, `password` and `cookie`. */
   readonly databaseSecret: pulumi.Output<string>;
+  readonly database: BigCouch;
   /** What must be ready before the zone's Kazoo starts. */
   readonly stores: readonly pulumi.Resource[];
 
@@ -49,10 +55,16 @@ export class Datacenter extends pulumi.ComponentResource {
       { byteLength: 4, keepers: { suffix: hosts.suffix("bigcouch"), node: ring.database.nodeName } },
       { ...parent, protect },
     );
+    // Likewise a datacenter in another ring: it would bring its old ring's databases along, under a new cookie.
+    const membership = new random.RandomId(
+      `${name}-ring-membership`,
+      { byteLength: 4, keepers: { ring: ring.name } },
+      { ...parent, protect },
+    );
     this.namespace = new k8s.core.v1.Namespace(
       `${name}-namespace`,
-      { metadata: { name: zone.namespace, labels: { ...namespaceLabels(zone), ...podSecurityLabels } } },
-      { ...parent, protect, dependsOn: names },
+      { metadata: { name: zone.namespace, labels: { ...namespaceLabels(args.stack, zone), ...podSecurityLabels } } },
+      { ...parent, protect, dependsOn: [names, membership] },
     ).metadata.name;
 
     const secret = (secretName: string, stringData: Record<string, pulumi.Input<string>>) =>
@@ -77,32 +89,34 @@ export class Datacenter extends pulumi.ComponentResource {
       `${name}-network`,
       {
         namespace: this.namespace,
+        stack: args.stack,
         ring: ring.name,
         otherClusters: args.otherClusters,
         mediaNetworks: zone.mediaNetworks,
+        outsideStores: outsideStores(zone.environment),
         database: ring.database,
       },
       parent,
     );
 
-    const brokers = (["alpha", "beta"] as const).map(
-      (role) =>
-        new RabbitMQ(
-          `${name}-rabbitmq-${role}`,
-          {
-            namespace: this.namespace,
-            role,
-            image: images.rabbitmq ?? `rabbitmq:${ring.rabbitmq}-management`,
-            plugins: brokerPlugins(ring.kazoo),
-            permitTransientQueues: ring.permitTransientQueues,
-            credentialsSecret: this.brokerSecret,
-            size: zone.rabbitmq,
-            protect,
-          },
-          parent,
-        ),
-    );
-    // Over both brokers: a drain takes one at a time, never the pair.
+    const broker = (role: "alpha" | "beta", after: readonly RabbitMQ[]) =>
+      new RabbitMQ(
+        `${name}-rabbitmq-${role}`,
+        {
+          namespace: this.namespace,
+          role,
+          image: images.rabbitmq ?? `rabbitmq:${ring.rabbitmq}-management`,
+          plugins: brokerPlugins(ring.kazoo),
+          permitTransientQueues: ring.permitTransientQueues,
+          credentialsSecret: this.brokerSecret,
+          size: zone.rabbitmq,
+          protect,
+        },
+        { ...parent, dependsOn: [...after] },
+      );
+    // Never both at a time: neither by a change, which beta waits with until alpha is ready, nor by a drain.
+    const alpha = broker("alpha", []);
+    const beta = broker("beta", [alpha]);
     new k8s.policy.v1.PodDisruptionBudget(
       `${name}-rabbitmq-disruption`,
       {
@@ -116,7 +130,7 @@ export class Datacenter extends pulumi.ComponentResource {
       parent,
     );
 
-    const database = new BigCouch(
+    this.database = new BigCouch(
       `${name}-bigcouch`,
       {
         namespace: this.namespace,
@@ -129,7 +143,8 @@ export class Datacenter extends pulumi.ComponentResource {
         size: zone.database,
         protect,
       },
-      parent,
+      // Zone by zone: with a zone's copies gone the others still have a quorum.
+      { ...parent, dependsOn: args.databaseBefore === undefined ? [] : [args.databaseBefore] },
     );
     const join = new JoinJob(
       `${name}-bigcouch-join`,
@@ -141,11 +156,23 @@ export class Datacenter extends pulumi.ComponentResource {
         nodes: args.databaseNodes.map((node) => ({ ...node, own: node.zone === zone.name })),
         credentialsSecret: this.databaseSecret,
       },
-      { ...parent, dependsOn: database },
+      { ...parent, dependsOn: this.database },
     );
-    this.stores = [...brokers, database, join];
+    this.stores = [alpha, beta, this.database, join];
     this.registerOutputs({ namespace: this.namespace });
   }
+}
+
+/** TCP ports of the stores that a run environment names in the place of the zone's own. */
+function outsideStores(environment: RunEnvironment): number[] {
+  const names = (...variables: string[]) => variables.some((variable) => environment[variable] !== undefined);
+  const port = (variable: string, otherwise: number) => Number(environment[variable] ?? otherwise);
+  return [
+    ...(names("KAZOO_AMQP_HOST", "KAZOO_SECONDARY_AMQP_HOST") ? [rabbitmqPorts.amqp] : []),
+    ...(names("BIGCOUCH_HOST", "BIGCOUCH_DATA_PORT", "BIGCOUCH_ADMIN_PORT")
+      ? [port("BIGCOUCH_DATA_PORT", databasePort), port("BIGCOUCH_ADMIN_PORT", 5986)]
+      : []),
+  ];
 }
 
 /** Pods that the level `restricted` forbids are refused, and what a later version of it would forbid is told. */

@@ -61,7 +61,8 @@ export class JoinJob extends pulumi.ComponentResource {
           },
         },
       },
-      { parent: this },
+      // Longer than the Job itself has.
+      { parent: this, customTimeouts: { create: "20m", update: "20m" } },
     );
     this.registerOutputs({ job: this.job });
   }
@@ -72,13 +73,17 @@ export class JoinJob extends pulumi.ComponentResource {
  * CouchDB 3 (docs.couchdb.org, "Cluster management"). Each node lists itself without a zone at its first start, hence the read before the write.
  */
 export function joinScript({ kind, host, nodes }: Pick<JoinJobArgs, "kind" | "host" | "nodes">): string {
-  const data = `http://${host}:${databasePort}`;
-  const list =
+  const listOf = (at: string): string =>
     kind.engine === "couchdb-3"
-      ? `${data}/_node/_local/_nodes`
-      : `http://${host}:${kind.adminPort}/${kind.engine === "bigcouch" ? "nodes" : "_nodes"}`;
-  const waits = nodes.filter((node) => node.own).map((node) => `wait_for http://${node.host}:${databasePort}/`);
-  const joins = nodes.map((node) => `join ${kind.nodeName}@${node.host} ${node.zone}`);
+      ? `http://${at}:${databasePort}/_node/_local/_nodes`
+      : `http://${at}:${kind.adminPort}/${kind.engine === "bigcouch" ? "nodes" : "_nodes"}`;
+  const own = nodes.filter((node) => node.own);
+  const waits = own.map((node) => `wait_for http://${node.host}:${databasePort}/`);
+  const join = (at: string, node: { readonly host: string; readonly zone: string }): string =>
+    `join ${listOf(at)} ${kind.nodeName}@${node.host} ${node.zone}`;
+  // Each own node first, at itself, over the document that it wrote: one that is written elsewhere without having seen that is another
+  // first revision, and of two the replication keeps either.
+  const joins = [...own.map((node) => join(node.host, node)), ...nodes.map((node) => join(host, node))];
   return `set -eu
 # The password goes through standard input: arguments can be read by every process.
 request() { printf 'user = "%s:%s"\\n' "$DATABASE_USER" "$DATABASE_PASSWORD" | curl --silent --show-error --max-time 20 --config - "$@"; }
@@ -93,12 +98,12 @@ wait_for() {
   done
 }
 join() {
-  document=$(request "${list}/$1")
-  case "$document" in *'"zone":"'"$2"'"'*) echo "$1 is in zone $2"; return ;; esac
+  document=$(request "$1/$2")
+  case "$document" in *'"zone":"'"$3"'"'*) echo "$2 is in zone $3"; return ;; esac
   revision=$(printf '%s' "$document" | sed -n 's/.*"_rev":"\\([^"]*\\)".*/"_rev":"\\1",/p')
-  code=$(status --request PUT --header 'Content-Type: application/json' --data "{$revision\\"zone\\":\\"$2\\"}" "${list}/$1")
-  case "$code" in 201 | 202) echo "$1 joined in zone $2" ;; *) echo "joining $1 failed with HTTP status $code" >&2; exit 1 ;; esac
+  code=$(status --request PUT --header 'Content-Type: application/json' --data "{$revision\\"zone\\":\\"$3\\"}" "$1/$2")
+  case "$code" in 201 | 202) echo "$2 joined in zone $3" ;; *) echo "joining $2 failed with HTTP status $code" >&2; exit 1 ;; esac
 }
-${[...waits, ...joins].join("\n")}
+${[...waits, ...new Set(joins)].join("\n")}
 `;
 }

@@ -2,7 +2,8 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import type { RunEnvironment } from "../config/environment";
 import type { Zone } from "../config/platform";
-import { doNotWait, selectorLabels, spread, workloadLabels } from "./labels";
+import { firstNode } from "./firstNode";
+import { doNotWait, rollTimeouts, selectorLabels, spread, workloadLabels } from "./labels";
 import { containerSecurity, podSecurity, users } from "./security";
 
 /** A zone as Kazoo must know it: its name and the hosts of its brokers, alpha first. */
@@ -27,6 +28,8 @@ export interface KazooArgs {
   readonly suffix: string;
   /** The Kazoo image, best pinned by digest. */
   readonly image: pulumi.Input<string>;
+  /** An image with `sh` and `curl`. */
+  readonly curlImage: string;
   /** What the image is pulled with; left out: nothing is needed. */
   readonly registryLogin?: RegistryLogin;
   /** The run environment, complete. */
@@ -132,7 +135,7 @@ export class Kazoo extends pulumi.ComponentResource {
             },
             parent,
           );
-    // By name alone: a changed login replaces the Secret, and what takes its name from a Secret that goes first is replaced with it.
+    // By name alone: what takes its name from a Secret is replaced when that is, as where the address of the registry changes.
     this.pullSecret = pullSecret === undefined ? undefined : pullSecretName;
     const from = (secret: pulumi.Input<string>, key: string) => ({ secretKeyRef: { name: secret, key } });
     const crossbar = { httpGet: { path: "/", port: "crossbar" } };
@@ -144,8 +147,8 @@ export class Kazoo extends pulumi.ComponentResource {
         spec: {
           serviceName: headless.metadata.name,
           replicas: args.size.replicas,
-          // One after the other: several nodes that start on an empty database race to fill it.
-          podManagementPolicy: "OrderedReady",
+          // The order of a first boot is kept by the init container.
+          podManagementPolicy: "Parallel",
           selector: { matchLabels: selector },
           template: {
             metadata: { labels },
@@ -157,6 +160,7 @@ export class Kazoo extends pulumi.ComponentResource {
               ...(pullSecret === undefined ? {} : { imagePullSecrets: [{ name: pullSecretName }] }),
               topologySpreadConstraints: spread(selector),
               terminationGracePeriodSeconds: 120,
+              initContainers: [firstNode(args.curlImage, kazooPorts.crossbar)],
               containers: [
                 {
                   name: "kazoo",
@@ -202,7 +206,13 @@ export class Kazoo extends pulumi.ComponentResource {
           },
         },
       },
-      { ...parent, ...(pullSecret === undefined ? {} : { dependsOn: pullSecret }) },
+      {
+        ...parent,
+        // It can't be changed, and what was made with another goes on with it.
+        ignoreChanges: ["spec.podManagementPolicy"],
+        customTimeouts: rollTimeouts(args.size.replicas * 20),
+        ...(pullSecret === undefined ? {} : { dependsOn: pullSecret }),
+      },
     );
     this.registerOutputs({ statefulSet: this.statefulSet });
   }

@@ -1,4 +1,5 @@
 import type * as k8s from "@pulumi/kubernetes";
+import type * as pulumi from "@pulumi/pulumi";
 
 /** Labels that select the pods of a workload; a StatefulSet's selector can't be changed, so these are for good. */
 export function selectorLabels(workload: string, instance: string = workload): Record<string, string> {
@@ -10,15 +11,17 @@ export function workloadLabels(workload: string, instance: string = workload): R
   return { ...selectorLabels(workload, instance), "app.kubernetes.io/part-of": "kazoo" };
 }
 
-/** Labels of a datacenter's namespace: NetworkPolicies of the ring's other zones select by them. */
-export function namespaceLabels(zone: {
-  readonly name: string;
-  readonly region: string;
-  readonly datacenter: string;
-  readonly ring: string;
-}): Record<string, string> {
+/**
+ * Labels of a datacenter's namespace: NetworkPolicies of the ring's other zones select by them. Of two stacks that are given the same
+ * namespace the second is refused by the API server, since each wants a label that the other has set.
+ */
+export function namespaceLabels(
+  stack: string,
+  zone: { readonly name: string; readonly region: string; readonly datacenter: string; readonly ring: string },
+): Record<string, string> {
   return {
     "app.kubernetes.io/part-of": "kazoo",
+    "kazoo/stack": stack,
     "kazoo/zone": zone.name,
     "kazoo/region": zone.region,
     "kazoo/datacenter": zone.datacenter,
@@ -41,3 +44,8 @@ export function spread(labels: Record<string, string>): k8s.types.input.core.v1.
  * matter, are waited for by themselves.
  */
 export const doNotWait = { "pulumi.com/skipAwait": "true" };
+
+/** How long a StatefulSet may take, in minutes: the provider's ten are less than its pods' own probes and grace allow. */
+export function rollTimeouts(minutes: number): pulumi.CustomTimeouts {
+  return { create: `${minutes}m`, update: `${minutes}m` };
+}

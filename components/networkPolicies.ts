@@ -7,12 +7,15 @@ import { rabbitmqPorts } from "./rabbitmq";
 
 export interface NetworkPoliciesArgs {
   readonly namespace: pulumi.Input<string>;
-  /** The ring whose pods, in this cluster, talk to each other. */
+  /** Stack and ring whose pods, in this cluster, talk to each other. */
+  readonly stack: string;
   readonly ring: string;
   /** Networks of the pods of the ring's other clusters, in CIDR notation. */
   readonly otherClusters: readonly string[];
   /** Networks of the FreeSWITCH and Kamailio servers, in CIDR notation. */
   readonly mediaNetworks: readonly string[];
+  /** TCP ports of brokers and databases elsewhere, where the run environment names such. */
+  readonly outsideStores: readonly number[];
   readonly database: DatabaseKind;
 }
 
@@ -25,11 +28,14 @@ const tcp = (port: number, endPort?: number): Port => ({
   ...(endPort === undefined || endPort === port ? {} : { endPort }),
 });
 
-/** Port of mod_kazoo in FreeSWITCH, which Kazoo's ecallmgr connects to as to an Erlang node. */
-const modKazooPort = 8031;
-
 /** Ports on which Kazoo reaches what its customers name: webhooks, carriers' interfaces, mail servers. */
 const outsidePorts = [80, 443, 25, 465, 587];
+
+/** Everywhere but the addresses at which clouds tell a machine its credentials: a webhook's target is the customer's to choose. */
+const outside: Peer[] = [
+  { ipBlock: { cidr: "0.0.0.0/0", except: ["169.254.0.0/16"] } },
+  { ipBlock: { cidr: "::/0", except: ["fd00:ec2::254/128"] } },
+];
 
 /** A datacenter's NetworkPolicies: nothing is let through by default, then each workload gets the ports it needs. */
 export class NetworkPolicies extends pulumi.ComponentResource {
@@ -54,7 +60,10 @@ export function networkPolicies(
   args: Omit<NetworkPoliciesArgs, "namespace">,
 ): Record<string, k8s.types.input.networking.v1.NetworkPolicySpec> {
   const anywhereInRing = (workload: string): Peer[] => [
-    { namespaceSelector: { matchLabels: { "kazoo/ring": args.ring } }, podSelector: pods(workload) },
+    {
+      namespaceSelector: { matchLabels: { "kazoo/stack": args.stack, "kazoo/ring": args.ring } },
+      podSelector: pods(workload),
+    },
     ...args.otherClusters.map((cidr) => ({ ipBlock: { cidr } })),
   ];
   const inZone = (workload: string): Peer[] => [{ podSelector: pods(workload) }];
@@ -110,11 +119,16 @@ export function networkPolicies(
         ...withMedia({ from: media, ports: [...erlang, tcp(kazooPorts.media), tcp(kazooPorts.fax)] }),
       ],
       egress: [
-        { to: anywhereInRing("rabbitmq"), ports: [tcp(rabbitmqPorts.amqp), tcp(rabbitmqPorts.management)] },
+        { to: anywhereInRing("rabbitmq"), ports: [tcp(rabbitmqPorts.amqp)] },
+        { to: inZone("rabbitmq"), ports: [tcp(rabbitmqPorts.management)] },
         { to: anywhereInRing("bigcouch"), ports: data },
         { to: anywhereInRing("kazoo"), ports: erlang },
-        ...withMedia({ to: media, ports: [...erlang, tcp(modKazooPort)] }),
-        { ports: outsidePorts.map((port) => tcp(port)) },
+        // A node waits for the zone's first one at its start.
+        { to: inZone("kazoo"), ports: [tcp(kazooPorts.crossbar)] },
+        // ecallmgr fetches the events of each call from a port that mod_kazoo opens as it likes (`ei_listen`, port 0).
+        ...withMedia({ to: media, ports: [{ protocol: "TCP" }] }),
+        ...(args.outsideStores.length === 0 ? [] : [{ ports: args.outsideStores.map((port) => tcp(port)) }]),
+        { to: outside, ports: outsidePorts.map((port) => tcp(port)) },
       ],
     },
   };

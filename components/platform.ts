@@ -13,11 +13,11 @@ import {
   type Ring as RingConfig,
   type Zone,
 } from "../config/platform";
-import { databasePort } from "./bigcouch";
+import { type BigCouch, databasePort } from "./bigcouch";
 import { BootstrapJob, systemDatabases } from "./bootstrapJob";
 import { Datacenter } from "./datacenter";
 import { containerNames, DockerDatacenter } from "./dockerDatacenter";
-import { Kazoo, kazooPorts, type RegistryLogin } from "./kazoo";
+import { Kazoo, kazooPorts, type RegistryLogin, type ZoneBrokers } from "./kazoo";
 import { KazooImage } from "./kazooImage";
 import { rabbitmqPorts } from "./rabbitmq";
 import { Ring, type RingCredentials } from "./ring";
@@ -81,9 +81,10 @@ interface Image {
 
 /**
  * The program: everything that a stack holds, as a function of its config.
+ * @param stack the stack's name
  * @returns the stack's outputs
  */
-export function deployPlatform(platform: Platform): PlatformOutputs {
+export function deployPlatform(platform: Platform, stack: string): PlatformOutputs {
   const randomProvider = new random.Provider("random");
   const image = imageOf(platform);
   const { kubernetes, docker: onDocker } = membersOf(platform);
@@ -94,7 +95,7 @@ export function deployPlatform(platform: Platform): PlatformOutputs {
       { providers: [randomProvider] },
     );
     const inRing = ({ zone }: { readonly zone: Zone }) => zone.ring === ring.name;
-    const context = { platform, image, ring, credentials, randomProvider };
+    const context = { stack, platform, image, ring, credentials, randomProvider };
     const zones = deployKubernetes(context, kubernetes.filter(inRing));
     const containers = onDocker.filter(inRing).map((member) => deployDocker(context, member));
     return { context, zones, outputs: [...zones.map(({ outputs }) => outputs), ...containers] };
@@ -170,6 +171,7 @@ function membersOf(platform: Platform): { kubernetes: Member<KubernetesCluster>[
 
 /** What the zones of a ring are made with. */
 interface RingContext {
+  readonly stack: string;
   readonly platform: Platform;
   readonly image: Image;
   readonly ring: RingConfig;
@@ -200,7 +202,7 @@ function deployDocker(
       image: image.reference,
       imageIsBuilt: platform.image.kind === "build",
       images: platform.images,
-      environment: { ...hostEnvironment(hosts, ring), ...zone.environment },
+      environment: environmentOf({ zone, hosts }, ring),
       protect: platform.protect,
     },
     { providers: [provider] },
@@ -223,19 +225,21 @@ function deployDocker(
 }
 
 function deployKubernetes(
-  { platform, image, ring, credentials, randomProvider }: RingContext,
+  { stack, platform, image, ring, credentials, randomProvider }: RingContext,
   members: readonly Member<KubernetesCluster>[],
 ): DeployedZone[] {
   const databaseNodes = members.flatMap(({ zone, hosts }) =>
     hosts.databaseNodes.map((host) => ({ host, zone: zone.name })),
   );
+  let databaseBefore: BigCouch | undefined;
   const datacenters = members.map(({ zone, cluster, provider }) => {
     const otherClusters = members
       .filter((other) => other.cluster !== cluster)
       .flatMap((other) => other.cluster.podNetwork ?? []);
-    return new Datacenter(
+    const datacenter = new Datacenter(
       zone.name,
       {
+        stack,
         zone,
         cluster,
         ring,
@@ -243,10 +247,13 @@ function deployKubernetes(
         images: platform.images,
         databaseNodes,
         otherClusters: [...new Set(otherClusters)],
+        ...(databaseBefore === undefined ? {} : { databaseBefore }),
         protect: platform.protect,
       },
       { providers: [provider, randomProvider] },
     );
+    databaseBefore = datacenter.database;
+    return datacenter;
   });
 
   // All databases join before any Kazoo fills them, and the ring's first zone fills them alone; later it is the one that a change meets first.
@@ -261,15 +268,10 @@ function deployKubernetes(
         namespace: datacenter.namespace,
         suffix: hosts.suffix("kazoo-nodes"),
         image: image.reference,
+        curlImage: platform.images.curl,
         ...(image.login === undefined ? {} : { registryLogin: image.login }),
-        environment: { ...hostEnvironment(hosts, ring), ...zone.environment },
-        otherZones: members
-          .filter((other) => other !== member)
-          .map((other) => ({
-            zone: other.zone.name,
-            alpha: other.hosts.broker("alpha"),
-            beta: other.hosts.broker("beta"),
-          })),
+        environment: environmentOf({ zone, hosts }, ring),
+        otherZones: members.filter((other) => other !== member).map((other) => brokersOf(other, ring)),
         cookieSecret: datacenter.cookieSecret,
         brokerSecret: datacenter.brokerSecret,
         databaseSecret: datacenter.databaseSecret,
@@ -330,6 +332,18 @@ function masterAccountOf({ ring, credentials }: RingContext): [string, MasterAcc
   if (ring.masterAccount === undefined || credentials.masterAccount === undefined) return [];
   const { name, realm, user } = ring.masterAccount;
   return [[ring.name, { name, realm, user, password: credentials.masterAccount }]];
+}
+
+/** The run environment of a zone, complete. */
+const environmentOf = (
+  { zone, hosts }: Pick<Member<KubernetesCluster | DockerCluster>, "zone" | "hosts">,
+  ring: RingConfig,
+): RunEnvironment => ({ ...hostEnvironment(hosts, ring), ...zone.environment });
+
+/** A zone as the ring's others must know it. */
+function brokersOf(member: Member<KubernetesCluster>, ring: RingConfig): ZoneBrokers {
+  const { KAZOO_AMQP_HOST: alpha = "", KAZOO_SECONDARY_AMQP_HOST: beta = "" } = environmentOf(member, ring);
+  return { zone: member.zone.name, alpha, beta };
 }
 
 /**

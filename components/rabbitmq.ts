@@ -2,7 +2,7 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { byteCount } from "../config/quantity";
 import type { Zone } from "../config/platform";
-import { selectorLabels, spread, workloadLabels } from "./labels";
+import { rollTimeouts, selectorLabels, spread, workloadLabels } from "./labels";
 import { containerSecurity, podSecurity, users } from "./security";
 
 export interface RabbitMQArgs {
@@ -84,6 +84,8 @@ export class RabbitMQ extends pulumi.ComponentResource {
         spec: {
           serviceName: service.metadata.name,
           replicas: 1,
+          // In order, a change that is taken back would not reach a pod that it has broken.
+          podManagementPolicy: "Parallel",
           selector: { matchLabels: selector },
           persistentVolumeClaimRetentionPolicy: { whenDeleted: "Retain", whenScaled: "Retain" },
           template: {
@@ -152,7 +154,13 @@ export class RabbitMQ extends pulumi.ComponentResource {
           volumeClaimTemplates: [volumeClaim("data", labels, args.size)],
         },
       },
-      { ...parent, protect: args.protect },
+      // What can't be changed: what was made with another goes on with it.
+      {
+        ...parent,
+        protect: args.protect,
+        ignoreChanges: ["spec.podManagementPolicy"],
+        customTimeouts: rollTimeouts(15),
+      },
     );
     this.registerOutputs({ statefulSet: this.statefulSet });
   }

@@ -34,6 +34,15 @@ export class Ring extends pulumi.ComponentResource {
   constructor(name: string, args: RingArgs, opts?: pulumi.ComponentResourceOptions) {
     super("kazoo:index:Ring", name, {}, opts);
     const { cookie, rabbitmq, database, masterAccount } = args.ring.credentials;
+    // A credential that changes here changes in Secrets alone, and each pod that starts anew is shut out by those that have not. So where
+    // stores are protected the engine refuses it: README, "Changing a credential".
+    for (const [role, value] of Object.entries(args.ring.credentials)) {
+      new random.RandomId(
+        `${name}-given-${role}`,
+        { byteLength: 4, keepers: { value: pulumi.secret(value as string) } },
+        { parent: this, protect: args.protect },
+      );
+    }
     const password = (role: string, given?: string) =>
       given === undefined
         ? // Letters and digits alone go unescaped through AMQP URIs, ini files and shells.

@@ -14,17 +14,30 @@ export interface Registered {
 const known =
   /^(kubernetes:(core\/v1:(Namespace|Secret|ConfigMap|Service|ServiceAccount)|apps\/v1:StatefulSet|batch\/v1:Job|policy\/v1:PodDisruptionBudget|networking\.k8s\.io\/v1:NetworkPolicy)|random:index\/random(Password|Id):Random(Password|Id)|docker:index\/(network:Network|volume:Volume|container:Container|remoteImage:RemoteImage|registryImage:RegistryImage)|pulumi:providers:(kubernetes|random|docker))$/;
 
-/** Runs the program on a platform without engine or plugins; returns what it asked for, in the order of names, and its outputs. */
-export async function deployWithMocks(
-  platform: Platform,
-): Promise<{ resources: Registered[]; outputs: ReturnType<typeof deployPlatform> }> {
+/**
+ * Runs the program on a platform without engine or plugins; returns what it asked for, in the order of names, its outputs, and `waited`: for
+ * each StatefulSet by name, those that were ready when it was asked for.
+ */
+export async function deployWithMocks(platform: Platform): Promise<{
+  resources: Registered[];
+  outputs: ReturnType<typeof deployPlatform>;
+  waited: Record<string, string[]>;
+}> {
   const resources: Registered[] = [];
+  const ready: string[] = [];
+  const waited: Record<string, string[]> = {};
   await pulumi.runtime.setMocks(
     {
-      newResource: ({ type, name, inputs }) => {
+      newResource: async ({ type, name, inputs }) => {
         if (type.startsWith("kazoo:index:")) return { id: name, state: inputs as object };
         if (!known.test(type)) throw new Error(`the program asked for a resource of unknown type ${type} (${name})`);
         resources.push({ type, name, inputs: inputs as Record<string, unknown> });
+        if (type.endsWith(":StatefulSet")) {
+          waited[name] = [...ready];
+          // So that whatever does not wait for it is asked for before it is ready.
+          await new Promise((resolve) => setTimeout(resolve, 20));
+          ready.push(name);
+        }
         return { id: `${name}-id`, state: stateOf(type, name, inputs as Record<string, unknown>) };
       },
       call: ({ token }) => {
@@ -34,9 +47,9 @@ export async function deployWithMocks(
     "kazoo",
     "test",
   );
-  const outputs = deployPlatform(platform);
+  const outputs = deployPlatform(platform, "test");
   await pulumi.runtime.disconnect();
-  return { resources: resources.sort((a, b) => (a.name < b.name ? -1 : 1)), outputs };
+  return { resources: resources.sort((a, b) => (a.name < b.name ? -1 : 1)), outputs, waited };
 }
 
 /** A platform from config as one writes it in YAML. */

@@ -87,8 +87,13 @@ describe("a ring of two datacenters", () => {
     const config = at(named(resources, "us-east-nyc-bigcouch-config"), "data", "kazoo.ini");
     assert.match(String(config), /^placement = us-east-bos:1,us-east-nyc:1$/m);
     const script = String(at(container(resources, "us-east-nyc-bigcouch-join-job"), "command", 2));
-    assert.match(script, /^join couchdb@bigcouch-0\.bigcouch\.us-east-bos\.svc\.cluster\.local us-east-bos$/m);
-    assert.match(script, /^join couchdb@bigcouch-0\.bigcouch\.us-east-nyc\.svc\.cluster\.local us-east-nyc$/m);
+    const at5986 = "http://bigcouch-0.bigcouch.us-east-nyc.svc.cluster.local:5986/_nodes";
+    assert.deepEqual(
+      script.split("\n").filter((line) => line.startsWith("join ")),
+      ["nyc", "bos"].map(
+        (name) => `join ${at5986} couchdb@bigcouch-0.bigcouch.us-east-${name}.svc.cluster.local us-east-${name}`,
+      ),
+    );
     assert.match(script, /^wait_for http:\/\/bigcouch-0\.bigcouch\.us-east-nyc/m);
     assert.doesNotMatch(script, /^wait_for .*us-east-bos/m, "a zone that is away holds no other up");
   });
@@ -108,7 +113,7 @@ describe("a ring of two datacenters", () => {
       assert.equal(at(spec, "securityContext", "runAsNonRoot"), true);
       assert.equal(at(spec, "securityContext", "seccompProfile", "type"), "RuntimeDefault");
       assert.equal(spec.automountServiceAccountToken, false);
-      for (const one of spec.containers as Tree[]) {
+      for (const one of [...(spec.containers as Tree[]), ...((spec.initContainers ?? []) as Tree[])]) {
         assert.equal(at(one, "securityContext", "allowPrivilegeEscalation"), false);
         assert.deepEqual(at(one, "securityContext", "capabilities"), { drop: ["ALL"] });
         assert.ok(
@@ -146,7 +151,7 @@ test("CouchDB 3 has one HTTP port, and Kazoo's master is sent to it alone", asyn
   );
   assert.match(
     String(at(container(resources, "us-east-nyc-bigcouch-join-job"), "command", 2)),
-    /:5984\/_node\/_local\/_nodes\/\$1/,
+    /^join http:\/\/\S+:5984\/_node\/_local\/_nodes couchdb@/m,
   );
 });
 
@@ -183,10 +188,57 @@ test("given credentials take the place of random ones", async () => {
   );
 });
 
+test("a given credential that changes asks for a protected identity of its own", async () => {
+  const guard = async (cookie: string) => {
+    const config = stack({}, { credentials: { main: { cookie } } });
+    const { resources } = await deployWithMocks(platformFrom(config, "credentials"));
+    return JSON.stringify(named(resources, "ring-main-given-cookie").keepers);
+  };
+  const [one, other] = [await guard("a-cookie-of-a-live-system"), await guard("another-cookie-of-it")];
+  assert.notEqual(one, other);
+  assert.match(one, /4dabf18193072939515e22adb298388d/, "a secret");
+});
+
+test("brokers of a zone never change at a time, nor do databases of a ring; the ring's first Kazoo meets a change first", async () => {
+  const { waited } = await deployWithMocks(platformFrom(stack({})));
+  const first = ["us-east-bos-rabbitmq-alpha-nodes", "us-east-bos-rabbitmq-beta-nodes", "us-east-bos-bigcouch-nodes"];
+  const second = first.map((name) => name.replace("bos", "nyc"));
+  const [alpha, beta, database] = second as [string, string, string];
+  assert.ok(waited[beta]?.includes(alpha));
+  assert.ok(waited[database]?.includes("us-east-bos-bigcouch-nodes"));
+  const waits = (name: string, ...names: string[]) =>
+    assert.deepEqual([...(waited[name] ?? [])].sort(), names.sort(), name);
+  waits("us-east-bos-kazoo-nodes", ...first, ...second);
+  waits("us-east-nyc-kazoo-nodes", ...first, ...second, "us-east-bos-kazoo-nodes");
+});
+
+test("hosts that the run environment names are told to the other zones, and the way to them is open", async () => {
+  const own = { KAZOO_AMQP_HOST: "mq.example.com", BIGCOUCH_HOST: "db.example.com", BIGCOUCH_DATA_PORT: 15984 };
+  const resources = await deploy({
+    ...stack({}),
+    regions: {
+      "us-east": { cluster: "east", datacenters: { nyc: { ring: "main", environment: own }, bos: { ring: "main" } } },
+    },
+  });
+  assert.equal(
+    at(named(resources, "us-east-bos-kazoo-environment"), "data", "KAZOO_OTHER_ZONES"),
+    "us-east-nyc=mq.example.com,rabbitmq-beta.us-east-nyc.svc.cluster.local",
+  );
+  const open = (zone: string) => JSON.stringify(at(named(resources, `${zone}-network-kazoo`), "spec", "egress"));
+  const ports = [5672, 15984, 5986].map((port) => ({ port, protocol: "TCP" }));
+  assert.ok(open("us-east-nyc").includes(JSON.stringify({ ports })), open("us-east-nyc"));
+  assert.doesNotMatch(open("us-east-bos"), /15984/);
+});
+
 test("each cluster has a provider of its own, known by its name in the config", async () => {
   const resources = await deploy(stack({}));
   const provider = named(resources, "cluster-east");
   assert.deepEqual([provider.context, provider.clusterIdentifier], ["prod-east", "east"]);
+});
+
+test("another ring asks for a new membership of the datacenter", async () => {
+  const resources = await deploy(stack({}));
+  assert.deepEqual(named(resources, "us-east-nyc-ring-membership").keepers, { ring: "main" });
 });
 
 test("another namespace or domain asks for a new identity of the database's nodes", async () => {
@@ -201,7 +253,14 @@ test("another namespace or domain asks for a new identity of the database's node
 
 describe("NetworkPolicies", () => {
   const couchdb = databaseKind("couchdb-2.3.1") as DatabaseKind;
-  const base = { ring: "main", otherClusters: [], mediaNetworks: [], database: couchdb };
+  const base = {
+    stack: "live",
+    ring: "main",
+    otherClusters: [],
+    mediaNetworks: [],
+    outsideStores: [],
+    database: couchdb,
+  };
 
   test("deny everything that no other policy allows", () => {
     assert.deepEqual(networkPolicies(base)["default-deny"], { podSelector: {}, policyTypes: ["Ingress", "Egress"] });
@@ -211,7 +270,7 @@ describe("NetworkPolicies", () => {
     const { rabbitmq } = networkPolicies({ ...base, otherClusters: ["10.2.0.0/16"] });
     assert.deepEqual(at(rabbitmq, "ingress", 0, "from"), [
       {
-        namespaceSelector: { matchLabels: { "kazoo/ring": "main" } },
+        namespaceSelector: { matchLabels: { "kazoo/stack": "live", "kazoo/ring": "main" } },
         podSelector: { matchLabels: { "app.kubernetes.io/name": "kazoo" } },
       },
       { ipBlock: { cidr: "10.2.0.0/16" } },
@@ -220,11 +279,18 @@ describe("NetworkPolicies", () => {
 
   test("open Kazoo to media servers only where their networks are named", () => {
     const ports = (policy: unknown) => JSON.stringify(policy);
-    assert.doesNotMatch(ports(networkPolicies(base).kazoo), /8031/);
+    assert.doesNotMatch(ports(networkPolicies(base).kazoo), /192\.0\.2/);
     const { kazoo, rabbitmq } = networkPolicies({ ...base, mediaNetworks: ["192.0.2.0/24"] });
-    assert.match(ports(at(kazoo, "egress")), /"port":8031/);
+    const to = [{ ipBlock: { cidr: "192.0.2.0/24" } }];
+    assert.ok(ports(at(kazoo, "egress")).includes(ports({ to, ports: [{ protocol: "TCP" }] })), "every port of theirs");
     assert.match(ports(at(kazoo, "ingress")), /"port":24517/);
     assert.match(ports(at(rabbitmq, "ingress", 0)), /192\.0\.2\.0\/24/);
+  });
+
+  test("keep what customers name away from the addresses of a cloud's credentials", () => {
+    const { kazoo } = networkPolicies(base);
+    const rule = (at(kazoo, "egress") as Tree[]).find((one) => JSON.stringify(one.ports).includes('"port":443'));
+    assert.deepEqual(at(rule, "to", 0), { ipBlock: { cidr: "0.0.0.0/0", except: ["169.254.0.0/16"] } });
   });
 
   test("let the compactor reach every database node of the ring on both ports", () => {

@@ -71,6 +71,34 @@ for (const [version, { list, node }] of Object.entries(variants)) {
   });
 }
 
+test("each node of the zone gets its zone at itself first, over the document that it wrote", () => {
+  const script = joinScript({
+    kind: databaseKind("couchdb-2.3.1") as DatabaseKind,
+    host: "db-0.nyc",
+    nodes: [nodes[0]!, { host: "db-1.nyc", zone: "us-east-nyc", own: true }, nodes[1]!],
+  });
+  const own = "http://db-1.nyc:5986/_nodes/couchdb@db-1.nyc";
+  const answers: Answers = {
+    "GET http://db-0.nyc:5984/": 200,
+    "GET http://db-1.nyc:5984/": 200,
+    ...Object.fromEntries(
+      ["nyc", "bos"].map((name) => [
+        `GET http://db-0.nyc:5986/_nodes/couchdb@db-0.${name}`,
+        [200, `{"zone":"us-east-${name}"}`],
+      ]),
+    ),
+    [`GET ${own}`]: [200, '{"_rev":"1-967a00dff5e02add41819138abb3284d"}'],
+    [`PUT ${own}`]: 201,
+    "GET http://db-0.nyc:5986/_nodes/couchdb@db-1.nyc": [200, '{"zone":"us-east-nyc"}'],
+  };
+  const run = runScript({ script, environment: { DATABASE_USER: "kazoo", DATABASE_PASSWORD: "secret" }, answers });
+  assert.equal(run.code, 0, run.stderr);
+  assert.deepEqual(
+    run.requests.filter((request) => request.startsWith("PUT")),
+    [`PUT ${own} {"_rev":"1-967a00dff5e02add41819138abb3284d","zone":"us-east-nyc"}`],
+  );
+});
+
 test("a database that is down is waited for, then named", () => {
   const run = join("couchdb-2.3.1", {});
   assert.equal(run.code, 1);

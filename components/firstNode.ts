@@ -1,0 +1,32 @@
+import type * as k8s from "@pulumi/kubernetes";
+import { containerSecurity } from "./security";
+
+/**
+ * Init container of a zone's Kazoo pods: all but the first wait until some node of the zone answers, since several that start on an empty
+ * database race to fill it. The StatefulSet itself keeps no order (`OrderedReady`): a roll that gets stuck at a pod would then stay stuck when
+ * the change is taken back (kubernetes.io/docs/concepts/workloads/controllers/statefulset, "Forced rollback").
+ * @param image an image with `sh` and `curl`
+ * @param port of Crossbar
+ */
+export function firstNode(image: string, port: number): k8s.types.input.core.v1.Container {
+  return {
+    name: "first-node",
+    image,
+    command: ["sh", "-c", firstNodeScript(port)],
+    env: [{ name: "POD_NAME", valueFrom: { fieldRef: { fieldPath: "metadata.name" } } }],
+    resources: { requests: { cpu: "10m", memory: "32Mi" }, limits: { memory: "64Mi" } },
+    securityContext: containerSecurity(true),
+  };
+}
+
+/** It gives up after the 15 minutes that a first boot may take: a first node that is lost must not keep the others down. */
+export const firstNodeScript = (port: number): string => `set -eu
+case "$POD_NAME" in *-0) exit 0 ;; esac
+tries=0
+until curl --silent --output /dev/null --max-time 5 http://kazoo-nodes:${port}/; do
+  tries=$((tries + 1))
+  if [ "$tries" -gt 180 ]; then echo "no node of this zone answers: starting all the same"; exit 0; fi
+  echo "waiting for a node of this zone to answer"
+  sleep 5
+done
+`;
