@@ -5,12 +5,13 @@ const { join } = require("node:path");
 const mostCharacters = 65_000;
 
 /**
- * Puts each report on the pull request as a comment of its own, or into the one that is there for its stack. The reports come from code that
- * nobody has reviewed: they are read as text, and only in the form that reports have.
+ * Puts each report on the pull request as a comment of its own, or into the one that is there for its stack, with the commit that it is of.
+ * A comment whose stack has no report this time says so instead of what was true of an earlier commit. The reports come from code that nobody
+ * has reviewed: they are read as text, and only in the form that reports have.
  * @param folder with one folder for each report, which holds `report.md`; a single report may lie there itself
  */
 module.exports = async ({ github, context, core, folder }) => {
-  const { head_sha: sha, head_branch: branch, head_repository: source } = context.payload.workflow_run;
+  const { head_sha: sha, head_branch: branch, head_repository: source, html_url: run } = context.payload.workflow_run;
   const head = `${source.owner.login}:${branch}`;
   const { data: open } = await github.rest.pulls.list({ ...context.repo, state: "open", head });
   // A newer commit has a run, and so a report, of its own.
@@ -19,19 +20,33 @@ module.exports = async ({ github, context, core, folder }) => {
 
   const target = { ...context.repo, issue_number: pull.number };
   const comments = await github.paginate(github.rest.issues.listComments, { ...target, per_page: 100 });
+  const own = comments.filter(({ user, body }) => user?.login === "github-actions[bot]" && marker.test(body ?? ""));
+  const edit = ({ id, body }, text) =>
+    body === text || github.rest.issues.updateComment({ ...context.repo, comment_id: id, body: text });
+  const commit = `commit [\`${sha.slice(0, 7)}\`](${run})`;
+  const reported = new Set();
   for (const { name, text } of reports(folder)) {
-    const marker = /^<!-- kazoo preview of [A-Za-z0-9_.-]+ -->\n/.exec(text)?.[0];
-    if (marker === undefined || text.length > mostCharacters) {
+    const [first, stack] = marker.exec(text) ?? [];
+    if (first === undefined || text.length > mostCharacters) {
       core.warning(`${name} is no report: left out`);
       continue;
     }
-    const own = comments.find(({ user, body }) => user?.login === "github-actions[bot]" && body?.startsWith(marker));
-    if (own === undefined) await github.rest.issues.createComment({ ...target, body: text });
-    else if (own.body !== text) {
-      await github.rest.issues.updateComment({ ...context.repo, comment_id: own.id, body: text });
-    }
+    reported.add(stack);
+    const body = `${first}Of ${commit}:\n\n${text.slice(first.length)}`;
+    const comment = own.find((candidate) => candidate.body.startsWith(first));
+    if (comment === undefined) await github.rest.issues.createComment({ ...target, body });
+    else await edit(comment, body);
+  }
+  for (const comment of own) {
+    const [first, stack] = marker.exec(comment.body);
+    const title = `## Preview of stack \`${stack}\``;
+    const why = `**No report of ${commit}: its job failed, or did not run.**`;
+    if (!reported.has(stack)) await edit(comment, `${first}${title}\n\n${why}\n`);
   }
 };
+
+/** How a comment and its report begin: with the stack's name, which its organization may stand before. */
+const marker = /^<!-- kazoo preview of ([A-Za-z0-9_./-]+) -->\n/;
 
 /** The reports by their folder; links are not followed. */
 function reports(folder) {

@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { join, relative, resolve } from "node:path";
+import { basename, join, relative, resolve } from "node:path";
 import { Command } from "commander";
 import { ConfigError } from "../../config/problem";
 import { interruptible } from "../interrupt";
@@ -25,7 +25,7 @@ export function reportCommands(): Command[] {
       .addHelpText("after", exitCodes)
       .action(async ({ stack, out, json }: { stack: string; out?: string; json?: string }) => {
         const report = await valid("preview", stack, () => (json === undefined ? preview(stack) : read(stack, json)));
-        process.exitCode = tell(report, out ?? join(projectDirectory, ".state", "report", stack));
+        process.exitCode = tell(report, out ?? join(projectDirectory, ".state", "report", basename(stack)));
       }),
     new Command("drift")
       .description("find what was changed by hand and what the program would undo; changes nothing, the state neither")
@@ -34,7 +34,7 @@ export function reportCommands(): Command[] {
       .addHelpText("after", exitCodes)
       .action(async ({ stack, out }: { stack: string; out?: string }) => {
         const report = await valid("drift", stack, () => drift(stack));
-        process.exitCode = tell(report, out ?? join(projectDirectory, ".state", "drift", stack));
+        process.exitCode = tell(report, out ?? join(projectDirectory, ".state", "drift", basename(stack)));
       }),
   ];
 }

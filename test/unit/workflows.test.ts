@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import {
-  chmodSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
   readdirSync,
   rmSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
@@ -26,6 +27,7 @@ interface Step {
   readonly uses?: string;
   readonly run?: string;
   readonly if?: string;
+  readonly id?: string;
   readonly with?: Record<string, unknown>;
   readonly env?: Record<string, string>;
 }
@@ -34,6 +36,9 @@ interface Job {
   readonly uses?: string;
   readonly permissions?: Record<string, string>;
   readonly environment?: string;
+  readonly needs?: string;
+  readonly if?: string;
+  readonly outputs?: Record<string, string>;
   readonly concurrency?: { readonly group: string; readonly "cancel-in-progress"?: boolean };
   readonly steps?: readonly Step[];
 }
@@ -51,11 +56,12 @@ const workflow = (name: string): Workflow => workflows.get(name) ?? assert.fail(
 const jobs = [...workflows].flatMap(([file, { jobs }]) =>
   Object.entries(jobs).map(([name, job]) => ({ file, name: `${file}: ${name}`, job })),
 );
-const action = parse(readFileSync(join(project, ".github/actions/setup/action.yml"), "utf8")) as {
-  runs: { steps: Step[] };
-};
-const steps = [...jobs.flatMap(({ job }) => job.steps ?? []), ...action.runs.steps];
-const sources = [...files.map((file) => join(folder, file)), join(project, ".github/actions/setup/action.yml")];
+const actionFile = (name: string) => join(project, ".github", "actions", name, "action.yml");
+const actions = readdirSync(join(project, ".github", "actions"));
+const action = (name: string): readonly Step[] =>
+  (parse(readFileSync(actionFile(name), "utf8")) as { runs: { steps: Step[] } }).runs.steps;
+const steps = [...jobs.flatMap(({ job }) => job.steps ?? []), ...actions.flatMap(action)];
+const sources = [...files.map((file) => join(folder, file)), ...actions.map(actionFile)];
 
 describe("the workflows", () => {
   test("use actions that are pinned by commit, with the version beside it", () => {
@@ -94,6 +100,11 @@ describe("the workflows", () => {
       assert.doesNotMatch(text, /secrets: *inherit/, name);
       if (name !== "comment.yml: comment") assert.doesNotMatch(text, /github\.token|GITHUB_TOKEN/, name);
     }
+    for (const name of actions) {
+      // It asks GitHub one question with it, and runs nothing of the repository.
+      if (name === "newest") assert.deepEqual(action(name)[0]?.env, { GH_TOKEN: "${{ github.token }}" });
+      else assert.doesNotMatch(JSON.stringify(action(name)), /github\.token|GITHUB_TOKEN/, name);
+    }
     for (const step of steps.filter(({ uses }) => uses?.startsWith("actions/checkout@"))) {
       assert.equal(step.with?.["persist-credentials"], false);
     }
@@ -117,6 +128,38 @@ describe("the workflows", () => {
     assert.deepEqual(up?.concurrency, { group: "up-${{ matrix.stack }}", "cancel-in-progress": false });
     assert.equal(up?.environment, "${{ matrix.stack }}");
     assert.deepEqual(workflow("deploy.yml").on, { push: { branches: ["main"] } });
+  });
+
+  test("let no commit that is not the newest queue up for a stack, nor go over a newer one", () => {
+    const { newest, up } = workflow("deploy.yml").jobs;
+    assert.equal(newest?.needs, "checks");
+    assert.equal(newest.concurrency, undefined);
+    assert.equal(newest.outputs?.newest, "${{ steps.look.outputs.newest }}");
+    assert.equal(up?.needs, "newest");
+    assert.equal(up.if, "vars.STACKS != '' && needs.newest.outputs.newest == 'true'");
+    for (const job of [newest, up]) {
+      const [checkout, look, ...rest] = job.steps ?? [];
+      assert.match(checkout?.uses ?? "", /^actions\/checkout@/);
+      assert.deepEqual(look, { id: "look", uses: "./.github/actions/newest" });
+      for (const step of rest) assert.equal(step.if, "steps.look.outputs.newest == 'true'");
+    }
+  });
+
+  test("name artifacts as their steps do, which know names without slashes", () => {
+    for (const [file, id] of [
+      ["pull-request.yml", "preview"],
+      ["drift.yml", "drift"],
+    ] as const) {
+      const own = Object.values(workflow(file).jobs).flatMap((job) => job.steps ?? []);
+      const upload = own.find(({ uses }) => uses?.startsWith("actions/upload-artifact@"));
+      assert.equal(upload?.with?.name, `\${{ steps.${id}.outputs.name }}`);
+      assert.equal(own.filter((step) => step.id === id).length, 1);
+    }
+  });
+
+  test("keep the toolchain, without the compiler's own cache: a folder given whole would be kept whole", () => {
+    const cache = action("setup").find(({ uses }) => uses?.startsWith("actions/cache@"));
+    assert.equal(cache?.with?.path, "~/.cache/kazoo/toolchain/*\n!~/.cache/kazoo/toolchain/go-build\n");
   });
 
   test("run commands that there are", async () => {
@@ -146,43 +189,63 @@ describe("the workflows", () => {
   });
 });
 
-/** Runs a step's script as the runner does, with a `kazoo` that writes a report and ends with a code. */
-async function runStep(step: Step, code: number) {
+/** A script as the runner runs it, with some programs made up. */
+interface Made {
+  /** Shell code by the program's name. */
+  readonly programs: Record<string, string>;
+  readonly env?: Record<string, string>;
+}
+
+/** Runs a step's script in a folder of its own, which is its home as well, and gives what it made there. */
+async function runStep({ run = "" }: Step, { programs, env = {} }: Made) {
   const directory = mkdtempSync(join(tmpdir(), "kazoo-step-"));
   try {
-    writeFileSync(
-      join(directory, "npx"),
-      `#!/bin/sh\necho "$@" > calls\n[ ${code} = 70 ] || { mkdir -p report; echo '## Report' > report/report.md; }\nexit ${code}\n`,
+    mkdirSync(join(directory, "bin"));
+    for (const [name, code] of Object.entries(programs)) {
+      writeFileSync(join(directory, "bin", name), `#!/bin/sh\n${code}\n`, { mode: 0o755 });
+    }
+    const files = Object.fromEntries(
+      ["GITHUB_STEP_SUMMARY", "GITHUB_OUTPUT", "GITHUB_ENV"].map((name) => [name, join(directory, name)]),
     );
-    chmodSync(join(directory, "npx"), 0o755);
-    const env = {
-      PATH: `${directory}:${process.env.PATH}`,
-      STACK: "some stack",
-      GITHUB_STEP_SUMMARY: join(directory, "summary"),
-    };
-    const ended = await promisify(execFile)(
-      "bash",
-      ["--noprofile", "--norc", "-eo", "pipefail", "-c", step.run ?? ""],
-      {
-        cwd: directory,
-        env,
-      },
-    ).then(
+    const own = { PATH: `${directory}/bin:${process.env.PATH}`, HOME: directory, RUNNER_TEMP: directory, ...files };
+    const given = ["--noprofile", "--norc", "-eo", "pipefail", "-c", run];
+    const ended = await promisify(execFile)("bash", given, { cwd: directory, env: { ...own, ...env } }).then(
       () => 0,
       (error: { code: number }) => error.code,
     );
-    const summary = code === 70 ? "" : readFileSync(join(directory, "summary"), "utf8");
-    return { ended, summary, calls: readFileSync(join(directory, "calls"), "utf8").trim() };
+    const read = (name: string) =>
+      existsSync(join(directory, name)) ? readFileSync(join(directory, name), "utf8").replaceAll(directory, "~") : "";
+    const mode = (name: string) => statSync(join(directory, name)).mode & 0o777;
+    return {
+      ended,
+      calls: read("calls").trim(),
+      summary: read("GITHUB_STEP_SUMMARY"),
+      output: read("GITHUB_OUTPUT"),
+      environment: read("GITHUB_ENV"),
+      kubeconfig: read("kubeconfig"),
+      mode: existsSync(join(directory, "kubeconfig")) ? mode("kubeconfig") : undefined,
+      made: readdirSync(directory).sort(),
+    };
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }
 }
 
 describe("a workflow's step", () => {
+  const named = (list: readonly Step[], name: string) =>
+    list.find((candidate) => candidate.name === name) ?? assert.fail(name);
   const step = (file: string, name: string) =>
-    Object.values(workflow(file).jobs)
-      .flatMap((job) => job.steps ?? [])
-      .find((candidate) => candidate.name === name) ?? assert.fail(name);
+    named(
+      Object.values(workflow(file).jobs).flatMap((job) => job.steps ?? []),
+      name,
+    );
+  /** A `kazoo` that ends with a code, and writes a report unless that is 70. */
+  const kazooEnds = (code: number, stack = "some stack"): Made => ({
+    programs: {
+      npx: `echo "$@" > calls\n[ ${code} = 70 ] || { mkdir -p report; echo '## Report' > report/report.md; }\nexit ${code}`,
+    },
+    env: { STACK: stack },
+  });
 
   test("that previews passes with changes, which a reviewer judges, and fails with errors", async () => {
     for (const [code, expected] of [
@@ -191,26 +254,141 @@ describe("a workflow's step", () => {
       [3, 0],
       [1, 1],
     ] as const) {
-      const { ended, summary, calls } = await runStep(step("pull-request.yml", "Preview"), code);
+      const { ended, summary, calls } = await runStep(step("pull-request.yml", "Preview"), kazooEnds(code));
       assert.equal(ended, expected, `kazoo ended with ${code}`);
       assert.equal(summary, "## Report\n");
       assert.equal(calls, "kazoo preview-report --stack some stack --out report");
     }
-    assert.notEqual((await runStep(step("pull-request.yml", "Preview"), 70)).ended, 0, "no report is an error");
+    assert.notEqual((await runStep(step("pull-request.yml", "Preview"), kazooEnds(70))).ended, 0, "no report");
   });
 
   test("that looks for drift fails with what it finds, so that somebody hears of it", async () => {
     for (const code of [0, 1, 2, 3]) {
-      const { ended, summary } = await runStep(step("drift.yml", "Drift"), code);
+      const { ended, summary } = await runStep(step("drift.yml", "Drift"), kazooEnds(code));
       assert.equal(ended, code);
       assert.equal(summary, "## Report\n");
+    }
+  });
+
+  test("that makes an artifact names it without the stack's organization", async () => {
+    for (const [file, name, kind] of [
+      ["pull-request.yml", "Preview", "report"],
+      ["drift.yml", "Drift", "drift"],
+    ] as const) {
+      const one = await runStep(step(file, name), kazooEnds(0, "acme/production"));
+      assert.equal(one.output, `name=${kind}-production\n`);
+      assert.match(one.calls, /--stack acme\/production /);
+      assert.equal((await runStep(step(file, name), kazooEnds(0, "production"))).output, `name=${kind}-production\n`);
+    }
+  });
+
+  test("that brings a stack up asks nothing, and ends as kazoo does", async () => {
+    for (const code of [0, 1, 255]) {
+      const { ended, calls } = await runStep(step("deploy.yml", "Up"), kazooEnds(code, "acme/production"));
+      assert.equal(ended, code);
+      assert.equal(calls, "kazoo up --stack acme/production --yes");
+    }
+  });
+
+  test("that looks for the newest commit says so, or why nothing is deployed, and fails where it can't know", async () => {
+    const [mine, other] = ["a".repeat(40), "b".repeat(40)];
+    const look = (gh: string) =>
+      runStep(named(action("newest"), "Look"), {
+        programs: { gh: `echo "$@" > calls\n${gh}` },
+        env: { GITHUB_SHA: mine, GITHUB_REF_NAME: "main", GITHUB_REPOSITORY: "us/kazoo" },
+      });
+    const newest = await look(`echo ${mine}`);
+    assert.deepEqual([newest.ended, newest.output, newest.summary], [0, "newest=true\n", ""]);
+    assert.equal(newest.calls, "api repos/us/kazoo/commits/main --jq .sha");
+    const older = await look(`echo ${other}`);
+    assert.deepEqual([older.ended, older.output], [0, ""]);
+    assert.match(older.summary, /^Not deployed: a{7} is no longer the last commit of main, which is b{7} now\.\n$/);
+    const failed = await look("echo '{}'; exit 1");
+    assert.notEqual(failed.ended, 0);
+    assert.equal(failed.output, "");
+  });
+
+  test("that writes the kubeconfig keeps it as it is, for nobody else to read, and touches no other", async () => {
+    const content = "apiVersion: v1\nusers: [{ name: 'a %s \\n $HOME `id`' }]\n";
+    const made = await runStep(named(action("setup"), "Kubeconfig"), { programs: {}, env: { CONTENT: content } });
+    assert.deepEqual([made.ended, made.kubeconfig, made.mode], [0, content, 0o600]);
+    assert.equal(made.environment, "KUBECONFIG=~/kubeconfig\n");
+    assert.deepEqual(made.made, ["GITHUB_ENV", "bin", "kubeconfig"]);
+  });
+
+  test("that gives the caches back to the runner does so whether or not there are any", async () => {
+    const given = step("checks.yml", "Give back the caches");
+    assert.equal(given.if, "always()");
+    const { ended, calls, made } = await runStep(given, {
+      programs: { sudo: 'echo "$@" > calls', id: 'case "$1" in -u) echo 1001 ;; -g) echo 118 ;; esac' },
+    });
+    assert.equal(ended, 0);
+    assert.equal(calls, "chown -R 1001:118 ~/.cache/kazoo ~/.npm");
+    assert.deepEqual(made, [".cache", ".npm", "bin", "calls"]);
+  });
+});
+
+describe("the gate", () => {
+  /** Starts the script with a home of its own, as root of a machine without any package, on which `apt-get` does as told. */
+  async function gate(aptGet: string, signal?: NodeJS.Signals) {
+    const directory = mkdtempSync(join(tmpdir(), "kazoo-gate-"));
+    const policy = join(directory, "policy-rc.d");
+    try {
+      mkdirSync(join(directory, ".ci"));
+      const script = readFileSync(join(project, ".ci", "run"), "utf8");
+      writeFileSync(join(directory, ".ci", "run"), script.replaceAll("/usr/sbin/policy-rc.d", policy));
+      mkdirSync(join(directory, "bin"));
+      const programs = {
+        id: "echo 0",
+        "dpkg-query": "exit 1",
+        sleep: "exit 0",
+        "apt-get": `cat ${policy} >> seen 2>&1; ls -l ${policy} >> seen; ${aptGet}`,
+        npm: `[ -e ${policy} ] && echo there > late; exit 9`,
+      };
+      for (const [name, code] of Object.entries(programs)) {
+        writeFileSync(join(directory, "bin", name), `#!/bin/sh\n${code}\n`, { mode: 0o755 });
+      }
+      const env = { PATH: `${directory}/bin:${process.env.PATH}` };
+      const child = spawn("bash", [join(directory, ".ci", "run")], { env, detached: true, stdio: "ignore" });
+      const ended = new Promise<number | NodeJS.Signals | null>((done) =>
+        child.on("close", (code, by) => done(code ?? by)),
+      );
+      if (signal !== undefined) {
+        while (!existsSync(join(directory, "waits"))) await new Promise((done) => setTimeout(done, 20));
+        process.kill(-(child.pid ?? assert.fail()), signal);
+      }
+      const result = await ended;
+      // A signal ends the outer shell first.
+      for (let tries = 0; existsSync(policy) && tries < 250; tries++) await new Promise((done) => setTimeout(done, 20));
+      const seen = readFileSync(join(directory, "seen"), "utf8");
+      return { result, seen, left: existsSync(policy), late: existsSync(join(directory, "late")) };
+    } finally {
+      rmSync(directory, { recursive: true, force: true });
+    }
+  }
+
+  test("keeps services from starting while it installs, and no longer, however that ends", async () => {
+    for (const [aptGet, signal, result] of [
+      ["exit 0", undefined, 9],
+      ["exit 100", undefined, 1],
+      ["touch waits; exec tail -f /dev/null", "SIGINT", "SIGINT"],
+      ["touch waits; exec tail -f /dev/null", "SIGTERM", "SIGTERM"],
+    ] as const) {
+      const run = await gate(aptGet, signal);
+      assert.equal(run.result, result, aptGet);
+      assert.match(run.seen, /^#!\/bin\/sh\nexit 101\n-rwxr-xr-x/);
+      assert.deepEqual([run.left, run.late], [false, false], `${aptGet} ${signal ?? ""}`);
     }
   });
 });
 
 describe("the comments", () => {
   const sha = "a".repeat(40);
+  const url = "https://github.com/us/kazoo/actions/runs/1";
   const report = (stack: string, text = "new") => `<!-- kazoo preview of ${stack} -->\n## ${text}\n`;
+  /** The comment with a report, which says what the report is of. */
+  const told = (stack: string, text = "new", of = sha) =>
+    `<!-- kazoo preview of ${stack} -->\nOf commit [\`${of.slice(0, 7)}\`](${url}):\n\n## ${text}\n`;
 
   interface Existing {
     readonly id: number;
@@ -240,7 +418,14 @@ describe("the comments", () => {
     };
     const context = {
       repo: { owner: "us", repo: "kazoo" },
-      payload: { workflow_run: { head_sha: sha, head_branch: "topic", head_repository: { owner: { login: "them" } } } },
+      payload: {
+        workflow_run: {
+          head_sha: sha,
+          head_branch: "topic",
+          head_repository: { owner: { login: "them" } },
+          html_url: url,
+        },
+      },
     };
     const said: string[] = [];
     const core = { info: (text: string) => said.push(text), warning: (text: string) => said.push(text) };
@@ -260,22 +445,55 @@ describe("the comments", () => {
 
   const target = { owner: "us", repo: "kazoo" };
 
-  test("are made for each stack, and edited in place", async () => {
-    const old = { id: 1, user: { login: "github-actions[bot]" }, body: report("staging", "old") };
+  const bot = { login: "github-actions[bot]" };
+
+  test("are made for each stack, and edited in place, each with the commit that it is of", async () => {
+    const old = { id: 1, user: bot, body: told("staging", "old", "c".repeat(40)) };
     const { calls } = await run({ "report-staging": report("staging"), "report-prod": report("prod") }, [old]);
     assert.deepEqual(calls, [
-      ["create", { ...target, issue_number: 7, body: report("prod") }],
-      ["update", { ...target, comment_id: 1, body: report("staging") }],
+      ["create", { ...target, issue_number: 7, body: told("prod") }],
+      ["update", { ...target, comment_id: 1, body: told("staging") }],
     ]);
   });
 
   test("that are right already are left alone, and so are other people's", async () => {
-    const own = { id: 1, user: { login: "github-actions[bot]" }, body: report("prod") };
+    const own = { id: 1, user: bot, body: told("prod") };
     assert.deepEqual((await run({ "report-prod": report("prod") }, [own])).calls, []);
-    const quoted = { id: 2, user: { login: "somebody" }, body: report("prod", "old") };
-    const other = { ...own, id: 3, body: report("prod-2") };
-    const { calls } = await run({ "report-prod": report("prod") }, [quoted, other]);
-    assert.deepEqual(calls, [["create", { ...target, issue_number: 7, body: report("prod") }]]);
+    const quoted = { id: 2, user: { login: "somebody" }, body: told("prod", "old") };
+    const others = { id: 3, user: bot, body: "Of something else" };
+    const { calls } = await run({ "report-prod": report("prod") }, [quoted, others]);
+    assert.deepEqual(calls, [["create", { ...target, issue_number: 7, body: told("prod") }]]);
+  });
+
+  test("of stacks without a report say so, instead of what was true of an earlier commit", async () => {
+    const [staging, prod] = ["staging", "acme/prod"].map((stack, index) => ({
+      id: index + 1,
+      user: bot,
+      body: told(stack, "No changes", "c".repeat(40)),
+    })) as [Existing, Existing];
+    const outdated = (stack: string) =>
+      `<!-- kazoo preview of ${stack} -->\n## Preview of stack \`${stack}\`\n\n**No report of commit [\`aaaaaaa\`](${url}): its job failed, or did not run.**\n`;
+    const one = await run({ "report-staging": report("staging") }, [staging, prod]);
+    assert.deepEqual(one.calls, [
+      ["update", { ...target, comment_id: 1, body: told("staging") }],
+      ["update", { ...target, comment_id: 2, body: outdated("acme/prod") }],
+    ]);
+    const none = await run({}, [staging, prod, { ...prod, id: 3, user: { login: "somebody" } }]);
+    assert.deepEqual(none.calls, [
+      ["update", { ...target, comment_id: 1, body: outdated("staging") }],
+      ["update", { ...target, comment_id: 2, body: outdated("acme/prod") }],
+    ]);
+    // What is no report is none.
+    const bad = await run({ "report-staging": "hello" }, [staging]);
+    assert.deepEqual(bad.calls, [["update", { ...target, comment_id: 1, body: outdated("staging") }]]);
+    const again = await run({ "report-staging": report("staging") }, [{ ...staging, body: outdated("staging") }]);
+    assert.deepEqual(again.calls, [["update", { ...target, comment_id: 1, body: told("staging") }]]);
+  });
+
+  test("of a stack with an organization are found again", async () => {
+    const old = { id: 1, user: bot, body: told("acme/prod", "old") };
+    const { calls } = await run({ "report-prod": report("acme/prod") }, [old]);
+    assert.deepEqual(calls, [["update", { ...target, comment_id: 1, body: told("acme/prod") }]]);
   });
 
   test("of a single report are made as well, wherever it was put", async () => {
@@ -285,7 +503,7 @@ describe("the comments", () => {
   test("are not made of a commit that is no longer the last, or without a report", async () => {
     const { calls, said } = await run(
       { "report-prod": report("prod") },
-      [],
+      [{ id: 1, user: bot, body: told("staging") }],
       [{ number: 7, head: { sha: "b".repeat(40) } }],
     );
     assert.deepEqual(calls, []);
