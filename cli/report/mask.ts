@@ -112,10 +112,10 @@ function maskText(text: string, found = new Set<string>()): string {
     .replace(unknownValues, unknown);
 }
 
-const secretWords = new Set(
-  "pass passwd password passphrase secret secrets token cookie credential credentials apikey".split(" "),
-);
-const secretPairs = /^(api|access|private|secret) key$/;
+/** A word of a name that is a secret's: on its own, or at the end of a longer one, as in SMTPPASS; too much is better than too little. */
+const secretWord = /^auth$|(password|passwd|passphrase|(?<!^by|^com)pass|pwd|secret|token|cookie|credential)s?$/;
+/** Keys that are secret, as one word or two; others may well be names of things. */
+const secretKey = /(access|api|encryption|licen[cs]e|private|secret|signing) ?keys?$/;
 /** Names of objects that hold a secret, which are none themselves. */
 const harmlessNames = new Set(["secretName"]);
 
@@ -127,8 +127,8 @@ export function isSecretName(name: string): boolean {
     .toLowerCase()
     .split(/[^a-z0-9]+/);
   return (
-    words.some((word) => secretWords.has(word)) ||
-    words.some((word, index) => secretPairs.test(`${words[index - 1] ?? ""} ${word}`))
+    words.some((word) => secretWord.test(word)) ||
+    words.some((word, index) => secretKey.test(`${words[index - 1] ?? ""} ${word}`))
   );
 }
 

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import fc from "fast-check";
+import { topologyVariables, variables } from "../../config/environment";
 import { parseDigest, parseUrn, type Digest, type State, type Step } from "../../cli/report/digest";
 import { changeOf, difference, overlap, parsePath } from "../../cli/report/difference";
 import { isSecretName, maskDigest } from "../../cli/report/mask";
@@ -562,12 +563,47 @@ describe("secrets", () => {
       "private_key",
       "accessKey",
       "client-secret",
+      "PGPASSWORD",
+      "DB_PWD",
+      "dbPwd",
+      "SMTPPASS",
+      "SMTPPass",
+      "MYSQLPASSWD",
+      "SIP_AUTH",
+      "registryAuth",
+      "HUBTOKEN",
+      "API_TOKENS",
+      "CLIENTSECRET",
+      "LICENSE_KEY",
+      "licenceKey",
+      "LICENSEKEY",
+      "SIGNING_KEY",
+      "ENCRYPTION_KEYS",
+      "COUCHDB_PASS",
     ]) {
       assert.equal(isSecretName(name), true, name);
     }
-    for (const name of ["secretName", "KAZOO_LOG_LEVEL", "keeper", "passive", "key", "tokenizer"]) {
+    for (const name of [
+      "secretName",
+      "keeper",
+      "passive",
+      "key",
+      "topologyKey",
+      "KEYBOARD_LAYOUT",
+      "tokenizer",
+      "AUTHOR",
+      "AUTHORITY",
+      "BYPASS",
+      "COMPASS",
+      "PASSENGER",
+      "MONKEY",
+      "image",
+    ]) {
       assert.equal(isSecretName(name), false, name);
     }
+    const run = [...Object.keys(variables), ...topologyVariables];
+    assert.equal(run.length, 16);
+    for (const name of run) assert.equal(isSecretName(name), false, name);
   });
 
   test("short values in Secrets are masked there, but not torn out of other words", () => {
