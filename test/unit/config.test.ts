@@ -355,7 +355,19 @@ const table: Record<string, Bad> = {
     config: environment({ ERLANG_VM: "whistle_apps" }),
     key: "kazoo:environment.ERLANG_VM",
     found: '"whistle_apps"',
-    expected: /kazoo_apps, ecallmgr/,
+    expected: /^kazoo_apps, /,
+  },
+  "a node that is never ready": {
+    config: environment({ ERLANG_VM: "ecallmgr" }),
+    key: "kazoo:environment.ERLANG_VM",
+    found: '"ecallmgr"',
+    expected: /one of its applications since Kazoo 4\.0; .* has no Crossbar and would never become ready/,
+  },
+  "a node that is never healthy on Docker": {
+    config: onDocker({ environment: { ERLANG_VM: "ecallmgr" } }),
+    key: "kazoo:environment.ERLANG_VM",
+    found: '"ecallmgr"',
+    expected: /never become ready/,
   },
   "a host that is none": {
     config: environment({ KAZOO_AMQP_HOST: "amqp://broker" }),
