@@ -7,6 +7,12 @@
 export const kazooVersions = ["4.0", "4.1", "4.2", "4.3", "master"] as const;
 export type KazooVersion = (typeof kazooVersions)[number];
 
+/** Kazoo's version that a branch or tag of its sources is of (`4.3.12`: 4.3); undefined for one that tells none, such as a branch of one's own. */
+export function versionOfSources(name: string): KazooVersion | undefined {
+  const series = /^v?(\d+\.\d+)/.exec(name)?.[1] ?? name;
+  return kazooVersions.find((version) => version === series);
+}
+
 /** RabbitMQ's series that this program knows how to run. */
 export const rabbitmqVersions = ["3.8", "3.9", "3.10", "3.11", "3.12", "3.13", "4.0", "4.1", "4.2", "4.3"] as const;
 export type RabbitmqVersion = (typeof rabbitmqVersions)[number];
@@ -52,7 +58,7 @@ export function databaseKind(version: string): DatabaseKind | undefined {
 
 /** A pair of versions that does not work, by the ring's key that should change. */
 export interface Incompatibility {
-  readonly key: "database" | "rabbitmq" | "kazoo";
+  readonly key: "database" | "rabbitmq" | "permitTransientQueues";
   readonly expected: string;
   readonly example: string;
 }
@@ -78,6 +84,13 @@ export function incompatibilities(ring: {
       expected:
         "RabbitMQ 4.2 or below, or permitTransientQueues: true beside it: from 4.3 on RabbitMQ refuses the transient non-exclusive queues that Kazoo declares",
       example: "4.2",
+    });
+  }
+  if (ring.permitTransientQueues && rabbitmqVersions.indexOf(ring.rabbitmq) < rabbitmqVersions.indexOf("3.13")) {
+    found.push({
+      key: "permitTransientQueues",
+      expected: `false, or RabbitMQ 3.13 or newer beside it: RabbitMQ ${ring.rabbitmq} stops at its start on deprecated_features.*, which it does not know, and takes such queues anyway`,
+      example: "false",
     });
   }
   return found;

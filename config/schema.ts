@@ -338,7 +338,7 @@ const masterAccount = mapping(
         url: field(text(/^https?:\/\/\S+$/), {
           description: "Crossbar's API as browsers reach it, which the apps are to call.",
           expected: "an http or https URL",
-          example: "https://kazoo.example.com:8443/v2",
+          example: "https://kazoo.example.com/v2",
         }),
         path: field(absolutePath, {
           description: "Folder of Monster UI's apps on the Kazoo nodes.",
@@ -348,7 +348,7 @@ const masterAccount = mapping(
         }).optional(),
       },
       "Monster UI's apps, made known to the account (`init_apps`); left out, they are not.",
-      "{ url: https://kazoo.example.com:8443/v2 }",
+      "{ url: https://kazoo.example.com/v2 }",
     ).optional(),
     prompts: mapping(
       {
@@ -375,10 +375,10 @@ const masterAccount = mapping(
 const ring = mapping(
   {
     kazoo: field(version(kazooVersions), {
-      description: "Kazoo's version.",
+      description: "Kazoo's version, that of the image.",
       expected: `one of ${kazooVersions.join(", ")}`,
       example: '"4.3"',
-      default: '"4.3"',
+      default: "that of `image.build.args.KAZOO_VERSION`, else 4.3",
     }).optional(),
     database: field(
       z.string().refine((found) => databaseKind(found) !== undefined),
@@ -397,7 +397,7 @@ const ring = mapping(
     }).optional(),
     permitTransientQueues: field(z.boolean(), {
       description:
-        "Whether brokers permit transient non-exclusive queues (`deprecated_features.permit.transient_nonexcl_queues`); RabbitMQ 4.3 needs it for Kazoo.",
+        "Whether brokers permit transient non-exclusive queues (`deprecated_features.permit.transient_nonexcl_queues`, from RabbitMQ 3.13 on); 4.3 needs it for Kazoo.",
       expected: "true or false, without quotes",
       example: "true",
       default: "false",
@@ -481,8 +481,8 @@ const credentials = named(
   },
 ).optional();
 
-/** Where an image is built and pushed to where its mapping says nothing; the merge is in topology.ts. */
-export const buildDefaults = { context: "image", tags: ["latest"] } as const;
+/** Where an image is built, and of which Kazoo, where its mapping says nothing; the merge is in topology.ts, the version in image/Dockerfile. */
+export const buildDefaults = { context: "image", tags: ["latest"], kazooVersion: "4.3" } as const;
 
 const build = mapping(
   {
@@ -581,7 +581,7 @@ export const schema = mapping(
         rabbitmq: image("Image of the brokers.", "`rabbitmq:VERSION-management`").optional(),
         database: image("Image of the database; BigCouch has no default.", "`couchdb:VERSION`").optional(),
         curl: image(
-          "Image with `sh` and `curl` for the Job that joins the database's nodes.",
+          "Image with `sh` and `curl`: for the Job that joins the database's nodes, and for what Kazoo's nodes wait with at their start.",
           "curlimages/curl:8.11.1",
         ).optional(),
       },
@@ -596,12 +596,13 @@ export const schema = mapping(
       default: "true",
     }).optional(),
     clusters: named(dnsLabel, cluster, {
-      description: "The clusters, by a name of your choice.",
+      description:
+        "The clusters, by a name of your choice, which is for good: another one asks for all that runs there to be made anew.",
       expected: `a mapping from names (each ${label}) to clusters`,
       example: "{ east: { context: prod-east } }",
     }),
     rings: named(dnsLabel, ring, {
-      description: "The rings, by a name of your choice.",
+      description: "The rings, by a name of your choice, which is for good: credentials are kept by it.",
       expected: `a mapping from names (each ${label}) to rings`,
       example: '{ main: { kazoo: "4.3" } }',
     }).optional(),

@@ -1,4 +1,4 @@
-import { databaseKind, type DatabaseKind } from "./compatibility";
+import { databaseKind, versionOfSources, type DatabaseKind } from "./compatibility";
 import { defaultEnvironment, type RunEnvironment } from "./environment";
 import type { Cluster, ImageBuild, MasterAccount, Platform, Quorum, Ring, Workload, Zone } from "./platform";
 import {
@@ -40,7 +40,7 @@ export function platformOf(config: Config): Platform {
         name,
         ringOf(
           name,
-          config.rings?.[name] ?? {},
+          { kazoo: versionOfSources(config.image?.build?.args?.KAZOO_VERSION ?? ""), ...config.rings?.[name] },
           zones.filter((zone) => zone.ring === name),
           defined(config.credentials?.[name] ?? {}),
         ),

@@ -54,6 +54,14 @@ const onDocker = (changes: Config = {}): Config => ({
   ...changes,
 });
 const dev = "kazoo:regions.local.datacenters.dev";
+const twoZones = (nyc: Config, others: Config = {}): Config => ({
+  clusters: { east: { context: "prod-east" } },
+  rings: { main: {} },
+  regions: { "us-east": { cluster: "east", datacenters: { bos: { ring: "main" }, nyc: { ring: "main", ...nyc } } } },
+  ...others,
+});
+const twoRings = (bos: Config, others: Config): Config =>
+  twoZones({ ring: "other" }, { rings: { main: bos, other: {} }, ...others });
 const build = (settings: Config, others: Config = {}): Config => ({
   ...good(),
   image: { build: { registry: "registry.example.com", repository: "kazoo", ...settings } },
@@ -239,6 +247,54 @@ const table: Record<string, Bad> = {
     key: "kazoo:rings.main.rabbitmq",
     found: '"4.3"',
     expected: /permitTransientQueues: true/,
+  },
+  "the permit flag with a RabbitMQ that does not know it": {
+    config: ringOf({ rabbitmq: "3.12", permitTransientQueues: true }),
+    key: "kazoo:rings.main.permitTransientQueues",
+    found: "true",
+    expected: /RabbitMQ 3\.13 or newer .* RabbitMQ 3\.12 stops at its start/,
+  },
+  "a Kazoo other than the one that is built": {
+    config: {
+      ...ringOf({ kazoo: "master", database: "couchdb-3.3.3" }),
+      ...{ image: { build: { registry: "r.example.com", repository: "kazoo", args: { KAZOO_VERSION: "4.2" } } } },
+    },
+    key: "kazoo:rings.main.kazoo",
+    found: '"master"',
+    expected: /built of, 4\.2, since kazoo:image\.build\.args\.KAZOO_VERSION is 4\.2$/,
+  },
+  "a Kazoo of another series than the tag that is built": {
+    config: build({ args: { KAZOO_VERSION: "4.3.12" } }, { rings: { "us-east-nyc": { kazoo: "4.2" } } }),
+    key: "kazoo:rings.us-east-nyc.kazoo",
+    found: '"4.2"',
+    expected: /built of, 4\.3, since .* is 4\.3\.12$/,
+  },
+  "a Kazoo other than the one that is built where nothing is said": {
+    config: build({}, { rings: { "us-east-nyc": { kazoo: "master", database: "couchdb-3.3.3" } } }),
+    key: "kazoo:rings.us-east-nyc.kazoo",
+    found: '"master"',
+    expected: /built of, 4\.3, since .* is 4\.3 unless given$/,
+  },
+  "a Kazoo other than the one that is built for Docker": {
+    config: onDocker({
+      image: { build: { repository: "kazoo", args: { KAZOO_VERSION: "master" } } },
+      rings: { "local-dev": { kazoo: "4.3" } },
+    }),
+    key: "kazoo:rings.local-dev.kazoo",
+    found: '"4.3"',
+    expected: /built of, master/,
+  },
+  "one image for brokers of two versions": {
+    config: twoRings({ rabbitmq: "4.2" }, { images: { rabbitmq: "mirror.example.com/rabbitmq:4.2" } }),
+    key: "kazoo:images.rabbitmq",
+    found: '"mirror.example.com/rabbitmq:4.2"',
+    expected: /main has 4\.2 and other 3\.13/,
+  },
+  "one image for two databases": {
+    config: twoRings({ database: "bigcouch-0.4.2" }, { images: { database: "mirror.example.com/bigcouch:0.4.2" } }),
+    key: "kazoo:images.database",
+    found: '"mirror.example.com/bigcouch:0.4.2"',
+    expected: /main has bigcouch-0\.4\.2 and other couchdb-2\.3\.1/,
   },
   "a Kazoo that does not exist": {
     config: ringOf({ kazoo: "5.0" }),
