@@ -11,7 +11,7 @@ import type { Config } from "./schema";
 /** What must hold between the keys of a config whose shape is right. Returns all problems. */
 export function check(config: Config, platform: Platform): Problem[] {
   return [
-    ...references(config),
+    ...references(config, platform),
     ...clusters(config),
     ...extraEnvironments(config),
     ...imageProblems(config, platform),
@@ -19,9 +19,10 @@ export function check(config: Config, platform: Platform): Problem[] {
     ...zoneNames(platform),
     ...platform.zones
       .filter(({ cluster }) => platform.clusters[cluster]?.kind !== "docker")
-      .flatMap((zone) => [...nodeNames(platform, zone), ...resources(zone)]),
+      .flatMap((zone) => [...namespaces(zone), ...nodeNames(platform, zone), ...resources(zone)]),
     ...Object.values(platform.rings).flatMap((ring) => [
       ...versions(ring),
+      ...localZone(platform, ring),
       ...quorum(platform, ring),
       ...stretched(platform, ring),
       ...databaseImage(platform, ring),
@@ -32,12 +33,12 @@ export function check(config: Config, platform: Platform): Problem[] {
 const keyOf = (zone: Zone) => `kazoo:regions.${zone.region}.datacenters.${zone.datacenter}`;
 
 /** Names of clusters and rings that stand for something, and definitions that something uses. */
-function references(config: Config): Problem[] {
+function references(config: Config, platform: Platform): Problem[] {
   const problems: Problem[] = [];
   const clusterNames = Object.keys(config.clusters);
   const ringNames = Object.keys(config.rings ?? {});
   const usedClusters = new Set<string>();
-  const usedRings = new Set<string>();
+  const usedRings = new Set(platform.zones.map((zone) => zone.ring));
   for (const [regionName, region] of Object.entries(config.regions)) {
     const regionKey = `kazoo:regions.${regionName}`;
     if (Object.keys(region.datacenters).length === 0) {
@@ -57,7 +58,6 @@ function references(config: Config): Problem[] {
           ),
         );
       } else usedClusters.add(cluster);
-      const own = String(datacenter.environment?.KAZOO_ZONE ?? `${regionName}-${name}`);
       if (datacenter.ring !== undefined && !ringNames.includes(datacenter.ring)) {
         problems.push(
           problem(
@@ -68,7 +68,6 @@ function references(config: Config): Problem[] {
           ),
         );
       }
-      usedRings.add(datacenter.ring ?? own);
     }
   }
   if (Object.keys(config.regions).length === 0) {
@@ -227,6 +226,20 @@ function zoneNames(platform: Platform): Problem[] {
   });
 }
 
+/** A namespace that the cluster has already and needs itself. */
+function namespaces(zone: Zone): Problem[] {
+  return zone.namespace === "default" || zone.namespace.startsWith("kube-")
+    ? [
+        problem(
+          `${keyOf(zone)}.namespace`,
+          zone.namespace,
+          "a namespace of the datacenter's own, since it gets Pod Security restricted and a NetworkPolicy that denies by default, and destroy deletes it; default and kube-… belong to the cluster",
+          `${zone.region}-${zone.datacenter}`,
+        ),
+      ]
+    : [];
+}
+
 /** Longest host name of an Erlang node: Linux's limit of 64 characters for a host name. */
 const longestHost = 64;
 
@@ -280,6 +293,20 @@ function versions(ring: Ring): Problem[] {
       example,
     ),
   );
+}
+
+/** Kazoo calls its own zone `local`: a node would take another zone of that name for its own. */
+function localZone(platform: Platform, ring: Ring): Problem[] {
+  return platform.zones
+    .filter((zone) => zone.ring === ring.name && zone.name === "local" && ring.zones.length > 1)
+    .map((zone) =>
+      problem(
+        `${keyOf(zone)}.environment.KAZOO_ZONE`,
+        zone.name,
+        `another name, since ring ${ring.name} has several zones and a Kazoo node calls its own one local, whatever its name`,
+        `${zone.region}-${zone.datacenter}`,
+      ),
+    );
 }
 
 function quorum(platform: Platform, ring: Ring): Problem[] {

@@ -145,6 +145,30 @@ const table: Record<string, Bad> = {
     found: '"kazoo"',
     expected: /a namespace of its own in cluster east/,
   },
+  "the cluster's own namespace": {
+    config: datacenter({ namespace: "kube-system" }),
+    key: `${nyc}.namespace`,
+    found: '"kube-system"',
+    expected: /Pod Security restricted .* destroy deletes it; default and kube-… belong to the cluster/,
+  },
+  "the default namespace": {
+    config: datacenter({ namespace: "default" }),
+    key: `${nyc}.namespace`,
+    found: '"default"',
+    expected: /a namespace of the datacenter's own/,
+  },
+  "a zone that gives the cluster's own namespace": {
+    config: datacenter({ environment: { KAZOO_ZONE: "kube-public" } }),
+    key: `${nyc}.namespace`,
+    found: '"kube-public"',
+    expected: /a namespace of the datacenter's own/,
+  },
+  "a zone called local beside another": {
+    config: twoZones({ environment: { KAZOO_ZONE: "local" } }),
+    key: `${nyc}.environment.KAZOO_ZONE`,
+    found: '"local"',
+    expected: /ring main has several zones and a Kazoo node calls its own one local/,
+  },
   "a missing context": {
     config: { ...good(), clusters: { east: {} } },
     key: "kazoo:clusters.east.context",
@@ -493,6 +517,17 @@ const table: Record<string, Bad> = {
     key: "kazoo:credentials.main",
     found: "[secret]",
     expected: /the name of a ring, us-east-nyc/,
+  },
+  "credentials of a ring that KAZOO_ZONE has renamed": {
+    config: {
+      ...good(),
+      regions: { "us-east": { cluster: "east", environment: { KAZOO_ZONE: "zz" }, datacenters: { nyc: {} } } },
+      credentials: { "us-east-nyc": { cookie: "a-cookie-of-enough-length" } },
+    },
+    secret: "credentials",
+    key: "kazoo:credentials.us-east-nyc",
+    found: "[secret]",
+    expected: /the name of a ring, zz/,
   },
   "an image that is none": {
     config: { ...good(), image: { prebuilt: "Kazoo:4 latest" } },
