@@ -23,6 +23,7 @@ export function check(config: Config, platform: Platform): Problem[] {
     ...Object.values(platform.rings).flatMap((ring) => [
       ...versions(ring),
       ...localZone(platform, ring),
+      ...majority(config, ring),
       ...quorum(platform, ring),
       ...stretched(platform, ring),
       ...databaseImage(platform, ring),
@@ -309,6 +310,22 @@ function localZone(platform: Platform, ring: Ring): Problem[] {
     );
 }
 
+/** CouchDB's fabric asks for `n div 2 + 1` copies (mem3:quorum) unless a request says otherwise; only BigCouch reads r and w. */
+function majority(config: Config, ring: Ring): Problem[] {
+  if (ring.database.engine === "bigcouch") return [];
+  const given = config.rings?.[ring.name]?.quorum;
+  return (["r", "w"] as const)
+    .filter((key) => given?.[key] !== undefined)
+    .map((key) =>
+      problem(
+        `kazoo:rings.${ring.name}.quorum.${key}`,
+        given?.[key],
+        `nothing, since ${ring.database.version} always asks for a majority of the copies, ${Math.floor(ring.quorum.n / 2) + 1} of ${ring.quorum.n}; only BigCouch can be told otherwise`,
+        "remove it",
+      ),
+    );
+}
+
 function quorum(platform: Platform, ring: Ring): Problem[] {
   const key = `kazoo:rings.${ring.name}`;
   const zones = platform.zones.filter((zone) => zone.ring === ring.name);
@@ -349,7 +366,7 @@ function quorum(platform: Platform, ring: Ring): Problem[] {
     ["r", r],
     ["w", w],
   ] as const) {
-    if (value > n)
+    if (value !== undefined && value > n)
       problems.push(problem(`${key}.quorum.${name}`, value, `at most the number of copies, n = ${n}`, String(n)));
   }
   return problems;

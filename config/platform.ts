@@ -90,7 +90,7 @@ export interface Ring {
   readonly rabbitmq: RabbitmqVersion;
   readonly permitTransientQueues: boolean;
   readonly quorum: Quorum;
-  /** Copies of each document by zone; left out in a ring of one zone. */
+  /** Copies of each document by zone; left out where the database spreads them by itself. */
   readonly placement?: Readonly<Record<string, number>>;
   /** Left out: first boot makes no account. */
   readonly masterAccount?: MasterAccount;
@@ -100,12 +100,12 @@ export interface Ring {
   readonly zones: readonly string[];
 }
 
-/** Shards (q), copies (n), read and write quorum (r, w) of the database ring. */
+/** Shards (q), copies (n), read and write quorum (r, w) of the database ring; CouchDB always asks for a majority and has no r and w. */
 export interface Quorum {
   readonly q: number;
   readonly n: number;
-  readonly r: number;
-  readonly w: number;
+  readonly r?: number;
+  readonly w?: number;
 }
 
 /** The account above all others of a ring, with its administrator. */

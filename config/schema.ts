@@ -409,11 +409,11 @@ const ring = mapping(
           "Copies of each document.",
           "the placement's sum; without one 3, or the number of nodes where that is lower",
         ),
-        r: count("Copies that must agree on a read.", "2, or n where that is lower"),
-        w: count("Copies that must agree on a write.", "2, or n where that is lower"),
+        r: count("Copies that must agree on a read; BigCouch alone.", "2, or n where that is lower"),
+        w: count("Copies that must agree on a write; BigCouch alone.", "2, or n where that is lower"),
       },
-      "Shards, copies and quorums of the database ring; they hold for databases made afterwards.",
-      "{ q: 3, n: 3, r: 2, w: 2 }",
+      "Shards, copies and quorums of the database ring; shards and copies hold for databases made afterwards. CouchDB always asks for a majority of the copies.",
+      "{ q: 3, n: 3 }",
     ).optional(),
     placement: named(
       dnsLabel,
@@ -424,7 +424,7 @@ const ring = mapping(
       }),
       {
         description:
-          "Copies of each document by zone. In a ring of two zones 2 each (as far as they have nodes), of more 1 each, unless given.",
+          "Copies of each document by zone. Unless given: in a ring of two zones 2 each (as far as they have nodes), of three 1 each; in more, the database spreads its n copies over the zones.",
         expected: "a mapping from the ring's zones to numbers of copies",
         example: "{ us-east-nyc: 2, us-east-bos: 2 }",
       },

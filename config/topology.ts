@@ -163,14 +163,15 @@ function resourcesOf(
 
 function ringOf(name: string, config: RingConfig, zones: readonly Zone[], credentials: Ring["credentials"]): Ring {
   const nodes = zones.reduce((sum, zone) => sum + zone.database.replicas, 0);
+  const database = databaseKind(config.database ?? "couchdb-2.3.1") as DatabaseKind;
   const placement = config.placement ?? defaultPlacement(zones);
   return {
     name,
     kazoo: config.kazoo ?? "4.3",
-    database: databaseKind(config.database ?? "couchdb-2.3.1") as DatabaseKind,
+    database,
     rabbitmq: config.rabbitmq ?? "3.13",
     permitTransientQueues: config.permitTransientQueues ?? false,
-    quorum: quorumOf(config.quorum ?? {}, nodes, placement),
+    quorum: quorumOf(config.quorum ?? {}, database, nodes, placement),
     ...defined({ placement, masterAccount: masterAccountOf(config.masterAccount) }),
     credentials,
     zones: zones.map((zone) => zone.name),
@@ -190,9 +191,14 @@ function masterAccountOf(config: RingConfig["masterAccount"]): MasterAccount | u
   };
 }
 
-/** Two copies in each of two zones, so that either keeps its quorum of 2 when cut off; one in each of more (2600Hz's figures). */
+/**
+ * Two copies in each of two zones (2600Hz's figures), one in each of three. On BigCouch, one of two zones that is cut off still reaches
+ * its r = w = 2; CouchDB wants 3 of the 4 copies, which neither side of a cut has: both go on, and writes are answered with 202 until
+ * they meet again. In more zones there are still three copies, each in another zone without being told: the database deals them out over
+ * its nodes by name (mem3:choose_shards), and the names of pods start with their number, so that neighbours are of different zones.
+ */
 function defaultPlacement(zones: readonly Zone[]): Record<string, number> | undefined {
-  if (zones.length < 2) return undefined;
+  if (zones.length < 2 || zones.length > 3) return undefined;
   return Object.fromEntries(
     zones.map((zone) => [zone.name, zones.length === 2 ? Math.min(2, zone.database.replicas) : 1]),
   );
@@ -201,13 +207,15 @@ function defaultPlacement(zones: readonly Zone[]): Record<string, number> | unde
 /** 2600Hz's figures q=3 n=3 r=2 w=2 as far as there are nodes; a single node has 1 of each. */
 function quorumOf(
   config: NonNullable<RingConfig["quorum"]>,
+  { engine }: DatabaseKind,
   nodes: number,
   placement: Record<string, number> | undefined,
 ): Quorum {
   const placed =
     placement === undefined ? undefined : Object.values(placement).reduce((sum, copies) => sum + copies, 0);
   const n = config.n ?? placed ?? Math.min(3, nodes);
-  return { q: config.q ?? (nodes === 1 ? 1 : 3), n, r: config.r ?? Math.min(2, n), w: config.w ?? Math.min(2, n) };
+  const shards = { q: config.q ?? (nodes === 1 ? 1 : 3), n };
+  return engine === "bigcouch" ? { ...shards, r: config.r ?? Math.min(2, n), w: config.w ?? Math.min(2, n) } : shards;
 }
 
 /** The nearer level's keys over the farther one's, mapping by mapping. */

@@ -2,8 +2,11 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { databaseConfig } from "../../components/bigcouch";
+import { databaseKind, type DatabaseKind } from "../../config/compatibility";
 import { parsePlatform } from "../../config/parse";
 import { ConfigError, type Problem } from "../../config/problem";
+import { buildDefaults } from "../../config/schema";
 
 type Config = Record<string, unknown>;
 
@@ -351,10 +354,16 @@ const table: Record<string, Bad> = {
     expected: /number of database nodes, 1/,
   },
   "a quorum above the copies": {
-    config: ringOf({ quorum: { r: 2 } }),
+    config: { ...ringOf({ database: "bigcouch-0.4.2", quorum: { r: 2 } }), images: { database: "bigcouch:0.4.2" } },
     key: "kazoo:rings.main.quorum.r",
     found: "2",
     expected: /n = 1/,
+  },
+  "a quorum for CouchDB": {
+    config: ringOf({ quorum: { w: 1 } }),
+    key: "kazoo:rings.main.quorum.w",
+    found: "1",
+    expected: /couchdb-2\.3\.1 always asks for a majority of the copies, 1 of 1; only BigCouch/,
   },
   "a placement in a zone of another ring": {
     config: ringOf({ placement: { "us-east-bos": 1 } }),
@@ -813,16 +822,81 @@ test("sizes are merged key by key and quantities come out canonical", () => {
 
 test("quorum and placement follow 2600Hz's figures", () => {
   const ring = (config: Config) => Object.values(parsePlatform(config, new Set()).rings)[0];
-  assert.deepEqual(ring(good())?.quorum, { q: 1, n: 1, r: 1, w: 1 });
-  assert.deepEqual(ring(datacenter({ workloads: { database: { replicas: 5 } } }))?.quorum, { q: 3, n: 3, r: 2, w: 2 });
-  const stretched = ring({
+  const bigcouch = { database: "bigcouch-0.4.2" };
+  const images = { database: "mirror.example.com/bigcouch:0.4.2" };
+  const onBigcouch = (config: Config) => ring({ ...config, rings: { main: bigcouch }, images });
+  const replicas = (count: number) => ({ database: { replicas: count } });
+  assert.deepEqual(ring(good())?.quorum, { q: 1, n: 1 });
+  assert.deepEqual(onBigcouch(ringOf({}))?.quorum, { q: 1, n: 1, r: 1, w: 1 });
+  const five = { ...ringOf({}), workloads: replicas(5) };
+  assert.deepEqual(ring(five)?.quorum, { q: 3, n: 3 });
+  assert.deepEqual(onBigcouch(five)?.quorum, { q: 3, n: 3, r: 2, w: 2 });
+  const two = twoZones({}, { workloads: replicas(3) });
+  assert.deepEqual(ring(two)?.placement, { "us-east-bos": 2, "us-east-nyc": 2 });
+  assert.deepEqual(ring(two)?.quorum, { q: 3, n: 4 });
+  assert.deepEqual(onBigcouch(two)?.quorum, { q: 3, n: 4, r: 2, w: 2 });
+});
+
+test("a ring of many zones keeps three copies, too", () => {
+  const ring = (names: string[], settings: Config = {}) =>
+    parsePlatform(
+      {
+        ...good(),
+        rings: { main: settings },
+        regions: {
+          us: { cluster: "east", datacenters: Object.fromEntries(names.map((name) => [name, { ring: "main" }])) },
+        },
+      },
+      new Set(),
+    ).rings["main"];
+  assert.deepEqual(ring(["a", "b", "c"])?.placement, { "us-a": 1, "us-b": 1, "us-c": 1 });
+  assert.deepEqual(ring(["a", "b", "c"])?.quorum, { q: 3, n: 3 });
+  assert.equal(ring(["a", "b", "c", "d", "e"])?.placement, undefined);
+  assert.deepEqual(ring(["a", "b", "c", "d", "e"])?.quorum, { q: 3, n: 3 });
+  const placement = { "us-a": 1, "us-b": 1, "us-d": 1, "us-e": 1 };
+  assert.deepEqual(ring(["a", "b", "c", "d", "e"], { placement })?.quorum, { q: 3, n: 4 });
+});
+
+test("the ring that KAZOO_ZONE of a region names may have credentials and a description", () => {
+  const config = {
     ...good(),
-    rings: { main: {} },
-    workloads: { database: { replicas: 3 } },
-    regions: { "us-east": { cluster: "east", datacenters: { nyc: { ring: "main" }, bos: { ring: "main" } } } },
-  });
-  assert.deepEqual(stretched?.placement, { "us-east-bos": 2, "us-east-nyc": 2 });
-  assert.deepEqual(stretched?.quorum, { q: 3, n: 4, r: 2, w: 2 });
+    rings: { zz: { kazoo: "4.2" } },
+    regions: { "us-east": { cluster: "east", environment: { KAZOO_ZONE: "zz" }, datacenters: { nyc: {} } } },
+    credentials: { zz: { cookie: "a-cookie-of-enough-length" } },
+  };
+  assert.deepEqual(problemsOf(config, "credentials"), []);
+});
+
+test("a zone alone in its ring may be called local", () => {
+  assert.deepEqual(problemsOf(environment({ KAZOO_ZONE: "local" })), []);
+});
+
+test("a ring's Kazoo is the one that is built, as far as the build tells", () => {
+  const kazooOf = (settings: Config, ring: Config = {}) =>
+    parsePlatform(build(settings, { rings: { "us-east-nyc": ring } }), new Set()).rings["us-east-nyc"]?.kazoo;
+  const args = (version: string) => ({ args: { KAZOO_VERSION: version } });
+  assert.equal(kazooOf(args("4.2.7")), "4.2");
+  assert.equal(kazooOf(args("master")), "master");
+  assert.equal(kazooOf(args("4.3.12"), { kazoo: "4.3" }), "4.3");
+  assert.equal(kazooOf(args("our-branch"), { kazoo: "4.1" }), "4.1");
+  // What was built before may have been built of anything, and another Dockerfile of its own default.
+  assert.equal(kazooOf({ ...args("4.3"), digest: `sha256:${"0".repeat(64)}` }, { kazoo: "4.2" }), "4.2");
+  assert.equal(kazooOf({ context: "my-image" }, { kazoo: "4.2" }), "4.2");
+  const dockerfile = readFileSync(join(__dirname, "../../image/Dockerfile"), "utf8");
+  const defaults = [...dockerfile.matchAll(/^ARG KAZOO_VERSION=(.*)$/gm)].map(([, version]) => version);
+  assert.deepEqual(new Set(defaults), new Set([buildDefaults.kazooVersion]));
+});
+
+test("one image goes with two rings of one version", () => {
+  const images = { rabbitmq: "mirror.example.com/rabbitmq:3.13", database: "mirror.example.com/couchdb:2.3.1" };
+  assert.deepEqual(problemsOf(twoRings({ kazoo: "4.2" }, { images })), []);
+});
+
+test("r and w are written for BigCouch alone, which alone reads them", () => {
+  const ini = (version: string, quorum: { q: number; n: number; r?: number; w?: number }) =>
+    databaseConfig({ kind: databaseKind(version) as DatabaseKind, quorum }).split("\n\n")[0];
+  assert.equal(ini("couchdb-2.3.1", { q: 3, n: 3 }), "[cluster]\nq = 3\nn = 3");
+  assert.equal(ini("bigcouch-0.4.2", { q: 3, n: 3, r: 2, w: 2 }), "[cluster]\nq = 3\nn = 3\nr = 2\nw = 2");
 });
 
 test("a datacenter without a ring has one of its own, which kazoo:rings may describe by the zone's name", () => {
