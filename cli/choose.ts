@@ -8,6 +8,11 @@ async function ask(question: string): Promise<string> {
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
   try {
     return (await terminal.question(question)).trim();
+  } catch (error) {
+    // By Ctrl-C or Ctrl-D, after which the cursor still stands behind the question.
+    if ((error as Error).name !== "AbortError") throw error;
+    process.stderr.write("\n");
+    throw new UserError("interrupted", "nothing was changed", 130);
   } finally {
     terminal.close();
   }
