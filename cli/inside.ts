@@ -2,6 +2,7 @@ import { PassThrough, type Writable } from "node:stream";
 import { execArguments, logArguments, runDocker } from "./docker";
 import { type LogOptions, type Streams, execInPod, podLog } from "./kubernetes";
 import type { ZoneNode } from "./nodes";
+import { isTerminal } from "./terminal";
 
 /** Looking into a node's container and running things there, the same on Kubernetes and on Docker. */
 
@@ -14,7 +15,7 @@ export async function runInside({ place }: ZoneNode, command: readonly string[])
   return withRawTerminal(terminal, () => execInPod(place, command, ownStreams(terminal)));
 }
 
-/** Runs a shell script in a node's container. It must end by itself with `exit`: its input stays open. */
+/** Runs a shell script in a node's container. It must end by itself, with `exit` or `exec`: its input stays open. */
 export async function runScriptInside({ place }: ZoneNode, script: string): Promise<number> {
   if (place.kind === "container") {
     return runDocker(place.host, execArguments(place.container, ["sh"], { stdin: true, terminal: false }), script);
@@ -35,9 +36,6 @@ export async function showLog({ place }: ZoneNode, options: LogOptions): Promise
   await podLog(place, options, process.stdout);
   return 0;
 }
-
-/** What is no terminal has no `isTTY` at all, which a query would hand on as an empty text: to the API server that is true. */
-const isTerminal = (): boolean => process.stdin.isTTY === true && process.stdout.isTTY === true;
 
 const ownStreams = (terminal: boolean): Streams => ({
   input: process.stdin,

@@ -9,6 +9,12 @@ export const colours = pc.createColors(
 );
 
 /**
+ * Whether a person sits at both ends. What is no terminal has no `isTTY` at all, which a query would hand on as an empty text: to the API
+ * server that is true.
+ */
+export const isTerminal = (): boolean => process.stdin.isTTY === true && process.stdout.isTTY === true;
+
+/**
  * An error of the user's making, or one that the user can mend: printed as its message alone, without a stack trace.
  * The message says what is wrong; `next` what to do about it; `exitCode` defaults to 1.
  */

@@ -4,6 +4,7 @@ import { masterAccountDefaults } from "../../config/schema";
 import { runScriptInside } from "../inside";
 import { type SelectedZone, type Selection, type ZoneNode, selectNode, selectZone } from "../nodes";
 import { askPulumi } from "../pulumi";
+import { quoted } from "../shell";
 import { type Stack, openStack } from "../stack";
 import { UserError, reportToStderr } from "../terminal";
 import { nodeCommand } from "./inside";
@@ -52,6 +53,7 @@ export function accountCommands(): Command[] {
       }),
     nodeCommand("get-master-account", "show the ring's master account, as Kazoo has it")
       .option("--name <name>", "of the account; default: that of the config")
+      .addHelpText("after", "\nExit code 1: there is no account of this name, or Kazoo does not answer.")
       .action(async (given: AccountOptions) => {
         const { stack, selected, node } = await target(given);
         const name = given.name ?? configuredName(stack, selected);
@@ -78,9 +80,6 @@ function firstBoot(
   const credentials = ['export DATABASE_USER="$COUCHDB_USER"', 'export DATABASE_PASSWORD="$COUCHDB_PASS"'];
   return runScriptInside(node, [...settings, ...credentials, bootstrapScript].join("\n"));
 }
-
-/** Text as one word of a shell script. */
-const quoted = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;
 
 /** A script that shows an account; sup itself exits with 0 where there is none. */
 const findAccount = (name: string): string =>

@@ -5,7 +5,7 @@ import type { ImageBuild } from "../../config/platform";
 import { runDocker } from "../docker";
 import { type DockerPlace, buildArguments, dockerPlace, imageNames, launchArguments } from "../dockerImage";
 import { projectDirectory, readPlatform } from "../stack";
-import { UserError } from "../terminal";
+import { UserError, isTerminal } from "../terminal";
 import { up } from "./stack";
 
 interface Options {
@@ -34,6 +34,7 @@ export function dockerCommands(): Command {
   });
   add("run", "open a shell in a new container of the image", async (stack, args) => {
     const { host, name } = imageOf(stack);
+    // A shell wants a terminal; where there is none, as in a pipe, it gets its input alone.
     await docker(host, ["run", "--rm", "--interactive", ...(isTerminal() ? ["--tty"] : []), ...args, name, "bash"]);
   });
   add("launch", "run Kazoo alone, on Docker's default network", launch);
@@ -145,9 +146,6 @@ async function docker(host: string, args: readonly string[], environment: NodeJS
   const code = await runDocker(host, args, undefined, environment);
   if (code !== 0) throw new UserError(`docker ${args[0]} ended with exit code ${code}`, undefined, code);
 }
-
-/** A shell wants a terminal; where there is none, as in a pipe, it gets its input alone. */
-const isTerminal = (): boolean => process.stdin.isTTY && process.stdout.isTTY;
 
 /** Name of Kazoo's container. */
 const kazoo = "kazoo";

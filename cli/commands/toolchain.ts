@@ -2,6 +2,7 @@ import { delimiter } from "node:path";
 import { Argument, Command } from "commander";
 import { sandboxParts } from "../../sandbox";
 import { type Part, allParts, ensureToolchain, pruneToolchain, pulumiParts } from "../../toolchain";
+import { quoted } from "../shell";
 import { reportToStderr } from "../terminal";
 
 /** `kazoo toolchain [parts...]`: makes sure that the parts are there and says where. Without names: what dev needs. */
@@ -34,7 +35,7 @@ async function provide(parts: readonly Part[]): Promise<void> {
   process.stdout.write("\nTo call pulumi yourself:\n");
   for (const [name, value] of Object.entries(toolchain.env)) {
     // The rest of the PATH is that of the shell it is set in.
-    const text = name === "PATH" ? `'${value.split(delimiter)[0]}':"$PATH"` : `'${value}'`;
+    const text = name === "PATH" ? `${quoted(value.split(delimiter)[0] ?? "")}:"$PATH"` : quoted(value);
     process.stdout.write(`  export ${name}=${text}\n`);
   }
 }
