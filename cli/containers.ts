@@ -23,7 +23,10 @@ export async function inspectContainers(
       const { code, stderr = "" } = error as { code?: unknown; stderr?: string };
       if (code === "ENOENT") throw new UserError("the docker command was not found", "install Docker's client");
       if (/no such/i.test(stderr)) return [];
-      throw new UserError(`Docker at ${host} does not answer: ${stderr.trim().split("\n").at(-1)}`);
+      throw new UserError(
+        `Docker at ${host} does not answer: ${stderr.trim().split("\n").at(-1)}`,
+        "start the engine, or name another at kazoo:clusters.NAME.docker.host",
+      );
     }
   };
   return Object.fromEntries((await Promise.all(names.map(one))).flat());

@@ -2,6 +2,7 @@ import type { KubernetesCluster } from "../config/platform";
 import { inspectContainers } from "./containers";
 import { asking, connect } from "./kubernetes";
 import { type SelectedZone, nodesOf, hostsIn } from "./nodes";
+import { UserError } from "./terminal";
 
 /** How many of a workload's nodes there should be, and how many are ready. */
 export interface Readiness {
@@ -23,6 +24,8 @@ export interface ZoneHealth {
   readonly rolled?: string;
   /** Why nothing is known of the zone. */
   readonly problem?: string;
+  /** What to do about it. */
+  readonly next?: string;
 }
 
 /** Whether all of a zone is ready. */
@@ -44,7 +47,8 @@ export function healthOf(zones: readonly SelectedZone[]): Promise<ZoneHealth[]> 
         const found = cluster.kind === "docker" ? await onDocker(selected) : await onKubernetes(selected, cluster);
         return { ...about, ...wanted, ...found };
       } catch (error) {
-        return { ...about, ...wanted, problem: error instanceof Error ? error.message : String(error) };
+        const next = error instanceof UserError && error.next !== undefined ? { next: error.next } : {};
+        return { ...about, ...wanted, problem: error instanceof Error ? error.message : String(error), ...next };
       }
     }),
   );

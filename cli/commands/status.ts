@@ -1,4 +1,6 @@
 import { emitKeypressEvents } from "node:readline";
+import type { Writable } from "node:stream";
+import type { ReadStream } from "node:tty";
 import { Command } from "commander";
 import { type Readiness, type ZoneHealth, healthOf, isHealthy } from "../health";
 import { zonesOf } from "../nodes";
@@ -29,7 +31,11 @@ export function statusCommand(): Command {
       }
       const zones = await zonesOf(await openStack(name, reportToStderr));
       const look = () => healthOf(zones);
-      if (watch) return watchHealth(name, look);
+      if (watch) {
+        await watchHealth(name, look);
+        // A cluster that has not answered yet is not waited for.
+        process.exit();
+      }
       const health = await look();
       process.stdout.write(
         json ? `${JSON.stringify({ stack: name, zones: health }, null, 2)}\n` : healthTable(health, new Date()),
@@ -53,10 +59,12 @@ export function healthTable(zones: readonly ZoneHealth[], now: Date): string {
   const text = table([["ZONE", "CLUSTER", "RING", "KAZOO", "BROKERS", "DATABASE", "IMAGE", "LAST ROLL"], ...rows]);
   const [heading = "", ...lines] = text.trimEnd().split("\n");
   const problems = zones.flatMap(({ zone, problem }) => (problem === undefined ? [] : [`${zone}: ${problem}`]));
+  const steps = new Set(zones.flatMap(({ next }) => next ?? []));
   return [
     colours.bold(heading),
     ...lines.map((line, index) => (zones[index] !== undefined && isHealthy(zones[index]) ? line : colours.red(line))),
     ...problems.map((problem) => colours.red(problem)),
+    ...[...steps].map((step) => `${colours.cyan("next:")} ${step}`),
     "",
   ].join("\n");
 }
@@ -79,31 +87,35 @@ export function ago(milliseconds: number): string {
   return `${Math.round(seconds / 86400)} d`;
 }
 
-/** Draws the table over itself until q or Ctrl-C. */
-async function watchHealth(stack: string, look: () => Promise<ZoneHealth[]>): Promise<void> {
-  const { stdin, stdout } = process;
-  let wake: () => void = () => undefined;
-  let ended = false;
+/** Draws the table over itself until q or Ctrl-C, also while a cluster does not answer. */
+export async function watchHealth(
+  stack: string,
+  look: () => Promise<ZoneHealth[]>,
+  stdin: ReadStream = process.stdin,
+  stdout: Writable = process.stdout,
+): Promise<void> {
+  let end: (pressed: "ended") => void;
+  const ended = new Promise<"ended">((resolve) => (end = resolve));
   const onKey = (_: string, key: { name?: string; ctrl?: boolean }): void => {
-    if (key.name !== "q" && !(key.ctrl === true && key.name === "c")) return;
-    ended = true;
-    wake();
+    if (key.name === "q" || (key.ctrl === true && key.name === "c")) end("ended");
   };
   emitKeypressEvents(stdin);
   stdin.setRawMode(true).on("keypress", onKey);
+  const draw = (text: string): boolean => stdout.write(`\x1b[H\x1b[J${stack}, every 2 s; q ends\n\n${text}`);
+  let timer: NodeJS.Timeout | undefined;
   // The screen of before comes back at the end.
   stdout.write("\x1b[?1049h\x1b[?25l");
+  draw("looking\n");
   try {
-    while (!ended) {
-      const text = healthTable(await look(), new Date());
-      stdout.write(`\x1b[H\x1b[J${stack}, every 2 s; q ends\n\n${text}`);
-      if (!ended)
-        await Promise.race([
-          new Promise<void>((resolve) => (wake = resolve)),
-          new Promise((resolve) => setTimeout(resolve, 2000)),
-        ]);
+    for (;;) {
+      const health = await Promise.race([look(), ended]);
+      if (health === "ended") return;
+      draw(healthTable(health, new Date()));
+      const pause = new Promise<undefined>((resolve) => (timer = setTimeout(resolve, 2000, undefined)));
+      if ((await Promise.race([pause, ended])) === "ended") return;
     }
   } finally {
+    clearTimeout(timer);
     stdout.write("\x1b[?25h\x1b[?1049l");
     stdin.setRawMode(false).off("keypress", onKey).pause();
   }
