@@ -6,12 +6,15 @@ export interface DockerPlace {
   readonly zone: Zone;
 }
 
-/** Where a stack has its datacenter on Docker; undefined where it has none. */
-export function dockerPlace(platform: Platform): DockerPlace | undefined {
+/** A stack's datacenters on Docker. */
+export function dockerPlaces(platform: Platform): DockerPlace[] {
   return platform.zones
     .map((zone) => ({ zone, cluster: platform.clusters[zone.cluster] }))
-    .find((place): place is DockerPlace => place.cluster?.kind === "docker");
+    .filter((place): place is DockerPlace => place.cluster?.kind === "docker");
 }
+
+/** Where a stack has its (first) datacenter on Docker; undefined where it has none. */
+export const dockerPlace = (platform: Platform): DockerPlace | undefined => dockerPlaces(platform)[0];
 
 /** All names of a built image, `registry/repository:tag`, the one it is built under first. */
 export function imageNames({ registry, repository, tags }: ImageBuild): string[] {

@@ -48,11 +48,20 @@ export async function readUpdates(stack: Stack): Promise<Update[]> {
 export const imageMessage = (what: string, image: string | undefined): string =>
   image === undefined || !image.includes("sha256:") ? what : `${what} (image before: ${image})`;
 
+/** The message of an update of one zone's Kazoo alone; see {@link concerns}. */
+export const zoneMessage = (what: string, zone: string): string => `${what} ZONE=${zone}`;
+
+/** Whether an update was about a zone's Kazoo: not where its message names another zone, or a Service alone. */
+function concerns({ message }: Update, zoneName: string): boolean {
+  const { what, zone } = /^(?<what>kube-\S+).* ZONE=(?<zone>\S+)/.exec(message)?.groups ?? {};
+  return zone === undefined || (zone === zoneName && what?.endsWith("-service") === false);
+}
+
 const recordedImage = (message: string): string | undefined => /\(image before: (\S+)\)$/.exec(message)?.[1];
 
 /**
- * What a zone's Kazoo ran with after each update that succeeded, newest first; updates of which the config has no such zone, or cannot be
- * read any more, are left out.
+ * What a zone's Kazoo ran with after each update that succeeded, newest first; updates that were about something else, of which
+ * the config has no such zone, or cannot be read any more, are left out.
  * @param current the reference of the image that runs now
  */
 export function rollouts(
@@ -67,7 +76,7 @@ export function rollouts(
     const image = platform === undefined ? undefined : (namedImage(platform) ?? built);
     // Of the update before this one.
     built = recordedImage(update.message);
-    return zone === undefined || update.result !== "succeeded"
+    return zone === undefined || update.result !== "succeeded" || !concerns(update, zoneName)
       ? []
       : [{ update, environment: zone.environment, image }];
   });

@@ -1,6 +1,6 @@
 import { PassThrough, type Readable, type Writable } from "node:stream";
 import { finished } from "node:stream/promises";
-import type { V1Pod, V1Status } from "@kubernetes/client-node";
+import type { KubeConfig, V1Pod, V1Status } from "@kubernetes/client-node";
 import type { KubernetesCluster } from "../config/platform";
 import { kubeconfigOf } from "./stack";
 import { UserError } from "./terminal";
@@ -14,10 +14,10 @@ export async function connect(cluster: KubernetesCluster) {
     if (path === undefined) config.loadFromDefault();
     else config.loadFromFile(path);
   } catch (error) {
-    const hint =
-      cluster.kind === "sandbox" ? "make sandbox-up starts the sandbox" : "see kazoo:clusters in the stack's file";
+    const hint = cluster.kind === "sandbox" ? startSandbox(cluster) : "see kazoo:clusters in the stack's file";
     throw new UserError(`the kubeconfig of cluster ${cluster.name} cannot be read: ${(error as Error).message}`, hint);
   }
+  requireContext(config, cluster, path);
   config.setCurrentContext(cluster.context);
   return {
     config,
@@ -28,18 +28,40 @@ export async function connect(cluster: KubernetesCluster) {
   };
 }
 
+const startSandbox = ({ name }: KubernetesCluster): string =>
+  `make sandbox-up STACK=… (or npx kazoo sandbox up ${name}) starts it where it is stopped`;
+
+function requireContext(config: KubeConfig, cluster: KubernetesCluster, path: string | undefined): void {
+  if (config.getContextObject(cluster.context) !== null) return;
+  const known = config.getContexts().map(({ name }) => name);
+  throw new UserError(
+    `kazoo:clusters.${cluster.name}.context: found ${JSON.stringify(cluster.context)}, which ${path ?? "your kubeconfig"} lacks`,
+    cluster.kind === "sandbox"
+      ? startSandbox(cluster)
+      : known.length === 0
+        ? "there is no context at all: set KUBECONFIG, or kubeconfig beside context"
+        : `take one of its contexts: ${known.join(", ")}`,
+  );
+}
+
 /** Runs calls to a cluster's API server; a failure becomes one clear line. `absent` is what a 404 stands for. */
-export async function asking<T>(cluster: KubernetesCluster, work: () => Promise<T>, absent?: string): Promise<T> {
+export async function asking<T>(cluster: KubernetesCluster, work: () => Promise<T>, absent?: UserError): Promise<T> {
   try {
     return await work();
   } catch (error) {
     if (error instanceof UserError) throw error;
     const { code, body, message } = error as { code?: unknown; body?: unknown; message?: string };
-    if (code === 404 && absent !== undefined) throw new UserError(absent);
+    if (code === 404 && absent !== undefined) throw absent;
     const said = statusMessage(body) ?? message?.split("\n")[0] ?? String(error);
-    if (typeof code === "number") throw new UserError(`cluster ${cluster.name} answers ${code}: ${said}`);
-    const hint =
-      cluster.kind === "sandbox" ? "make sandbox-status shows what runs here" : "is the cluster reachable from here?";
+    if (typeof code === "number") {
+      const look = `kubectl --context ${cluster.context}`;
+      const hint =
+        code === 401 || code === 403
+          ? `${look} auth whoami shows whom you are taken for; give that user the right`
+          : `${look} get --raw '/readyz?verbose' shows how the API server is`;
+      throw new UserError(`cluster ${cluster.name} answers ${code}: ${said}`, hint);
+    }
+    const hint = cluster.kind === "sandbox" ? startSandbox(cluster) : "is the cluster reachable from here?";
     throw new UserError(`context ${cluster.context} does not answer: ${said}`, hint);
   }
 }
@@ -66,7 +88,10 @@ async function realPod({ cluster, namespace, pod }: PodPlace, what: string): Pro
   const found = await asking(
     cluster,
     () => core.readNamespacedPod({ name: pod, namespace }),
-    `there is no pod ${pod} in namespace ${namespace} of cluster ${cluster.name}`,
+    new UserError(
+      `there is no pod ${pod} in namespace ${namespace} of cluster ${cluster.name}`,
+      `kubectl --context ${cluster.context} -n ${namespace} get pods shows those there are`,
+    ),
   );
   const node = found.spec?.nodeName;
   if (cluster.kind === "sandbox" && node !== undefined) {
@@ -107,7 +132,8 @@ export async function execInPod(place: PodPlace, command: readonly string[], str
       socket.onclose = () => resolve();
       socket.onerror = (event: { message: string }) => reject(new Error(event.message));
     });
-    if (status === undefined) throw new UserError(`the connection to pod ${pod} was closed before the command ended`);
+    if (status === undefined)
+      throw new UserError(`the connection to pod ${pod} was closed before the command ended`, "try again");
     return exitCode(status);
   });
 }
@@ -128,11 +154,33 @@ export interface LogOptions {
 
 /** Writes a container's log; returns at its end, which a followed log of a running container never reaches. */
 export async function podLog(place: PodPlace, { follow, tail }: LogOptions, output: Writable): Promise<void> {
-  await realPod(place, "log");
+  requireStarted(await realPod(place, "log"), place);
   const { log } = await connect(place.cluster);
   const stream = new PassThrough();
+  // The client's pipe hands on what is read, and not that the connection broke.
+  stream.on("pipe", (body) => body.on("error", (error) => stream.destroy(error)));
   stream.pipe(output, { end: false });
   const options = { follow, ...(tail === undefined ? {} : { tailLines: tail }) };
   await asking(place.cluster, () => log.log(place.namespace, place.pod, place.container, stream, options));
-  await finished(stream, { writable: false });
+  try {
+    await finished(stream, { writable: false });
+  } catch (error) {
+    throw new UserError(
+      `the connection to the log of pod ${place.pod} broke: ${(error as Error).message}`,
+      "the same command again goes on",
+    );
+  }
+}
+
+/** Refuses the log of a container that has not started yet, whose reason the API server's answer hides. */
+function requireStarted({ status }: V1Pod, { cluster, namespace, pod, container }: PodPlace): void {
+  const found = status?.containerStatuses?.find(({ name }) => name === container);
+  const started = found?.state?.running ?? found?.state?.terminated ?? found?.lastState?.terminated;
+  if (started !== undefined) return;
+  const initial = status?.initContainerStatuses?.find(({ state }) => state?.terminated === undefined);
+  const reason = found?.state?.waiting?.reason ?? status?.phase ?? "unknown";
+  throw new UserError(
+    `pod ${pod} has no log yet, its container is waiting: ${reason}${initial === undefined ? "" : ` (for ${initial.name})`}`,
+    `try again in a while; kubectl --context ${cluster.context} -n ${namespace} describe pod ${pod} shows what it waits for`,
+  );
 }

@@ -1,6 +1,6 @@
 import { type Cluster, type KubernetesCluster, hostsOf } from "../config/platform";
 import { choose } from "./choose";
-import { dockerPlace } from "./dockerImage";
+import { dockerPlaces } from "./dockerImage";
 import { type Stack, openStack, readPlatform } from "./stack";
 import { UserError, reportToStderr } from "./terminal";
 import { type ZoneView, readZones } from "./zones";
@@ -66,8 +66,8 @@ const label = (host: string): string => host.split(".")[0] ?? host;
 
 /** What a user says of the zone and the node that are meant. */
 export interface Selection {
-  readonly zone?: string;
-  readonly node?: string;
+  readonly zone?: string | undefined;
+  readonly node?: string | undefined;
 }
 
 /** A zone of a stack that is up, with its cluster. */
@@ -83,7 +83,11 @@ export async function zonesOf(stack: Stack): Promise<SelectedZone[]> {
   if (zones.length === 0) throw new UserError(`stack ${stack.name} is not up`, `make up STACK=${stack.name}`);
   return zones.map(([name, zone]) => {
     const cluster = stack.platform.clusters[zone.cluster];
-    if (cluster === undefined) throw new UserError(`zone ${name} is on ${zone.cluster}, which the stack's file lacks`);
+    if (cluster === undefined)
+      throw new UserError(
+        `zone ${name} is on ${zone.cluster}, which the stack's file lacks`,
+        `add kazoo:clusters.${zone.cluster} to it again, until make up STACK=${stack.name} has removed the zone`,
+      );
     return { name, zone, cluster };
   });
 }
@@ -109,10 +113,15 @@ export const selectNode = ({ zone, cluster }: SelectedZone, selection: Selection
  * alone; the toolchain then is not needed either.
  */
 export async function findNode(stackName: string, selection: Selection): Promise<ZoneNode> {
-  const place = dockerPlace(readPlatform(stackName));
-  if (place === undefined)
-    return selectNode(await selectZone(await openStack(stackName, reportToStderr), selection), selection);
-  await choose("zone", "ZONE", [place.zone.name], selection.zone);
+  const platform = readPlatform(stackName);
+  const onKubernetes = async (zone: string | undefined): Promise<ZoneNode> =>
+    selectNode(await selectZone(await openStack(stackName, reportToStderr), { zone }), selection);
+  const places = dockerPlaces(platform);
+  if (places.length === 0) return onKubernetes(selection.zone);
+  const names = platform.zones.map(({ name }) => name);
+  const chosen = await choose("zone", "ZONE", names, selection.zone);
+  const place = places.find(({ zone }) => zone.name === chosen);
+  if (place === undefined) return onKubernetes(chosen);
   const { kazooNodes, databaseNodes, broker } = hostsOf(place.zone, place.cluster);
   const brokers = [broker("alpha"), broker("beta")];
   const hosts = { namespace: place.cluster.network, kazoo: kazooNodes, database: databaseNodes, brokers };

@@ -49,6 +49,13 @@ export async function askPulumi(context: PulumiContext, args: readonly string[])
   } catch (error) {
     const { stderr, message } = error as { stderr?: string; message: string };
     const said = (stderr ?? "").trim().replace(/^error: /, "");
-    throw new UserError(`pulumi ${args.slice(0, 2).join(" ")}: ${said === "" ? message : said}`);
+    const unknown = /^no stack named '(?:\S+\/)?([^'/]+)'/.exec(said)?.[1];
+    throw new UserError(
+      `pulumi ${args.slice(0, 2).join(" ")}: ${said === "" ? message : said}`,
+      unknown === undefined ? undefined : `if it is new to the backend: ${stackInit(unknown)}`,
+    );
   }
 }
+
+/** How a stack is made in the user's own backend. */
+export const stackInit = (stack: string): string => `eval "$(npx kazoo env -s ${stack})" && pulumi stack init ${stack}`;

@@ -1,6 +1,6 @@
-import { type Document, isMap, parseDocument } from "yaml";
+import { type Document, isMap, parseDocument, stringify } from "yaml";
 import { variables } from "../config/environment";
-import type { Platform, Zone } from "../config/platform";
+import { type ImageBuild, type Platform, type Zone, builtReference } from "../config/platform";
 
 /** Values of a run environment as a stack's file has them. */
 export type Variables = Readonly<Record<string, string | number | boolean>>;
@@ -40,15 +40,29 @@ export function withOwnEnvironment(text: string, zone: Zone, wanted: OwnEnvironm
   });
 }
 
-/** A stack's file that runs an image of before: by name where it is prebuilt, by digest where it is built. */
+/** Whether an image is one that the stack's own build has made, in the place where it would make it today. */
+export const isBuilt = (image: ImageBuild, reference: string): boolean =>
+  builtReference(image, digestOf(reference) ?? "") === reference;
+
+const digestOf = (reference: string): string | undefined => /sha256:[a-f0-9]{64}$/.exec(reference)?.[0];
+
+/** A stack's file that runs an image of before: by digest where its own build has made it, by name otherwise, with the build as a comment. */
 export function withImage(text: string, { image }: Platform, reference: string): string {
   return edited(text, (document) => {
-    const digest = /sha256:[a-f0-9]{64}$/.exec(reference)?.[0];
-    if (image.kind === "build" && digest !== undefined)
-      document.setIn(["config", "kazoo:image", "build", "digest"], digest);
-    else document.setIn(["config", "kazoo:image"], document.createNode({ prebuilt: reference }));
+    const path = ["config", "kazoo:image"];
+    if (image.kind === "build" && isBuilt(image, reference)) {
+      document.setIn([...path, "build", "digest"], digestOf(reference));
+      return;
+    }
+    const prebuilt = document.createNode({ prebuilt: reference });
+    const before: unknown = document.getIn(path);
+    // A comment inside keeps the mapping in lines of its own.
+    if (image.kind === "build" && isMap(before)) prebuilt.commentBefore = commented(before.toJSON());
+    document.setIn(path, prebuilt);
   });
 }
+
+const commented = (value: unknown): string => stringify(value, { lineWidth: 0 }).trimEnd().replaceAll(/^/gm, " ");
 
 /**
  * What a datacenter must set itself so that its zone has the environment of before.

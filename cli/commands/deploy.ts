@@ -1,17 +1,25 @@
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { constants, tmpdir } from "node:os";
+import { basename, join } from "node:path";
+import { isDeepStrictEqual } from "node:util";
 import type { Command } from "commander";
 import { parse, stringify } from "yaml";
-import type { Zone } from "../../config/platform";
+import type { Platform, Zone } from "../../config/platform";
 import { choose, confirmed } from "../choose";
-import { differences, earlier, imageMessage, readUpdates, rollouts } from "../history";
+import { differences, earlier, imageMessage, readUpdates, rollouts, zoneMessage } from "../history";
 import { asking, connect } from "../kubernetes";
 import { type SelectedZone, type Selection, selectZone } from "../nodes";
 import { runPulumi } from "../pulumi";
 import { type Stack, isThrowAway, openStack, projectDirectory, readPlatform } from "../stack";
-import { type OwnEnvironment, environmentFor, ownEnvironment, withImage, withOwnEnvironment } from "../stackEdit";
+import {
+  type OwnEnvironment,
+  environmentFor,
+  isBuilt,
+  ownEnvironment,
+  withImage,
+  withOwnEnvironment,
+} from "../stackEdit";
 import { table } from "../table";
 import { UserError, reportToStderr } from "../terminal";
 import { readZones } from "../zones";
@@ -29,17 +37,18 @@ interface DeployOptions extends Selection {
 export function deployCommands(): Command[] {
   const command = (name: string, description: string, action: (options: DeployOptions) => Promise<void>): Command =>
     zoneCommand(name, description).action(async (options: DeployOptions) => {
-      onKubernetes(options.stack, name, `make launch-net STACK=${options.stack} and its like are for Docker`);
-      await action(options);
+      await action(
+        await onKubernetes(options, name, `make launch-net STACK=${options.stack} and its like are for Docker`),
+      );
     });
   const changing = (name: string, description: string, action: (options: DeployOptions) => Promise<void>): Command =>
     command(name, description, action).option("-y, --yes", "do not ask (never asked for sandbox stacks)");
   return [
     changing("kube-deploy-service", "create the zone's Service kazoo, if it is not there", (options) =>
-      deploy(options, "kube-deploy-service", service, { mustLack: "services/kazoo" }),
+      deploy(options, "kube-deploy-service", service, { mustLack: true }),
     ),
     changing("kube-apply-service", "make the zone's Service kazoo be as the config says", (options) =>
-      deploy(options, "kube-apply-service", service, {}),
+      deploy(options, "kube-apply-service", service),
     ),
     changing(
       "kube-delete-service",
@@ -47,19 +56,20 @@ export function deployCommands(): Command[] {
       (options) => remove(options, service, "Service", "kazoo is no longer reached by its Service"),
     ),
     changing("kube-deploy", "deploy the zone's Kazoo as the config says; recorded in the stack's history", (options) =>
-      deploy(options, "kube-deploy", everything, {}),
+      deploy(options, "kube-deploy", everything),
     ),
-    changing("kube-deploy-edit", "edit the zone's run environment in $EDITOR, preview, apply, wait", edit),
+    changing("kube-deploy-edit", "edit the zone's run environment in $EDITOR, preview, apply, wait", edit).addHelpText(
+      "after",
+      "\nThe editor: KUBE_EDITOR, else VISUAL, else EDITOR, else vi.",
+    ),
     changing(
       "kube-deploy-rollback",
       "bring back the environment and image that the zone's Kazoo ran with before",
       rollback,
     ).option("--to <number>", "of an update in kube-rollout-history; default: the last one that differs"),
-    command("kube-rollout-status", "wait until the zone's Kazoo has rolled", rolloutStatus).option(
-      "--timeout <seconds>",
-      "how long",
-      "900",
-    ),
+    command("kube-rollout-status", "wait until the zone's Kazoo has rolled", rolloutStatus)
+      .option("--timeout <seconds>", "how long", "900")
+      .addHelpText("after", "\nExit code 1: it has not rolled in that time, or there is nothing to roll."),
     command(
       "kube-rollout-history",
       "show the updates of the stack, and what they changed in the zone's Kazoo",
@@ -85,16 +95,11 @@ const everything: Part = { suffix: "*", kind: "statefulsets" };
 
 const target = (zone: string, { suffix }: Part): string[] => ["--target", `**::${zone}-kazoo-${suffix}`];
 
-async function deploy(
-  options: DeployOptions,
-  what: string,
-  part: Part,
-  { mustLack }: { readonly mustLack?: "services/kazoo" },
-): Promise<void> {
+async function deploy(options: DeployOptions, what: string, part: Part, { mustLack = false } = {}): Promise<void> {
   const stack = await openStack(options.stack, reportToStderr);
   await begin(stack);
   const selected = await selectZone(stack, options);
-  if (mustLack !== undefined && (await exists(selected, part))) {
+  if (mustLack && (await exists(selected, part))) {
     throw new UserError(
       `Service kazoo of zone ${selected.name} is there already`,
       `make kube-apply-service STACK=${stack.name} updates it`,
@@ -103,22 +108,29 @@ async function deploy(
   await apply(stack, selected.name, part, what, options);
 }
 
-/** Previews and asks, unless there is nothing to lose; then updates a part of a zone and waits until it is ready. */
+/**
+ * Previews and asks, unless there is nothing to lose; then updates a part of a zone and waits until it is ready.
+ * @param start called right before the update starts: from then on what is there may have changed
+ * @returns whether it was updated; false where the answer was no
+ */
 async function apply(
   stack: Stack,
   zone: string,
   part: Part,
   what: string,
   { yes = false }: { readonly yes?: boolean },
+  start: () => void = () => undefined,
 ): Promise<boolean> {
-  const targets = target(zone, part);
+  // What was deleted in the cluster is still in the state: without looking first nothing would bring it back.
+  const targets = [...target(zone, part), "--refresh"];
   const throwAway = isThrowAway(stack.platform);
   const preview = await runPulumi(stack.pulumi, ["preview", ...stack.selection, ...targets]);
   if (preview !== 0)
     throw new UserError(`the preview ended with exit code ${preview}`, "read what pulumi says above", preview);
   if (!(await confirmed("apply this?", yes || throwAway))) return false;
   const { [zone]: before } = await readZones(stack);
-  const message = ["--message", imageMessage(`${what} ZONE=${zone}`, before?.image)];
+  const message = ["--message", imageMessage(zoneMessage(what, zone), before?.image)];
+  start();
   const code = await runPulumi(stack.pulumi, [
     ...["up", ...stack.selection, ...targets, ...message],
     ...["--yes", "--skip-preview", "--suppress-outputs"],
@@ -151,7 +163,10 @@ async function remove(options: DeployOptions, part: Part, kind: string, conseque
   await begin(stack);
   const selected = await selectZone(stack, options);
   if (!(await exists(selected, part))) {
-    throw new UserError(`zone ${selected.name} has no ${kind} kazoo`, `make kube-deploy STACK=${stack.name} makes it`);
+    throw new UserError(
+      `zone ${selected.name} has no ${kind} kazoo`,
+      `make kube-deploy STACK=${stack.name} ZONE=${selected.name} makes it`,
+    );
   }
   const again = part === service ? "kube-deploy-service" : "kube-deploy";
   reportToStderr(
@@ -171,7 +186,12 @@ async function remove(options: DeployOptions, part: Part, kind: string, conseque
   );
   await until(
     300,
-    () => `${kind} kazoo of zone ${selected.name} is still being deleted`,
+    () =>
+      new UserError(
+        `${kind} kazoo of zone ${selected.name} is still being deleted`,
+        `kubectl --context ${cluster.context} -n ${selected.zone.namespace} describe ${part.kind} kazoo shows what holds it; ` +
+          `once it is gone, make ${again} STACK=${stack.name} ZONE=${selected.name} brings it back`,
+      ),
     async () => !(await exists(selected, part)),
   );
   const code = await runPulumi(stack.pulumi, [
@@ -179,13 +199,17 @@ async function remove(options: DeployOptions, part: Part, kind: string, conseque
     ...["--yes", "--skip-preview", "--suppress-outputs", "--message", `delete ${kind} kazoo ZONE=${selected.name}`],
   ]);
   if (code !== 0)
-    throw new UserError(`pulumi refresh ended with exit code ${code}`, "read what pulumi says above", code);
+    throw new UserError(
+      `${kind} kazoo is deleted, but pulumi refresh ended with exit code ${code}`,
+      `read what pulumi says above; make ${again} STACK=${stack.name} ZONE=${selected.name} brings it back all the same`,
+      code,
+    );
 }
 
-async function until(seconds: number, otherwise: () => string, condition: () => Promise<boolean>): Promise<void> {
+async function until(seconds: number, otherwise: () => UserError, condition: () => Promise<boolean>): Promise<void> {
   const deadline = Date.now() + seconds * 1000;
   while (!(await condition())) {
-    if (Date.now() > deadline) throw new UserError(otherwise());
+    if (Date.now() > deadline) throw otherwise();
     await new Promise((resolve) => setTimeout(resolve, 500));
   }
 }
@@ -193,22 +217,50 @@ async function until(seconds: number, otherwise: () => string, condition: () => 
 const stackFile = (stack: string): string => join(projectDirectory, `Pulumi.${stack.split("/").at(-1)}.yaml`);
 
 /**
- * Writes a stack's file and applies it to a zone's Kazoo. A file that is no right config, and one that is not applied after all, is put back.
+ * Writes a stack's file and applies it to a zone's Kazoo. A file that is no right config, and one whose update never starts, is put back, by
+ * Ctrl-C and its like too; from then on it stays, since the cluster may have the change.
  */
 async function applyFile(options: DeployOptions, zone: Zone, text: string, what: string): Promise<void> {
   const path = stackFile(options.stack);
   const before = readFileSync(path, "utf8");
+  const update = { started: false, interrupted: false };
+  const onSignal = (signal: NodeJS.Signals): void => {
+    writeFileSync(path, before);
+    update.interrupted = true;
+    // A preview that runs hears it too, and we go on to its end; where nobody else listens it ends us, as it would have.
+    if (process.listenerCount(signal) === 1) process.exit(128 + constants.signals[signal]);
+  };
+  const deaf = (): void => signals.forEach((signal) => process.off(signal, onSignal));
+  signals.forEach((signal) => process.on(signal, onSignal));
   writeFileSync(path, text);
-  let applied = false;
   try {
     const stack = await openStack(options.stack, reportToStderr);
     await begin(stack);
-    applied = await apply(stack, zone.name, everything, what, options);
+    const applied = await apply(stack, zone.name, everything, what, options, () => {
+      if (update.interrupted) throw new UserError("interrupted", "nothing was changed", 130);
+      update.started = true;
+      deaf();
+    });
+    reportToStderr(applied ? `${basename(path)} has the change` : "nothing was changed");
+  } catch (error) {
+    throw update.started && error instanceof UserError ? halfway(error, options.stack, zone) : error;
   } finally {
-    if (!applied) writeFileSync(path, before);
+    deaf();
+    if (!update.started) writeFileSync(path, before);
   }
-  reportToStderr(applied ? `Pulumi.${options.stack}.yaml has the change` : "nothing was changed");
 }
+
+/** The error of an update that has started: the cluster may have a part of what the stack's file says, or all of it. */
+function halfway({ message, exitCode }: UserError, stack: string, zone: Zone): UserError {
+  const file = basename(stackFile(stack));
+  return new UserError(
+    message,
+    `${file} keeps the change: make kube-deploy STACK=${stack} ZONE=${zone.name} goes on; to go back, undo it in ${file} first`,
+    exitCode,
+  );
+}
+
+const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
 async function zoneOfFile({ stack, zone }: DeployOptions): Promise<Zone> {
   const { zones } = readPlatform(stack);
@@ -223,12 +275,20 @@ async function zoneOfFile({ stack, zone }: DeployOptions): Promise<Zone> {
 
 async function edit(options: DeployOptions): Promise<void> {
   const zone = await zoneOfFile(options);
-  const text = readFileSync(stackFile(options.stack), "utf8");
-  const own = ownEnvironment(text, zone);
+  const read = (): string => readFileSync(stackFile(options.stack), "utf8");
+  const own = ownEnvironment(read(), zone);
   const wanted = editOwn(zone, own, options.stack);
-  if (JSON.stringify(wanted) === JSON.stringify(own)) {
+  if (isDeepStrictEqual(wanted, own)) {
     reportToStderr("nothing was changed");
     return;
+  }
+  // As it is now: while the editor was open others may have changed it.
+  const text = read();
+  if (!isDeepStrictEqual(ownEnvironment(text, zone), own)) {
+    throw new UserError(
+      `the variables of zone ${zone.name} were changed in ${basename(stackFile(options.stack))} while you edited them`,
+      "your edit was not applied; edit again",
+    );
   }
   await applyFile(options, zone, withOwnEnvironment(text, zone, wanted), "kube-deploy-edit");
 }
@@ -321,12 +381,27 @@ async function rollback(options: DeployOptions): Promise<void> {
   if (found.image === undefined)
     reportToStderr(`which image ran after update ${found.update.number} is not known: it stays as it is`);
   let wanted = withOwnEnvironment(text, zone, own);
-  if (found.image !== undefined && found.image !== newest.image)
-    wanted = withImage(wanted, stack.platform, found.image);
   reportToStderr(
     `zone ${zone.name}, back to update ${found.update.number}: ${differences(newest, found).join(", ") || "no difference"}`,
   );
+  if (found.image !== undefined && found.image !== newest.image) {
+    wanted = withImage(wanted, stack.platform, found.image);
+    imageNotes(stack.platform, zone, found.image).forEach(reportToStderr);
+  }
   await applyFile(options, zone, wanted, `kube-deploy-rollback to ${found.update.number}`);
+}
+
+/** What else an image of before means, since a stack has one image for all its zones. */
+export function imageNotes({ image, zones }: Platform, zone: Zone, reference: string): string[] {
+  const others = zones.filter(({ name }) => name !== zone.name).map(({ name }) => name);
+  return [
+    ...(others.length === 0
+      ? []
+      : [`the image is the whole stack's: the next make up brings it to ${others.join(", ")} too`]),
+    ...(image.kind === "build" && !isBuilt(image, reference)
+      ? ["the stack's file then names this image and builds none; its build settings stay there as a comment"]
+      : []),
+  ];
 }
 
 async function history(options: DeployOptions): Promise<void> {
@@ -348,16 +423,23 @@ async function rolloutStatus(options: DeployOptions): Promise<void> {
   const { apps } = await connect(cluster);
   const seconds = Number(options.timeout);
   if (!Number.isFinite(seconds) || seconds < 0)
-    throw new UserError(`--timeout ${options.timeout} is no number of seconds`);
+    throw new UserError(`--timeout ${options.timeout} is no number of seconds`, "e.g. --timeout 900");
   let said = "";
   await until(
     seconds,
-    () => `zone ${selected.name} has not rolled within ${seconds} s: ${said}`,
+    () =>
+      new UserError(
+        `zone ${selected.name} has not rolled within ${seconds} s: ${said}`,
+        `kubectl --context ${cluster.context} -n ${selected.zone.namespace} describe pods shows what holds it; --timeout waits longer`,
+      ),
     async () => {
       const set = await asking(
         cluster,
         () => apps.readNamespacedStatefulSet({ name: "kazoo", namespace: selected.zone.namespace }),
-        `zone ${selected.name} has no StatefulSet kazoo; make kube-deploy STACK=${stack.name} makes it`,
+        new UserError(
+          `zone ${selected.name} has no StatefulSet kazoo`,
+          `make kube-deploy STACK=${stack.name} ZONE=${selected.name} makes it`,
+        ),
       );
       const { done, progress } = rolled(set);
       if (progress !== said) process.stdout.write(`zone ${selected.name}: ${progress}\n`);

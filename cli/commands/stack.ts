@@ -2,7 +2,8 @@ import { Command } from "commander";
 import type { Cluster } from "../../config/platform";
 import { imageMessage } from "../history";
 import { readClusterIds, readSnapshot, recover, writeClusterIds } from "../localState";
-import { runPulumi } from "../pulumi";
+import { runPulumi, stackInit } from "../pulumi";
+import { quoted } from "../shell";
 import {
   type Stack,
   exportedEnvironment,
@@ -56,9 +57,7 @@ export function stackCommands(): Command[] {
 /** Shell code that sets variables, and unsets those that are null. */
 export function shellLines(variables: Readonly<Record<string, string | null>>): string {
   return Object.entries(variables)
-    .map(([name, value]) =>
-      value === null ? `unset ${name}\n` : `export ${name}='${value.replaceAll("'", "'\\''")}'\n`,
-    )
+    .map(([name, value]) => (value === null ? `unset ${name}\n` : `export ${name}=${quoted(value)}\n`))
     .join("");
 }
 
@@ -92,7 +91,7 @@ async function message(stack: Stack): Promise<string[]> {
 function nextAfterFailure({ name, state }: Stack): string {
   if (state !== undefined)
     return `make up STACK=${name} goes on from here; make status STACK=${name} shows what is there`;
-  return `read what pulumi says above; if the backend has no stack ${name} yet: eval "$(npx kazoo env -s ${name})" && pulumi stack init ${name}`;
+  return `read what pulumi says above; if the backend has no stack ${name} yet: ${stackInit(name)}`;
 }
 
 async function destroy(options: StackOptions, args: readonly string[]): Promise<number> {

@@ -9,7 +9,7 @@ import { kazoo } from "../../cli/main";
 import { editText, editedEnvironment, rolled } from "../../cli/commands/deploy";
 import { ago, healthTable, shortImage } from "../../cli/commands/status";
 import type { ZoneHealth } from "../../cli/health";
-import { type Update, differences, earlier, imageMessage, rollouts } from "../../cli/history";
+import { type Update, differences, earlier, imageMessage, rollouts, zoneMessage } from "../../cli/history";
 import { environmentFor, ownEnvironment, withImage, withOwnEnvironment } from "../../cli/stackEdit";
 import { parsePlatform } from "../../config/parse";
 import type { Zone } from "../../config/platform";
@@ -95,8 +95,15 @@ describe("a stack's file, edited", () => {
     const prebuilt = { image: { kind: "prebuilt", reference: "kazoo:5" } } as never;
     assert.match(withImage(file, prebuilt, "kazoo:4"), /kazoo:image:\s+prebuilt: kazoo:4/);
     const built = file.replace("config:\n", "config:\n  kazoo:image: { build: { repository: kazoo } }\n");
-    const text = withImage(built, { image: { kind: "build" } } as never, `registry.example.com/kazoo@${digest}`);
+    const image = { kind: "build", registry: { address: "registry.example.com" }, repository: "kazoo" };
+    const text = withImage(built, { image } as never, `registry.example.com/kazoo@${digest}`);
     assert.match(text, new RegExp(`build: \\{ repository: kazoo, digest: ${digest} \\}`));
+    // One from elsewhere is not this repository's, whatever its digest; what said how to build is not lost.
+    const other = withImage(built, { image } as never, `mirror.example.com/kazoo@${digest}`);
+    assert.deepEqual((parse(other) as { config: Record<string, unknown> }).config["kazoo:image"], {
+      prebuilt: `mirror.example.com/kazoo@${digest}`,
+    });
+    assert.match(other, /kazoo:image:\n +# build:\n +# {3}repository: kazoo\n/);
   });
 });
 
@@ -209,6 +216,22 @@ describe("the history", () => {
       [digest("c"), digest("b"), digest("a")],
     );
     assert.equal(earlier(all)?.image, digest("b"));
+  });
+
+  test("passes over updates that were about another zone, or about a Service alone", () => {
+    const updates = [
+      update(5, "error", { message: "kube-apply-service ZONE=us-east-nyc" }),
+      update(4, "error", { message: imageMessage(zoneMessage("kube-deploy", "us-east-bos"), digest("a")) }),
+      update(3, "debug", { message: zoneMessage("kube-deploy-rollback to 1", "us-east-nyc") }),
+      update(2, "warning", { message: zoneMessage("kube-deploy-edit", "us-east-bos") }),
+      update(1, "info", { message: "up" }),
+    ];
+    const all = rollouts(updates, "us-east-nyc", "kazoo:4");
+    assert.deepEqual(
+      all.map((rollout) => rollout.update.number),
+      [3, 1],
+    );
+    assert.equal(earlier(all)?.update.number, 1);
   });
 
   test("says of an image that nothing recorded that it is not known, and takes no other for it", () => {

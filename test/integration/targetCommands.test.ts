@@ -1,0 +1,446 @@
+import assert from "node:assert/strict";
+import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { type Server, type ServerResponse, createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, beforeEach, describe, test } from "node:test";
+import { promisify } from "node:util";
+import { stringify } from "yaml";
+import { poll } from "../../cli/interrupt";
+import { versions } from "../../toolchain/parts";
+import { type Clone, cloneProject } from "../support/clone";
+
+/**
+ * The targets as whole commands, on a stack of somebody's own: Pulumi, Docker and the API server are stand-ins that note down what they are
+ * asked and answer as told.
+ */
+
+let clone: Clone;
+let fake: string;
+let server: Server;
+let environment: NodeJS.ProcessEnv;
+
+/** What the API server answers, by path. */
+let answers: Record<string, (response: ServerResponse) => void>;
+
+before(async () => {
+  clone = await cloneProject();
+  fake = mkdtempSync(join(tmpdir(), "kazoo-fake-"));
+  mkdirSync(join(fake, "bin"));
+  const command = (name: string, script: string) =>
+    writeFileSync(join(fake, "bin", name), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+  command(
+    "pulumi",
+    `echo "$*" >>"$FAKE/calls"
+    [ "$1" = --non-interactive ] && shift
+    case "$1 $2" in
+      version*) [ ! -e "$FAKE/version.sh" ] || . "$FAKE/version.sh"; echo v${versions.pulumi} ;;
+      "stack output") . "$FAKE/output.sh" ;;
+      "stack history") cat "$FAKE/history.json" ;;
+      preview*) . "$FAKE/preview.sh" ;;
+      up*) . "$FAKE/up.sh" ;;
+    esac`,
+  );
+  command("pulumi-language-nodejs", "");
+  command("docker", `echo "$*" >>"$FAKE/calls"; cat >"$FAKE/stdin"`);
+  for (const plugin of ["kubernetes", "random", "docker"] as const) {
+    const folder = join(fake, "home", "plugins", `resource-${plugin}-v${versions[plugin]}`);
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(join(folder, `pulumi-resource-${plugin}`), "");
+  }
+  environment = {
+    FAKE: fake,
+    PATH: `${join(fake, "bin")}:${process.env.PATH}`,
+    PULUMI_HOME: join(fake, "home"),
+    TOOLCHAIN: "system",
+    KUBE_EDITOR: "sed -i 's/^environment: {}/environment: { ERLANG_THREADS: 40 }/'",
+  };
+  server = createServer((request, response) => {
+    const answer = answers[(request.url ?? "").split("?")[0] ?? ""];
+    if (answer === undefined) response.writeHead(404).end("{}");
+    else answer(response);
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  writeFileSync(
+    join(clone.directory, "kubeconfig"),
+    stringify({
+      clusters: [{ name: "fake", cluster: { server: `http://127.0.0.1:${port}`, "insecure-skip-tls-verify": true } }],
+      users: [{ name: "fake", user: {} }],
+      contexts: ["prod-east", "prod-west"].map((name) => ({ name, context: { cluster: "fake", user: "fake" } })),
+    }),
+  );
+});
+after(async () => {
+  server?.closeAllConnections();
+  server?.close();
+  await clone?.dispose();
+  if (fake !== undefined) rmSync(fake, { recursive: true });
+});
+
+const nyc = "us-east-nyc";
+const outputs = (names: readonly string[]) => ({
+  zones: Object.fromEntries(
+    names.map((name) => [
+      name,
+      {
+        cluster: "east",
+        ring: name,
+        namespace: name,
+        image: "kazoo:5",
+        endpoints: { brokers: [] },
+        nodes: { kazoo: [`kazoo_apps@kazoo-0.kazoo-nodes.${name}.svc.cluster.local`], database: [] },
+      },
+    ]),
+  ),
+});
+const says = (name: string, script: string) => writeFileSync(join(fake, `${name}.sh`), script);
+const stackPath = () => join(clone.directory, "Pulumi.own.yaml");
+const written = () => readFileSync(stackPath(), "utf8");
+const writeStack = (config: object = {}) =>
+  writeFileSync(
+    stackPath(),
+    stringify({
+      config: {
+        "kazoo:clusters": { east: { context: "prod-east", kubeconfig: "kubeconfig" } },
+        "kazoo:image": { prebuilt: "kazoo:5" },
+        "kazoo:regions": { "us-east": { cluster: "east", datacenters: { nyc: {}, bos: {} } } },
+        ...config,
+      },
+    }),
+  );
+beforeEach(() => {
+  answers = {};
+  for (const name of ["calls", "stdin", "version.sh"]) rmSync(join(fake, name), { force: true });
+  says("output", `echo '${JSON.stringify(outputs([nyc, "us-east-bos"]))}'`);
+  says("preview", "exit 0");
+  says("up", "exit 0");
+  writeStack();
+});
+
+const calls = () => (existsSync(join(fake, "calls")) ? readFileSync(join(fake, "calls"), "utf8") : "");
+const kazoo = (...args: string[]) => clone.run([...args, "--stack", "own"], environment);
+async function refused(...args: string[]): Promise<string> {
+  const { code, stdout, stderr } = await kazoo(...args);
+  assert.notEqual(code, 0, stdout);
+  assert.doesNotMatch(stderr, /\n\s+at \S+/, "no stack trace");
+  return stderr;
+}
+const until = async (what: string, condition: () => boolean) =>
+  assert.ok(await poll(20_000, new AbortController().signal, () => condition() || undefined), `${what} within 20 s`);
+
+/** Starts a command on a terminal of its own, made by script(1). */
+const onTerminal = (args: string): ChildProcess =>
+  spawn("script", ["-qec", `${process.execPath} cli/kazoo.js ${args} --stack own`, "/dev/null"], {
+    cwd: clone.directory,
+    env: { ...process.env, ...environment, TERM: "xterm" },
+    stdio: ["pipe", "pipe", "pipe"],
+  });
+
+/** Plays on a terminal: when what is shown matches, the keys are pressed. Returns what was shown, and the exit code. */
+async function play(args: string, when: RegExp, keys: string): Promise<{ shown: string; code: unknown }> {
+  const child = onTerminal(args);
+  let shown = "";
+  let pressed = false;
+  child.stdout?.setEncoding("utf8").on("data", (text: string) => {
+    shown += text;
+    if (!pressed && when.test(shown)) pressed = child.stdin?.write(keys) ?? false;
+  });
+  const timer = setTimeout(() => child.kill("SIGKILL"), 20_000);
+  const code = await new Promise((resolve) => child.on("close", resolve));
+  clearTimeout(timer);
+  return { shown, code };
+}
+
+describe("kube-deploy", () => {
+  test("looks at what is there, in the preview and in the update", async () => {
+    const { code, stderr } = await kazoo("kube-deploy", "--zone", nyc, "--yes");
+    assert.equal(code, 0, stderr);
+    for (const command of ["preview", "up"]) {
+      assert.match(
+        calls(),
+        new RegExp(`^${command} --stack own --target \\*\\*::${nyc}-kazoo-\\* --refresh( |$)`, "m"),
+      );
+    }
+  });
+});
+
+describe("an edit", () => {
+  const edit = ["kube-deploy-edit", "--zone", nyc, "--yes"];
+
+  test("that is applied stays in the stack's file", async () => {
+    const { code, stderr } = await kazoo(...edit);
+    assert.equal(code, 0, stderr);
+    assert.match(written(), /ERLANG_THREADS: 40/);
+    assert.match(stderr, /Pulumi\.own\.yaml has the change/);
+  });
+
+  test("whose preview fails is taken back", async () => {
+    const before = written();
+    says("preview", "exit 255");
+    assert.match(await refused(...edit), /the preview ended with exit code 255/);
+    assert.equal(written(), before);
+    assert.doesNotMatch(calls(), /^up/m);
+  });
+
+  test("whose update fails stays, with the next step: the cluster may have a part of it", async () => {
+    says("up", "exit 255");
+    assert.match(
+      await refused(...edit),
+      /pulumi up ended with exit code 255\nnext: Pulumi\.own\.yaml keeps the change: make kube-deploy STACK=own ZONE=us-east-nyc goes on/,
+    );
+    assert.match(written(), /ERLANG_THREADS: 40/);
+  });
+
+  test("keeps what others have changed in the file meanwhile", async () => {
+    const editor = `sed -i 's/kazoo:5/kazoo:6/' '${stackPath()}' && ${environment.KUBE_EDITOR}`;
+    const run = await clone.run([...edit, "--stack", "own"], { ...environment, KUBE_EDITOR: editor });
+    assert.equal(run.code, 0, run.stderr);
+    assert.match(written(), /prebuilt: kazoo:6/);
+    assert.match(written(), /ERLANG_THREADS: 40/);
+    const same = `sed -i 's/ERLANG_THREADS: 40/ERLANG_THREADS: 50/' '${stackPath()}'; sed -i 's/40/60/'`;
+    const conflict = await clone.run([...edit, "--stack", "own"], { ...environment, KUBE_EDITOR: same });
+    assert.match(conflict.stderr, /the variables of zone us-east-nyc were changed in Pulumi\.own\.yaml while/);
+    assert.match(written(), /ERLANG_THREADS: 50/);
+  });
+
+  const wait = `touch "$FAKE/waits"; while [ -e "$FAKE/waits" ]; do sleep 0.05; done`;
+  /** Runs it, sends a signal once Pulumi waits, and then lets Pulumi go on. */
+  async function interrupt(signal: NodeJS.Signals): Promise<number | null> {
+    const child = spawn(process.execPath, ["cli/kazoo.js", ...edit, "--stack", "own"], {
+      cwd: clone.directory,
+      env: { ...process.env, ...environment },
+      stdio: "ignore",
+    });
+    const ended = new Promise<number | null>((resolve) => child.on("close", resolve));
+    await until("pulumi waits", () => existsSync(join(fake, "waits")));
+    child.kill(signal);
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    rmSync(join(fake, "waits"));
+    return ended;
+  }
+
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+    test(`that ${signal} interrupts before its update is taken back`, async () => {
+      const before = written();
+      says("version", wait);
+      assert.equal(await interrupt(signal), { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 }[signal]);
+      assert.equal(written(), before);
+    });
+
+    test(`that ${signal} interrupts in its preview is taken back, also where the preview ends well`, async () => {
+      const before = written();
+      says("preview", `trap '' INT TERM; ${wait}; exit 0`);
+      assert.notEqual(await interrupt(signal), 0);
+      assert.equal(written(), before);
+      assert.doesNotMatch(calls(), /^up/m);
+    });
+  }
+
+  test("that is interrupted in its update stays", async () => {
+    says("up", `trap '' INT TERM; ${wait}; exit 1`);
+    assert.equal(await interrupt("SIGTERM"), 1);
+    assert.match(written(), /ERLANG_THREADS: 40/);
+  });
+});
+
+describe("a rollback of the image", () => {
+  const history = (...images: object[]) =>
+    writeFileSync(
+      join(fake, "history.json"),
+      JSON.stringify(
+        images.map((image) => {
+          const clusters = { east: { context: "prod-east", kubeconfig: "kubeconfig" } };
+          const regions = { "us-east": { cluster: "east", datacenters: { nyc: {}, bos: {} } } };
+          const config = Object.fromEntries(
+            Object.entries({ clusters, regions, image }).map(([key, objectValue]) => [
+              `kazoo:${key}`,
+              { objectValue, value: JSON.stringify(objectValue), secret: false },
+            ]),
+          );
+          return { kind: "update", result: "succeeded", startTime: "", message: "", config };
+        }),
+      ),
+    );
+
+  test("names the zones that get it with the next up, before anything is done", async () => {
+    history({ prebuilt: "kazoo:5" }, { prebuilt: "kazoo:4" });
+    const said = await refused("kube-deploy-rollback", "--zone", nyc);
+    assert.match(
+      said,
+      /the image is the whole stack's: the next make up brings it to us-east-bos too[\s\S]*nobody can be asked/,
+    );
+    assert.match(written(), /kazoo:5/);
+  });
+
+  test("from one that is built to one that was not keeps the build as a comment, and says so", async () => {
+    const build = { build: { registry: "registry.example.com", repository: "kazoo" } };
+    writeStack({ "kazoo:image": build });
+    history(build, { prebuilt: "kazoo:4" });
+    says("output", `echo '${JSON.stringify(outputs([nyc])).replace("kazoo:5", `r/kazoo@sha256:${"a".repeat(64)}`)}'`);
+    const { code, stderr } = await kazoo("kube-deploy-rollback", "--zone", nyc, "--yes");
+    assert.equal(code, 0, stderr);
+    assert.match(stderr, /builds none; its build settings stay there as a comment/);
+    assert.match(written(), /^ +prebuilt: kazoo:4$/m);
+    assert.match(written(), /^ +# build:\n +# {3}registry: registry\.example\.com\n +# {3}repository: kazoo$/m);
+  });
+});
+
+describe("what is said where something is missing", () => {
+  test("the stack in the backend: how it is made there", async () => {
+    says("output", `echo "error: no stack named 'own' found" >&2; exit 255`);
+    for (const target of ["status", "kube-deploy", "get-master-account"]) {
+      assert.match(
+        await refused(target),
+        /^error: pulumi stack output: no stack named 'own' found\nnext: .*pulumi stack init own\n$/,
+        target,
+      );
+    }
+  });
+
+  test("the context in the kubeconfig: the key, what was found, and what there is", async () => {
+    writeStack({ "kazoo:clusters": { east: { context: "prod-eats", kubeconfig: "kubeconfig" } } });
+    assert.match(
+      await refused("kube-rollout-status", "--zone", nyc),
+      /^error: kazoo:clusters\.east\.context: found "prod-eats", which \S*kubeconfig lacks\nnext: .*: prod-east, prod-west\n$/,
+    );
+  });
+
+  test("an answer of the API server has a next step", async () => {
+    const forbidden = (response: ServerResponse) =>
+      response.writeHead(403, { "Content-Type": "application/json" }).end('{"message":"not yours"}');
+    answers[`/apis/apps/v1/namespaces/${nyc}/statefulsets/kazoo`] = forbidden;
+    assert.match(
+      await refused("kube-rollout-status", "--zone", nyc),
+      /cluster east answers 403: not yours\nnext: kubectl --context prod-east auth whoami/,
+    );
+    assert.match(
+      await refused("kube-rollout-status", "--zone", "us-east-bos"),
+      /zone us-east-bos has no StatefulSet kazoo\nnext: make kube-deploy STACK=own ZONE=us-east-bos/,
+    );
+  });
+});
+
+/** Kazoo's pod in a state, and what its log does. */
+function pod(state: object, log?: (response: ServerResponse) => void): void {
+  const path = `/api/v1/namespaces/${nyc}/pods/kazoo-0`;
+  const status = { phase: "Pending", containerStatuses: [{ name: "kazoo", state }] };
+  answers[path] = (response) =>
+    response.writeHead(200, { "Content-Type": "application/json" }).end(JSON.stringify({ status }));
+  if (log !== undefined) answers[`${path}/log`] = log;
+}
+
+describe("a pod's log", () => {
+  test("ends with the connection that broke, and says so", async () => {
+    pod({ running: {} }, (response) => {
+      response.write("first line\n");
+      setTimeout(() => response.socket?.destroy(), 200);
+    });
+    const { code, stdout, stderr } = await kazoo("logsf", "--zone", nyc);
+    assert.equal(stdout, "first line\n");
+    assert.match(stderr, /^error: the connection to the log of pod kazoo-0 broke: .*\nnext: the same command again/);
+    assert.equal(code, 1);
+  });
+
+  test("is whole and right where it just ends", async () => {
+    pod({ running: {} }, (response) => response.end("first line\nlast line\n"));
+    assert.deepEqual(await kazoo("logsf", "--zone", nyc), { code: 0, stdout: "first line\nlast line\n", stderr: "" });
+  });
+
+  test("of a container that is still starting: what it waits for", async () => {
+    pod({ waiting: { reason: "ContainerCreating" } }, (response) => response.writeHead(400).end("{}"));
+    assert.match(
+      await refused("kube-logsf", "--zone", nyc),
+      /^error: pod kazoo-0 has no log yet, its container is waiting: ContainerCreating\nnext: try again in a while/,
+    );
+  });
+
+  test("ends quietly where its reader has had enough", async () => {
+    pod({ running: {} }, (response) => response.end("a line of a long log\n".repeat(100_000)));
+    const command = `"$0" cli/kazoo.js logs --stack own --zone ${nyc} | head -n 2`;
+    const run = await promisify(execFile)("bash", ["-o", "pipefail", "-c", command, process.execPath], {
+      cwd: clone.directory,
+      env: { ...process.env, ...environment },
+    });
+    assert.deepEqual([run.stdout, run.stderr], ["a line of a long log\n".repeat(2), ""]);
+  });
+});
+
+describe("a stack with zones on Docker and on Kubernetes", () => {
+  const mixed = () =>
+    writeStack({
+      "kazoo:clusters": {
+        east: { context: "prod-east", kubeconfig: "kubeconfig" },
+        box: { docker: {} },
+      },
+      "kazoo:regions": {
+        "us-east": { cluster: "east", datacenters: { nyc: {} } },
+        local: { cluster: "box", datacenters: { dev: {} } },
+      },
+    });
+
+  test("has its targets for both: the zone that is meant decides", async () => {
+    mixed();
+    pod({ running: {} }, (response) => response.end("of the pod\n"));
+    for (const target of ["logs", "kube-logsf"])
+      assert.equal((await kazoo(target, "--zone", nyc)).stdout, "of the pod\n");
+    // The only one that it can be.
+    assert.equal((await kazoo("kube-logsf")).stdout, "of the pod\n");
+    assert.equal((await kazoo("logs", "--zone", "local-dev")).code, 0);
+    assert.match(calls(), /^--host unix:\/\/\/var\/run\/docker\.sock logs kazoo$/m);
+    assert.match(await refused("logs"), /which zone\? there are (us-east-nyc, local-dev|local-dev, us-east-nyc)/);
+  });
+
+  test("refuses what is for Kubernetes alone in a zone on Docker", async () => {
+    mixed();
+    for (const target of ["kube-logsf", "kube-deploy", "kube-shell"]) {
+      assert.match(
+        await refused(target, "--zone", "local-dev"),
+        new RegExp(`^error: ${target} is for Kubernetes, and zone local-dev is on Docker\nnext: make `),
+      );
+    }
+  });
+});
+
+test("kazoo-maint-nodes leaves what is piped into it alone", async () => {
+  writeStack({
+    "kazoo:clusters": { box: { docker: {} } },
+    "kazoo:regions": { local: { cluster: "box", datacenters: { dev: {} } } },
+  });
+  const command = `echo mine | "$0" cli/kazoo.js kazoo-maint-nodes --stack own`;
+  await promisify(execFile)("bash", ["-c", command, process.execPath], {
+    cwd: clone.directory,
+    env: { ...process.env, ...environment },
+  });
+  assert.match(calls(), /exec --interactive kazoo sh$/m);
+  assert.equal(readFileSync(join(fake, "stdin"), "utf8"), "exec sup kazoo_maintenance nodes </dev/null\n");
+});
+
+describe("on a terminal", () => {
+  for (const [name, key] of [
+    ["Ctrl-C", "\x03"],
+    ["Ctrl-D", "\x04"],
+  ] as const) {
+    test(`${name} at a question ends it, and changes nothing`, async () => {
+      const { shown, code } = await play("kube-deploy", /which zone\?/, key);
+      assert.match(shown, /error:.* interrupted\r\n.*next:.* nothing was changed\r\n$/);
+      assert.equal(code, 130);
+      assert.doesNotMatch(calls(), /^(preview|up)/m);
+    });
+  }
+
+  test("status --watch shows a line at once and is ended by q, also while a cluster does not answer", async () => {
+    const silence = () => undefined;
+    for (const path of ["statefulsets", "pods"]) {
+      answers[`/apis/apps/v1/namespaces/${nyc}/${path}`] = silence;
+      answers[`/api/v1/namespaces/${nyc}/${path}`] = silence;
+    }
+    const began = Date.now();
+    const { shown, code } = await play("status --watch", /looking/, "q");
+    assert.equal(code, 0, shown);
+    assert.match(shown, /\x1b\[\?1049l$/);
+    assert.ok(Date.now() - began < 15_000);
+  });
+});
