@@ -6,10 +6,16 @@ $(error Node.js is missing: install Node.js 20.19 or newer)
 endif
 
 kazoo := node cli/kazoo.js
+# What stands on make's own command line alone: npm, for one, exports a NODE. As an option with its value, or as one without.
+typed = $(if $(filter command,$(firstword $(origin $1))),$($1))
+quoted = '$(subst ','\'',$1)'
+given = $(if $(call typed,$1),$2 $(call quoted,$($1)))
+flag = $(if $(call typed,$1),$2)
+stack = --stack $(call quoted,$(STACK))
 packages := node_modules/.package-lock.json
 
 .DEFAULT_GOAL := help
-.PHONY: help up preview preview-report drift destroy status env toolchain sandbox-up sandbox-down sandbox-status \
+.PHONY: help up preview preview-report drift destroy status env render toolchain sandbox-up sandbox-down sandbox-status \
 	kube-deploy-service kube-apply-service kube-delete-service kube-deploy kube-deploy-edit kube-deploy-rollback kube-rollout-status \
 	kube-rollout-history kube-delete-deployment kube-logsf kube-logsft kube-shell kazoo-maint-nodes init-account init-apps get-master-account \
 	build rebuild tag push rmi run launch launch-net create-network launch-deps kill-deps logs logsf shell start stop kill rm test test-unit e2e bench lint format
@@ -17,47 +23,45 @@ packages := node_modules/.package-lock.json
 help: ## list the targets
 	@sed -n 's/^\([a-z][a-z0-9-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "  %-22s %s\n", $$1, $$2 }'
 
-up: $(packages) ## bring a stack up (STACK=dev)
-	@$(kazoo) up --stack $(STACK)
+up: $(packages) ## bring a stack up (STACK=dev, YES=1)
+	@$(kazoo) up $(stack) $(call flag,YES,--yes)
 
 preview: $(packages) ## show what up would change
-	@$(kazoo) preview --stack $(STACK)
+	@$(kazoo) preview $(stack)
 
 preview-report: $(packages) ## write a report of what up would change, for a reviewer (OUT=folder)
-	@$(kazoo) preview-report --stack $(STACK) $(if $(OUT),--out $(OUT))
+	@$(kazoo) preview-report $(stack) $(call given,OUT,--out)
 
 drift: $(packages) ## find what was changed by hand, and what up would undo (OUT=folder)
-	@$(kazoo) drift --stack $(STACK) $(if $(OUT),--out $(OUT))
+	@$(kazoo) drift $(stack) $(call given,OUT,--out)
 
-destroy: $(packages) ## remove all that a stack has made
-	@$(kazoo) destroy --stack $(STACK)
+destroy: $(packages) ## remove all that a stack has made (YES=1)
+	@$(kazoo) destroy $(stack) $(call flag,YES,--yes)
 
 status: $(packages) ## show what of a stack is ready (JSON=1: for programs; WATCH=1: go on looking)
-	@$(kazoo) status --stack $(STACK) $(if $(JSON),--json) $(if $(WATCH),--watch)
+	@$(kazoo) status $(stack) $(call flag,JSON,--json) $(call flag,WATCH,--watch)
 
 env: $(packages) ## print what plain pulumi and kubectl need: eval "$(make -s env)"
-	@$(kazoo) env --stack $(STACK)
+	@$(kazoo) env $(stack)
 
 render: $(packages) ## write the image's configuration, from your environment (OUT=folder)
-	@$(kazoo) render --out $(OUT)
+	@$(kazoo) render $(call given,OUT,--out)
 
 toolchain: $(packages) ## build or find the Pulumi CLI, its plugins and the sandbox's programs
 	@$(kazoo) toolchain
 
 sandbox-up: $(packages) ## start the sandbox clusters of a stack
-	@$(kazoo) sandbox up --stack $(STACK)
+	@$(kazoo) sandbox up $(stack)
 
 sandbox-down: $(packages) ## stop all sandbox clusters (PURGE=1: remove their data as well)
-	@$(kazoo) sandbox down $(if $(PURGE),--purge)
+	@$(kazoo) sandbox down $(call flag,PURGE,--purge)
 
 sandbox-status: $(packages) ## show the sandbox clusters
 	@$(kazoo) sandbox status
 
 # What follows is for stacks on Kubernetes.
-# Only what stands on make's own command line: npm, for one, exports a NODE.
-given = $(if $(filter command,$(firstword $(origin $1))),$(if $($1),$2 $($1)))
-kube = $(kazoo) $@ --stack $(STACK) $(call given,ZONE,--zone)
-asked = $(kube) $(if $(YES),--yes)
+kube = $(kazoo) $@ $(stack) $(call given,ZONE,--zone)
+asked = $(kube) $(call flag,YES,--yes)
 pod = $(kube) $(call given,NODE,--node)
 
 kube-deploy-service: $(packages) ## create the Service of a zone's Kazoo (ZONE=, YES=1)
@@ -101,7 +105,7 @@ kazoo-maint-nodes: $(packages) ## ask a Kazoo node which nodes it knows
 
 # What follows is for stacks on Docker and on Kubernetes: stack docker, unless another is named.
 either = $(if $(filter-out file,$(origin STACK)),$(STACK),docker)
-alike = $(kazoo) $@ --stack $(either) $(call given,ZONE,--zone) $(call given,NODE,--node)
+alike = $(kazoo) $@ --stack $(call quoted,$(either)) $(call given,ZONE,--zone) $(call given,NODE,--node)
 
 init-account: $(packages) ## make the master account that the config names (ZONE=, NODE=)
 	@$(alike)
@@ -122,7 +126,7 @@ shell: $(packages) ## open a shell where a Kazoo node runs
 	@$(alike)
 
 # What follows is for a stack on plain Docker: stack docker, unless another is named. ARGS go to docker, or to pulumi.
-docker = $(kazoo) docker $@ --stack $(either) $(if $(ARGS),-- $(ARGS))
+docker = $(kazoo) docker $@ --stack $(call quoted,$(either)) $(call flag,ARGS,-- $(ARGS))
 
 build: $(packages) ## build the Kazoo image as the stack would
 	@$(docker)
@@ -131,7 +135,7 @@ rebuild: $(packages) ## build it without Docker's cache
 	@$(docker)
 
 tag: $(packages) ## give the built image all its names (NAME=another)
-	@$(docker) $(NAME)
+	@$(docker) $(call given,NAME)
 
 push: $(packages) ## push the built image, with the login of docker login
 	@$(docker)
@@ -187,7 +191,7 @@ lint: $(packages) ## formatting, lint and types
 format: $(packages) ## format everything
 	@npm run format
 
-# A linked node_modules belongs to another folder: it is used as it is.
+# A linked node_modules belongs to another folder: it is used as it is. What npm says is not the target's answer: eval "$(make -s env)".
 $(packages): package-lock.json
-	@test -L node_modules || npm ci
+	@test -L node_modules || npm ci >&2
 	@touch -c $@

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { resolve } from "node:path";
+import { readFileSync } from "node:fs";
+import { join, resolve } from "node:path";
 import { describe, test } from "node:test";
 import fc from "fast-check";
 import { parse } from "yaml";
@@ -329,32 +330,127 @@ describe("make", () => {
   ]);
   const looking = ["kube-rollout-status", "kube-rollout-history", "kube-logsf", "kube-logsft", "kube-shell"];
   const alike = ["init-account", "init-apps", "get-master-account", "logs", "logsf", "shell", "kazoo-maint-nodes"];
+  const fromEnvironment = Object.fromEntries(
+    // npm exports a NODE; the rest are names that anybody may use for anything.
+    ["NODE", "ZONE", "NAME", "YES", "OUT", "JSON", "WATCH", "PURGE", "TO", "URL", "APPS", "ARGS"].map((name) => [
+      name,
+      "x",
+    ]),
+  );
   const make = (...args: string[]) =>
-    // npm exports a NODE.
     spawnSync("make", ["-C", resolve(__dirname, "../.."), "-n", ...args], {
       encoding: "utf8",
-      env: { ...process.env, NODE: "/usr/bin/node" },
+      env: { ...process.env, ...fromEnvironment },
     }).stdout.replace(/ +/g, " ");
   const known = Object.fromEntries(kazoo().commands.map((command) => [command.name(), command]));
 
   for (const target of [...changing, ...looking, ...alike]) {
     test(`${target} is one command that takes what is handed on`, () => {
-      assert.match(make(target, "STACK=x", "ZONE=z"), new RegExp(`kazoo\\.js ${target} --stack x --zone z *\n`));
+      assert.match(make(target, "STACK=x", "ZONE=z"), new RegExp(`kazoo\\.js ${target} --stack 'x' --zone 'z' *\n`));
       const options = known[target]?.options.map(({ long }) => long) ?? assert.fail(`there is no command ${target}`);
       const handed = ["--stack", "--zone", ...(changing.includes(target) ? ["--yes"] : [])];
       assert.deepEqual(
         handed.filter((option) => !options.includes(option)),
         [],
       );
-      if (changing.includes(target)) assert.match(make(target, "YES=1"), /--stack dev --yes/);
+      if (changing.includes(target)) assert.match(make(target, "YES=1"), /--stack 'dev' --yes/);
     });
   }
 
   test("takes a node, an update, an API and a name where they are meant", () => {
-    assert.match(make("logs", "NODE=kazoo-1"), /logs --stack docker --node kazoo-1/);
-    assert.match(make("kube-deploy-rollback", "TO=3"), /rollback --stack dev --to 3/);
-    assert.match(make("init-apps", "URL=https://a/v2", "APPS=/apps"), /--url https:\/\/a\/v2 --path \/apps/);
-    assert.match(make("get-master-account", "NAME=a"), /--name a/);
-    assert.match(make("status", "JSON=1"), /status --stack dev --json/);
+    assert.match(make("logs", "NODE=kazoo-1"), /logs --stack 'docker' --node 'kazoo-1'/);
+    assert.match(make("kube-deploy-rollback", "TO=3"), /rollback --stack 'dev' --to '3'/);
+    assert.match(make("init-apps", "URL=https://a/v2", "APPS=/apps"), /--url 'https:\/\/a\/v2' --path '\/apps'/);
+    assert.match(make("get-master-account", "NAME=a"), /--name 'a'/);
+    assert.match(make("tag", "NAME=a/b:1"), /docker tag --stack 'docker' 'a\/b:1'/);
+    assert.match(make("build", "ARGS=--pull --no-cache"), /docker build --stack 'docker' -- --pull --no-cache\n/);
+    assert.match(make("status", "JSON=1", "WATCH=1"), /status --stack 'dev' --json --watch/);
+    assert.match(make("preview-report", "OUT=a b"), /preview-report --stack 'dev' --out 'a b'/);
+    assert.match(make("sandbox-down", "PURGE=1"), /sandbox down --purge/);
+    assert.match(make("up", "YES=1"), /up --stack 'dev' --yes/);
+  });
+
+  const docker = ["build", "rebuild", "tag", "push", "rmi", "run", "launch", "launch-net", "create-network"].concat([
+    "launch-deps",
+    "kill-deps",
+    "start",
+    "stop",
+    "kill",
+    "rm",
+  ]);
+  const others = [
+    "up",
+    "preview",
+    "preview-report",
+    "drift",
+    "destroy",
+    "status",
+    "env",
+    "render",
+    "sandbox-up",
+    "sandbox-down",
+  ];
+
+  test("takes none of these from the environment, where they may mean something else, and a stack from there too", () => {
+    for (const target of [...changing, ...looking, ...alike, ...docker, ...others]) {
+      const said = make(target, "STACK=mine");
+      assert.match(
+        said,
+        new RegExp(`kazoo\\.js (docker )?${target.replace("sandbox-", "sandbox ")}( --stack 'mine')? *\n`),
+      );
+    }
+    process.env.STACK = "ours";
+    try {
+      for (const target of ["up", "logs", "build"]) assert.match(make(target), /--stack 'ours'/);
+    } finally {
+      delete process.env.STACK;
+    }
+  });
+
+  test("hands on what is given as one word, whatever is in it", () => {
+    const words = (line: string) =>
+      spawnSync("sh", ["-c", `node() { printf '<%s>' "$@"; }\n${line}`], { encoding: "utf8" }).stdout;
+    const name = `Acme's "Inc"; \`x\` & co`;
+    assert.equal(
+      words(make("get-master-account", `NAME=${name}`)),
+      `<cli/kazoo.js><get-master-account><--stack><docker><--name><${name}>`,
+    );
+    assert.equal(words(make("tag", `NAME=${name}`, "STACK=a b")), `<cli/kazoo.js><docker><tag><--stack><a b><${name}>`);
+  });
+
+  test("keeps what npm says out of a target's answer", () => {
+    assert.match(make("-B", "env"), /npm ci >&2\n/);
+  });
+});
+
+describe("the README", () => {
+  // As the seed's README and the issue about its Makefile name them.
+  const seed = [
+    "build",
+    "rebuild",
+    "tag",
+    "push",
+    "rmi",
+    "run",
+    "launch",
+    "launch-net",
+    "launch-deps",
+    "create-network",
+  ].concat(
+    ["start", "stop", "kill", "rm", "kill-deps", "logs", "logsf", "shell", "status"],
+    ["init-account", "init-apps", "get-master-account", "kazoo-maint-nodes"],
+    ["kube-deploy-service", "kube-apply-service", "kube-delete-service", "kube-deploy", "kube-deploy-edit"],
+    ["kube-deploy-rollback", "kube-rollout-status", "kube-rollout-history", "kube-delete-deployment"],
+    ["kube-logsf", "kube-logsft", "kube-shell"],
+  );
+
+  test("has a row for each target of the seed's Makefile, and the Makefile has the target", () => {
+    const project = resolve(__dirname, "../..");
+    const table =
+      /^\| the seed's target .*\n((?:\|.*\n)+)/m.exec(readFileSync(join(project, "README.md"), "utf8"))?.[1] ?? "";
+    const rows = table.split("\n").flatMap((row) => [...(row.split("|")[1] ?? "").matchAll(/`([a-z-]+)`/g)]);
+    const makefile = readFileSync(join(project, "Makefile"), "utf8");
+    assert.deepEqual(rows.map(([, target]) => target).sort(), [...seed].sort());
+    for (const target of seed) assert.match(makefile, new RegExp(`^${target}: `, "m"));
   });
 });
