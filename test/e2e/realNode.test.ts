@@ -14,11 +14,11 @@ const domain = "e2e.internal";
 const zones = ["e2e-one", "e2e-two"] as const;
 const [one, two] = zones;
 const small = { requests: { cpu: "20m", memory: "64Mi" }, limits: { memory: "1Gi" } };
-const stackKeys = (logLevel: string) => ({
+const stackKeys = (logLevel: string, cpu = "20m") => ({
   environment: { KAZOO_LOG_LEVEL: logLevel },
   rings: { main: { masterAccount: { name: "e2e", realm: "sip.e2e.internal", user: "admin" } } },
   workloads: {
-    kazoo: { resources: small },
+    kazoo: { resources: { ...small, requests: { ...small.requests, cpu } } },
     rabbitmq: { resources: small, storage: "1Gi" },
     database: { resources: small, storage: "1Gi" },
   },
@@ -303,6 +303,22 @@ describe("a ring of two datacenters on a real node", { timeout: 900_000 }, async
     const followed = (await lastLines).stdout;
     assert.ok(followed !== "" && said.endsWith(followed), followed);
     assert.match(said, /Stopping kazoo_apps@\S+ in order[\s\S]*kazoo_apps has stopped in order[\s\S]*\(exit code 0\)/);
+  });
+
+  void test("a change that breaks a pod stops there, and when it is taken back the pod is replaced", async () => {
+    stage.writeStack(stackKeys("debug", "1000"));
+    const broken = await stage.kazoo(["up", "--yes"], /e2e-one-kazoo-nodes updating.* Waiting for StatefulSet/);
+    assert.notEqual(broken.code, 0);
+    await until("the pod that fits nowhere", async () =>
+      (await kazooPods(one)).some(({ metadata, status }) => metadata.name === "kazoo-1" && status.phase === "Pending"),
+    );
+    assert.deepEqual(
+      (await kazooPods(one)).filter(isReady).map(({ metadata }) => metadata.name),
+      ["kazoo-0"],
+    );
+    stage.writeStack(stackKeys("debug"));
+    await up();
+    await kazooReady();
   });
 
   void test("kube-deploy-rollback brings the variable of before back, on the same image", async () => {

@@ -124,6 +124,17 @@ describe("the dev stack", () => {
     assert.deepEqual(zones["local-dev"]?.nodes.kazoo, ["kazoo_apps@kazoo-0.kazoo-nodes.local-dev.svc.cluster.local"]);
   });
 
+  test("another stack that names the same namespace is refused, and takes nothing away when it goes", async () => {
+    writeFileSync(join(clone.directory, "Pulumi.other.yaml"), readFileSync(join(clone.directory, "Pulumi.dev.yaml")));
+    const before = await cookie();
+    const up = await clone.run(["up", "--stack", "other"]);
+    assert.notEqual(up.code, 0);
+    assert.match(up.stdout, /conflict with "pulumi-kubernetes-\w+": \.metadata\.labels\.kazoo\/stack/);
+    succeeded(await clone.run(["destroy", "--stack", "other"]));
+    assert.equal(await cookie(), before);
+    succeeded(await clone.run(["preview", "--", "--expect-no-changes"]));
+  });
+
   test("a protected stack refuses to give up its data, in the preview already", async () => {
     edit(clone, "dev", (text) => text.replace(/kazoo:protect: "?false"?/, "kazoo:protect: true"));
     succeeded(await clone.run(["up"]));

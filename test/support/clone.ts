@@ -18,8 +18,8 @@ export interface Clone {
   readonly directory: string;
   /** Runs `kazoo ARGS…` there, with `environment` over this process's own; never throws for an exit code. */
   readonly run: (args: readonly string[], environment?: NodeJS.ProcessEnv) => Promise<Run>;
-  /** Runs `kazoo ARGS…` there and sends it the signal of Ctrl-C as soon as its output matches. */
-  readonly interrupt: (args: readonly string[], when: RegExp) => Promise<Run>;
+  /** The same, and sends it the signal of Ctrl-C as soon as its output matches. */
+  readonly interrupt: (args: readonly string[], when: RegExp, environment?: NodeJS.ProcessEnv) => Promise<Run>;
   /** Stops the clone's sandbox and removes the folder. */
   readonly dispose: () => Promise<void>;
 }
@@ -58,9 +58,9 @@ export async function cloneProject(): Promise<Clone> {
       child.on("close", (code, signal) => done({ code: code ?? -1, stdout, stderr: stderr + (signal ?? "") }));
     });
   const run: Clone["run"] = (args, environment = {}) => start(args, environment, () => undefined);
-  const interrupt: Clone["interrupt"] = (args, when) => {
+  const interrupt: Clone["interrupt"] = (args, when, environment = {}) => {
     let sent = false;
-    return start(args, {}, (child, stdout) => {
+    return start(args, environment, (child, stdout) => {
       if (!sent && when.test(stdout)) sent = child.kill("SIGINT");
     });
   };

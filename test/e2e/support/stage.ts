@@ -43,8 +43,8 @@ export interface Stage extends Cluster {
   readonly runFolder: RunFolder;
   /** Writes the stack's file; `keys` are those beside what leads to this cluster and its images. */
   readonly writeStack: (keys: Readonly<Record<string, unknown>>) => void;
-  /** Runs `kazoo ARGS… --stack e2e`. */
-  readonly kazoo: (args: readonly string[]) => Promise<Run>;
+  /** Runs `kazoo ARGS… --stack e2e`; with `when`, sends it the signal of Ctrl-C as soon as its output matches. */
+  readonly kazoo: (args: readonly string[], when?: RegExp) => Promise<Run>;
 }
 
 export const stackName = "e2e";
@@ -141,8 +141,10 @@ export async function setStage(report: Report): Promise<Stage> {
       cwd: clone.directory,
       env: { ...process.env, ...toolchain.env, ...environment },
     });
-    const kazoo: Stage["kazoo"] = ([command = "", ...rest]) =>
-      clone.run([command, "--stack", stackName, ...rest], environment);
+    const kazoo: Stage["kazoo"] = ([command = "", ...rest], when) => {
+      const args = [command, "--stack", stackName, ...rest];
+      return when === undefined ? clone.run(args, environment) : clone.interrupt(args, when, environment);
+    };
     return { ...cluster, runFolder, writeStack, kazoo, stop };
   } catch (error) {
     await stop();
