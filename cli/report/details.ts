@@ -1,10 +1,7 @@
 import type { Change } from "./changes";
 import type { Detail, DiffLine } from "./document";
 import { groupEqual, whereInFull } from "./group";
-import { cut, effectWords, plural } from "./wording";
-
-const longestLine = 600;
-const mostLines = 40;
+import { effectWords, plural } from "./wording";
 
 /** All that differs, resource by resource; the gravest first, equal ones in many datacenters as one. `by` begins each title. */
 export function detailsOf(changes: readonly Change[], by = ""): Detail[] {
@@ -30,15 +27,15 @@ export function detailsOf(changes: readonly Change[], by = ""): Detail[] {
   );
   const differing = groups.map(({ value, places }): Detail => ({
     title: [`${by}${value.title} ${effectWords[value.effect]} in ${whereInFull(places)}`],
-    lines: limited([
+    lines: [
       ...value.resources.map((title): DiffLine => ({ sign: "!", text: `${title}, which it depends on, is replaced` })),
       ...value.properties.flatMap(({ label, removed, added, forces }): DiffLine[] => [
         { sign: forces ? "!" : " ", text: forces ? `${label} (forces the replacement)` : label },
-        ...removed.map((text): DiffLine => ({ sign: "-", text: cut(text, longestLine) })),
-        ...added.map((text): DiffLine => ({ sign: "+", text: cut(text, longestLine) })),
+        ...removed.map((text): DiffLine => ({ sign: "-", text })),
+        ...added.map((text): DiffLine => ({ sign: "+", text })),
       ]),
       ...value.follows.map((title): DiffLine => ({ sign: " ", text: `takes over the new name of ${title}` })),
-    ]),
+    ],
   }));
   return [
     ...differing,
@@ -60,11 +57,6 @@ function listed(changes: readonly Change[], effect: Change["effect"], by: string
     title: [`${by}${plural(value.length, "resource")} ${effectWords[effect]} in ${whereInFull(places)}`],
     lines: value.map((text): DiffLine => ({ sign, text })),
   }));
-}
-
-function limited(lines: DiffLine[]): DiffLine[] {
-  const rest = lines.length - mostLines;
-  return rest > 0 ? [...lines.slice(0, mostLines), { sign: "!", text: `… ${rest} more lines` }] : lines;
 }
 
 const gravity: Record<Change["effect"], number> = {

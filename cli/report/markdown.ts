@@ -1,6 +1,7 @@
-import type { Block, Detail, Document, Span, Text } from "./document";
+import type { Block, Detail, DiffLine, Document, Span, Text } from "./document";
+import { cut } from "./wording";
 
-/** A document as GitHub's Markdown. */
+/** A document as GitHub's Markdown, in which each detail is kept short. */
 export function toMarkdown(document: Document): string {
   return `${document
     .map(block)
@@ -29,9 +30,20 @@ function block(part: Block): string {
 
 function detail({ title, lines }: Detail): string {
   if (lines.length === 0) return `**${inline(title)}**`;
-  const body = lines.map(({ sign, text }) => `${sign} ${text.replace(/\s*\n\s*/g, " ")}`).join("\n");
+  const body = short(lines)
+    .map(({ sign, text }) => `${sign} ${text.replace(/\s*\n\s*/g, " ")}`)
+    .join("\n");
   const fence = "`".repeat(Math.max(3, longestRun(body) + 1));
   return `**${inline(title)}**\n${fence}diff\n${body}\n${fence}`;
+}
+
+const longestLine = 600;
+const mostLines = 40;
+
+function short(lines: readonly DiffLine[]): DiffLine[] {
+  const rest = lines.length - mostLines;
+  const first = lines.slice(0, mostLines).map(({ sign, text }): DiffLine => ({ sign, text: cut(text, longestLine) }));
+  return rest > 0 ? [...first, { sign: "!", text: `… ${rest} more lines` }] : first;
 }
 
 const inline = (text: Text): string => text.map(span).join("");

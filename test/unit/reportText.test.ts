@@ -261,6 +261,28 @@ describe("a report", () => {
     );
   });
 
+  test("has long values and long lists whole on the page, and cut in Markdown", () => {
+    const of = (value: string) => ({
+      type: "kubernetes:core/v1:ConfigMap",
+      inputs: {
+        metadata: { name: "kazoo" },
+        data: {
+          LONG: value + "x".repeat(1_000),
+          ...Object.fromEntries(Array.from({ length: 60 }, (_, index) => [`V${index}`, `${value}${index}`])),
+        },
+      },
+    });
+    const urn = "urn:pulumi:large::kazoo::kubernetes:core/v1:ConfigMap::region0-dc0-kazoo";
+    const step = { op: "update", urn, oldState: of("old"), newState: of("new") };
+    const report = about({ steps: [step], diagnostics: [] });
+    const [markdown, html] = [markdownOf(report), htmlOf(report)];
+    assert.match(markdown, /^- oldx{597}… \(1003 characters\)$/m);
+    assert.match(markdown, /^! … 143 more lines$/m);
+    assert.match(html, /\+ newx{1000}</);
+    for (let index = 0; index < 60; index++) assert.match(html, new RegExp(`- old${index}<`));
+    assert.doesNotMatch(html, /more lines/);
+  });
+
   test("on a terminal has a few lines, and how many more there are", async () => {
     const text = terminalText(about(await own));
     assert.match(text, /^Nothing is replaced or deleted\.\n128 resources in all 64 datacenters: /);
