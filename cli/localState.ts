@@ -10,7 +10,7 @@ import { type Report, UserError } from "./terminal";
 const pulumiProject = "kazoo";
 
 /**
- * The Pulumi state of throw-away stacks (those on sandbox and docker): a file backend below the project, with a passphrase
+ * The Pulumi state of stacks of this machine (on sandbox, and on its own Docker Engine): a file backend below the project, with a passphrase
  * that nobody has to type.
  */
 export interface LocalState {

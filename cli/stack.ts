@@ -23,9 +23,17 @@ export interface Stack {
   readonly selection: readonly string[];
 }
 
-/** Whether nothing of value is lost with a stack: all its clusters are ones that the project itself runs. */
-export const isThrowAway = (platform: Platform): boolean =>
-  Object.values(platform.clusters).every(({ kind }) => kind !== "kubernetes");
+/** Whether nothing of value is lost with a stack, so that nobody need be asked: it is not protected, and on sandbox and docker alone. */
+export const isThrowAway = ({ protect, clusters }: Platform): boolean =>
+  !protect && Object.values(clusters).every(({ kind }) => kind !== "kubernetes");
+
+/** Whether a stack's Pulumi state is kept below the project: all that it knows of is on this machine too. */
+export const isOfThisMachine = ({ clusters }: Platform): boolean =>
+  Object.values(clusters).every(
+    (cluster) => cluster.kind === "sandbox" || (cluster.kind === "docker" && localEngine.test(cluster.host)),
+  );
+
+const localEngine = /^(unix:|npipe:|tcp:\/\/(localhost|127\.[\d.]+|\[::1\])(:|$))/;
 
 /** Names of the sandbox clusters that a stack runs on. */
 export const sandboxClusters = (platform: Platform): string[] =>
@@ -79,7 +87,7 @@ export function readPlatform(name: string): Platform {
 export async function openStack(name: string, report: Report): Promise<Stack> {
   const platform = readPlatform(name);
   const toolchain = await ensureToolchain(partsFor(platform), report);
-  const state = isThrowAway(platform) ? ensureLocalState(projectDirectory) : undefined;
+  const state = isOfThisMachine(platform) ? ensureLocalState(projectDirectory) : undefined;
   const pulumi: PulumiContext = {
     binary: toolchain.binary("pulumi"),
     directory: projectDirectory,

@@ -42,7 +42,10 @@ export function deployCommands(): Command[] {
       );
     });
   const changing = (name: string, description: string, action: (options: DeployOptions) => Promise<void>): Command =>
-    command(name, description, action).option("-y, --yes", "do not ask (never asked for sandbox stacks)");
+    command(name, description, action).option(
+      "-y, --yes",
+      "do not ask (never asked for sandbox and docker stacks that are not protected)",
+    );
   return [
     changing("kube-deploy-service", "create the zone's Service kazoo, if it is not there", (options) =>
       deploy(options, "kube-deploy-service", service, { mustLack: true }),

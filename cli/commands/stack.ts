@@ -30,7 +30,7 @@ export function stackCommands(): Command[] {
       .argument("[pulumi arguments...]", "after --: handed to pulumi as they are");
   return [
     pulumiCommand("up", "bring a stack up: toolchain, sandbox, then `pulumi up`")
-      .option("-y, --yes", "do not ask (never asked for sandbox stacks)")
+      .option("-y, --yes", "do not ask (never asked for sandbox and docker stacks that are not protected)")
       .action(async (args: string[], options: StackOptions) => {
         process.exitCode = await up(options, args);
       }),
@@ -40,7 +40,7 @@ export function stackCommands(): Command[] {
       process.exitCode = await runPulumi(stack.pulumi, ["preview", ...stack.selection, ...args]);
     }),
     pulumiCommand("destroy", "remove all that a stack has made")
-      .option("-y, --yes", "do not ask (never asked for sandbox stacks)")
+      .option("-y, --yes", "do not ask (never asked for sandbox and docker stacks that are not protected)")
       .action(async (args: string[], options: StackOptions) => {
         process.exitCode = await destroy(options, args);
       }),

@@ -8,7 +8,7 @@ import type { Command } from "commander";
 import * as fc from "fast-check";
 import { shellLines } from "../../cli/commands/stack";
 import { kazoo } from "../../cli/main";
-import { isThrowAway, partsFor, readPlatform } from "../../cli/stack";
+import { isOfThisMachine, isThrowAway, partsFor, readPlatform } from "../../cli/stack";
 import { table } from "../../cli/table";
 import { type ZoneView, summary } from "../../cli/zones";
 
@@ -92,6 +92,27 @@ describe("what a stack needs", () => {
       "pulumi",
       "random",
     ]);
+  });
+
+  test("a protected stack is none to throw away, and one on an engine elsewhere keeps its state where the user says", () => {
+    for (const name of ["dev", "docker", "rehearsal"]) {
+      const platform = readPlatform(name);
+      assert.deepEqual([isThrowAway(platform), isOfThisMachine(platform)], [true, true], name);
+      assert.equal(isThrowAway({ ...platform, protect: true }), false, name);
+    }
+    const docker = readPlatform("docker");
+    const [box] = Object.values(docker.clusters);
+    assert.ok(box?.kind === "docker");
+    const at = (host: string) => isOfThisMachine({ ...docker, clusters: { box: { ...box, host } } });
+    for (const host of ["unix:///run/d.sock", "tcp://127.0.0.1:2375", "tcp://localhost:2375", "tcp://[::1]:2375"])
+      assert.equal(at(host), true, host);
+    for (const host of [
+      "tcp://docker-2.example.com:2376",
+      "ssh://ci@box",
+      "tcp://127.example.com:2376",
+      "tcp://10.0.0.1:2375",
+    ])
+      assert.equal(at(host), false, host);
   });
 
   test("a stack with one cluster of the user's own is not thrown away, and needs no sandbox for it", () => {
