@@ -6,6 +6,7 @@ import type { RunEnvironment } from "../config/environment";
 import {
   builtReference,
   hostsOf,
+  seedImage,
   type DockerCluster,
   type Hosts,
   type KubernetesCluster,
@@ -111,8 +112,16 @@ export function deployPlatform(platform: Platform, stack: string): PlatformOutpu
   };
 }
 
-function imageOf({ image }: Platform): Image {
-  if (image.kind === "prebuilt") return { reference: image.reference };
+function imageOf({ image, clusters }: Platform): Image {
+  if (image.kind === "prebuilt") {
+    if (image.reference === seedImage && Object.values(clusters).some(({ kind }) => kind === "kubernetes")) {
+      pulumi.log.warn(
+        `kazoo:image: ${seedImage} runs as root and logs in as guest, by its README; neither is let in here, so its pods will not become ready. ` +
+          "Build one from image/: kazoo:image: { build: { registry: registry.example.com, repository: kazoo } }",
+      );
+    }
+    return { reference: image.reference };
+  }
   const { address, login } = image.registry ?? {};
   const withLogin = login === undefined || address === undefined ? {} : { login: { address, ...login } };
   if (image.digest !== undefined) return { reference: builtReference(image, image.digest), ...withLogin };

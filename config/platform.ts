@@ -41,6 +41,9 @@ export interface ImageBuild {
   readonly digest?: string;
 }
 
+/** The image that the seed project has published; where the config names none, it is this one. */
+export const seedImage = "callforamerica/kazoo:4";
+
 /** How a built image is referred to: by the digest in its registry, or by its id in the engine. */
 export const builtReference = ({ registry, repository }: ImageBuild, digest: string): string =>
   registry === undefined ? digest : `${registry.address}/${repository}@${digest}`;

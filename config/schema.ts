@@ -2,6 +2,7 @@ import { z } from "zod";
 import { databaseKind, kazooVersions, rabbitmqVersions } from "./compatibility";
 import { variables } from "./environment";
 import { dnsLabel, dnsName, field, imageReference, mapping, named, wholeNumber } from "./fields";
+import { seedImage } from "./platform";
 import { bytes, cores } from "./quantity";
 
 /**
@@ -570,7 +571,7 @@ export const schema = mapping(
   {
     image: mapping(
       {
-        prebuilt: image("The Kazoo image, by name or digest; instead of `build`.", "callforamerica/kazoo:4").optional(),
+        prebuilt: image("The Kazoo image, by name or digest; instead of `build`.", seedImage).optional(),
         build: build.optional(),
       },
       "The Kazoo image: `prebuilt` or `build`.",

@@ -1,6 +1,16 @@
 import { databaseKind, versionOfSources, type DatabaseKind } from "./compatibility";
 import { defaultEnvironment, type RunEnvironment } from "./environment";
-import type { Cluster, ImageBuild, MasterAccount, Platform, Quorum, Ring, Workload, Zone } from "./platform";
+import {
+  seedImage,
+  type Cluster,
+  type ImageBuild,
+  type MasterAccount,
+  type Platform,
+  type Quorum,
+  type Ring,
+  type Workload,
+  type Zone,
+} from "./platform";
 import {
   buildDefaults,
   dockerDefaults,
@@ -28,7 +38,7 @@ export function platformOf(config: Config): Platform {
   return {
     image:
       config.image?.build === undefined
-        ? { kind: "prebuilt", reference: config.image?.prebuilt ?? "callforamerica/kazoo:4" }
+        ? { kind: "prebuilt", reference: config.image?.prebuilt ?? seedImage }
         : buildOf(config.image.build, config),
     images: { curl: "curlimages/curl:8.11.1", ...defined(config.images ?? {}) },
     protect: config.protect ?? true,
