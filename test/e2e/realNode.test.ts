@@ -199,6 +199,31 @@ describe("a ring of two datacenters on a real node", { timeout: 900_000 }, async
     );
     assert.match(await kazoo("kube-rollout-status", "--zone", one), /2 of 2 nodes rolled, 2 ready\n$/);
     assert.match((await stage.kazoo(["logs", "--zone", one])).stderr, /which node\? there are kazoo-0, kazoo-1/);
+
+    // The log of the pod's life: forty lines, then the followers, then a line more, then its end.
+    const say = (script: string) => stage.exec(one, "kazoo-1", ["sh", "-c", `{ ${script}; } >/proc/1/fd/1`]);
+    await say('for i in $(seq 1 40); do echo "before $i"; done');
+    const followers = ["kube-logsf", "logsf", "kube-logsft"].map((target) => stage.kazoo([target, ...node]));
+    await until("the API server to serve three logs", async () => {
+      const metrics = await stage.kubectl(["get", "--raw", "/metrics"]);
+      const served = [...metrics.matchAll(/^apiserver_longrunning_requests\{.*subresource="log".*\} (\d+)$/gm)];
+      return served.reduce((sum, [, count]) => sum + Number(count), 0) === 3;
+    });
+    await say("echo after");
+    await stage.kubectl(["delete", "pod", "-n", one, "kazoo-1"]);
+    const followed = await Promise.all(followers);
+    for (const { code, stdout, stderr } of followed) {
+      assert.equal(code, 0, stderr);
+      assert.match(stdout, /^before 40\nafter\n[\s\S]*kazoo_apps has stopped in order/m);
+    }
+    const [all = [], lastHundred = [], lastLines = []] = followed.map(({ stdout }) => stdout.split("\n"));
+    assert.ok(all.some((line) => line.includes("Starting kazoo_apps@kazoo-1.")));
+    assert.ok(lastHundred.indexOf("after") <= 100);
+    assert.deepEqual(
+      lastLines.slice(0, lastLines.indexOf("after")),
+      Array.from({ length: 25 }, (_, index) => `before ${index + 16}`),
+    );
+    await kazooReady();
   });
 
   void test("Kazoo's user has connections on both brokers, and guest is refused", async () => {
