@@ -404,6 +404,25 @@ describe("a stack with zones on Docker and on Kubernetes", () => {
   });
 });
 
+test("a stack on Docker is asked about where it is protected, and only then", async () => {
+  for (const protect of [true, false]) {
+    writeStack({
+      "kazoo:protect": protect,
+      "kazoo:clusters": { box: { docker: {} } },
+      "kazoo:regions": { local: { cluster: "box", datacenters: { dev: {} } } },
+    });
+    for (const command of ["up", "destroy"]) {
+      rmSync(join(fake, "calls"), { force: true });
+      const { code, stderr } = await kazoo(command);
+      assert.equal(code, 0, stderr);
+      assert.match(
+        calls(),
+        new RegExp(`^${command} --stack own --config-file \\S+${protect ? "" : " --yes .*"}$`, "m"),
+      );
+    }
+  }
+});
+
 test("kazoo-maint-nodes leaves what is piped into it alone", async () => {
   writeStack({
     "kazoo:clusters": { box: { docker: {} } },

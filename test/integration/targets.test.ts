@@ -223,6 +223,18 @@ describe("the deployment", () => {
     await unchanged();
   });
 
+  test("kube-deploy brings back what was deleted in the cluster by hand, of its zone alone", async () => {
+    for (const name of ["local-one", "local-two"]) {
+      assert.equal((await api.call("DELETE", `/api/v1/namespaces/${name}/services/kazoo`)).status, 200);
+    }
+    succeeded(await clone.run(["kube-deploy", ...zone]));
+    assert.ok((await kazoo("services", "local-two")) !== undefined);
+    assert.equal(await kazoo("services", "local-one"), undefined);
+    succeeded(await clone.run(["kube-deploy-service", "--zone", "local-one"]));
+    assert.ok((await kazoo("services", "local-one")) !== undefined);
+    await unchanged();
+  });
+
   test("kube-deploy-edit edits the zone's own variables, and file, state and cluster agree", async () => {
     const editor = `sed -i -e 's/^  ERLANG_THREADS: 30$/  ERLANG_THREADS: 40\\n  KAZOO_LOG_LEVEL: debug/' -e 's|^extraEnvironment: {}|extraEnvironment: { TZ: Etc/UTC }|'`;
     const run = succeeded(await clone.run(["kube-deploy-edit", ...zone], edit(editor)));
