@@ -17,7 +17,8 @@ export function sandboxCommand(): Command {
     .option("-s, --stack <name>", "which Pulumi.<name>.yaml", "dev")
     .action(async (names: string[], { stack }: { stack: string }) => {
       const clusters = names.length > 0 ? names : sandboxClusters(readPlatform(stack));
-      if (clusters.length === 0) throw new UserError(`stack ${stack} has no sandbox cluster`);
+      if (clusters.length === 0)
+        throw new UserError(`stack ${stack} has no sandbox cluster`, "choose one that has, e.g. STACK=dev");
       const toolchain = await ensureToolchain(sandboxParts, reportToStderr);
       const running = await sandboxUp({ directory, clusters, toolchain, report: reportToStderr });
       process.stdout.write(

@@ -11,6 +11,7 @@ import { editText, editedEnvironment, rolled } from "../../cli/commands/deploy";
 import { ago, healthTable, shortImage } from "../../cli/commands/status";
 import type { ZoneHealth } from "../../cli/health";
 import { type Update, differences, earlier, imageMessage, rollouts, zoneMessage } from "../../cli/history";
+import { asking } from "../../cli/kubernetes";
 import { environmentFor, ownEnvironment, withImage, withOwnEnvironment } from "../../cli/stackEdit";
 import { parsePlatform } from "../../config/parse";
 import type { Zone } from "../../config/platform";
@@ -287,6 +288,15 @@ describe("a roll", () => {
   }
 });
 
+test("a sandbox that does not answer: how it is started", async () => {
+  const cluster = { name: "local", kind: "sandbox", context: "sandbox-local", clusterDomain: "cluster.local" } as const;
+  await rejects(
+    asking(cluster, () => Promise.reject(new Error("connect ECONNREFUSED 127.0.0.1:6443"))),
+    /^context sandbox-local does not answer: connect ECONNREFUSED/,
+    /^make sandbox-up STACK=.*kazoo sandbox up local\)/,
+  );
+});
+
 describe("the table of zones", () => {
   const healthy: ZoneHealth = {
     zone: "us-east-nyc",
@@ -305,13 +315,15 @@ describe("the table of zones", () => {
       zone: "us-west-sfo",
       kazoo: { ready: 0, wanted: 2 },
       problem: "no answer",
+      next: "start it",
     };
-    const text = healthTable([healthy, broken], new Date("2026-01-01T00:10:00Z"));
-    const [heading, first, second, problem] = text.split("\n");
+    const text = healthTable([healthy, broken, broken], new Date("2026-01-01T00:10:00Z"));
+    const [heading, first, second, , problem, , ...rest] = text.split("\n");
     assert.match(heading ?? "", /^ZONE +CLUSTER +RING +KAZOO +BROKERS +DATABASE +IMAGE +LAST ROLL$/);
     assert.match(first ?? "", /^us-east-nyc +east +main +2\/2 +2\/2 +3\/3 +kazoo@0123456789ab +10 min ago$/);
     assert.match(second ?? "", /0\/2/);
     assert.equal(problem, "us-west-sfo: no answer");
+    assert.deepEqual(rest, ["next: start it", ""], "once, though two zones have it");
   });
 
   test("shortens images and durations", () => {
