@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it, type TestContext } from "node:test";
+import { archive, archivedErlangImage } from "./support/archivedErlangImage";
+import type { Outcome } from "./support/commands";
 import { acquireEngine, noEngine, type Engine } from "./support/engine";
 import { startFlakyProxy } from "./support/flakyProxy";
 import { closedNetworkArgs, kazooImage, tryBuild } from "./support/kazooImage";
@@ -170,6 +172,65 @@ describe("building the Kazoo image", { timeout: 900_000 }, () => {
       await mirror.stop();
     }
   });
+
+  const archived = { ERLANG_IMAGE: "kazoo-test/erlang-archived", KAZOO_BUILD_PACKAGES: "kazoo-test-archived" };
+  /** What apt could not get, as `ADDRESS SUITE`. */
+  const failed = (build: Outcome) =>
+    new Set([...output(build).matchAll(/Err:\d+ (\S+ \S+) InRelease/g)].map(([, list]) => list));
+
+  check("DEBIAN_ARCHIVE_MIRROR is the mirror of a base image whose release the others no longer have", async () => {
+    await archivedErlangImage(engine);
+    const mirror = await startFlakyProxy(Infinity);
+    try {
+      const address = { DEBIAN_ARCHIVE_MIRROR: `${mirror.url}/old` };
+      const build = await tryBuild(engine, { ...args, ...archived, ...impatient, ...address }, { target: "kazoo" });
+      assert.notEqual(build.code, 0);
+      assert.deepEqual(
+        failed(build),
+        new Set([`${mirror.url}/old stretch`, `${mirror.url}/old-security stretch/updates`]),
+      );
+    } finally {
+      await mirror.stop();
+    }
+  });
+
+  check(
+    "such a release comes from Debian's archive where nothing else is said, whatever DEBIAN_MIRROR is",
+    async () => {
+      const proxy = await startFlakyProxy(Infinity);
+      try {
+        const build = await tryBuild(
+          engine,
+          // The first stage, which the classic builder always comes to, so that no other needs the proxy.
+          {
+            ...{ ...args, ...impatient, RUNTIME_IMAGE: await archivedErlangImage(engine), http_proxy: proxy.url },
+            DEBIAN_MIRROR: "http://mirror.example.org/debian",
+          },
+          { target: "runtime" },
+        );
+        assert.notEqual(build.code, 0);
+        assert.deepEqual(
+          failed(build),
+          new Set([
+            "http://archive.debian.org/debian stretch",
+            "http://archive.debian.org/debian-security stretch/updates",
+          ]),
+        );
+      } finally {
+        await proxy.stop();
+      }
+    },
+  );
+
+  check(
+    "takes what the archive has, though it is out of date and nobody's signature vouches for it any more",
+    async () => {
+      await archivedErlangImage(engine);
+      const mirror = { DEBIAN_ARCHIVE_MIRROR: `file:${archive}` };
+      const build = await tryBuild(engine, { ...args, ...archived, ...impatient, ...mirror }, { target: "kazoo" });
+      assert.equal(build.code, 0, output(build));
+    },
+  );
 
   check("tells what fills it, largest first (the stand-in's figure is not Kazoo's)", async (t) => {
     const bytes = Number(await engine.docker(["image", "inspect", "--format", "{{.Size}}", image]));
