@@ -204,8 +204,9 @@ function masterAccountOf(config: RingConfig["masterAccount"]): MasterAccount | u
 /**
  * Two copies in each of two zones (2600Hz's figures), one in each of three. On BigCouch, one of two zones that is cut off still reaches
  * its r = w = 2; CouchDB wants 3 of the 4 copies, which neither side of a cut has: both go on, and writes are answered with 202 until
- * they meet again. In more zones there are still three copies, each in another zone without being told: the database deals them out over
- * its nodes by name (mem3:choose_shards), and the names of pods start with their number, so that neighbours are of different zones.
+ * they meet again. In more zones there are still three copies, and no need to place them: the database deals them out over its nodes by
+ * name (mem3:choose_shards), and the names of pods start with their number, so that neighbours are of different zones, at least where
+ * each zone has equally many.
  */
 function defaultPlacement(zones: readonly Zone[]): Record<string, number> | undefined {
   if (zones.length < 2 || zones.length > 3) return undefined;
