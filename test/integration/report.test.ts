@@ -1,8 +1,10 @@
 import { homedir } from "node:os";
 import assert from "node:assert/strict";
-import { readFileSync, writeFileSync } from "node:fs";
+import { execFile, execFileSync } from "node:child_process";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
+import { promisify } from "node:util";
 import { cloneProject, type Clone, type Run } from "../support/clone";
 import { clusterApi } from "../support/clusterApi";
 
@@ -67,19 +69,47 @@ describe("reports of the rehearsal stack", () => {
     }
   }
 
+  const noChanges = /^<!-- kazoo preview of rehearsal -->\n## Preview of stack rehearsal\n\n\*\*No changes\.\*\*\n$/;
+  /** Another user, elsewhere in the world; but not one with a toolchain of their own, which takes minutes to build. */
+  const somebody = (home: string): NodeJS.ProcessEnv => ({
+    USER: "somebody",
+    HOME: home,
+    KAZOO_CACHE: process.env.KAZOO_CACHE ?? join(process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "kazoo"),
+    TZ: "Asia/Tokyo",
+    LANG: "de_DE.UTF-8",
+  });
+
   test("nothing changed: nothing told, by preview or drift", async () => {
     const preview = await told("preview-report");
     assert.equal(preview.code, 0, preview.stdout + preview.stderr);
-    assert.match(
-      preview.markdown,
-      /^<!-- kazoo preview of rehearsal -->\n## Preview of stack rehearsal\n\n\*\*No changes\.\*\*\n$/,
-    );
+    assert.match(preview.markdown, noChanges);
     const drift = await told("drift");
     assert.equal(drift.code, 0, drift.stdout + drift.stderr);
     assert.match(
       drift.markdown,
       /^<!-- kazoo drift of rehearsal -->\n## Drift of stack rehearsal\n\n\*\*Nothing was changed by hand\.\*\*\n$/,
     );
+  });
+
+  test("nothing changed in another clone, with the same state and clusters, for another user: nothing told", async () => {
+    const other = await cloneProject();
+    try {
+      const shared = [".state", ".sandbox"].map((folder) => join(clone.directory, folder));
+      execFileSync("cp", ["-a", ...shared, other.directory]);
+      const environment = somebody(other.directory);
+      const { stdout: variables } = await other.run(["env", "--stack", "rehearsal"], environment);
+      // Plain pulumi: kazoo would move the clusters to this clone.
+      const preview = `eval "$VARIABLES"; exec pulumi preview --stack rehearsal --json --non-interactive > preview.json`;
+      const env = { ...process.env, ...environment, VARIABLES: variables };
+      await promisify(execFile)("bash", ["-c", preview], { cwd: other.directory, env });
+      const args = ["preview-report", "--stack", "rehearsal", "--json", "preview.json", "--out", "out"];
+      const report = await other.run(args, environment);
+      assert.equal(report.code, 0, report.stdout + report.stderr);
+      assert.match(readFileSync(join(other.directory, "out/report.md"), "utf8"), noChanges);
+    } finally {
+      // Without `dispose`: the sandbox is the first clone's.
+      rmSync(other.directory, { recursive: true, force: true });
+    }
   });
 
   test("a variable changed: one line, few lines around it, the same text each time", async () => {
@@ -97,14 +127,7 @@ describe("reports of the rehearsal stack", () => {
     );
     await free(first);
 
-    const again = await told("preview-report", {
-      USER: "somebody",
-      HOME: clone.directory,
-      // Of a home of their own, but not with a toolchain of their own: that takes minutes to build.
-      KAZOO_CACHE: process.env.KAZOO_CACHE ?? join(process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "kazoo"),
-      TZ: "Asia/Tokyo",
-      LANG: "de_DE.UTF-8",
-    });
+    const again = await told("preview-report", somebody(clone.directory));
     assert.equal(again.markdown, first.markdown);
     assert.equal(again.html, first.html);
     writeFileSync(configFile(), config);
@@ -137,6 +160,15 @@ describe("reports of the rehearsal stack", () => {
       );
     }
     writeFileSync(configFile(), config);
+  });
+
+  test("a stack that is written with its organization: a report in a folder without it", async () => {
+    writeFileSync(join(clone.directory, "nothing.json"), '{"steps": []}');
+    const run = await clone.run(["preview-report", "--stack", "acme/rehearsal", "--json", "nothing.json"]);
+    assert.equal(run.code, 0, run.stdout + run.stderr);
+    assert.match(run.stdout, /^Report: \.state\/report\/rehearsal\/report\.md, /m);
+    const report = readFileSync(join(clone.directory, ".state/report/rehearsal/report.md"), "utf8");
+    assert.match(report, /^<!-- kazoo preview of acme\/rehearsal -->\n/);
   });
 
   test("a stack or a file that is not there: one clear error", async () => {
