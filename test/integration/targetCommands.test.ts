@@ -452,10 +452,8 @@ describe("on a terminal", () => {
 
   test("status --watch shows a line at once and is ended by q, also while a cluster does not answer", async () => {
     const silence = () => undefined;
-    for (const path of ["statefulsets", "pods"]) {
-      answers[`/apis/apps/v1/namespaces/${nyc}/${path}`] = silence;
-      answers[`/api/v1/namespaces/${nyc}/${path}`] = silence;
-    }
+    for (const path of ["api/v1", "apis/apps/v1", "apis/batch/v1"])
+      for (const kind of ["pods", "statefulsets", "jobs"]) answers[`/${path}/namespaces/${nyc}/${kind}`] = silence;
     const began = Date.now();
     const { shown, code } = await play("status --watch", /looking/, "q");
     assert.equal(code, 0, shown);
