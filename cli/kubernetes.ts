@@ -23,6 +23,7 @@ export async function connect(cluster: KubernetesCluster) {
     config,
     core: config.makeApiClient(client.CoreV1Api),
     apps: config.makeApiClient(client.AppsV1Api),
+    batch: config.makeApiClient(client.BatchV1Api),
     exec: new client.Exec(config),
     log: new client.Log(config),
   };

@@ -17,13 +17,15 @@ interface StatusOptions {
 /** `kazoo status`: how the zones of a stack are. Exit code 0 when all is ready, 1 otherwise. */
 export function statusCommand(): Command {
   return new Command("status")
-    .description("show a stack's zones: nodes, brokers and databases that are ready, Kazoo's image, its last roll")
+    .description(
+      "show a stack's zones: what is ready, whether databases have joined and first boot is done, Kazoo's image, its last roll",
+    )
     .option("-s, --stack <name>", "which Pulumi.<name>.yaml", "dev")
     .option("--json", "for programs", false)
     .option("-w, --watch", "go on looking, every two seconds, until q or Ctrl-C", false)
     .addHelpText(
       "after",
-      "\nThe last roll is when the youngest Kazoo node was made. Exit code 1: something is not ready.",
+      "\nJOIN: the Job that makes the databases one ring; FIRST BOOT: the one that makes the master account, in the ring's first zone.\nThe last roll is when the youngest Kazoo node was made. Exit code 1: something is not ready.",
     )
     .action(async ({ stack: name, json, watch }: StatusOptions) => {
       if (watch && (json || !process.stdout.isTTY || !process.stdin.isTTY)) {
@@ -44,6 +46,8 @@ export function statusCommand(): Command {
     });
 }
 
+const readinessColumns = ["ZONE", "CLUSTER", "RING", "KAZOO", "BROKERS", "DATABASE"];
+
 /** The zones as a table for people. */
 export function healthTable(zones: readonly ZoneHealth[], now: Date): string {
   const rows = zones.map((zone) => [
@@ -53,10 +57,12 @@ export function healthTable(zones: readonly ZoneHealth[], now: Date): string {
     count(zone.kazoo),
     count(zone.brokers),
     count(zone.database),
+    zone.join ?? "-",
+    zone.firstBoot ?? "-",
     shortImage(zone.image),
     zone.rolled === undefined ? "-" : `${ago(now.getTime() - Date.parse(zone.rolled))} ago`,
   ]);
-  const text = table([["ZONE", "CLUSTER", "RING", "KAZOO", "BROKERS", "DATABASE", "IMAGE", "LAST ROLL"], ...rows]);
+  const text = table([[...readinessColumns, "JOIN", "FIRST BOOT", "IMAGE", "LAST ROLL"], ...rows]);
   const [heading = "", ...lines] = text.trimEnd().split("\n");
   const problems = zones.flatMap(({ zone, problem }) => (problem === undefined ? [] : [`${zone}: ${problem}`]));
   const steps = new Set(zones.flatMap(({ next }) => next ?? []));

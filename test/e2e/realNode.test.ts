@@ -175,7 +175,7 @@ describe("a ring of two datacenters on a real node", { timeout: 900_000 }, async
     const node = ["--zone", one, "--node", "kazoo-1"];
     assert.match(
       await kazoo("status"),
-      /^e2e-one +node +main +2\/2 +2\/2 +1\/1 +kazoo@[a-f0-9]{12} +\d+ (s|min) ago$/m,
+      /^e2e-one +node +main +2\/2 +2\/2 +1\/1 +done +done +kazoo@[a-f0-9]{12} +\d+ (s|min) ago$/m,
     );
     assert.equal(
       (await kazoo("shell", ...node, "--", "hostname", "-f")).trim(),

@@ -98,8 +98,8 @@ describe("first boot", () => {
 describe("status", () => {
   test("is a table for people, without colours in a pipe, and exits with 0 when all is ready", async () => {
     const { stdout } = succeeded(await clone.run(["status"]));
-    assert.match(stdout, /^ZONE +CLUSTER +RING +KAZOO +BROKERS +DATABASE +IMAGE +LAST ROLL$/m);
-    assert.match(stdout, /^local-two +local +main +1\/1 +2\/2 +1\/1 +kazoo:4 +\d+ (s|min) ago$/m);
+    assert.match(stdout, /^ZONE +CLUSTER +RING +KAZOO +BROKERS +DATABASE +JOIN +FIRST BOOT +IMAGE +LAST ROLL$/m);
+    assert.match(stdout, /^local-two +local +main +1\/1 +2\/2 +1\/1 +done +- +kazoo:4 +\d+ (s|min) ago$/m);
     assert.ok(!stdout.includes("\x1b"));
   });
 
@@ -108,10 +108,12 @@ describe("status", () => {
     const { stack, zones } = JSON.parse(stdout) as { stack: string; zones: Record<string, unknown>[] };
     assert.equal(stack, "dev");
     assert.deepEqual(
-      zones.map(({ zone, brokers, image }) => ({ zone, brokers, image })),
+      zones.map(({ zone, brokers, join, firstBoot, image }) => ({ zone, brokers, join, firstBoot, image })),
       ["local-one", "local-two"].map((zone) => ({
         zone,
         brokers: { ready: 2, wanted: 2 },
+        join: "done",
+        firstBoot: zone === "local-one" ? "done" : undefined,
         image: "callforamerica/kazoo:4",
       })),
     );
@@ -313,7 +315,7 @@ describe("the deployment", () => {
     assert.ok((await kazoo("statefulsets", "local-two")) !== undefined);
     const status = await clone.run(["status"]);
     assert.equal(status.code, 1);
-    assert.match(status.stdout, /^local-one +local +main +0\/1 +2\/2 +1\/1 +- +-$/m);
+    assert.match(status.stdout, /^local-one +local +main +0\/1 +2\/2 +1\/1 +done +done +- +-$/m);
     assert.match(
       await refused(["kube-rollout-status", "--zone", "local-one"]),
       /zone local-one has no StatefulSet kazoo/,

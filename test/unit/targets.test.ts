@@ -9,7 +9,7 @@ import { choose, confirmed } from "../../cli/choose";
 import { kazoo } from "../../cli/main";
 import { editText, editedEnvironment, rolled } from "../../cli/commands/deploy";
 import { ago, healthTable, shortImage } from "../../cli/commands/status";
-import type { ZoneHealth } from "../../cli/health";
+import { type ZoneHealth, imageOf, isHealthy, stateOf } from "../../cli/health";
 import { type Update, differences, earlier, imageMessage, rollouts, zoneMessage } from "../../cli/history";
 import { asking } from "../../cli/kubernetes";
 import { environmentFor, ownEnvironment, withImage, withOwnEnvironment } from "../../cli/stackEdit";
@@ -305,6 +305,8 @@ describe("the table of zones", () => {
     kazoo: { ready: 2, wanted: 2 },
     brokers: { ready: 2, wanted: 2 },
     database: { ready: 3, wanted: 3 },
+    join: "done",
+    firstBoot: "running",
     image: `registry.example.com/telephony/kazoo@sha256:0123456789abcdef${"0".repeat(48)}`,
     rolled: "2026-01-01T00:00:00Z",
   };
@@ -319,11 +321,39 @@ describe("the table of zones", () => {
     };
     const text = healthTable([healthy, broken, broken], new Date("2026-01-01T00:10:00Z"));
     const [heading, first, second, , problem, , ...rest] = text.split("\n");
-    assert.match(heading ?? "", /^ZONE +CLUSTER +RING +KAZOO +BROKERS +DATABASE +IMAGE +LAST ROLL$/);
-    assert.match(first ?? "", /^us-east-nyc +east +main +2\/2 +2\/2 +3\/3 +kazoo@0123456789ab +10 min ago$/);
+    assert.match(heading ?? "", /^ZONE +CLUSTER +RING +KAZOO +BROKERS +DATABASE +JOIN +FIRST BOOT +IMAGE +LAST ROLL$/);
+    assert.match(
+      first ?? "",
+      /^us-east-nyc +east +main +2\/2 +2\/2 +3\/3 +done +running +kazoo@0123456789ab +10 min ago$/,
+    );
     assert.match(second ?? "", /0\/2/);
     assert.equal(problem, "us-west-sfo: no answer");
     assert.deepEqual(rest, ["next: start it", ""], "once, though two zones have it");
+  });
+
+  test("is of a zone that is healthy once all is ready and both Jobs are done", () => {
+    assert.equal(isHealthy({ ...healthy, firstBoot: "done" }), true);
+    assert.equal(isHealthy(healthy), false);
+    assert.equal(isHealthy({ ...healthy, firstBoot: "done", join: "failed" }), false);
+    const docker: { -readonly [K in keyof ZoneHealth]: ZoneHealth[K] } = { ...healthy };
+    delete docker.join;
+    delete docker.firstBoot;
+    assert.equal(isHealthy(docker), true);
+  });
+
+  test("knows a Job by its conditions, and the digest that a node has pulled", () => {
+    const job = (type: string) => stateOf({ status: { conditions: [{ type, status: "True" }] } });
+    assert.deepEqual([job("Complete"), job("Failed"), job("Suspended")], ["done", "failed", "running"]);
+    const digest = `sha256:${"d".repeat(64)}`;
+    const pod = (image: string, imageID: string) =>
+      imageOf({
+        spec: { containers: [{ name: "kazoo", image }] },
+        status: { containerStatuses: [{ name: "kazoo", image, imageID, ready: true, restartCount: 0 }] },
+      });
+    assert.equal(pod("kazoo:4", `docker.io/library/kazoo@${digest}`), `kazoo:4@${digest}`);
+    assert.equal(pod("kazoo:4", ""), "kazoo:4");
+    assert.equal(pod(`kazoo@${digest}`, `other@${digest}`), `kazoo@${digest}`);
+    assert.equal(shortImage(`kazoo:4@${digest}`), "kazoo:4@dddddddddddd");
   });
 
   test("shortens images and durations", () => {
