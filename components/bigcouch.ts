@@ -13,7 +13,7 @@ export interface BigCouchArgs {
   readonly image: string;
   readonly kind: DatabaseKind;
   readonly quorum: Ring["quorum"];
-  /** Copies of each document by zone; left out in a ring of one zone. */
+  /** Copies of each document by zone; left out where the database is to choose. */
   readonly placement?: Ring["placement"];
   /** Secret with the keys `username`, `password` and `cookie`. */
   readonly credentialsSecret: pulumi.Input<string>;

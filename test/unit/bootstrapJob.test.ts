@@ -92,12 +92,12 @@ describe("first boot", () => {
 });
 
 describe("the master account's password", () => {
-  test("is the one given, in a Secret and in the outputs alone", async () => {
+  test("is the one given, in a Secret, the outputs and what guards it alone", async () => {
     const { resources, outputs } = await bootstrapJobs({ masterAccount: account }, { masterAccount: "given-password" });
     const holders = resources.filter(({ inputs }) => JSON.stringify(inputs).includes("given-password"));
     assert.deepEqual(
-      holders.map(({ inputs }) => (inputs as { metadata: { name: string } }).metadata.name),
-      ["kazoo-master-account"],
+      holders.map(({ name }) => name),
+      ["ring-main-bootstrap-account", "ring-main-given-masterAccount"],
     );
     assert.deepEqual(Object.keys(outputs.masterAccounts), ["main"]);
     const { password, ...facts } = outputs.masterAccounts["main"] ?? assert.fail();
