@@ -141,7 +141,7 @@ test("a changed password is told, and nothing of itself", async () => {
   const config = (password: string): Platform =>
     rehearsal((own) => (own.credentials = { main: { rabbitmq: password } }));
   const [old, platform] = [config("SentinelOldPassword"), config("SentinelNewPassword")];
-  const markdown = check("password", { platform, preview: await digestOf(old, platform, { open: true }) }, 2);
+  const markdown = check("password", { platform, preview: await digestOf(old, platform, { open: true }) }, 3);
   assert.doesNotMatch(markdown, /Sentinel/);
 });
 

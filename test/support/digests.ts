@@ -104,13 +104,19 @@ function named(name: string, inputs: Inputs, suffix: string): Inputs {
   return { ...inputs, metadata: { ...metadata, annotations, name: `${name}-${suffix}` } };
 }
 
-/** Whether the provider replaces: what is immutable in Kubernetes. */
+const immutableKeys: [RegExp, string[]][] = [
+  [/:ConfigMap$/, ["data"]],
+  [/:Job$/, ["spec"]],
+  [/:RandomId$/, ["keepers"]],
+];
+
+/** Whether the provider replaces: what is immutable in Kubernetes, and what is random anew. */
 function replacedAtOnce(
   old: { type: string; inputs: Inputs } | undefined,
   fresh: { inputs: Inputs } | undefined,
 ): boolean {
   if (old === undefined || fresh === undefined) return false;
-  const immutable = /:ConfigMap$/.test(old.type) ? ["data"] : /:Job$/.test(old.type) ? ["spec"] : [];
+  const [, immutable = []] = immutableKeys.find(([type]) => type.test(old.type)) ?? [];
   const claims = (inputs: Inputs) => (inputs.spec as Inputs | undefined)?.volumeClaimTemplates;
   return (
     immutable.some((key) => JSON.stringify(old.inputs[key]) !== JSON.stringify(fresh.inputs[key])) ||
