@@ -137,17 +137,18 @@ describe("the dev stack", () => {
 
   test("a protected stack refuses to give up its data, in the preview already", async () => {
     edit(clone, "dev", (text) => text.replace(/kazoo:protect: "?false"?/, "kazoo:protect: true"));
-    succeeded(await clone.run(["up"]));
+    succeeded(await clone.run(["up", "--yes"]));
     const before = await cookie();
     edit(clone, "dev", (text) => text.replace("dev: {}", "dev: { namespace: elsewhere }"));
-    for (const command of ["preview", "up"]) {
-      const run = await clone.run([command]);
-      assert.notEqual(run.code, 0, command);
+    for (const command of [["preview"], ["up", "--yes"]]) {
+      const run = await clone.run(command);
+      assert.notEqual(run.code, 0, command[0]);
       assert.match(run.stdout + run.stderr, /local-dev-database-names.*protect/s);
     }
     assert.equal(await cookie(), before);
     edit(clone, "dev", (text) => text.replace("dev: { namespace: elsewhere }", "dev: {}"));
-    assert.notEqual((await clone.run(["destroy"])).code, 0);
+    assert.match((await clone.run(["destroy"])).stderr, /--yes/, "nobody can be asked here");
+    assert.notEqual((await clone.run(["destroy", "--yes"])).code, 0);
     assert.equal(await cookie(), before);
     edit(clone, "dev", (text) => text.replace("kazoo:protect: true", "kazoo:protect: false"));
     succeeded(await clone.run(["up"]));
