@@ -1,5 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import { deployPlatform } from "./components/platform";
+import { awaitRoll } from "./components/rollout";
 import { loadPlatform } from "./config/load";
 import { ConfigError } from "./config/problem";
 
@@ -12,4 +13,4 @@ function platformOfStack() {
   }
 }
 
-export const { zones, masterAccounts } = deployPlatform(platformOfStack(), pulumi.getStack());
+export const { zones, masterAccounts } = deployPlatform(platformOfStack(), pulumi.getStack(), awaitRoll);

@@ -4,9 +4,10 @@ import type { DatabaseKind } from "../config/compatibility";
 import type { Ring, Zone } from "../config/platform";
 import { doNotWait, rollTimeouts, selectorLabels, spread, workloadLabels } from "./labels";
 import { volumeClaim } from "./rabbitmq";
+import { afterRoll, type Waiting } from "./rollout";
 import { containerSecurity, podSecurity, users } from "./security";
 
-export interface BigCouchArgs {
+export interface BigCouchArgs extends Waiting {
   readonly namespace: pulumi.Input<string>;
   /** DNS suffix of the pods: `bigcouch.NAMESPACE.svc.DOMAIN`. */
   readonly suffix: string;
@@ -30,7 +31,8 @@ export const databasePort = 5984;
  * They are one ring with the nodes of the ring's other zones once the join Job has run.
  */
 export class BigCouch extends pulumi.ComponentResource {
-  readonly statefulSet: k8s.apps.v1.StatefulSet;
+  /** What to depend on for all of it to be what this update makes it. */
+  readonly rolled: readonly pulumi.Input<pulumi.Resource>[];
 
   constructor(name: string, args: BigCouchArgs, opts?: pulumi.ComponentResourceOptions) {
     super("kazoo:index:BigCouch", name, {}, opts);
@@ -75,7 +77,7 @@ export class BigCouch extends pulumi.ComponentResource {
     );
     const credential = (key: string) => ({ secretKeyRef: { name: args.credentialsSecret, key } });
 
-    this.statefulSet = new k8s.apps.v1.StatefulSet(
+    const statefulSet = new k8s.apps.v1.StatefulSet(
       `${name}-nodes`,
       {
         metadata,
@@ -139,7 +141,8 @@ export class BigCouch extends pulumi.ComponentResource {
       },
       { ...parent, protect: args.protect, customTimeouts: rollTimeouts(args.size.replicas * 15) },
     );
-    this.registerOutputs({ statefulSet: this.statefulSet });
+    this.rolled = afterRoll(this, statefulSet, args);
+    this.registerOutputs({ statefulSet });
   }
 }
 

@@ -3,19 +3,19 @@ import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
 import { brokerPlugins } from "../config/compatibility";
 import type { RunEnvironment } from "../config/environment";
-import { hostsOf, type Cluster, type Platform, type Ring, type Zone } from "../config/platform";
+import { hostsOf, type Platform, type Ring, type Zone } from "../config/platform";
 import { BigCouch, databasePort } from "./bigcouch";
 import { JoinJob } from "./joinJob";
 import { namespaceLabels, workloadLabels } from "./labels";
 import { NetworkPolicies } from "./networkPolicies";
 import { RabbitMQ, rabbitmqPorts } from "./rabbitmq";
+import type { Waiting } from "./rollout";
 import { userName, type RingCredentials } from "./ring";
 
-export interface DatacenterArgs {
+export interface DatacenterArgs extends Waiting {
   /** Name of the stack. */
   readonly stack: string;
   readonly zone: Zone;
-  readonly cluster: Cluster;
   readonly ring: Ring;
   readonly credentials: RingCredentials;
   readonly images: Platform["images"];
@@ -40,11 +40,12 @@ export class Datacenter extends pulumi.ComponentResource {
   readonly databaseSecret: pulumi.Output<string>;
   readonly database: BigCouch;
   /** What must be ready before the zone's Kazoo starts. */
-  readonly stores: readonly pulumi.Resource[];
+  readonly stores: readonly pulumi.Input<pulumi.Resource>[];
 
   constructor(name: string, args: DatacenterArgs, opts?: pulumi.ComponentResourceOptions) {
     super("kazoo:index:Datacenter", name, {}, opts);
     const { zone, cluster, ring, credentials, images, protect } = args;
+    const waiting = { cluster, awaitRoll: args.awaitRoll };
     const parent = { parent: this };
     const hosts = hostsOf(zone, cluster);
 
@@ -99,7 +100,7 @@ export class Datacenter extends pulumi.ComponentResource {
       parent,
     );
 
-    const broker = (role: "alpha" | "beta", after: readonly RabbitMQ[]) =>
+    const broker = (role: "alpha" | "beta", after: RabbitMQ["rolled"]) =>
       new RabbitMQ(
         `${name}-rabbitmq-${role}`,
         {
@@ -111,12 +112,13 @@ export class Datacenter extends pulumi.ComponentResource {
           credentialsSecret: this.brokerSecret,
           size: zone.rabbitmq,
           protect,
+          ...waiting,
         },
         { ...parent, dependsOn: [...after] },
       );
     // Never both at a time: neither by a change, which beta waits with until alpha is ready, nor by a drain.
     const alpha = broker("alpha", []);
-    const beta = broker("beta", [alpha]);
+    const beta = broker("beta", alpha.rolled);
     new k8s.policy.v1.PodDisruptionBudget(
       `${name}-rabbitmq-disruption`,
       {
@@ -142,9 +144,10 @@ export class Datacenter extends pulumi.ComponentResource {
         credentialsSecret: this.databaseSecret,
         size: zone.database,
         protect,
+        ...waiting,
       },
       // Zone by zone: with a zone's copies gone the others still have a quorum.
-      { ...parent, dependsOn: args.databaseBefore === undefined ? [] : [args.databaseBefore] },
+      { ...parent, dependsOn: [...(args.databaseBefore?.rolled ?? [])] },
     );
     const join = new JoinJob(
       `${name}-bigcouch-join`,
@@ -158,7 +161,7 @@ export class Datacenter extends pulumi.ComponentResource {
       },
       { ...parent, dependsOn: this.database },
     );
-    this.stores = [alpha, beta, this.database, join];
+    this.stores = [...beta.rolled, ...this.database.rolled, join];
     this.registerOutputs({ namespace: this.namespace });
   }
 }

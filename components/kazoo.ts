@@ -4,6 +4,7 @@ import type { RunEnvironment } from "../config/environment";
 import type { Zone } from "../config/platform";
 import { firstNode } from "./firstNode";
 import { doNotWait, rollTimeouts, selectorLabels, spread, workloadLabels } from "./labels";
+import { afterRoll, type Waiting } from "./rollout";
 import { containerSecurity, podSecurity, users } from "./security";
 
 /** A zone as Kazoo must know it: its name and the hosts of its brokers, alpha first. */
@@ -22,7 +23,7 @@ export interface RegistryLogin {
   readonly password: string;
 }
 
-export interface KazooArgs {
+export interface KazooArgs extends Waiting {
   readonly namespace: pulumi.Input<string>;
   /** DNS suffix of the pods: `kazoo-nodes.NAMESPACE.svc.DOMAIN`. */
   readonly suffix: string;
@@ -67,7 +68,8 @@ const pullSecretName = "kazoo-image-pull";
  * over those that are ready.
  */
 export class Kazoo extends pulumi.ComponentResource {
-  readonly statefulSet: k8s.apps.v1.StatefulSet;
+  /** What to depend on for all of it to be what this update makes it. */
+  readonly rolled: readonly pulumi.Input<pulumi.Resource>[];
   /** Secret with which the image is pulled; undefined: none is needed. */
   readonly pullSecret: string | undefined;
 
@@ -140,7 +142,7 @@ export class Kazoo extends pulumi.ComponentResource {
     const from = (secret: pulumi.Input<string>, key: string) => ({ secretKeyRef: { name: secret, key } });
     const crossbar = { httpGet: { path: "/", port: "crossbar" } };
 
-    this.statefulSet = new k8s.apps.v1.StatefulSet(
+    const statefulSet = new k8s.apps.v1.StatefulSet(
       `${name}-nodes`,
       {
         metadata,
@@ -214,7 +216,8 @@ export class Kazoo extends pulumi.ComponentResource {
         ...(pullSecret === undefined ? {} : { dependsOn: pullSecret }),
       },
     );
-    this.registerOutputs({ statefulSet: this.statefulSet });
+    this.rolled = afterRoll(this, statefulSet, args);
+    this.registerOutputs({ statefulSet });
   }
 }
 

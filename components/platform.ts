@@ -21,6 +21,7 @@ import { containerNames, DockerDatacenter } from "./dockerDatacenter";
 import { Kazoo, kazooPorts, type RegistryLogin, type ZoneBrokers } from "./kazoo";
 import { KazooImage } from "./kazooImage";
 import { rabbitmqPorts } from "./rabbitmq";
+import type { AwaitRoll } from "./rollout";
 import { Ring, type RingCredentials } from "./ring";
 
 /** What a stack tells of each zone; nothing in it is secret. */
@@ -83,9 +84,10 @@ interface Image {
 /**
  * The program: everything that a stack holds, as a function of its config.
  * @param stack the stack's name
+ * @param awaitRoll what waits for a StatefulSet
  * @returns the stack's outputs
  */
-export function deployPlatform(platform: Platform, stack: string): PlatformOutputs {
+export function deployPlatform(platform: Platform, stack: string, awaitRoll: AwaitRoll): PlatformOutputs {
   const randomProvider = new random.Provider("random");
   const image = imageOf(platform);
   const { kubernetes, docker: onDocker } = membersOf(platform);
@@ -96,13 +98,13 @@ export function deployPlatform(platform: Platform, stack: string): PlatformOutpu
       { providers: [randomProvider] },
     );
     const inRing = ({ zone }: { readonly zone: Zone }) => zone.ring === ring.name;
-    const context = { stack, platform, image, ring, credentials, randomProvider };
+    const context = { stack, awaitRoll, platform, image, ring, credentials, randomProvider };
     const zones = deployKubernetes(context, kubernetes.filter(inRing));
     const containers = onDocker.filter(inRing).map((member) => deployDocker(context, member));
     return { context, zones, outputs: [...zones.map(({ outputs }) => outputs), ...containers] };
   });
   // Only once all of Kazoo has rolled: the engine starts nothing more when a Job has failed.
-  const kazoos = rings.flatMap(({ zones }) => zones.map(({ kazoo }) => kazoo));
+  const kazoos = rings.flatMap(({ zones }) => zones.flatMap(({ kazoo }) => kazoo.rolled));
   for (const { context, zones } of rings) {
     if (zones[0] !== undefined) bootstrap(context, zones[0], kazoos);
   }
@@ -115,7 +117,7 @@ export function deployPlatform(platform: Platform, stack: string): PlatformOutpu
 function imageOf({ image, clusters }: Platform): Image {
   if (image.kind === "prebuilt") {
     if (image.reference === seedImage && Object.values(clusters).some(({ kind }) => kind === "kubernetes")) {
-      pulumi.log.warn(
+      void pulumi.log.warn(
         `kazoo:image: ${seedImage} runs as root and logs in as guest, by its README; neither is let in here, so its pods will not become ready. ` +
           "Build one from image/: kazoo:image: { build: { registry: registry.example.com, repository: kazoo } }",
       );
@@ -181,6 +183,7 @@ function membersOf(platform: Platform): { kubernetes: Member<KubernetesCluster>[
 /** What the zones of a ring are made with. */
 interface RingContext {
   readonly stack: string;
+  readonly awaitRoll: AwaitRoll;
   readonly platform: Platform;
   readonly image: Image;
   readonly ring: RingConfig;
@@ -234,7 +237,7 @@ function deployDocker(
 }
 
 function deployKubernetes(
-  { stack, platform, image, ring, credentials, randomProvider }: RingContext,
+  { stack, awaitRoll, platform, image, ring, credentials, randomProvider }: RingContext,
   members: readonly Member<KubernetesCluster>[],
 ): DeployedZone[] {
   const databaseNodes = members.flatMap(({ zone, hosts }) =>
@@ -257,6 +260,7 @@ function deployKubernetes(
         databaseNodes,
         otherClusters: [...new Set(otherClusters)],
         ...(databaseBefore === undefined ? {} : { databaseBefore }),
+        awaitRoll,
         protect: platform.protect,
       },
       { providers: [provider, randomProvider] },
@@ -285,8 +289,10 @@ function deployKubernetes(
         brokerSecret: datacenter.brokerSecret,
         databaseSecret: datacenter.databaseSecret,
         size: zone.kazoo,
+        cluster: member.cluster,
+        awaitRoll,
       },
-      { parent: datacenter, dependsOn: first === undefined ? stores : [...stores, first] },
+      { parent: datacenter, dependsOn: [...stores, ...(first?.rolled ?? [])] },
     );
     first ??= kazoo;
     const outputs = {
@@ -307,7 +313,7 @@ function deployKubernetes(
 function bootstrap(
   { platform, image, ring, credentials }: RingContext,
   { member: { zone, hosts }, datacenter, kazoo }: DeployedZone,
-  after: readonly pulumi.Resource[],
+  after: readonly pulumi.Input<pulumi.Resource>[],
 ): void {
   const facts = ring.masterAccount;
   const password = credentials.masterAccount;

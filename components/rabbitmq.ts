@@ -3,9 +3,10 @@ import * as pulumi from "@pulumi/pulumi";
 import { byteCount } from "../config/quantity";
 import type { Zone } from "../config/platform";
 import { rollTimeouts, selectorLabels, spread, workloadLabels } from "./labels";
+import { afterRoll, type Waiting } from "./rollout";
 import { containerSecurity, podSecurity, users } from "./security";
 
-export interface RabbitMQArgs {
+export interface RabbitMQArgs extends Waiting {
   readonly namespace: pulumi.Input<string>;
   /** Which of the two brokers of the zone. */
   readonly role: "alpha" | "beta";
@@ -35,7 +36,8 @@ export const rabbitmqPorts = {
  * Reached as the headless Service `rabbitmq-ROLE`. Its node is `rabbit@rabbitmq-ROLE-0`, by the pod's own short name: nobody joins it.
  */
 export class RabbitMQ extends pulumi.ComponentResource {
-  readonly statefulSet: k8s.apps.v1.StatefulSet;
+  /** What to depend on for all of it to be what this update makes it. */
+  readonly rolled: readonly pulumi.Input<pulumi.Resource>[];
 
   constructor(name: string, args: RabbitMQArgs, opts?: pulumi.ComponentResourceOptions) {
     super("kazoo:index:RabbitMQ", name, {}, opts);
@@ -77,7 +79,7 @@ export class RabbitMQ extends pulumi.ComponentResource {
     );
     const credential = (key: string) => ({ secretKeyRef: { name: args.credentialsSecret, key } });
 
-    this.statefulSet = new k8s.apps.v1.StatefulSet(
+    const statefulSet = new k8s.apps.v1.StatefulSet(
       `${name}-nodes`,
       {
         metadata,
@@ -162,7 +164,8 @@ export class RabbitMQ extends pulumi.ComponentResource {
         customTimeouts: rollTimeouts(15),
       },
     );
-    this.registerOutputs({ statefulSet: this.statefulSet });
+    this.rolled = afterRoll(this, statefulSet, args);
+    this.registerOutputs({ statefulSet });
   }
 }
 

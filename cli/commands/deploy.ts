@@ -5,6 +5,7 @@ import { basename, join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import type { Command } from "commander";
 import { parse, stringify } from "yaml";
+import { rolled } from "../../components/rollout";
 import type { Platform, Zone } from "../../config/platform";
 import { choose, confirmed } from "../choose";
 import { differences, earlier, imageMessage, readUpdates, rollouts, zoneMessage } from "../history";
@@ -450,32 +451,4 @@ async function rolloutStatus(options: DeployOptions): Promise<void> {
       return done;
     },
   );
-}
-
-/** How far a StatefulSet has rolled. */
-export function rolled(set: {
-  readonly metadata?: { readonly generation?: number };
-  readonly spec?: { readonly replicas?: number };
-  readonly status?: {
-    readonly observedGeneration?: number;
-    readonly updatedReplicas?: number;
-    readonly readyReplicas?: number;
-    readonly currentRevision?: string;
-    readonly updateRevision?: string;
-  };
-}): { readonly done: boolean; readonly progress: string } {
-  const wanted = set.spec?.replicas ?? 1;
-  const {
-    observedGeneration = 0,
-    updatedReplicas = 0,
-    readyReplicas = 0,
-    currentRevision,
-    updateRevision,
-  } = set.status ?? {};
-  if (observedGeneration < (set.metadata?.generation ?? 0))
-    return { done: false, progress: "the change is not yet seen" };
-  // Once all have rolled the two are one revision, and nothing counts as updated any more.
-  const updated = currentRevision === updateRevision ? wanted : updatedReplicas;
-  const progress = `${updated} of ${wanted} nodes rolled, ${readyReplicas} ready`;
-  return { done: updated >= wanted && readyReplicas >= wanted, progress };
 }

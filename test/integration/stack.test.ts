@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { promisify } from "node:util";
 import { cloneProject, type Clone, type Run } from "../support/clone";
-import { clusterApi, eventually, type Found } from "../support/clusterApi";
+import { clusterApi, type Found } from "../support/clusterApi";
 import { opened } from "../support/exported";
 
 /** The dev stack from the first `up` to `destroy`: the real engine and plugins, a real API server, simulated nodes. */
@@ -88,12 +88,9 @@ describe("the dev stack", () => {
     assert.deepEqual(changes.sort(), ["replace local-dev-kazoo-environment", "update local-dev-kazoo-nodes"]);
 
     succeeded(await clone.run(["up"]));
-    const pods = await eventually(
-      "the Kazoo pod is another",
-      60,
-      kazooPods,
-      (found) => found.length === 1 && found[0]?.metadata?.uid !== before[0],
-    );
+    // An up ends when its pods have rolled, not before.
+    const pods = await kazooPods();
+    assert.deepEqual([pods.length, pods[0]?.metadata?.uid === before[0]], [1, false]);
     const [pod] = pods as [{ spec?: { containers?: { envFrom?: { configMapRef?: { name: string } }[] }[] } }];
     const name = pod.spec?.containers?.[0]?.envFrom?.[0]?.configMapRef?.name;
     const { body } = await api.call("GET", `/api/v1/namespaces/local-dev/configmaps/${name}`);

@@ -16,7 +16,7 @@ const known =
 
 /**
  * Runs the program on a platform without engine or plugins; returns what it asked for, in the order of names, its outputs, and `waited`: for
- * each StatefulSet by name, those that were ready when it was asked for.
+ * each StatefulSet, by namespace and name, those that had rolled when it was asked for.
  */
 export async function deployWithMocks(platform: Platform): Promise<{
   resources: Registered[];
@@ -24,20 +24,16 @@ export async function deployWithMocks(platform: Platform): Promise<{
   waited: Record<string, string[]>;
 }> {
   const resources: Registered[] = [];
-  const ready: string[] = [];
+  const rolled: string[] = [];
   const waited: Record<string, string[]> = {};
   await pulumi.runtime.setMocks(
     {
-      newResource: async ({ type, name, inputs }) => {
+      newResource: ({ type, name, inputs }) => {
         if (type.startsWith("kazoo:index:")) return { id: name, state: inputs as object };
         if (!known.test(type)) throw new Error(`the program asked for a resource of unknown type ${type} (${name})`);
         resources.push({ type, name, inputs: inputs as Record<string, unknown> });
-        if (type.endsWith(":StatefulSet")) {
-          waited[name] = [...ready];
-          // So that whatever does not wait for it is asked for before it is ready.
-          await new Promise((resolve) => setTimeout(resolve, 20));
-          ready.push(name);
-        }
+        const { metadata } = inputs as { metadata?: { namespace: string; name: string } };
+        if (type.endsWith(":StatefulSet")) waited[`${metadata?.namespace}/${metadata?.name}`] = [...rolled];
         return { id: `${name}-id`, state: stateOf(type, name, inputs as Record<string, unknown>) };
       },
       call: ({ token }) => {
@@ -47,7 +43,11 @@ export async function deployWithMocks(platform: Platform): Promise<{
     "kazoo",
     "test",
   );
-  const outputs = deployPlatform(platform, "test");
+  const outputs = deployPlatform(platform, "test", async ({ namespace, name }) => {
+    // So that whatever does not wait for it is asked for before.
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    rolled.push(`${namespace}/${name}`);
+  });
   await pulumi.runtime.disconnect();
   return { resources: resources.sort((a, b) => (a.name < b.name ? -1 : 1)), outputs, waited };
 }

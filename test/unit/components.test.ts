@@ -202,15 +202,12 @@ test("a given credential that changes asks for a protected identity of its own",
 
 test("brokers of a zone never change at a time, nor do databases of a ring; the ring's first Kazoo meets a change first", async () => {
   const { waited } = await deployWithMocks(platformFrom(stack({})));
-  const first = ["us-east-bos-rabbitmq-alpha-nodes", "us-east-bos-rabbitmq-beta-nodes", "us-east-bos-bigcouch-nodes"];
-  const second = first.map((name) => name.replace("bos", "nyc"));
-  const [alpha, beta, database] = second as [string, string, string];
-  assert.ok(waited[beta]?.includes(alpha));
-  assert.ok(waited[database]?.includes("us-east-bos-bigcouch-nodes"));
-  const waits = (name: string, ...names: string[]) =>
-    assert.deepEqual([...(waited[name] ?? [])].sort(), names.sort(), name);
-  waits("us-east-bos-kazoo-nodes", ...first, ...second);
-  waits("us-east-nyc-kazoo-nodes", ...first, ...second, "us-east-bos-kazoo-nodes");
+  const stores = (zone: string) => ["rabbitmq-alpha", "rabbitmq-beta", "bigcouch"].map((name) => `${zone}/${name}`);
+  const all = [...stores("us-east-bos"), ...stores("us-east-nyc")].sort();
+  assert.ok(waited["us-east-nyc/rabbitmq-beta"]?.includes("us-east-nyc/rabbitmq-alpha"));
+  assert.ok(waited["us-east-nyc/bigcouch"]?.includes("us-east-bos/bigcouch"));
+  assert.deepEqual([...(waited["us-east-bos/kazoo"] ?? [])].sort(), all);
+  assert.deepEqual([...(waited["us-east-nyc/kazoo"] ?? [])].sort(), [...all, "us-east-bos/kazoo"].sort());
 });
 
 test("hosts that the run environment names are told to the other zones, and the way to them is open", async () => {

@@ -7,12 +7,13 @@ import fc from "fast-check";
 import { parse } from "yaml";
 import { choose, confirmed } from "../../cli/choose";
 import { kazoo } from "../../cli/main";
-import { editText, editedEnvironment, rolled } from "../../cli/commands/deploy";
+import { editText, editedEnvironment } from "../../cli/commands/deploy";
 import { ago, healthTable, shortImage } from "../../cli/commands/status";
 import { type ZoneHealth, imageOf, isHealthy, stateOf } from "../../cli/health";
 import { type Update, differences, earlier, imageMessage, rollouts, zoneMessage } from "../../cli/history";
 import { asking } from "../../cli/kubernetes";
 import { environmentFor, ownEnvironment, withImage, withOwnEnvironment } from "../../cli/stackEdit";
+import { rolled } from "../../components/rollout";
 import { parsePlatform } from "../../config/parse";
 import type { Zone } from "../../config/platform";
 
