@@ -348,7 +348,7 @@ describe("a ring of two datacenters on a real node", { timeout: 900_000 }, async
 
   void test("kube-deploy-rollback brings the variable of before back, on the same image", async () => {
     const images = async () =>
-      await stage.kubectl(["get", "statefulset", "-n", one, "kazoo", "-o", "jsonpath={..image}"]);
+      await stage.kubectl(["get", "statefulset", "-n", one, "kazoo", "-o", "jsonpath={.spec.template.spec.containers[0].image}"]);
     const image = await images();
     const run = await stage.kazoo(["kube-deploy-rollback", "--zone", one, "--yes"]);
     assert.equal(run.code, 0, run.stdout + run.stderr);

@@ -7,7 +7,7 @@ import fc from "fast-check";
 import { parse } from "yaml";
 import { choose, confirmed } from "../../cli/choose";
 import { kazoo } from "../../cli/main";
-import { editText, editedEnvironment } from "../../cli/commands/deploy";
+import { editText, editedEnvironment } from "../../cli/commands/edit";
 import { ago, healthTable, shortImage } from "../../cli/commands/status";
 import { type ZoneHealth, imageOf, isHealthy, stateOf } from "../../cli/health";
 import { type Update, differences, earlier, imageMessage, rollouts, zoneMessage } from "../../cli/history";
