@@ -176,7 +176,7 @@ rm: $(packages) ## remove Kazoo's container
 test: $(packages) ## lint, types and all tests
 	@npm test
 
-test-unit: $(packages) ## unit tests and golden manifests alone: seconds
+test-unit: $(packages) ## unit tests and golden manifests alone: a minute or two
 	@npm run test:unit
 
 e2e: $(packages) ## a ring of two datacenters with real pods, on a node of its own (root, Linux): minutes

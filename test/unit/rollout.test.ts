@@ -1,0 +1,102 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, describe, test, type TestContext } from "node:test";
+import * as pulumi from "@pulumi/pulumi";
+import { awaitRoll } from "../../components/rollout";
+import type { KubernetesCluster } from "../../config/platform";
+
+/** What the API server answers, one after the other; the last again and again. */
+type Answers = readonly (number | object)[];
+
+describe("waiting for a roll", () => {
+  const folder = mkdtempSync(join(tmpdir(), "kazoo-roll-"));
+  const kubeconfig = join(folder, "config");
+  const cluster: KubernetesCluster = {
+    name: "east",
+    kind: "kubernetes",
+    context: "prod-east",
+    kubeconfig,
+    clusterDomain: "cluster.local",
+  };
+  let server: Server;
+  let answers: Answers = [];
+  let asked = 0;
+
+  before(async () => {
+    server = createServer((request, response) => {
+      if (request.url !== "/apis/apps/v1/namespaces/us-east-nyc/statefulsets/kazoo")
+        return response.writeHead(400).end();
+      const answer = answers[Math.min(asked, answers.length - 1)] ?? 500;
+      asked += 1;
+      response.writeHead(typeof answer === "number" ? answer : 200, { "Content-Type": "application/json" });
+      response.end(JSON.stringify(typeof answer === "number" ? { message: `status ${answer}` } : answer));
+    });
+    await new Promise<void>((listening) => server.listen(0, "127.0.0.1", listening));
+    const { port } = server.address() as AddressInfo;
+    writeFileSync(
+      kubeconfig,
+      JSON.stringify({
+        apiVersion: "v1",
+        kind: "Config",
+        clusters: [{ name: "c", cluster: { server: `http://127.0.0.1:${port}`, "insecure-skip-tls-verify": true } }],
+        users: [{ name: "u", user: {} }],
+        contexts: [{ name: "prod-east", context: { cluster: "c", user: "u" } }],
+      }),
+    );
+  });
+  after(() => {
+    server.close();
+    rmSync(folder, { recursive: true });
+  });
+
+  const set = (observedGeneration: number, updatedReplicas: number, readyReplicas: number) => ({
+    metadata: { generation: 2 },
+    spec: { replicas: 2 },
+    status: { observedGeneration, updatedReplicas, readyReplicas, currentRevision: "a", updateRevision: "b" },
+  });
+
+  /** Waits with these answers; returns what was told. */
+  async function wait(t: TestContext, given: Answers, minutes = 1): Promise<{ told: string[]; warnings: string[] }> {
+    const warn = t.mock.method(pulumi.log, "warn", async () => undefined);
+    const told: string[] = [];
+    [answers, asked] = [given, 0];
+    const tell = (progress: string) => void told.push(progress);
+    await awaitRoll({ cluster, namespace: "us-east-nyc", name: "kazoo", minutes, tell });
+    return { told, warnings: warn.mock.calls.map((call) => String((call.arguments as unknown[])[0])) };
+  }
+
+  test("ends once all pods are new and ready, and tells each step on the way", async (t) => {
+    const old = { ...set(1, 0, 2), status: { ...set(1, 0, 2).status, updateRevision: "a" } };
+    const { told } = await wait(t, [old, set(2, 1, 1), set(2, 1, 1), set(2, 2, 2)]);
+    assert.deepEqual(told, [
+      "waiting for StatefulSet us-east-nyc/kazoo: the change is not yet seen",
+      "waiting for StatefulSet us-east-nyc/kazoo: 1 of 2 nodes rolled, 1 ready",
+    ]);
+    assert.equal(asked, 4);
+  });
+
+  test("has nothing to wait for where the StatefulSet was deleted by hand", async (t) => {
+    assert.deepEqual(await wait(t, [404]), { told: [], warnings: [] });
+  });
+
+  test("goes on with a warning where the cluster does not answer, since then this update has not changed it", async (t) => {
+    const { warnings } = await wait(t, [503]);
+    assert.equal(warnings.length, 1);
+    assert.match(warnings[0] ?? "", /^whether StatefulSet us-east-nyc\/kazoo has rolled can't be seen: /);
+  });
+
+  test("ends the run where it takes too long, with what to look at", async (t) => {
+    await assert.rejects(wait(t, [set(2, 1, 1)], 0), (error: Error) => {
+      assert.ok(pulumi.RunError.isInstance(error));
+      assert.match(
+        error.message,
+        /has not rolled within 0 minutes: 1 of 2 nodes rolled, 1 ready; kubectl --context prod-east -n us-east-nyc/,
+      );
+      return true;
+    });
+  });
+});
