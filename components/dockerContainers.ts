@@ -5,7 +5,7 @@ import { databaseConfig, databasePort, erlangFlags } from "./bigcouch";
 import { brokerPlugins } from "../config/compatibility";
 import type { DockerCluster, Ring, Zone } from "../config/platform";
 import { byteCount, milliCores } from "../config/quantity";
-import { kazooPorts } from "./kazoo";
+import { hasCrossbar, kazooPorts } from "./kazoo";
 import { brokerConfig, enabledPlugins, rabbitmqPorts } from "./rabbitmq";
 import { userName, type RingCredentials } from "./ring";
 import { users } from "./security";
@@ -102,7 +102,9 @@ export function kazooContainer(image: pulumi.Input<string>, args: KazooContainer
       external: published[port],
       ip: published.address,
     })),
-    healthcheck: healthcheck(httpGet(kazooPorts.crossbar, "/")),
+    healthcheck: healthcheck(
+      hasCrossbar(args.environment) ? httpGet(kazooPorts.crossbar, "/") : `: <${tcp(kazooPorts.epmd)}`,
+    ),
     // The first boot on an empty database takes minutes.
     waitTimeout: 900,
   };

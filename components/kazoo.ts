@@ -140,7 +140,9 @@ export class Kazoo extends pulumi.ComponentResource {
     // By name alone: what takes its name from a Secret is replaced when that is, as where the address of the registry changes.
     this.pullSecret = pullSecret === undefined ? undefined : pullSecretName;
     const from = (secret: pulumi.Input<string>, key: string) => ({ secretKeyRef: { name: secret, key } });
-    const crossbar = { httpGet: { path: "/", port: "crossbar" } };
+    const answers = hasCrossbar(args.environment)
+      ? { httpGet: { path: "/", port: "crossbar" } }
+      : { tcpSocket: { port: "epmd" } };
 
     const statefulSet = new k8s.apps.v1.StatefulSet(
       `${name}-nodes`,
@@ -162,7 +164,9 @@ export class Kazoo extends pulumi.ComponentResource {
               ...(pullSecret === undefined ? {} : { imagePullSecrets: [{ name: pullSecretName }] }),
               topologySpreadConstraints: spread(selector),
               terminationGracePeriodSeconds: 120,
-              initContainers: [firstNode(args.curlImage, kazooPorts.crossbar)],
+              ...(hasCrossbar(args.environment)
+                ? { initContainers: [firstNode(args.curlImage, kazooPorts.crossbar)] }
+                : {}),
               containers: [
                 {
                   name: "kazoo",
@@ -184,9 +188,9 @@ export class Kazoo extends pulumi.ComponentResource {
                     { name: "crossbar-tls", containerPort: kazooPorts.crossbarTls },
                   ],
                   // The first boot on an empty database takes minutes: up to 15 are given.
-                  startupProbe: { ...crossbar, periodSeconds: 5, failureThreshold: 180 },
-                  livenessProbe: { ...crossbar, periodSeconds: 30, timeoutSeconds: 10, failureThreshold: 4 },
-                  readinessProbe: { ...crossbar, periodSeconds: 10, timeoutSeconds: 5 },
+                  startupProbe: { ...answers, periodSeconds: 5, failureThreshold: 180 },
+                  livenessProbe: { ...answers, periodSeconds: 30, timeoutSeconds: 10, failureThreshold: 4 },
+                  readinessProbe: { ...answers, periodSeconds: 10, timeoutSeconds: 5 },
                   resources: args.size.resources,
                   securityContext: containerSecurity(true),
                   volumeMounts: [
@@ -220,6 +224,9 @@ export class Kazoo extends pulumi.ComponentResource {
     this.registerOutputs({ statefulSet });
   }
 }
+
+/** Whether a node answers on Crossbar's port; one of ecallmgr alone is known by epmd, which it starts. */
+export const hasCrossbar = ({ ERLANG_VM }: RunEnvironment): boolean => ERLANG_VM !== "ecallmgr";
 
 function environmentData({ environment, otherZones }: KazooArgs): RunEnvironment {
   if (otherZones.length === 0) return environment;

@@ -27,6 +27,7 @@ export function check(config: Config, platform: Platform): Problem[] {
       ...quorum(platform, ring),
       ...stretched(platform, ring),
       ...databaseImage(platform, ring),
+      ...accountMaker(platform, ring),
     ]),
   ];
 }
@@ -415,4 +416,18 @@ function databaseImage(platform: Platform, ring: Ring): Problem[] {
         ),
       ]
     : [];
+}
+
+/** First boot asks the first node of the ring's first zone. */
+function accountMaker(platform: Platform, ring: Ring): Problem[] {
+  const zone = platform.zones.find(({ name }) => name === ring.zones[0]);
+  if (ring.masterAccount === undefined || zone === undefined || zone.environment.ERLANG_VM === "kazoo_apps") return [];
+  return [
+    problem(
+      `kazoo:rings.${ring.name}.masterAccount`,
+      ring.masterAccount.name,
+      `ERLANG_VM kazoo_apps in zone ${zone.name}, the ring's first: sup asks Crossbar there to make the account`,
+      `${keyOf(zone)}.environment: { ERLANG_VM: kazoo_apps }`,
+    ),
+  ];
 }

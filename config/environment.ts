@@ -38,14 +38,11 @@ export const logLevels = ["debug", "info", "notice", "warning", "error", "critic
 
 /** The variables that an operator may set; `REGION` and `DATACENTER` come from the topology and are refused here. */
 export const variables = {
-  // The image by itself runs others too; but Kazoo's readiness is asked of Crossbar, which runs in kazoo_apps alone.
-  ERLANG_VM: field(z.literal("kazoo_apps"), {
-    description: "Erlang node to run: its short name, and with `_app` the application to start.",
-    expected:
-      "kazoo_apps, which has run ecallmgr as one of its applications since Kazoo 4.0; a node of another name has no Crossbar and would never become ready",
-    example: "kazoo_apps",
-    default: "kazoo_apps",
-  }),
+  ERLANG_VM: choice(
+    "Erlang node to run: its short name, and with `_app` the application to start. `kazoo_apps` has run ecallmgr as one of its applications since Kazoo 4.0.",
+    ["kazoo_apps", "ecallmgr"],
+    "kazoo_apps",
+  ),
   ERLANG_THREADS: field(wholeNumber(1, 1024), {
     description: "Asynchronous threads of the Erlang VM (`+A` in vm.args).",
     expected: "a whole number from 1 to 1024",

@@ -141,6 +141,17 @@ describe("a ring of two datacenters", () => {
   });
 });
 
+test("a node of ecallmgr alone is known by epmd, since nobody listens on Crossbar's port", async () => {
+  const resources = await deploy(stack({}, { environment: { ERLANG_VM: "ecallmgr" } }));
+  const node = container(resources, "us-east-nyc-kazoo-nodes");
+  for (const probe of ["startupProbe", "livenessProbe", "readinessProbe"]) {
+    assert.deepEqual(at(node, probe, "tcpSocket"), { port: "epmd" });
+    assert.equal(at(node, probe, "httpGet"), undefined);
+  }
+  const set = named(resources, "us-east-nyc-kazoo-nodes");
+  assert.equal(at(set, "spec", "template", "spec", "initContainers"), undefined);
+});
+
 test("CouchDB 3 has one HTTP port, and Kazoo's master is sent to it alone", async () => {
   const resources = await deploy(stack({ kazoo: "master", database: "couchdb-3.3.3" }));
   assert.equal(at(named(resources, "us-east-nyc-kazoo-environment"), "data", "BIGCOUCH_ADMIN_PORT"), "5984");
