@@ -2,7 +2,7 @@ import type * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import type { KubernetesCluster } from "../config/platform";
 
-/** How far a StatefulSet has rolled. */
+/** How far a StatefulSet has rolled, and whether it still rolls: its nodes may be away for other reasons. */
 export function rolled(set: {
   readonly metadata?: { readonly generation?: number };
   readonly spec?: { readonly replicas?: number };
@@ -13,21 +13,22 @@ export function rolled(set: {
     readonly currentRevision?: string;
     readonly updateRevision?: string;
   };
-}): { readonly done: boolean; readonly progress: string } {
+}): { readonly done: boolean; readonly rolling: boolean; readonly progress: string } {
   const wanted = set.spec?.replicas ?? 1;
   const {
     observedGeneration = 0,
-    updatedReplicas = 0,
+    updatedReplicas,
     readyReplicas = 0,
     currentRevision,
     updateRevision,
   } = set.status ?? {};
   if (observedGeneration < (set.metadata?.generation ?? 0))
-    return { done: false, progress: "the change is not yet seen" };
-  // Once all have rolled the two are one revision, and nothing counts as updated any more.
-  const updated = currentRevision === updateRevision ? wanted : updatedReplicas;
+    return { done: false, rolling: true, progress: "the change is not yet seen" };
+  // Once all have rolled and are ready the two are one revision; so they are where a change was taken back that pods still have.
+  const updated = updatedReplicas ?? (currentRevision === updateRevision ? wanted : 0);
+  const rolling = currentRevision !== updateRevision || updated < wanted;
   const progress = `${updated} of ${wanted} nodes rolled, ${readyReplicas} ready`;
-  return { done: updated >= wanted && readyReplicas >= wanted, progress };
+  return { done: updated >= wanted && readyReplicas >= wanted, rolling, progress };
 }
 
 /** A StatefulSet that is waited for. */
@@ -69,10 +70,11 @@ export function afterRoll(
 
 /**
  * The provider's own waiting is not enough (4.25): right after a change it takes the status of before for the new one, and goes on at once. So
- * what must come after a roll waits here.
+ * what must come after a roll waits here. Nodes that are away while nothing rolls hold nothing up for long: an update may be what mends them.
+ * @param grace seconds for which those are waited for
  * @throws RunError where the roll takes longer than it may
  */
-export const awaitRoll: AwaitRoll = async ({ cluster, namespace, name, minutes, tell }) => {
+export async function awaitRoll({ cluster, namespace, name, minutes, tell }: Roll, grace = 120): Promise<void> {
   // Loaded only here: it takes a second, and previews do without.
   const { AppsV1Api, KubeConfig } = await import("@kubernetes/client-node");
   const config = new KubeConfig();
@@ -82,12 +84,16 @@ export const awaitRoll: AwaitRoll = async ({ cluster, namespace, name, minutes, 
   const apps = config.makeApiClient(AppsV1Api);
 
   const what = `StatefulSet ${namespace}/${name}`;
-  const deadline = Date.now() + minutes * 60_000;
+  const began = Date.now();
   let said = "";
   for (let failures = 0; ;) {
     try {
-      const { done, progress } = rolled(await apps.readNamespacedStatefulSet({ namespace, name }));
+      const { done, rolling, progress } = rolled(await apps.readNamespacedStatefulSet({ namespace, name }));
       if (done) return;
+      if (!rolling && Date.now() > began + grace * 1000) {
+        await pulumi.log.warn(`${what}: ${progress}, though nothing rolls; going on`);
+        return;
+      }
       if (progress !== said) tell(`waiting for ${what}: ${progress}`);
       [said, failures] = [progress, 0];
     } catch (error) {
@@ -100,7 +106,7 @@ export const awaitRoll: AwaitRoll = async ({ cluster, namespace, name, minutes, 
         return;
       }
     }
-    if (Date.now() > deadline) {
+    if (Date.now() > began + minutes * 60_000) {
       throw new pulumi.RunError(
         `${what} has not rolled within ${minutes} minutes: ${said}; ` +
           `kubectl --context ${cluster.context} -n ${namespace} describe pods shows what holds it, and the next up goes on from here`,
@@ -108,4 +114,4 @@ export const awaitRoll: AwaitRoll = async ({ cluster, namespace, name, minutes, 
     }
     await new Promise((resolve) => setTimeout(resolve, 500));
   }
-};
+}

@@ -60,12 +60,17 @@ describe("waiting for a roll", () => {
   });
 
   /** Waits with these answers; returns what was told. */
-  async function wait(t: TestContext, given: Answers, minutes = 1): Promise<{ told: string[]; warnings: string[] }> {
+  async function wait(
+    t: TestContext,
+    given: Answers,
+    minutes = 1,
+    grace = 120,
+  ): Promise<{ told: string[]; warnings: string[] }> {
     const warn = t.mock.method(pulumi.log, "warn", async () => undefined);
     const told: string[] = [];
     [answers, asked] = [given, 0];
     const tell = (progress: string) => void told.push(progress);
-    await awaitRoll({ cluster, namespace: "us-east-nyc", name: "kazoo", minutes, tell });
+    await awaitRoll({ cluster, namespace: "us-east-nyc", name: "kazoo", minutes, tell }, grace);
     return { told, warnings: warn.mock.calls.map((call) => String((call.arguments as unknown[])[0])) };
   }
 
@@ -87,6 +92,14 @@ describe("waiting for a roll", () => {
     const { warnings } = await wait(t, [503]);
     assert.equal(warnings.length, 1);
     assert.match(warnings[0] ?? "", /^whether StatefulSet us-east-nyc\/kazoo has rolled can't be seen: /);
+  });
+
+  test("goes on with a warning where nodes are away though nothing rolls, for an update may be what mends them", async (t) => {
+    const { status, ...rest } = set(2, 2, 1);
+    const { warnings } = await wait(t, [{ ...rest, status: { ...status, updateRevision: "a" } }], 1, 0);
+    assert.deepEqual(warnings, [
+      "StatefulSet us-east-nyc/kazoo: 2 of 2 nodes rolled, 1 ready, though nothing rolls; going on",
+    ]);
   });
 
   test("ends the run where it takes too long, with what to look at", async (t) => {

@@ -279,6 +279,12 @@ describe("a roll", () => {
       false,
       /^2 of 2 nodes rolled, 1 ready$/,
     ],
+    [
+      "taken back, but not by all",
+      { observedGeneration: 2, currentRevision: "b", updateRevision: "b", updatedReplicas: 1, readyReplicas: 2 },
+      false,
+      /^1 of 2 nodes rolled, 2 ready$/,
+    ],
     ["done", { observedGeneration: 2, currentRevision: "b", updateRevision: "b", readyReplicas: 2 }, true, /2 ready$/],
   ];
   for (const [what, status, done, progress] of cases) {
