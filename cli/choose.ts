@@ -51,6 +51,17 @@ export async function choose(
   return chosen;
 }
 
+/** The same of things that have names: returns the thing itself. */
+export async function chooseAmong<T extends { readonly name: string }>(
+  what: string,
+  variable: string,
+  things: readonly T[],
+  given: string | undefined,
+): Promise<T> {
+  const names = things.map(({ name }) => name);
+  return things[names.indexOf(await choose(what, variable, names, given))] as T;
+}
+
 /**
  * Asks before something is changed; `yes` is the answer given beforehand.
  * @throws UserError where nobody can be asked

@@ -1,5 +1,5 @@
 import { type Cluster, type KubernetesCluster, hostsOf } from "../config/platform";
-import { choose } from "./choose";
+import { chooseAmong } from "./choose";
 import { dockerPlaces } from "./dockerImage";
 import { type Stack, openStack, readPlatform } from "./stack";
 import { UserError, reportToStderr } from "./terminal";
@@ -93,16 +93,8 @@ export async function zonesOf(stack: Stack): Promise<SelectedZone[]> {
 }
 
 /** The zone that is meant. */
-export async function selectZone(stack: Stack, { zone }: Selection): Promise<SelectedZone> {
-  const zones = await zonesOf(stack);
-  const name = await choose(
-    "zone",
-    "ZONE",
-    zones.map((candidate) => candidate.name),
-    zone,
-  );
-  return zones.find((candidate) => candidate.name === name) as SelectedZone;
-}
+export const selectZone = async (stack: Stack, { zone }: Selection): Promise<SelectedZone> =>
+  chooseAmong("zone", "ZONE", await zonesOf(stack), zone);
 
 /** The node that is meant: one of Kazoo's, unless it is named. */
 export const selectNode = ({ zone, cluster }: SelectedZone, selection: Selection): Promise<ZoneNode> =>
@@ -118,10 +110,9 @@ export async function findNode(stackName: string, selection: Selection): Promise
     selectNode(await selectZone(await openStack(stackName, reportToStderr), { zone }), selection);
   const places = dockerPlaces(platform);
   if (places.length === 0) return onKubernetes(selection.zone);
-  const names = platform.zones.map(({ name }) => name);
-  const chosen = await choose("zone", "ZONE", names, selection.zone);
-  const place = places.find(({ zone }) => zone.name === chosen);
-  if (place === undefined) return onKubernetes(chosen);
+  const { name } = await chooseAmong("zone", "ZONE", platform.zones, selection.zone);
+  const place = places.find(({ zone }) => zone.name === name);
+  if (place === undefined) return onKubernetes(name);
   const { kazooNodes, databaseNodes, broker } = hostsOf(place.zone, place.cluster);
   const brokers = [broker("alpha"), broker("beta")];
   const hosts = { namespace: place.cluster.network, kazoo: kazooNodes, database: databaseNodes, brokers };
@@ -133,11 +124,5 @@ async function nodeAmong(nodes: readonly ZoneNode[], { node }: Selection): Promi
   const candidates = node === undefined ? kazoo : nodes;
   // An Erlang node's full name will do too.
   const wanted = node?.includes("@") ? label(node.split("@")[1] ?? "") : node;
-  const name = await choose(
-    "node",
-    "NODE",
-    candidates.map((candidate) => candidate.name),
-    wanted,
-  );
-  return nodes.find((candidate) => candidate.name === name) as ZoneNode;
+  return chooseAmong("node", "NODE", candidates, wanted);
 }

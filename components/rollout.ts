@@ -1,3 +1,4 @@
+import type { AppsV1Api } from "@kubernetes/client-node";
 import type * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import type { KubernetesCluster } from "../config/platform";
@@ -75,14 +76,7 @@ export function afterRoll(
  * @throws RunError where the roll takes longer than it may
  */
 export async function awaitRoll({ cluster, namespace, name, minutes, tell }: Roll, grace = 120): Promise<void> {
-  // Loaded only here: it takes a second, and previews do without.
-  const { AppsV1Api, KubeConfig } = await import("@kubernetes/client-node");
-  const config = new KubeConfig();
-  if (cluster.kubeconfig === undefined) config.loadFromDefault();
-  else config.loadFromFile(cluster.kubeconfig);
-  config.setCurrentContext(cluster.context);
-  const apps = config.makeApiClient(AppsV1Api);
-
+  const apps = await clientOf(cluster);
   const what = `StatefulSet ${namespace}/${name}`;
   const began = Date.now();
   let said = "";
@@ -114,4 +108,23 @@ export async function awaitRoll({ cluster, namespace, name, minutes, tell }: Rol
     }
     await new Promise((resolve) => setTimeout(resolve, 500));
   }
+}
+
+const clients = new WeakMap<KubernetesCluster, Promise<AppsV1Api>>();
+
+/** The client of a cluster, one for all its rolls: a kubeconfig may run a command for each that is made. */
+function clientOf(cluster: KubernetesCluster): Promise<AppsV1Api> {
+  const known = clients.get(cluster) ?? connect(cluster);
+  clients.set(cluster, known);
+  return known;
+}
+
+async function connect({ kubeconfig, context }: KubernetesCluster): Promise<AppsV1Api> {
+  // Loaded only here: it takes a second, and previews do without.
+  const client = await import("@kubernetes/client-node");
+  const config = new client.KubeConfig();
+  if (kubeconfig === undefined) config.loadFromDefault();
+  else config.loadFromFile(kubeconfig);
+  config.setCurrentContext(context);
+  return config.makeApiClient(client.AppsV1Api);
 }

@@ -7,6 +7,13 @@ import { UnknownStackError } from "./problem";
 
 const prefix = "kazoo:";
 
+/** A stack's name without its organization. */
+const bareName = (stack: string): string => stack.split("/").at(-1) ?? stack;
+
+/** Path of a stack's file in the project's folder. */
+export const stackFilePath = (project: string, stack: string): string =>
+  join(project, `Pulumi.${bareName(stack)}.yaml`);
+
 /**
  * Reads the config of a stack from its file, without the engine: for commands that must know a stack's clusters before it runs.
  * Encrypted values stay closed; a placeholder of the right form stands for each.
@@ -15,11 +22,10 @@ const prefix = "kazoo:";
  * @throws UnknownStackError where there is no such file; ConfigError with all problems of the config
  */
 export function readStackFile(project: string, stack: string): Platform {
-  const name = stack.split("/").at(-1) ?? stack;
-  const path = join(project, `Pulumi.${name}.yaml`);
+  const path = stackFilePath(project, stack);
   if (!existsSync(path)) {
     const known = readdirSync(project).flatMap((file) => /^Pulumi\.(.+)\.yaml$/.exec(file)?.[1] ?? []);
-    throw new UnknownStackError(name, known);
+    throw new UnknownStackError(bareName(stack), known);
   }
   const file = (parse(readFileSync(path, "utf8")) ?? {}) as { config?: Record<string, unknown> };
   const secretKeys = new Set<string>();

@@ -1,8 +1,9 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { constants } from "node:os";
-import { basename, join } from "node:path";
+import { basename } from "node:path";
 import type { Zone } from "../../config/platform";
-import { choose, confirmed } from "../choose";
+import { stackFilePath } from "../../config/stackFile";
+import { chooseAmong, confirmed } from "../choose";
 import { imageMessage, zoneMessage } from "../history";
 import { type Selection } from "../nodes";
 import { runPulumi } from "../pulumi";
@@ -64,7 +65,7 @@ export async function apply(
 }
 
 /** Path of a stack's file. */
-export const stackFile = (stack: string): string => join(projectDirectory, `Pulumi.${stack.split("/").at(-1)}.yaml`);
+export const stackFile = (stack: string): string => stackFilePath(projectDirectory, stack);
 
 /**
  * Writes a stack's file and applies it to a zone's Kazoo. A file that is no right config, and one whose update never starts, is put back, by
@@ -113,13 +114,5 @@ function halfway({ message, exitCode }: UserError, stack: string, zone: Zone): U
 const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
 /** The zone that is meant, of those in the stack's file: it need not be up. */
-export async function zoneOfFile({ stack, zone }: DeployOptions): Promise<Zone> {
-  const { zones } = readPlatform(stack);
-  const name = await choose(
-    "zone",
-    "ZONE",
-    zones.map((candidate) => candidate.name),
-    zone,
-  );
-  return zones.find((candidate) => candidate.name === name) as Zone;
-}
+export const zoneOfFile = ({ stack, zone }: DeployOptions): Promise<Zone> =>
+  chooseAmong("zone", "ZONE", readPlatform(stack).zones, zone);
