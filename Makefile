@@ -5,7 +5,7 @@ ifeq ($(shell command -v node),)
 $(error Node.js is missing: install Node.js 20.19 or newer)
 endif
 
-kazoo := node cli/kazoo.js
+kazoo := node tools/cli/kazoo.js
 # What stands on make's own command line alone: npm, for one, exports a NODE. As an option with its value, or as one without.
 typed = $(if $(filter command,$(firstword $(origin $1))),$($1))
 quoted = '$(subst ','\'',$1)'

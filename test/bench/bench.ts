@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { stringify } from "yaml";
-import { ensureToolchain } from "../../toolchain";
+import { ensureToolchain } from "../../tools/toolchain";
 import { cloneProject, type Clone } from "../support/clone";
 import { opened } from "../support/exported";
 

@@ -4,7 +4,7 @@ import { get } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { identify } from "../../cli/processes";
+import { identify } from "../../tools/shared/processes";
 import {
   type ClusterStatus,
   type RunningCluster,
@@ -13,8 +13,8 @@ import {
   sandboxParts,
   sandboxStatus,
   sandboxUp,
-} from "../../sandbox";
-import { type Toolchain, ensureToolchain } from "../../toolchain";
+} from "../../tools/sandbox";
+import { type Toolchain, ensureToolchain } from "../../tools/toolchain";
 import { type Found, clusterApi, eventually } from "../support/clusterApi";
 
 const silent = (): void => undefined;

@@ -8,8 +8,8 @@ import { join } from "node:path";
 import { after, before, beforeEach, describe, test } from "node:test";
 import { promisify } from "node:util";
 import { stringify } from "yaml";
-import { poll } from "../../cli/interrupt";
-import { versions } from "../../toolchain/parts";
+import { poll } from "../../tools/shared/interrupt";
+import { versions } from "../../tools/toolchain/parts";
 import { type Clone, cloneProject } from "../support/clone";
 
 /**
@@ -133,7 +133,7 @@ const until = async (what: string, condition: () => boolean) =>
 
 /** Starts a command on a terminal of its own, made by script(1). */
 const onTerminal = (args: string): ChildProcess =>
-  spawn("script", ["-qec", `${process.execPath} cli/kazoo.js ${args} --stack own`, "/dev/null"], {
+  spawn("script", ["-qec", `${process.execPath} tools/cli/kazoo.js ${args} --stack own`, "/dev/null"], {
     cwd: clone.directory,
     env: { ...process.env, ...environment, TERM: "xterm" },
     stdio: ["pipe", "pipe", "pipe"],
@@ -209,7 +209,7 @@ describe("an edit", () => {
   const wait = `touch "$FAKE/waits"; while [ -e "$FAKE/waits" ]; do sleep 0.05; done`;
   /** Runs it, sends a signal once Pulumi waits, and then lets Pulumi go on. */
   async function interrupt(signal: NodeJS.Signals): Promise<number | null> {
-    const child = spawn(process.execPath, ["cli/kazoo.js", ...edit, "--stack", "own"], {
+    const child = spawn(process.execPath, ["tools/cli/kazoo.js", ...edit, "--stack", "own"], {
       cwd: clone.directory,
       env: { ...process.env, ...environment },
       stdio: "ignore",
@@ -359,7 +359,7 @@ describe("a pod's log", () => {
 
   test("ends quietly where its reader has had enough", async () => {
     pod({ running: {} }, (response) => response.end("a line of a long log\n".repeat(100_000)));
-    const command = `"$0" cli/kazoo.js logs --stack own --zone ${nyc} | head -n 2`;
+    const command = `"$0" tools/cli/kazoo.js logs --stack own --zone ${nyc} | head -n 2`;
     const run = await promisify(execFile)("bash", ["-o", "pipefail", "-c", command, process.execPath], {
       cwd: clone.directory,
       env: { ...process.env, ...environment },
@@ -428,7 +428,7 @@ test("kazoo-maint-nodes leaves what is piped into it alone", async () => {
     "kazoo:clusters": { box: { docker: {} } },
     "kazoo:regions": { local: { cluster: "box", datacenters: { dev: {} } } },
   });
-  const command = `echo mine | "$0" cli/kazoo.js kazoo-maint-nodes --stack own`;
+  const command = `echo mine | "$0" tools/cli/kazoo.js kazoo-maint-nodes --stack own`;
   await promisify(execFile)("bash", ["-c", command, process.execPath], {
     cwd: clone.directory,
     env: { ...process.env, ...environment },

@@ -121,7 +121,7 @@ describe("status", () => {
 
   test("--watch draws over itself on a terminal until q, and leaves it as it was", async () => {
     // script(1) makes a terminal.
-    const command = `${process.execPath} cli/kazoo.js status --watch`;
+    const command = `${process.execPath} tools/cli/kazoo.js status --watch`;
     const child = spawn("script", ["-qec", command, "/dev/null"], {
       cwd: clone.directory,
       stdio: ["pipe", "pipe", "pipe"],

@@ -3,7 +3,7 @@ import { execFile } from "node:child_process";
 import { join } from "node:path";
 import { test } from "node:test";
 import { promisify } from "node:util";
-import { ensureToolchain } from "../../toolchain";
+import { ensureToolchain } from "../../tools/toolchain";
 
 test("actionlint finds nothing wrong with the workflows", async () => {
   const toolchain = await ensureToolchain(["actionlint"], () => undefined);

@@ -45,7 +45,7 @@ export async function cloneProject(): Promise<Clone> {
     onOutput: (child: ChildProcess, stdout: string) => void,
   ): Promise<Run> =>
     new Promise((done, fail) => {
-      const child = spawn(process.execPath, [join(directory, "cli", "kazoo.js"), ...args], {
+      const child = spawn(process.execPath, [join(directory, "tools", "cli", "kazoo.js"), ...args], {
         cwd: directory,
         env: { ...process.env, ...environment },
         stdio: ["ignore", "pipe", "pipe"],

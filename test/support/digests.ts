@@ -1,5 +1,5 @@
-import { type Path, difference } from "../../cli/report/difference";
-import type { Digest, State, Step } from "../../cli/report/digest";
+import { type Path, difference } from "../../tools/report/difference";
+import type { Digest, State, Step } from "../../tools/report/digest";
 import type { Platform } from "../../config/platform";
 import { deployWithMocks, type Registered } from "./mocks";
 

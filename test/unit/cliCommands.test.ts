@@ -6,15 +6,15 @@ import { join, resolve } from "node:path";
 import { after, before, describe, test } from "node:test";
 import type { Command } from "commander";
 import * as fc from "fast-check";
-import { shellLines } from "../../cli/commands/stack";
-import { kazoo } from "../../cli/main";
-import { isOfThisMachine, isThrowAway, partsFor, readPlatform } from "../../cli/stack";
-import { table } from "../../cli/table";
-import { type ZoneView, summary } from "../../cli/zones";
+import { shellLines } from "../../tools/cli/commands/stack";
+import { kazoo } from "../../tools/cli/main";
+import { isOfThisMachine, isThrowAway, partsFor, readPlatform } from "../../tools/cli/stack";
+import { table } from "../../tools/shared/table";
+import { type ZoneView, summary } from "../../tools/cli/zones";
 
 const project = resolve(__dirname, "../..");
 const run = (args: readonly string[], options: { env?: NodeJS.ProcessEnv; node?: readonly string[] } = {}) =>
-  spawnSync(process.execPath, [...(options.node ?? []), join(project, "cli", "kazoo.js"), ...args], {
+  spawnSync(process.execPath, [...(options.node ?? []), join(project, "tools", "cli", "kazoo.js"), ...args], {
     encoding: "utf8",
     env: { ...process.env, ...options.env },
   });
@@ -66,7 +66,7 @@ describe("the kazoo command", () => {
     const directory = mkdtempSync(join(tmpdir(), "kazoo-bare-"));
     try {
       // preserved links: it looks for its packages where the link lies
-      symlinkSync(join(project, "cli", "kazoo.js"), join(directory, "kazoo.js"));
+      symlinkSync(join(project, "tools", "cli", "kazoo.js"), join(directory, "kazoo.js"));
       const flags = ["--preserve-symlinks", "--preserve-symlinks-main", join(directory, "kazoo.js")];
       const { status, stderr } = spawnSync(process.execPath, flags, { encoding: "utf8" });
       assert.equal(status, 1);

@@ -6,9 +6,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { poll } from "../../cli/interrupt";
-import { withLock } from "../../cli/lock";
-import { type ProcessId, endProcess, identify, isAlive, startDetached } from "../../cli/processes";
+import { poll } from "../../tools/shared/interrupt";
+import { withLock } from "../../tools/shared/lock";
+import { type ProcessId, endProcess, identify, isAlive, startDetached } from "../../tools/shared/processes";
 
 let directory: string;
 let started: ProcessId[];

@@ -14,10 +14,10 @@ import {
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterEach, beforeEach, describe, test } from "node:test";
-import { poll } from "../../cli/interrupt";
-import { ensureLocalState, ensureStack, recover } from "../../cli/localState";
-import { type PulumiContext, askPulumi, runPulumi } from "../../cli/pulumi";
-import { UserError } from "../../cli/terminal";
+import { poll } from "../../tools/shared/interrupt";
+import { ensureLocalState, ensureStack, recover } from "../../tools/cli/localState";
+import { type PulumiContext, askPulumi, runPulumi } from "../../tools/cli/pulumi";
+import { UserError } from "../../tools/shared/terminal";
 
 const project = resolve(__dirname, "../..");
 let directory: string;
@@ -74,7 +74,7 @@ describe("running pulumi", () => {
     const script = join(directory, "command.ts");
     writeFileSync(
       script,
-      `import { runPulumi } from ${JSON.stringify(join(project, "cli", "pulumi"))};
+      `import { runPulumi } from ${JSON.stringify(join(project, "tools", "cli", "pulumi"))};
        void runPulumi({ binary: ${JSON.stringify(context.binary)}, directory: ".", env: process.env }, ["up"])
          .then((code) => { process.exitCode = code; });`,
     );

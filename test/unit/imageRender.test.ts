@@ -11,8 +11,8 @@ after(() => rmSync(scratch, { recursive: true, force: true }));
 
 /** Runs `kazoo render` alone, as the command line would. */
 function render(args: readonly string[], environment: Readonly<Record<string, string>>) {
-  const program = join(__dirname, "../../cli/commands/render.ts");
-  const terminal = join(__dirname, "../../cli/terminal.ts");
+  const program = join(__dirname, "../../tools/cli/commands/render.ts");
+  const terminal = join(__dirname, "../../tools/shared/terminal.ts");
   const script = `
     const { renderCommand } = require(${JSON.stringify(program)});
     const { printError } = require(${JSON.stringify(terminal)});

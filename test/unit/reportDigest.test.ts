@@ -5,13 +5,13 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import fc from "fast-check";
 import { topologyVariables, variables } from "../../config/environment";
-import { parseDigest, parseUrn, type Digest, type State, type Step } from "../../cli/report/digest";
-import { changeOf, difference, overlap, parsePath } from "../../cli/report/difference";
-import { isSecretName, maskDigest } from "../../cli/report/mask";
-import { exitCodeOf, reportOf, type Findings } from "../../cli/report/model";
-import { lookForDrift, previewStack } from "../../cli/report/preview";
-import { htmlOf, markdownOf, terminalText } from "../../cli/report/write";
-import { UserError } from "../../cli/terminal";
+import { parseDigest, parseUrn, type Digest, type State, type Step } from "../../tools/report/digest";
+import { changeOf, difference, overlap, parsePath } from "../../tools/report/difference";
+import { isSecretName, maskDigest } from "../../tools/report/mask";
+import { exitCodeOf, reportOf, type Findings } from "../../tools/report/model";
+import { lookForDrift, previewStack } from "../../tools/cli/runPreview";
+import { htmlOf, markdownOf, terminalText } from "../../tools/report/write";
+import { UserError } from "../../tools/shared/terminal";
 import { platformFrom } from "../support/mocks";
 
 const platform = platformFrom({

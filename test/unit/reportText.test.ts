@@ -1,15 +1,15 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import type { Document } from "../../cli/report/document";
-import { fit, mostCharacters } from "../../cli/report/fit";
-import { groupEqual, whereInFull, whereShort } from "../../cli/report/group";
-import { toHtml } from "../../cli/report/html";
-import { toMarkdown } from "../../cli/report/markdown";
-import { failedReport, reportOf } from "../../cli/report/model";
-import { locate, withoutPlace, type Place } from "../../cli/report/place";
-import { htmlOf, markdownOf, terminalText } from "../../cli/report/write";
-import type { Digest } from "../../cli/report/digest";
+import type { Document } from "../../tools/report/document";
+import { fit, mostCharacters } from "../../tools/report/fit";
+import { groupEqual, whereInFull, whereShort } from "../../tools/report/group";
+import { toHtml } from "../../tools/report/html";
+import { toMarkdown } from "../../tools/report/markdown";
+import { failedReport, reportOf } from "../../tools/report/model";
+import { locate, withoutPlace, type Place } from "../../tools/report/place";
+import { htmlOf, markdownOf, terminalText } from "../../tools/report/write";
+import type { Digest } from "../../tools/report/digest";
 import { digestOf } from "../support/digests";
 import { platformFrom } from "../support/mocks";
 

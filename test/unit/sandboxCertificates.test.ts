@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net";
 import { before, describe, test } from "node:test";
 import { type TLSSocket, connect, createServer } from "node:tls";
 import { X509Certificate } from "node:crypto";
-import { type Credential, createAuthority, issueCertificate } from "../../sandbox/certificates";
+import { type Credential, createAuthority, issueCertificate } from "../../tools/sandbox/certificates";
 
 describe("certificates of the sandbox", () => {
   let authority: Credential;

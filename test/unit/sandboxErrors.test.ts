@@ -3,9 +3,9 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, test } from "node:test";
-import { UserError } from "../../cli/terminal";
-import { sandboxDown, sandboxStatus, sandboxUp } from "../../sandbox";
-import type { Toolchain } from "../../toolchain";
+import { UserError } from "../../tools/shared/terminal";
+import { sandboxDown, sandboxStatus, sandboxUp } from "../../tools/sandbox";
+import type { Toolchain } from "../../tools/toolchain";
 import { eventually } from "../support/clusterApi";
 
 let directory: string;

@@ -6,9 +6,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, test } from "node:test";
 import * as fc from "fast-check";
-import { type CommandOptions, controlPlaneCommands, fingerprint } from "../../sandbox/commands";
-import { clusterFiles } from "../../sandbox/files";
-import { type ClusterSettings, ensureSettings, networks } from "../../sandbox/settings";
+import { type CommandOptions, controlPlaneCommands, fingerprint } from "../../tools/sandbox/commands";
+import { clusterFiles } from "../../tools/sandbox/files";
+import { type ClusterSettings, ensureSettings, networks } from "../../tools/sandbox/settings";
 
 let project: string;
 beforeEach(() => (project = mkdtempSync(join(tmpdir(), "kazoo-sandbox-"))));

@@ -5,14 +5,14 @@ import { join, resolve } from "node:path";
 import { describe, test } from "node:test";
 import fc from "fast-check";
 import { parse } from "yaml";
-import { choose, confirmed } from "../../cli/choose";
-import { kazoo } from "../../cli/main";
-import { editText, editedEnvironment } from "../../cli/commands/edit";
-import { ago, healthTable, shortImage } from "../../cli/commands/status";
-import { type ZoneHealth, imageOf, isHealthy, stateOf } from "../../cli/health";
-import { type Update, differences, earlier, imageMessage, rollouts, zoneMessage } from "../../cli/history";
-import { asking } from "../../cli/kubernetes";
-import { environmentFor, ownEnvironment, withImage, withOwnEnvironment } from "../../cli/stackEdit";
+import { choose, confirmed } from "../../tools/cli/choose";
+import { kazoo } from "../../tools/cli/main";
+import { editText, editedEnvironment } from "../../tools/cli/commands/edit";
+import { ago, healthTable, shortImage } from "../../tools/cli/commands/status";
+import { type ZoneHealth, imageOf, isHealthy, stateOf } from "../../tools/cli/health";
+import { type Update, differences, earlier, imageMessage, rollouts, zoneMessage } from "../../tools/cli/history";
+import { asking } from "../../tools/cli/kubernetes";
+import { environmentFor, ownEnvironment, withImage, withOwnEnvironment } from "../../tools/cli/stackEdit";
 import { rolled } from "../../components/rollout";
 import { parsePlatform } from "../../config/parse";
 import type { Zone } from "../../config/platform";
@@ -462,9 +462,12 @@ describe("make", () => {
     const name = `Acme's "Inc"; \`x\` & co`;
     assert.equal(
       words(make("get-master-account", `NAME=${name}`)),
-      `<cli/kazoo.js><get-master-account><--stack><docker><--name><${name}>`,
+      `<tools/cli/kazoo.js><get-master-account><--stack><docker><--name><${name}>`,
     );
-    assert.equal(words(make("tag", `NAME=${name}`, "STACK=a b")), `<cli/kazoo.js><docker><tag><--stack><a b><${name}>`);
+    assert.equal(
+      words(make("tag", `NAME=${name}`, "STACK=a b")),
+      `<tools/cli/kazoo.js><docker><tag><--stack><a b><${name}>`,
+    );
   });
 
   test("keeps what npm says out of a target's answer", () => {

@@ -16,15 +16,15 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { type TestContext, describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { Entries } from "../../toolchain/cache";
-import { atLeast, checkDisk, checkGo } from "../../toolchain/checks";
-import { explain } from "../../toolchain/go";
-import { type Part, allParts, binaryName, buildFlags, groupOf, groups, versions } from "../../toolchain/parts";
-import { duration } from "../../toolchain/progress";
-import { forcedMode } from "../../toolchain/system";
+import { Entries } from "../../tools/toolchain/cache";
+import { atLeast, checkDisk, checkGo } from "../../tools/toolchain/checks";
+import { explain } from "../../tools/toolchain/go";
+import { type Part, allParts, binaryName, buildFlags, groupOf, groups, versions } from "../../tools/toolchain/parts";
+import { duration } from "../../tools/toolchain/progress";
+import { forcedMode } from "../../tools/toolchain/system";
 
 const project = resolve(__dirname, "../..");
-const sources = join(project, "toolchain");
+const sources = join(project, "tools", "toolchain");
 const compiler = { version: "go1.26.0", os: "linux", arch: "amd64" };
 
 function temporaryFolder(test: TestContext): string {
@@ -223,7 +223,7 @@ esac`,
 
   /** Starts `kazoo toolchain …`. */
   start(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
-    const child = spawn(process.execPath, [join(project, "cli/kazoo.js"), "toolchain", ...args], {
+    const child = spawn(process.execPath, [join(project, "tools/cli/kazoo.js"), "toolchain", ...args], {
       // No TOOLCHAIN, no Pulumi and no Go but those of the test.
       env: {
         PATH: `${this.bin}:/usr/bin:/bin`,

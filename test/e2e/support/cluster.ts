@@ -1,10 +1,17 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import type { Report } from "../../../cli/terminal";
-import { contextName, kubeconfigPath, sandboxDown, sandboxParts, sandboxStatus, sandboxUp } from "../../../sandbox";
-import { clusterFiles } from "../../../sandbox/files";
-import { readCredential } from "../../../sandbox/pki";
-import type { Toolchain } from "../../../toolchain";
+import type { Report } from "../../../tools/shared/terminal";
+import {
+  contextName,
+  kubeconfigPath,
+  sandboxDown,
+  sandboxParts,
+  sandboxStatus,
+  sandboxUp,
+} from "../../../tools/sandbox";
+import { clusterFiles } from "../../../tools/sandbox/files";
+import { readCredential } from "../../../tools/sandbox/pki";
+import type { Toolchain } from "../../../tools/toolchain";
 import { attempt, run, until } from "../../image/support/commands";
 import { forward } from "./forward";
 import { type Machine, startMachine } from "./machine";

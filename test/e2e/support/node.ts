@@ -1,9 +1,9 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { stringify } from "yaml";
-import { type Credential, type CertificateRequest, issueCertificate } from "../../../sandbox/certificates";
-import { renderKubeconfig } from "../../../sandbox/kubeconfig";
-import type { Toolchain } from "../../../toolchain";
+import { type Credential, type CertificateRequest, issueCertificate } from "../../../tools/sandbox/certificates";
+import { renderKubeconfig } from "../../../tools/sandbox/kubeconfig";
+import type { Toolchain } from "../../../tools/toolchain";
 import { findCommand } from "../../image/support/commands";
 import type { Machine } from "./machine";
 import { controlGroupRoots } from "./runFolder";

@@ -1,7 +1,7 @@
 import { mkdtempSync, readFileSync, readdirSync, rmSync, rmdirSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type ProcessId, endProcess, identify, isAlive } from "../../../cli/processes";
+import { type ProcessId, endProcess, identify, isAlive } from "../../../tools/shared/processes";
 
 /**
  * Everything that a run has on this machine is below one folder, or bears its name: a process names the folder in its command line, control

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { type Report } from "../../../cli/terminal";
-import { ensureToolchain, pulumiParts } from "../../../toolchain";
+import { type Report } from "../../../tools/shared/terminal";
+import { ensureToolchain, pulumiParts } from "../../../tools/toolchain";
 import { type Clone, cloneProject, type Run } from "../../support/clone";
 import { findCommand, run } from "../../image/support/commands";
 import { couchdbImage } from "../../image/support/couchdbImage";

@@ -1,0 +1,126 @@
+import type { Command } from "commander";
+import { bootstrapScript } from "../../../components/bootstrapScript";
+import { masterAccountDefaults } from "../../../config/schema";
+import { runScriptInside } from "../inside";
+import { type SelectedZone, type Selection, type ZoneNode, selectNode, selectZone } from "../nodes";
+import { askPulumi } from "../pulumi";
+import { quoted } from "../../shared/shell";
+import { type Stack, openStack } from "../stack";
+import { UserError, reportToStderr } from "../../shared/terminal";
+import { nodeCommand } from "./inside";
+
+interface AccountOptions extends Selection {
+  readonly stack: string;
+  readonly path?: string;
+  readonly url?: string;
+  readonly name?: string;
+}
+
+/** A ring's master account, as the stack's outputs have it. */
+interface Account {
+  readonly name: string;
+  readonly realm: string;
+  readonly user: string;
+  readonly password: string;
+}
+
+/** `kazoo init-account`, `init-apps` and `get-master-account`: the steps of first boot by hand, on a Kazoo node. */
+export function accountCommands(): Command[] {
+  return [
+    nodeCommand(
+      "init-account",
+      "make the ring's master account, unless the ring has accounts (the bootstrap Job does it too)",
+    ).action(async (given: AccountOptions) => {
+      const { stack, selected, node } = await target(given);
+      const { name, realm, user, password } = await masterAccount(stack, selected);
+      process.exitCode = await firstBoot(selected, node, "account", {
+        ACCOUNT_NAME: name,
+        ACCOUNT_REALM: realm,
+        ACCOUNT_USER: user,
+        ACCOUNT_PASSWORD: password,
+      });
+    }),
+    nodeCommand("init-apps", "make Monster UI's apps known to the master account")
+      .option("--path <folder>", "of the apps on the node; default: that of the config")
+      .option(
+        "--url <url>",
+        "the API that the apps are to call; default: that of the config, on Docker the published one",
+      )
+      .action(async (given: AccountOptions) => {
+        const { stack, selected, node } = await target(given);
+        const { path, url } = apps(stack, selected, given);
+        process.exitCode = await firstBoot(selected, node, "apps", { APPS_PATH: path, APPS_URL: url });
+      }),
+    nodeCommand("get-master-account", "show the ring's master account, as Kazoo has it")
+      .option("--name <name>", "of the account; default: that of the config")
+      .addHelpText("after", "\nExit code 1: there is no account of this name, or Kazoo does not answer.")
+      .action(async (given: AccountOptions) => {
+        const { stack, selected, node } = await target(given);
+        const name = given.name ?? configuredName(stack, selected);
+        process.exitCode = await runScriptInside(node, findAccount(name));
+      }),
+  ];
+}
+
+async function target(given: AccountOptions): Promise<{ stack: Stack; selected: SelectedZone; node: ZoneNode }> {
+  const stack = await openStack(given.stack, reportToStderr);
+  const selected = await selectZone(stack, given);
+  return { stack, selected, node: await selectNode(selected, given) };
+}
+
+/** Runs a step of the bootstrap Job's script in the container of a running Kazoo node, which has the database's credentials. */
+function firstBoot(
+  { zone }: SelectedZone,
+  node: ZoneNode,
+  step: "account" | "apps",
+  variables: Readonly<Record<string, string>>,
+): Promise<number> {
+  const all = { STEPS: step, DATABASE_URL: zone.endpoints.database, ...variables };
+  const settings = Object.entries(all).map(([name, value]) => `export ${name}=${quoted(value)}`);
+  const credentials = ['export DATABASE_USER="$COUCHDB_USER"', 'export DATABASE_PASSWORD="$COUCHDB_PASS"'];
+  return runScriptInside(node, [...settings, ...credentials, bootstrapScript].join("\n"));
+}
+
+/** A script that shows an account; sup itself exits with 0 where there is none. */
+const findAccount = (name: string): string =>
+  `said=$(sup crossbar_maintenance find_account_by_name ${quoted(name)} 2>&1 </dev/null) || { printf '%s\\n' "$said" >&2; exit 1; }
+printf '%s\\n' "$said"
+case "$said" in *'Account ID: '*) exit 0 ;; *) exit 1 ;; esac
+`;
+
+const ringOf = ({ platform }: Stack, { zone }: SelectedZone) => platform.rings[zone.ring];
+
+function missing({ name }: Stack, { zone }: SelectedZone): UserError {
+  return new UserError(
+    `ring ${zone.ring} has no masterAccount in Pulumi.${name}.yaml`,
+    `add it: kazoo:rings: { ${zone.ring}: { masterAccount: { name: example, realm: sip.example.com, user: admin } } }`,
+  );
+}
+
+function configuredName(stack: Stack, selected: SelectedZone): string {
+  const account = ringOf(stack, selected)?.masterAccount;
+  if (account === undefined) throw missing(stack, selected);
+  return account.name;
+}
+
+async function masterAccount(stack: Stack, selected: SelectedZone): Promise<Account> {
+  configuredName(stack, selected);
+  const printed = await askPulumi(stack.pulumi, ["stack", "output", "--json", "--show-secrets", "--stack", stack.name]);
+  const { masterAccounts = {} } = JSON.parse(printed) as { masterAccounts?: Record<string, Account> };
+  const account = masterAccounts[selected.zone.ring];
+  if (account !== undefined) return account;
+  throw new UserError("the master account's password is not made yet", `make up STACK=${stack.name}`);
+}
+
+function apps(stack: Stack, selected: SelectedZone, given: AccountOptions): { path: string; url: string } {
+  const configured = ringOf(stack, selected)?.masterAccount?.monsterUi;
+  const published = selected.cluster.kind === "docker" ? `${selected.zone.endpoints.crossbar}/v2` : undefined;
+  const url = given.url ?? configured?.url ?? published;
+  if (url === undefined) {
+    throw new UserError(
+      "which API are the apps to call? browsers do not reach the cluster's own names",
+      "--url, or masterAccount.monsterUi.url in the stack's file, e.g. https://kazoo.example.com:8443/v2",
+    );
+  }
+  return { path: given.path ?? configured?.path ?? masterAccountDefaults.appsPath, url };
+}

@@ -1,0 +1,88 @@
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { basename, join } from "node:path";
+import { isDeepStrictEqual } from "node:util";
+import { parse, stringify } from "yaml";
+import type { Zone } from "../../../config/platform";
+import { type OwnEnvironment, ownEnvironment, withOwnEnvironment } from "../stackEdit";
+import { UserError, reportToStderr } from "../../shared/terminal";
+import { type DeployOptions, applyFile, stackFile, zoneOfFile } from "./apply";
+
+/** `kube-deploy-edit`. */
+export async function edit(options: DeployOptions): Promise<void> {
+  const zone = await zoneOfFile(options);
+  const read = (): string => readFileSync(stackFile(options.stack), "utf8");
+  const own = ownEnvironment(read(), zone);
+  const wanted = editOwn(zone, own, options.stack);
+  if (isDeepStrictEqual(wanted, own)) {
+    reportToStderr("nothing was changed");
+    return;
+  }
+  // As it is now: while the editor was open others may have changed it.
+  const text = read();
+  if (!isDeepStrictEqual(ownEnvironment(text, zone), own)) {
+    throw new UserError(
+      `the variables of zone ${zone.name} were changed in ${basename(stackFile(options.stack))} while you edited them`,
+      "your edit was not applied; edit again",
+    );
+  }
+  await applyFile(options, zone, withOwnEnvironment(text, zone, wanted), "kube-deploy-edit");
+}
+
+/** Opens an editor with the variables that a datacenter itself sets, and returns what comes back. */
+function editOwn(zone: Zone, own: OwnEnvironment, stack: string): OwnEnvironment {
+  const folder = mkdtempSync(join(tmpdir(), "kazoo-edit-"));
+  try {
+    const path = join(folder, `${zone.name}.yaml`);
+    writeFileSync(path, editText(zone, own, stack));
+    const editor = process.env.KUBE_EDITOR ?? process.env.VISUAL ?? process.env.EDITOR ?? "vi";
+    const run = spawnSync("sh", ["-c", `${editor} "$1"`, "sh", path], { stdio: "inherit" });
+    if (run.status !== 0)
+      throw new UserError(`${editor} ended with exit code ${run.status}`, "set EDITOR to another one");
+    return editedEnvironment(readFileSync(path, "utf8"));
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** What the editor shows: the datacenter's own variables, as its file has them, and as comments those that hold for it from elsewhere. */
+export function editText(zone: Zone, own: OwnEnvironment, stack: string): string {
+  const inherited = Object.entries(zone.environment).filter(
+    ([name]) => !(name in own.environment || name in own.extraEnvironment),
+  );
+  const comments = stringify(Object.fromEntries(inherited)).trimEnd().split("\n");
+  return [
+    `# Run environment of zone ${zone.name}, stack ${stack}. What is set here holds for this zone alone.`,
+    stringify(own),
+    "# From region, stack or defaults; set one above to change it for this zone:",
+    ...comments.map((line) => `# ${line}`),
+    "",
+  ].join("\n");
+}
+
+/** Reads what the editor leaves behind. What is in it, the check of the stack's file judges. */
+export function editedEnvironment(text: string): OwnEnvironment {
+  let found: unknown;
+  try {
+    found = parse(text) ?? {};
+  } catch (error) {
+    throw new UserError(
+      `what you saved is no YAML: ${(error as Error).message.split("\n")[0]}`,
+      "nothing was changed; edit again",
+    );
+  }
+  const isMapping = (value: unknown): boolean => typeof value === "object" && value !== null && !Array.isArray(value);
+  const { environment, extraEnvironment, ...others } = found as Record<string, unknown>;
+  if (
+    isMapping(found) &&
+    Object.keys(others).length === 0 &&
+    [environment ?? {}, extraEnvironment ?? {}].every(isMapping)
+  ) {
+    return { environment: environment ?? {}, extraEnvironment: extraEnvironment ?? {} } as OwnEnvironment;
+  }
+  throw new UserError(
+    "what you saved is not the two mappings environment and extraEnvironment",
+    "write variables below one of them, such as KAZOO_LOG_LEVEL: debug; nothing was changed",
+  );
+}

@@ -1,0 +1,77 @@
+import { readFileSync } from "node:fs";
+import type { Platform, Zone } from "../../../config/platform";
+import { differences, earlier, readUpdates, rollouts } from "../history";
+import { openStack } from "../stack";
+import { environmentFor, isBuilt, ownEnvironment, withImage, withOwnEnvironment } from "../stackEdit";
+import { table } from "../../shared/table";
+import { UserError, reportToStderr } from "../../shared/terminal";
+import { readZones } from "../zones";
+import { type DeployOptions, applyFile, stackFile, zoneOfFile } from "./apply";
+
+async function rolloutsOf(options: DeployOptions) {
+  const stack = await openStack(options.stack, reportToStderr);
+  const zone = await zoneOfFile(options);
+  const { [zone.name]: view } = await readZones(stack);
+  const updates = await readUpdates(stack);
+  return { stack, zone, updates, all: rollouts(updates, zone.name, view?.image) };
+}
+
+/** `kube-deploy-rollback`. */
+export async function rollback(options: DeployOptions): Promise<void> {
+  const { stack, zone, all } = await rolloutsOf(options);
+  const found = earlier(all, options.to === undefined ? undefined : Number(options.to));
+  const [newest] = all;
+  if (found === undefined || newest === undefined) {
+    throw new UserError(
+      options.to === undefined
+        ? `zone ${zone.name} has run with nothing else before`
+        : `there is no update ${options.to} of zone ${zone.name}`,
+      `make kube-rollout-history STACK=${stack.name} shows what there is`,
+    );
+  }
+  const text = readFileSync(stackFile(options.stack), "utf8");
+  const { wanted: own, stuck } = environmentFor(found.environment, zone, ownEnvironment(text, zone));
+  if (stuck.length > 0) {
+    throw new UserError(
+      `${stuck.join(", ")} was not set then, and is set for the region or the whole stack now`,
+      `remove it there in Pulumi.${options.stack}.yaml, then make kube-deploy`,
+    );
+  }
+  if (found.image === undefined)
+    reportToStderr(`which image ran after update ${found.update.number} is not known: it stays as it is`);
+  let wanted = withOwnEnvironment(text, zone, own);
+  reportToStderr(
+    `zone ${zone.name}, back to update ${found.update.number}: ${differences(newest, found).join(", ") || "no difference"}`,
+  );
+  if (found.image !== undefined && found.image !== newest.image) {
+    wanted = withImage(wanted, stack.platform, found.image);
+    imageNotes(stack.platform, zone, found.image).forEach(reportToStderr);
+  }
+  await applyFile(options, zone, wanted, `kube-deploy-rollback to ${found.update.number}`);
+}
+
+/** What else an image of before means, since a stack has one image for all its zones. */
+export function imageNotes({ image, zones }: Platform, zone: Zone, reference: string): string[] {
+  const others = zones.filter(({ name }) => name !== zone.name).map(({ name }) => name);
+  return [
+    ...(others.length === 0
+      ? []
+      : [`the image is the whole stack's: the next make up brings it to ${others.join(", ")} too`]),
+    ...(image.kind === "build" && !isBuilt(image, reference)
+      ? ["the stack's file then names this image and builds none; its build settings stay there as a comment"]
+      : []),
+  ];
+}
+
+/** `kube-rollout-history`. */
+export async function history(options: DeployOptions): Promise<void> {
+  const { updates, all } = await rolloutsOf(options);
+  const rows = updates.map((update) => {
+    const index = all.findIndex((rollout) => rollout.update === update);
+    const [rollout, before] = [all[index], all[index + 1]];
+    const changes =
+      rollout === undefined ? "" : before === undefined ? "first" : differences(before, rollout).join(", ");
+    return [String(update.number), update.time, update.result, changes || "-", update.message.split("\n")[0] ?? ""];
+  });
+  process.stdout.write(table([["UPDATE", "TIME", "RESULT", "CHANGED", "MESSAGE"], ...rows.reverse()]));
+}

@@ -1,0 +1,144 @@
+import { Command } from "commander";
+import type { Cluster } from "../../../config/platform";
+import { imageMessage } from "../history";
+import { readClusterIds, readSnapshot, recover, writeClusterIds } from "../localState";
+import { runPulumi, stackInit } from "../pulumi";
+import { quoted } from "../../shared/shell";
+import {
+  type Stack,
+  exportedEnvironment,
+  isThrowAway,
+  openStack,
+  kubeconfigOf,
+  sandboxClusters,
+  startClusters,
+} from "../stack";
+import { UserError, reportToStderr, colours } from "../../shared/terminal";
+import { readZones, summary } from "../zones";
+
+interface StackOptions {
+  readonly stack: string;
+  readonly yes?: boolean;
+}
+
+/** `kazoo up`, `preview`, `destroy` and `env`: Pulumi on one stack, with all that it needs around it. */
+export function stackCommands(): Command[] {
+  const pulumiCommand = (name: string, description: string): Command =>
+    new Command(name)
+      .description(description)
+      .option("-s, --stack <name>", "which Pulumi.<name>.yaml", "dev")
+      .argument("[pulumi arguments...]", "after --: handed to pulumi as they are");
+  return [
+    pulumiCommand("up", "bring a stack up: toolchain, sandbox, then `pulumi up`")
+      .option("-y, --yes", "do not ask (never asked for sandbox and docker stacks that are not protected)")
+      .action(async (args: string[], options: StackOptions) => {
+        process.exitCode = await up(options, args);
+      }),
+    pulumiCommand("preview", "show what `up` would change").action(async (args: string[], options: StackOptions) => {
+      const stack = await openStack(options.stack, reportToStderr);
+      await begin(stack);
+      process.exitCode = await runPulumi(stack.pulumi, ["preview", ...stack.selection, ...args]);
+    }),
+    pulumiCommand("destroy", "remove all that a stack has made")
+      .option("-y, --yes", "do not ask (never asked for sandbox and docker stacks that are not protected)")
+      .action(async (args: string[], options: StackOptions) => {
+        process.exitCode = await destroy(options, args);
+      }),
+    new Command("env")
+      .description('print what plain pulumi and kubectl need for a stack: eval "$(npx kazoo env)"')
+      .option("-s, --stack <name>", "which Pulumi.<name>.yaml", "dev")
+      .action(async (options: StackOptions) => {
+        const variables = exportedEnvironment(await openStack(options.stack, reportToStderr));
+        process.stdout.write(shellLines(variables));
+      }),
+  ];
+}
+
+/** Shell code that sets variables, and unsets those that are null. */
+export function shellLines(variables: Readonly<Record<string, string | null>>): string {
+  return Object.entries(variables)
+    .map(([name, value]) => (value === null ? `unset ${name}\n` : `export ${name}=${quoted(value)}\n`))
+    .join("");
+}
+
+/** Brings a stack up, with `args` for Pulumi, and tells what there is then. Returns 0; throws UserError where Pulumi fails. */
+export async function up(options: StackOptions, args: readonly string[]): Promise<number> {
+  const stack = await openStack(options.stack, reportToStderr);
+  const { ids, refresh } = await begin(stack);
+  const code = await runPulumi(stack.pulumi, [
+    "up",
+    ...stack.selection,
+    ...unasked(stack, options),
+    ...refresh,
+    ...(await message(stack)),
+    ...args,
+  ]);
+  if (code !== 0) {
+    throw new UserError(`pulumi up ended with exit code ${code}`, nextAfterFailure(stack), code);
+  }
+  if (stack.state !== undefined) writeClusterIds(stack.state, stack.name, ids);
+  process.stdout.write(`\n${summary(stack.name, await readZones(stack), clusterHints(stack))}`);
+  return 0;
+}
+
+/** Where the image is built, its digest before this update stands nowhere but in the message: kube-deploy-rollback reads it there. */
+async function message(stack: Stack): Promise<string[]> {
+  if (stack.platform.image.kind !== "build") return [];
+  const [zone] = Object.values(await readZones(stack));
+  return zone === undefined ? [] : ["--message", imageMessage("up", zone.image)];
+}
+
+function nextAfterFailure({ name, state }: Stack): string {
+  if (state !== undefined)
+    return `make up STACK=${name} goes on from here; make status STACK=${name} shows what is there`;
+  return `read what pulumi says above; if the backend has no stack ${name} yet: ${stackInit(name)}`;
+}
+
+async function destroy(options: StackOptions, args: readonly string[]): Promise<number> {
+  const stack = await openStack(options.stack, reportToStderr);
+  const { refresh } = await begin(stack);
+  const code = await runPulumi(stack.pulumi, [
+    ...["destroy", ...stack.selection, ...unasked(stack, options)],
+    ...refresh,
+    ...args,
+  ]);
+  if (code === 0 && sandboxClusters(stack.platform).length > 0) {
+    reportToStderr(`${colours.cyan("next:")} the sandbox still runs; make sandbox-down stops it`);
+  }
+  return code;
+}
+
+/**
+ * What comes before Pulumi: the clusters run, and what an earlier Pulumi left behind is cleared. A sandbox cluster that was
+ * made anew since the last `up` holds nothing of what the state knows: then Pulumi must look first.
+ */
+export async function begin(stack: Stack): Promise<{ ids: Record<string, string>; refresh: string[] }> {
+  const ids = await startClusters(stack, reportToStderr);
+  if (stack.state === undefined) return { ids, refresh: [] };
+  await recover(stack, stack.state, reportToStderr);
+  const before = readClusterIds(stack.state, stack.name);
+  const replaced = Object.keys(ids).filter((name) => before[name] !== ids[name]);
+  if (replaced.length === 0 || readSnapshot(stack.state, stack.name).resources === 0) return { ids, refresh: [] };
+  reportToStderr(`sandbox cluster ${replaced.join(", ")} is new: looking what of stack ${stack.name} is still there`);
+  return { ids, refresh: ["--refresh"] };
+}
+
+/** Throw-away stacks are never asked about: there is nothing to lose, and a preview beforehand takes twice the time. */
+function unasked(stack: Stack, options: StackOptions): string[] {
+  if (isThrowAway(stack.platform)) return ["--yes", "--skip-preview", "--suppress-outputs"];
+  return options.yes === true ? ["--yes"] : [];
+}
+
+/** How to look at a stack's clusters, and how to stop. */
+function clusterHints(stack: Stack): { look: string[]; stop: string[] } {
+  const make = (target: string): string => `make ${target}${stack.name === "dev" ? "" : ` STACK=${stack.name}`}`;
+  const look = Object.values(stack.platform.clusters).map(lookAt);
+  const sandbox = sandboxClusters(stack.platform).length > 0;
+  return { look: [make("status"), ...look], stop: [`${make("destroy")}${sandbox ? ", then make sandbox-down" : ""}`] };
+}
+
+function lookAt(cluster: Cluster): string {
+  if (cluster.kind === "docker") return `docker --host ${cluster.host} ps --filter network=${cluster.network}`;
+  const kubeconfig = kubeconfigOf(cluster);
+  return `kubectl${kubeconfig === undefined ? "" : ` --kubeconfig ${kubeconfig}`} --context ${cluster.context} get pods -A`;
+}

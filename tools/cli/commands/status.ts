@@ -1,0 +1,128 @@
+import { emitKeypressEvents } from "node:readline";
+import type { Writable } from "node:stream";
+import type { ReadStream } from "node:tty";
+import { Command } from "commander";
+import { type Readiness, type ZoneHealth, healthOf, isHealthy } from "../health";
+import { zonesOf } from "../nodes";
+import { openStack } from "../stack";
+import { table } from "../../shared/table";
+import { UserError, colours, reportToStderr } from "../../shared/terminal";
+
+interface StatusOptions {
+  readonly stack: string;
+  readonly json: boolean;
+  readonly watch: boolean;
+}
+
+/** `kazoo status`: how the zones of a stack are. Exit code 0 when all is ready, 1 otherwise. */
+export function statusCommand(): Command {
+  return new Command("status")
+    .description(
+      "show a stack's zones: what is ready, whether databases have joined and first boot is done, Kazoo's image, its last roll",
+    )
+    .option("-s, --stack <name>", "which Pulumi.<name>.yaml", "dev")
+    .option("--json", "for programs", false)
+    .option("-w, --watch", "go on looking, every two seconds, until q or Ctrl-C", false)
+    .addHelpText(
+      "after",
+      "\nJOIN: the Job that makes the databases one ring; FIRST BOOT: the one that makes the master account, in the ring's first zone.\nThe last roll is when the youngest Kazoo node was made. Exit code 1: something is not ready.",
+    )
+    .action(async ({ stack: name, json, watch }: StatusOptions) => {
+      if (watch && (json || !process.stdout.isTTY || !process.stdin.isTTY)) {
+        throw new UserError("--watch needs a terminal, and does not go with --json", "leave it out to look once");
+      }
+      const zones = await zonesOf(await openStack(name, reportToStderr));
+      const look = () => healthOf(zones);
+      if (watch) {
+        await watchHealth(name, look);
+        // A cluster that has not answered yet is not waited for.
+        process.exit();
+      }
+      const health = await look();
+      process.stdout.write(
+        json ? `${JSON.stringify({ stack: name, zones: health }, null, 2)}\n` : healthTable(health, new Date()),
+      );
+      process.exitCode = health.every(isHealthy) ? 0 : 1;
+    });
+}
+
+const readinessColumns = ["ZONE", "CLUSTER", "RING", "KAZOO", "BROKERS", "DATABASE"];
+
+/** The zones as a table for people. */
+export function healthTable(zones: readonly ZoneHealth[], now: Date): string {
+  const rows = zones.map((zone) => [
+    zone.zone,
+    zone.cluster,
+    zone.ring,
+    count(zone.kazoo),
+    count(zone.brokers),
+    count(zone.database),
+    zone.join ?? "-",
+    zone.firstBoot ?? "-",
+    shortImage(zone.image),
+    zone.rolled === undefined ? "-" : `${ago(now.getTime() - Date.parse(zone.rolled))} ago`,
+  ]);
+  const text = table([[...readinessColumns, "JOIN", "FIRST BOOT", "IMAGE", "LAST ROLL"], ...rows]);
+  const [heading = "", ...lines] = text.trimEnd().split("\n");
+  const problems = zones.flatMap(({ zone, problem }) => (problem === undefined ? [] : [`${zone}: ${problem}`]));
+  const steps = new Set(zones.flatMap(({ next }) => next ?? []));
+  return [
+    colours.bold(heading),
+    ...lines.map((line, index) => (zones[index] !== undefined && isHealthy(zones[index]) ? line : colours.red(line))),
+    ...problems.map((problem) => colours.red(problem)),
+    ...[...steps].map((step) => `${colours.cyan("next:")} ${step}`),
+    "",
+  ].join("\n");
+}
+
+const count = ({ ready, wanted }: Readiness): string => `${ready}/${wanted}`;
+
+/** `repository@12 digits` or `repository:tag`: the registry and the rest of a digest only make the table wide. */
+export function shortImage(reference: string | undefined): string {
+  if (reference === undefined) return "-";
+  const name = reference.split("/").at(-1) ?? reference;
+  return name.replace(/sha256:([a-f0-9]{12})[a-f0-9]*$/, "$1");
+}
+
+/** A duration in its largest unit: `42 s`, `3 min`, `5 h`, `12 d`. */
+export function ago(milliseconds: number): string {
+  const seconds = Math.max(0, Math.round(milliseconds / 1000));
+  if (seconds < 120) return `${seconds} s`;
+  if (seconds < 7200) return `${Math.round(seconds / 60)} min`;
+  if (seconds < 172800) return `${Math.round(seconds / 3600)} h`;
+  return `${Math.round(seconds / 86400)} d`;
+}
+
+/** Draws the table over itself until q or Ctrl-C, also while a cluster does not answer. */
+export async function watchHealth(
+  stack: string,
+  look: () => Promise<ZoneHealth[]>,
+  stdin: ReadStream = process.stdin,
+  stdout: Writable = process.stdout,
+): Promise<void> {
+  let end: (pressed: "ended") => void;
+  const ended = new Promise<"ended">((resolve) => (end = resolve));
+  const onKey = (_: string, key: { name?: string; ctrl?: boolean }): void => {
+    if (key.name === "q" || (key.ctrl === true && key.name === "c")) end("ended");
+  };
+  emitKeypressEvents(stdin);
+  stdin.setRawMode(true).on("keypress", onKey);
+  const draw = (text: string): boolean => stdout.write(`\x1b[H\x1b[J${stack}, every 2 s; q ends\n\n${text}`);
+  let timer: NodeJS.Timeout | undefined;
+  // The screen of before comes back at the end.
+  stdout.write("\x1b[?1049h\x1b[?25l");
+  draw("looking\n");
+  try {
+    for (;;) {
+      const health = await Promise.race([look(), ended]);
+      if (health === "ended") return;
+      draw(healthTable(health, new Date()));
+      const pause = new Promise<undefined>((resolve) => (timer = setTimeout(resolve, 2000, undefined)));
+      if ((await Promise.race([pause, ended])) === "ended") return;
+    }
+  } finally {
+    clearTimeout(timer);
+    stdout.write("\x1b[?25h\x1b[?1049l");
+    stdin.setRawMode(false).off("keypress", onKey).pause();
+  }
+}

@@ -1,0 +1,143 @@
+import type { KubernetesObject, V1Job, V1Pod } from "@kubernetes/client-node";
+import type { KubernetesCluster } from "../../config/platform";
+import { inspectContainers } from "./containers";
+import { asking, connect } from "./kubernetes";
+import { type SelectedZone, nodesOf, hostsIn } from "./nodes";
+import { UserError } from "../shared/terminal";
+
+/** How many of a workload's nodes there should be, and how many are ready. */
+export interface Readiness {
+  readonly ready: number;
+  readonly wanted: number;
+}
+
+/** How a Job is. */
+export type JobState = "done" | "running" | "failed";
+
+/** How a zone is. */
+export interface ZoneHealth {
+  readonly zone: string;
+  readonly ring: string;
+  readonly cluster: string;
+  readonly kazoo: Readiness;
+  readonly brokers: Readiness;
+  readonly database: Readiness;
+  /** The Job that makes the zone's database nodes and the ring's other ones known to each other; undefined when there is none, as on Docker. */
+  readonly join?: JobState;
+  /** The Job of the ring's first boot, in its first zone. */
+  readonly firstBoot?: JobState;
+  /** Reference of the image that the youngest Kazoo node runs, with its digest where the node tells it; undefined when none is there. */
+  readonly image?: string;
+  /** When the youngest Kazoo node was made (Kubernetes) or last started (Docker), ISO 8601. */
+  readonly rolled?: string;
+  /** Why nothing is known of the zone. */
+  readonly problem?: string;
+  /** What to do about it. */
+  readonly next?: string;
+}
+
+/** Whether all of a zone is ready. */
+export const isHealthy = ({ problem, kazoo, brokers, database, join, firstBoot }: ZoneHealth): boolean =>
+  problem === undefined &&
+  [kazoo, brokers, database].every(({ ready, wanted }) => ready >= wanted) &&
+  [join, firstBoot].every((job) => job === undefined || job === "done");
+
+/** Looks at zones. A cluster that does not answer is told of its zones, and the others are seen. */
+export function healthOf(zones: readonly SelectedZone[]): Promise<ZoneHealth[]> {
+  return Promise.all(
+    zones.map(async (selected): Promise<ZoneHealth> => {
+      const { name, zone, cluster } = selected;
+      const wanted = {
+        kazoo: { ready: 0, wanted: zone.nodes.kazoo.length },
+        brokers: { ready: 0, wanted: zone.endpoints.brokers.length },
+        database: { ready: 0, wanted: zone.nodes.database.length },
+      };
+      const about = { zone: name, ring: zone.ring, cluster: cluster.name };
+      try {
+        const found = cluster.kind === "docker" ? await onDocker(selected) : await onKubernetes(selected, cluster);
+        return { ...about, ...wanted, ...found };
+      } catch (error) {
+        const next = error instanceof UserError && error.next !== undefined ? { next: error.next } : {};
+        return { ...about, ...wanted, problem: error instanceof Error ? error.message : String(error), ...next };
+      }
+    }),
+  );
+}
+
+async function onDocker({ zone, cluster }: SelectedZone): Promise<Partial<ZoneHealth>> {
+  if (cluster.kind !== "docker") return {};
+  const nodes = nodesOf(hostsIn(zone), cluster);
+  const states = await inspectContainers(
+    cluster.host,
+    nodes.map(({ name }) => name),
+  );
+  const readiness = (workload: string): Readiness => {
+    const own = nodes.filter((node) => node.workload === workload);
+    return { ready: own.filter(({ name }) => states[name]?.ready === true).length, wanted: own.length };
+  };
+  const kazoo = nodes.flatMap(({ workload, name }) => (workload === "kazoo" ? (states[name] ?? []) : []));
+  const started = kazoo
+    .map((state) => state.started)
+    .sort()
+    .at(-1);
+  return {
+    kazoo: readiness("kazoo"),
+    brokers: readiness("rabbitmq"),
+    database: readiness("bigcouch"),
+    ...(started === undefined ? {} : { rolled: started, image: zone.image }),
+  };
+}
+
+async function onKubernetes({ zone }: SelectedZone, cluster: KubernetesCluster): Promise<Partial<ZoneHealth>> {
+  const { core, apps, batch } = await connect(cluster);
+  const { namespace } = zone;
+  const [sets, jobs, pods] = await Promise.all([
+    asking(cluster, () => apps.listNamespacedStatefulSet({ namespace })),
+    asking(cluster, () => batch.listNamespacedJob({ namespace })),
+    asking(cluster, () => core.listNamespacedPod({ namespace, labelSelector: "app.kubernetes.io/name=kazoo" })),
+  ]);
+  const readiness = (workload: string, fallback: number): Readiness => {
+    const own = sets.items.filter(({ metadata }) => metadata?.labels?.["app.kubernetes.io/name"] === workload);
+    const sum = (count: (set: (typeof own)[number]) => number) => own.reduce((total, set) => total + count(set), 0);
+    return {
+      ready: sum(({ status }) => status?.readyReplicas ?? 0),
+      wanted: own.length === 0 ? fallback : sum(({ spec }) => spec?.replicas ?? 1),
+    };
+  };
+  const youngest = [...pods.items].sort(byAge)[0];
+  const image = imageOf(youngest);
+  const job = (workload: string): JobState | undefined =>
+    stateOf(
+      jobs.items.filter(({ metadata }) => metadata?.labels?.["app.kubernetes.io/name"] === workload).sort(byAge)[0],
+    );
+  const [join, firstBoot] = [job("bigcouch-join"), job("kazoo-bootstrap")];
+  return {
+    kazoo: readiness("kazoo", zone.nodes.kazoo.length),
+    brokers: readiness("rabbitmq", zone.endpoints.brokers.length),
+    database: readiness("bigcouch", zone.nodes.database.length),
+    ...(join === undefined ? {} : { join }),
+    ...(firstBoot === undefined ? {} : { firstBoot }),
+    ...(image === undefined ? {} : { image }),
+    ...(youngest === undefined ? {} : { rolled: new Date(made(youngest)).toISOString() }),
+  };
+}
+
+const made = ({ metadata }: KubernetesObject): number => metadata?.creationTimestamp?.getTime() ?? 0;
+
+/** The youngest first. */
+const byAge = (a: KubernetesObject, b: KubernetesObject): number => made(b) - made(a);
+
+/** How a Job is; undefined where there is none. */
+export function stateOf(job: Pick<V1Job, "status"> | undefined): JobState | undefined {
+  if (job === undefined) return undefined;
+  const has = (wanted: string) =>
+    job.status?.conditions?.some(({ type, status }) => type === wanted && status === "True") ?? false;
+  return has("Complete") ? "done" : has("Failed") ? "failed" : "running";
+}
+
+/** The image that a pod runs: an image that is named by a tag gets the digest that its node has pulled. */
+export function imageOf(pod: Pick<V1Pod, "spec" | "status"> | undefined): string | undefined {
+  const image = pod?.spec?.containers[0]?.image;
+  const digest = /@(sha256:[a-f0-9]{64})$/.exec(pod?.status?.containerStatuses?.[0]?.imageID ?? "")?.[1];
+  return image === undefined || digest === undefined || image.includes("@") ? image : `${image}@${digest}`;
+}

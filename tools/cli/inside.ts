@@ -1,0 +1,57 @@
+import { PassThrough, type Writable } from "node:stream";
+import { execArguments, logArguments, runDocker } from "./docker";
+import { type LogOptions, type Streams, execInPod, podLog } from "./kubernetes";
+import type { ZoneNode } from "./nodes";
+import { isTerminal } from "../shared/terminal";
+
+/** Looking into a node's container and running things there, the same on Kubernetes and on Docker. */
+
+/** Runs a command in a node's container, with this command's own standard input and output, and returns its exit code. */
+export async function runInside({ place }: ZoneNode, command: readonly string[]): Promise<number> {
+  const terminal = isTerminal();
+  if (place.kind === "container") {
+    return runDocker(place.host, execArguments(place.container, command, { stdin: true, terminal }));
+  }
+  return withRawTerminal(terminal, () => execInPod(place, command, ownStreams(terminal)));
+}
+
+/** Runs a shell script in a node's container. It must end by itself, with `exit` or `exec`: its input stays open. */
+export async function runScriptInside({ place }: ZoneNode, script: string): Promise<number> {
+  if (place.kind === "container") {
+    return runDocker(place.host, execArguments(place.container, ["sh"], { stdin: true, terminal: false }), script);
+  }
+  const input = new PassThrough();
+  input.write(script);
+  try {
+    const { output, errors } = ownStreams(false);
+    return await execInPod(place, ["sh"], { input, output, errors, terminal: false });
+  } finally {
+    input.destroy();
+  }
+}
+
+/** Shows a node's log on standard output. Returns the exit code. */
+export async function showLog({ place }: ZoneNode, options: LogOptions): Promise<number> {
+  if (place.kind === "container") return runDocker(place.host, logArguments(place.container, options));
+  await podLog(place, options, process.stdout);
+  return 0;
+}
+
+const ownStreams = (terminal: boolean): Streams => ({
+  input: process.stdin,
+  output: process.stdout as Writable,
+  errors: process.stderr,
+  terminal,
+});
+
+/** On a terminal every key goes to the container, Ctrl-C too. */
+async function withRawTerminal<T>(terminal: boolean, work: () => Promise<T>): Promise<T> {
+  if (!terminal) return work().finally(() => process.stdin.destroy());
+  process.stdin.setRawMode(true);
+  try {
+    return await work();
+  } finally {
+    process.stdin.setRawMode(false);
+    process.stdin.destroy();
+  }
+}

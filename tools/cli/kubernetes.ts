@@ -1,0 +1,187 @@
+import { PassThrough, type Readable, type Writable } from "node:stream";
+import { finished } from "node:stream/promises";
+import type { KubeConfig, V1Pod, V1Status } from "@kubernetes/client-node";
+import type { KubernetesCluster } from "../../config/platform";
+import { kubeconfigOf } from "./stack";
+import { UserError } from "../shared/terminal";
+
+/** The official client with what a cluster is reached by. Loaded only here: it takes longer than all the rest of a command. */
+export async function connect(cluster: KubernetesCluster) {
+  const client = await import("@kubernetes/client-node");
+  const config = new client.KubeConfig();
+  const path = kubeconfigOf(cluster);
+  try {
+    if (path === undefined) config.loadFromDefault();
+    else config.loadFromFile(path);
+  } catch (error) {
+    const hint = cluster.kind === "sandbox" ? startSandbox(cluster) : "see kazoo:clusters in the stack's file";
+    throw new UserError(`the kubeconfig of cluster ${cluster.name} cannot be read: ${(error as Error).message}`, hint);
+  }
+  requireContext(config, cluster, path);
+  config.setCurrentContext(cluster.context);
+  return {
+    config,
+    core: config.makeApiClient(client.CoreV1Api),
+    apps: config.makeApiClient(client.AppsV1Api),
+    batch: config.makeApiClient(client.BatchV1Api),
+    exec: new client.Exec(config),
+    log: new client.Log(config),
+  };
+}
+
+const startSandbox = ({ name }: KubernetesCluster): string =>
+  `make sandbox-up STACK=… (or npx kazoo sandbox up ${name}) starts it where it is stopped`;
+
+function requireContext(config: KubeConfig, cluster: KubernetesCluster, path: string | undefined): void {
+  if (config.getContextObject(cluster.context) !== null) return;
+  const known = config.getContexts().map(({ name }) => name);
+  throw new UserError(
+    `kazoo:clusters.${cluster.name}.context: found ${JSON.stringify(cluster.context)}, which ${path ?? "your kubeconfig"} lacks`,
+    cluster.kind === "sandbox"
+      ? startSandbox(cluster)
+      : known.length === 0
+        ? "there is no context at all: set KUBECONFIG, or kubeconfig beside context"
+        : `take one of its contexts: ${known.join(", ")}`,
+  );
+}
+
+/** Runs calls to a cluster's API server; a failure becomes one clear line. `absent` is what a 404 stands for. */
+export async function asking<T>(cluster: KubernetesCluster, work: () => Promise<T>, absent?: UserError): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof UserError) throw error;
+    const { code, body, message } = error as { code?: unknown; body?: unknown; message?: string };
+    if (code === 404 && absent !== undefined) throw absent;
+    const said = statusMessage(body) ?? message?.split("\n")[0] ?? String(error);
+    if (typeof code === "number") {
+      const look = `kubectl --context ${cluster.context}`;
+      const hint =
+        code === 401 || code === 403
+          ? `${look} auth whoami shows whom you are taken for; give that user the right`
+          : `${look} get --raw '/readyz?verbose' shows how the API server is`;
+      throw new UserError(`cluster ${cluster.name} answers ${code}: ${said}`, hint);
+    }
+    const hint = cluster.kind === "sandbox" ? startSandbox(cluster) : "is the cluster reachable from here?";
+    throw new UserError(`context ${cluster.context} does not answer: ${said}`, hint);
+  }
+}
+
+function statusMessage(body: unknown): string | undefined {
+  const parsed: unknown = typeof body === "string" && body.startsWith("{") ? JSON.parse(body) : body;
+  return typeof parsed === "object" && parsed !== null ? (parsed as V1Status).message : undefined;
+}
+
+/** A pod with its container, in a cluster. */
+export interface PodPlace {
+  readonly cluster: KubernetesCluster;
+  readonly namespace: string;
+  readonly pod: string;
+  readonly container: string;
+}
+
+/**
+ * The pod, if there is something in it.
+ * @throws UserError where there is no such pod, or nothing runs in it: the sandbox's nodes are simulated
+ */
+async function realPod({ cluster, namespace, pod }: PodPlace, what: string): Promise<V1Pod> {
+  const { core } = await connect(cluster);
+  const found = await asking(
+    cluster,
+    () => core.readNamespacedPod({ name: pod, namespace }),
+    new UserError(
+      `there is no pod ${pod} in namespace ${namespace} of cluster ${cluster.name}`,
+      `kubectl --context ${cluster.context} -n ${namespace} get pods shows those there are`,
+    ),
+  );
+  const node = found.spec?.nodeName;
+  if (cluster.kind === "sandbox" && node !== undefined) {
+    const { metadata } = await asking(cluster, () => core.readNode({ name: node }));
+    if (metadata?.annotations?.["kwok.x-k8s.io/node"] !== undefined) {
+      throw new UserError(
+        `pod ${pod} is simulated: no container runs in the sandbox, so there is no ${what}`,
+        "on a stack of another cluster, or on Docker (STACK=docker), there is",
+      );
+    }
+  }
+  return found;
+}
+
+/** What goes into a command in a container, and what comes out of it. */
+export interface Streams {
+  readonly input?: Readable;
+  readonly output: Writable;
+  readonly errors: Writable;
+  /** Whether a person sits at a terminal. */
+  readonly terminal: boolean;
+}
+
+/** Runs a command in a pod and returns its exit code. */
+export async function execInPod(place: PodPlace, command: readonly string[], streams: Streams): Promise<number> {
+  await realPod(place, "shell and no sup");
+  const { cluster, namespace, pod, container } = place;
+  const { input = null, output, errors, terminal } = streams;
+  const { exec } = await connect(cluster);
+  return asking(cluster, async () => {
+    let status: V1Status | undefined;
+    const onStatus = (found: V1Status): void => {
+      status = found;
+    };
+    const own = terminal ? null : errors; // a terminal has one stream for both
+    const socket = await exec.exec(namespace, pod, container, [...command], output, own, input, terminal, onStatus);
+    await new Promise<void>((resolve, reject) => {
+      socket.onclose = () => resolve();
+      socket.onerror = (event: { message: string }) => reject(new Error(event.message));
+    });
+    if (status === undefined)
+      throw new UserError(`the connection to pod ${pod} was closed before the command ended`, "try again");
+    return exitCode(status);
+  });
+}
+
+function exitCode({ status, reason, message, details }: V1Status): number {
+  if (status === "Success") return 0;
+  const cause = details?.causes?.find((candidate) => candidate.reason === "ExitCode");
+  if (reason === "NonZeroExitCode" && cause?.message !== undefined) return Number(cause.message);
+  throw new UserError(`the command could not be run: ${message ?? reason ?? "no reason given"}`);
+}
+
+/** Which part of a log. */
+export interface LogOptions {
+  readonly follow: boolean;
+  /** Number of last lines to begin with; left out: all. */
+  readonly tail?: number;
+}
+
+/** Writes a container's log; returns at its end, which a followed log of a running container never reaches. */
+export async function podLog(place: PodPlace, { follow, tail }: LogOptions, output: Writable): Promise<void> {
+  requireStarted(await realPod(place, "log"), place);
+  const { log } = await connect(place.cluster);
+  const stream = new PassThrough();
+  // The client's pipe hands on what is read, and not that the connection broke.
+  stream.on("pipe", (body) => body.on("error", (error) => stream.destroy(error)));
+  stream.pipe(output, { end: false });
+  const options = { follow, ...(tail === undefined ? {} : { tailLines: tail }) };
+  await asking(place.cluster, () => log.log(place.namespace, place.pod, place.container, stream, options));
+  try {
+    await finished(stream, { writable: false });
+  } catch (error) {
+    throw new UserError(
+      `the connection to the log of pod ${place.pod} broke: ${(error as Error).message}`,
+      "the same command again goes on",
+    );
+  }
+}
+
+/** Refuses the log of a container that has not started yet, whose reason the API server's answer hides. */
+function requireStarted({ status }: V1Pod, { cluster, namespace, pod, container }: PodPlace): void {
+  const found = status?.containerStatuses?.find(({ name }) => name === container);
+  const started = found?.state?.running ?? found?.state?.terminated ?? found?.lastState?.terminated;
+  if (started !== undefined) return;
+  const initial = status?.initContainerStatuses?.find(({ state }) => state?.terminated === undefined);
+  const reason = found?.state?.waiting?.reason ?? status?.phase ?? "unknown";
+  throw new UserError(
+    `pod ${pod} has no log yet, its container is waiting: ${reason}${initial === undefined ? "" : ` (for ${initial.name})`}`,
+    `try again in a while; kubectl --context ${cluster.context} -n ${namespace} describe pod ${pod} shows what it waits for`,
+  );
+}

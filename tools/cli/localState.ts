@@ -1,0 +1,140 @@
+import { randomBytes } from "node:crypto";
+import { copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, renameSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { processName } from "../shared/processes";
+import { type PulumiContext, askPulumi, runPulumi } from "./pulumi";
+import type { Stack } from "./stack";
+import { type Report, UserError } from "../shared/terminal";
+
+/** Name of the Pulumi project, as Pulumi.yaml has it. */
+const pulumiProject = "kazoo";
+
+/**
+ * The Pulumi state of stacks of this machine (on sandbox, and on its own Docker Engine): a file backend below the project, with a passphrase
+ * that nobody has to type.
+ */
+export interface LocalState {
+  readonly backendUrl: string;
+  readonly passphraseFile: string;
+  /** Copies of the stacks' files, in which Pulumi may write what it likes to add to them. */
+  readonly configs: string;
+  readonly directory: string;
+}
+
+/** Makes the folders and the passphrase of the local state unless they are there. */
+export function ensureLocalState(project: string): LocalState {
+  const directory = join(project, ".state");
+  const state: LocalState = {
+    directory,
+    backendUrl: `file://${directory}`,
+    passphraseFile: join(directory, "passphrase"),
+    configs: join(directory, "configs"),
+  };
+  mkdirSync(state.configs, { recursive: true, mode: 0o700 });
+  if (!existsSync(state.passphraseFile)) replace(state.passphraseFile, randomBytes(32).toString("base64url"));
+  return state;
+}
+
+/** What Pulumi's environment needs so that it uses this state. */
+export const localStateEnvironment = (state: LocalState): Record<string, string> => ({
+  PULUMI_BACKEND_URL: state.backendUrl,
+  PULUMI_CONFIG_PASSPHRASE_FILE: state.passphraseFile,
+  // The salt is in the state already; Pulumi need not ask the stack's file for it.
+  PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER: "true",
+  // Pulumi notes down every backend that it logs in to; not beside the user's own logins.
+  PULUMI_CREDENTIALS_PATH: state.directory,
+});
+
+/**
+ * Makes sure that the stack exists in the backend, and returns the path of a copy of its file for `--config-file`: Pulumi
+ * writes the salt of its encryption into that file, and the one under version control must stay as it is.
+ */
+export async function ensureStack(context: PulumiContext, state: LocalState, stack: string): Promise<string> {
+  const copy = join(state.configs, `Pulumi.${stack}.yaml`);
+  if (!existsSync(stateFile(state, stack))) {
+    writeFileSync(join(state.configs, "Pulumi.yaml"), `name: ${pulumiProject}\nruntime: nodejs\n`);
+    const inside = { ...context, directory: state.configs };
+    await askPulumi(inside, ["stack", "init", stack, "--secrets-provider", "passphrase", "--no-select"]);
+  }
+  copyFileSync(join(context.directory, `Pulumi.${stack}.yaml`), copy);
+  return copy;
+}
+
+/** What a stack's state holds, as far as commands here must know. */
+export interface Snapshot {
+  readonly resources: number;
+  /** Operations that were under way when Pulumi was killed. */
+  readonly pending: number;
+}
+
+/** Reads the state of a stack. */
+export function readSnapshot(state: LocalState, stack: string): Snapshot {
+  const path = stateFile(state, stack);
+  if (!existsSync(path)) return { resources: 0, pending: 0 };
+  const { checkpoint } = JSON.parse(readFileSync(path, "utf8")) as {
+    checkpoint?: { latest?: { resources?: unknown[]; pending_operations?: unknown[] } };
+  };
+  return {
+    resources: checkpoint?.latest?.resources?.length ?? 0,
+    pending: checkpoint?.latest?.pending_operations?.length ?? 0,
+  };
+}
+
+/**
+ * Clears what a killed Pulumi left behind: its lock, and operations of which it did not learn the end.
+ * @throws UserError when another Pulumi works on the stack right now
+ */
+export async function recover(
+  { name: stack, pulumi: context, selection }: Pick<Stack, "name" | "pulumi" | "selection">,
+  state: LocalState,
+  report: Report,
+): Promise<void> {
+  const holders = lockHolders(state, stack);
+  const alive = holders.find((pid) => processName(pid)?.startsWith("pulumi"));
+  if (alive !== undefined) {
+    throw new UserError(
+      `another pulumi (process ${alive}) works on stack ${stack}`,
+      `wait until it is done, or end it: kill -INT ${alive}`,
+    );
+  }
+  if (holders.length > 0) {
+    report(`stack ${stack}: removing the lock of a pulumi that was killed`);
+    await askPulumi(context, ["cancel", "--yes", "--stack", stack]);
+  }
+  const { pending } = readSnapshot(state, stack);
+  if (pending === 0) return;
+  report(`stack ${stack}: ${pending} operations were interrupted; asking the cluster what became of them`);
+  const args = ["refresh", ...selection, "--yes", "--skip-preview", "--suppress-outputs"];
+  const code = await runPulumi(context, [...args, "--clear-pending-creates"]);
+  if (code !== 0) throw new UserError(`stack ${stack} could not be refreshed`, "read what pulumi says above");
+}
+
+/** Ids of the sandbox clusters that a stack was last brought up on, by name. */
+export function readClusterIds(state: LocalState, stack: string): Record<string, string> {
+  const path = clusterIdsFile(state, stack);
+  return existsSync(path) ? (JSON.parse(readFileSync(path, "utf8")) as Record<string, string>) : {};
+}
+
+/** Notes down the sandbox clusters that a stack is now on. */
+export function writeClusterIds(state: LocalState, stack: string, ids: Readonly<Record<string, string>>): void {
+  replace(clusterIdsFile(state, stack), JSON.stringify(ids));
+}
+
+const clusterIdsFile = (state: LocalState, stack: string): string => join(state.configs, `${stack}.clusters.json`);
+
+const stateFile = (state: LocalState, stack: string): string =>
+  join(state.directory, ".pulumi", "stacks", pulumiProject, `${stack}.json`);
+
+/** Process numbers in the locks that Pulumi's file backend keeps for a stack. */
+function lockHolders(state: LocalState, stack: string): number[] {
+  const directory = join(state.directory, ".pulumi", "locks", "organization", pulumiProject, stack);
+  if (!existsSync(directory)) return [];
+  return readdirSync(directory)
+    .filter((name) => name.endsWith(".json"))
+    .map((name) => (JSON.parse(readFileSync(join(directory, name), "utf8")) as { pid: number }).pid);
+}
+
+function replace(path: string, content: string): void {
+  writeFileSync(`${path}.new`, content, { mode: 0o600 });
+  renameSync(`${path}.new`, path);
+}

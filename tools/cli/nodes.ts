@@ -1,0 +1,128 @@
+import { type Cluster, type KubernetesCluster, hostsOf } from "../../config/platform";
+import { chooseAmong } from "./choose";
+import { dockerPlaces } from "./dockerImage";
+import { type Stack, openStack, readPlatform } from "./stack";
+import { UserError, reportToStderr } from "../shared/terminal";
+import { type ZoneView, readZones } from "./zones";
+
+/** Where a node runs. */
+export type Place =
+  | {
+      readonly kind: "pod";
+      readonly cluster: KubernetesCluster;
+      readonly namespace: string;
+      readonly pod: string;
+      readonly container: string;
+    }
+  | { readonly kind: "container"; readonly host: string; readonly container: string };
+
+/** A node of a zone: of Kazoo, of its database, or a broker. */
+export interface ZoneNode {
+  /** As Kubernetes or Docker know it: `kazoo-0`, `rabbitmq-alpha-0`; on Docker `kazoo`, `rabbitmq-alpha`. */
+  readonly name: string;
+  readonly workload: "kazoo" | "bigcouch" | "rabbitmq";
+  /** Fully qualified; of a broker the Service. */
+  readonly host: string;
+  readonly place: Place;
+}
+
+/** Host names of a zone's nodes, and the namespace they are in. */
+export interface NodeHosts {
+  readonly namespace: string;
+  readonly kazoo: readonly string[];
+  readonly database: readonly string[];
+  readonly brokers: readonly string[];
+}
+
+/** The hosts of a zone as the stack's outputs have them. */
+export const hostsIn = ({ namespace, nodes, endpoints }: ZoneView): NodeHosts => ({
+  namespace,
+  kazoo: nodes.kazoo.map((name) => name.split("@")[1] ?? name),
+  database: nodes.database.map((name) => name.split("@")[1] ?? name),
+  brokers: endpoints.brokers.map((endpoint) => endpoint.split(":")[0] ?? endpoint),
+});
+
+/** All nodes of a zone, Kazoo's first. */
+export function nodesOf(hosts: NodeHosts, cluster: Cluster): ZoneNode[] {
+  const node = (workload: ZoneNode["workload"], host: string, name: string): ZoneNode => ({
+    name,
+    workload,
+    host,
+    place:
+      cluster.kind === "docker"
+        ? { kind: "container", host: cluster.host, container: name }
+        : { kind: "pod", cluster, namespace: hosts.namespace, pod: name, container: workload },
+  });
+  return [
+    ...hosts.kazoo.map((host) => node("kazoo", host, label(host))),
+    ...hosts.database.map((host) => node("bigcouch", host, label(host))),
+    ...hosts.brokers.map((host) =>
+      node("rabbitmq", host, cluster.kind === "docker" ? label(host) : `${label(host)}-0`),
+    ),
+  ];
+}
+
+const label = (host: string): string => host.split(".")[0] ?? host;
+
+/** What a user says of the zone and the node that are meant. */
+export interface Selection {
+  readonly zone?: string | undefined;
+  readonly node?: string | undefined;
+}
+
+/** A zone of a stack that is up, with its cluster. */
+export interface SelectedZone {
+  readonly name: string;
+  readonly zone: ZoneView;
+  readonly cluster: Cluster;
+}
+
+/** The zones of a stack that is up. */
+export async function zonesOf(stack: Stack): Promise<SelectedZone[]> {
+  const zones = Object.entries(await readZones(stack));
+  if (zones.length === 0) throw new UserError(`stack ${stack.name} is not up`, `make up STACK=${stack.name}`);
+  return zones.map(([name, zone]) => {
+    const cluster = stack.platform.clusters[zone.cluster];
+    if (cluster === undefined)
+      throw new UserError(
+        `zone ${name} is on ${zone.cluster}, which the stack's file lacks`,
+        `add kazoo:clusters.${zone.cluster} to it again, until make up STACK=${stack.name} has removed the zone`,
+      );
+    return { name, zone, cluster };
+  });
+}
+
+/** The zone that is meant. */
+export const selectZone = async (stack: Stack, { zone }: Selection): Promise<SelectedZone> =>
+  chooseAmong("zone", "ZONE", await zonesOf(stack), zone);
+
+/** The node that is meant: one of Kazoo's, unless it is named. */
+export const selectNode = ({ zone, cluster }: SelectedZone, selection: Selection): Promise<ZoneNode> =>
+  nodeAmong(nodesOf(hostsIn(zone), cluster), selection);
+
+/**
+ * The node that is meant on a stack, whatever it runs on. On Docker the stack need not be up, since a container may have been started
+ * alone; the toolchain then is not needed either.
+ */
+export async function findNode(stackName: string, selection: Selection): Promise<ZoneNode> {
+  const platform = readPlatform(stackName);
+  const onKubernetes = async (zone: string | undefined): Promise<ZoneNode> =>
+    selectNode(await selectZone(await openStack(stackName, reportToStderr), { zone }), selection);
+  const places = dockerPlaces(platform);
+  if (places.length === 0) return onKubernetes(selection.zone);
+  const { name } = await chooseAmong("zone", "ZONE", platform.zones, selection.zone);
+  const place = places.find(({ zone }) => zone.name === name);
+  if (place === undefined) return onKubernetes(name);
+  const { kazooNodes, databaseNodes, broker } = hostsOf(place.zone, place.cluster);
+  const brokers = [broker("alpha"), broker("beta")];
+  const hosts = { namespace: place.cluster.network, kazoo: kazooNodes, database: databaseNodes, brokers };
+  return nodeAmong(nodesOf(hosts, place.cluster), selection);
+}
+
+async function nodeAmong(nodes: readonly ZoneNode[], { node }: Selection): Promise<ZoneNode> {
+  const kazoo = nodes.filter(({ workload }) => workload === "kazoo");
+  const candidates = node === undefined ? kazoo : nodes;
+  // An Erlang node's full name will do too.
+  const wanted = node?.includes("@") ? label(node.split("@")[1] ?? "") : node;
+  return chooseAmong("node", "NODE", candidates, wanted);
+}

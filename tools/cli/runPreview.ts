@@ -1,0 +1,90 @@
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
+import { readClusterIds, readSnapshot } from "./localState";
+import { askPulumi } from "./pulumi";
+import { type Stack, startClusters } from "./stack";
+import { type Report, UserError } from "../shared/terminal";
+import { type Deployed, type Diagnostic, type Digest, parseDigest } from "../report/digest";
+import type { Findings } from "../report/model";
+import { isDeletionRefused, isError } from "../report/refusals";
+
+/** What the engine found; nothing here writes a stack's state. */
+type Found = Pick<Findings, "preview" | "refused" | "deployed" | "refresh" | "failed">;
+
+/**
+ * Previews a stack once. Where that fails, once more without asking the clusters whether they would accept it: they say no to the first
+ * resource alone, and a reviewer must see all.
+ */
+export async function previewStack(stack: Stack, report: Report, signal: AbortSignal): Promise<Found> {
+  const args = ["preview", ...(await refreshArgs(stack, report))];
+  report(`previewing stack ${stack.name}`);
+  const first = await ask(stack, args, {}, signal);
+  if (!first.failed || !first.digest.diagnostics.some(isOfResource))
+    return { preview: first.digest, failed: first.failed };
+  report("the preview was refused; looking at all that it would have done");
+  const patient = { PULUMI_DISABLE_PROVIDER_PREVIEW: "true" };
+  const second = await ask(stack, [...args, "--show-sames"], patient, signal);
+  const errors = second.digest.diagnostics.filter(isError);
+  const found = { preview: second.digest, refused: first.digest, failed: true };
+  return errors.length > 0 && errors.every(isDeletionRefused) ? { ...found, deployed: await deployed(stack) } : found;
+}
+
+/** All that a stack's state holds, its secrets encrypted. */
+async function deployed(stack: Stack): Promise<Deployed[]> {
+  const text = await askPulumi(stack.pulumi, ["stack", "export", "--stack", stack.name]);
+  return (JSON.parse(text) as { deployment?: { resources?: Deployed[] } }).deployment?.resources ?? [];
+}
+
+/** Compares a stack's state with its clusters, and looks what the program would do about the difference. */
+export async function lookForDrift(stack: Stack, report: Report, signal: AbortSignal): Promise<Found> {
+  await startClusters(stack, report);
+  report(`comparing stack ${stack.name} with its clusters`);
+  const refresh = await ask(stack, ["refresh", "--preview-only"], {}, signal);
+  if (refresh.failed) return { preview: { steps: [], diagnostics: [] }, refresh: refresh.digest, failed: true };
+  report("looking what the program would do about it");
+  // Who changed a field by hand owns it from then on: Kubernetes would refuse to give it back to anybody who does not insist.
+  const preview = await ask(stack, ["preview", "--refresh"], { PULUMI_K8S_ENABLE_PATCH_FORCE: "true" }, signal);
+  return { preview: preview.digest, refresh: refresh.digest, failed: preview.failed };
+}
+
+/** A sandbox cluster that was made anew since the last `up` holds nothing of what the state knows: then Pulumi must look first. */
+async function refreshArgs(stack: Stack, report: Report): Promise<string[]> {
+  const ids = await startClusters(stack, report);
+  if (stack.state === undefined || readSnapshot(stack.state, stack.name).resources === 0) return [];
+  const before = readClusterIds(stack.state, stack.name);
+  return Object.keys(ids).some((name) => before[name] !== ids[name]) ? ["--refresh"] : [];
+}
+
+const isOfResource = ({ urn, message, severity }: Diagnostic): boolean =>
+  severity === "error" && (urn ?? message).includes("urn:pulumi:") && !(urn ?? "").includes("::pulumi:pulumi:Stack::");
+
+/** Most that is read of what Pulumi prints, in bytes; a stack of 64 datacenters prints 75 MB when refreshed. */
+const mostOutput = 500 * 1024 * 1024;
+
+async function ask(
+  stack: Stack,
+  args: readonly string[],
+  environment: NodeJS.ProcessEnv,
+  signal: AbortSignal,
+): Promise<{ readonly digest: Digest; readonly failed: boolean }> {
+  const { binary, directory, env } = stack.pulumi;
+  const options = {
+    cwd: directory,
+    // Events instead of a digest are not what is read here.
+    env: { ...env, ...environment, PULUMI_ENABLE_STREAMING_JSON_PREVIEW: undefined },
+    maxBuffer: mostOutput,
+    signal,
+  };
+  const all = ["--non-interactive", "--color", "never", ...args, "--json", ...stack.selection];
+  try {
+    const { stdout } = await promisify(execFile)(binary, all, options);
+    return { digest: parseDigest(stdout, "what pulumi printed"), failed: false };
+  } catch (error) {
+    signal.throwIfAborted();
+    if (error instanceof UserError) throw error;
+    const { stdout = "", stderr = "", message } = error as { stdout?: string; stderr?: string; message: string };
+    if (stdout.trimStart().startsWith("{")) return { digest: parseDigest(stdout, "what pulumi printed"), failed: true };
+    const said = (stderr.trim() || stdout.trim()).replace(/^error: /, "");
+    throw new UserError(`pulumi ${args[0]}: ${said === "" ? message : said}`);
+  }
+}

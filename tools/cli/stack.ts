@@ -1,0 +1,129 @@
+import { resolve } from "node:path";
+import { readStackFile } from "../../config/stackFile";
+import type { KubernetesCluster, Platform } from "../../config/platform";
+import { ConfigError, UnknownStackError } from "../../config/problem";
+import { kubeconfigPath, sandboxParts, sandboxUp } from "../sandbox";
+import { type Part, type Toolchain, ensureToolchain } from "../toolchain";
+import { type LocalState, ensureLocalState, ensureStack, localStateEnvironment } from "./localState";
+import type { PulumiContext } from "./pulumi";
+import { type Report, UserError } from "../shared/terminal";
+
+/** The project's folder: the one that this command is part of, wherever it is called from. */
+export const projectDirectory = resolve(__dirname, "../..");
+
+/** A stack with all that is needed to run Pulumi on it. */
+export interface Stack {
+  readonly name: string;
+  readonly platform: Platform;
+  readonly toolchain: Toolchain;
+  readonly pulumi: PulumiContext;
+  /** Its Pulumi state below the project; undefined: the user's own backend and secrets provider. */
+  readonly state: LocalState | undefined;
+  /** `--stack`, and with local state `--config-file`. */
+  readonly selection: readonly string[];
+}
+
+/** Whether nothing of value is lost with a stack, so that nobody need be asked: it is not protected, and on sandbox and docker alone. */
+export const isThrowAway = ({ protect, clusters }: Platform): boolean =>
+  !protect && Object.values(clusters).every(({ kind }) => kind !== "kubernetes");
+
+/** Whether a stack's Pulumi state is kept below the project: all that it knows of is on this machine too. */
+export const isOfThisMachine = ({ clusters }: Platform): boolean =>
+  Object.values(clusters).every(
+    (cluster) => cluster.kind === "sandbox" || (cluster.kind === "docker" && localEngine.test(cluster.host)),
+  );
+
+const localEngine = /^(unix:|npipe:|tcp:\/\/(localhost|127\.[\d.]+|\[::1\])(:|$))/;
+
+/** Names of the sandbox clusters that a stack runs on. */
+export const sandboxClusters = (platform: Platform): string[] =>
+  Object.values(platform.clusters)
+    .filter(({ kind }) => kind === "sandbox")
+    .map(({ name }) => name);
+
+/** Path of the kubeconfig that a cluster's context is in; undefined: the caller's own. */
+export const kubeconfigOf = (cluster: KubernetesCluster): string | undefined =>
+  cluster.kind === "sandbox"
+    ? kubeconfigPath(projectDirectory)
+    : cluster.kubeconfig && resolve(projectDirectory, cluster.kubeconfig);
+
+/** The parts of the toolchain that a stack needs, and no others: each may take minutes to build. */
+export function partsFor(platform: Platform): Part[] {
+  const kinds = new Set(Object.values(platform.clusters).map(({ kind }) => kind));
+  return [
+    "pulumi",
+    "language",
+    "random",
+    ...(kinds.has("sandbox") || kinds.has("kubernetes") ? ["kubernetes" as const] : []),
+    ...(kinds.has("docker") || platform.image.kind === "build" ? ["docker" as const] : []),
+    ...(kinds.has("sandbox") ? sandboxParts : []),
+  ];
+}
+
+/**
+ * Reads a stack's file.
+ * @throws UserError where there is no such stack; ConfigError with all problems of its config
+ */
+export function readConfig(name: string): Platform {
+  try {
+    return readStackFile(projectDirectory, name);
+  } catch (error) {
+    throw error instanceof UnknownStackError
+      ? new UserError(error.message, `choose one of ${error.known.join(", ")} with STACK=, or write that file`)
+      : error;
+  }
+}
+
+/** Reads a stack's file; what is wrong with it is the user's to mend. */
+export function readPlatform(name: string): Platform {
+  try {
+    return readConfig(name);
+  } catch (error) {
+    throw error instanceof ConfigError ? new UserError(error.message, `edit Pulumi.${name}.yaml`) : error;
+  }
+}
+
+/** Reads a stack's file, gets its toolchain ready, and prepares its state where that is kept below the project. */
+export async function openStack(name: string, report: Report): Promise<Stack> {
+  const platform = readPlatform(name);
+  const toolchain = await ensureToolchain(partsFor(platform), report);
+  const state = isOfThisMachine(platform) ? ensureLocalState(projectDirectory) : undefined;
+  const pulumi: PulumiContext = {
+    binary: toolchain.binary("pulumi"),
+    directory: projectDirectory,
+    env: stackEnvironment(toolchain, state, process.env),
+  };
+  const configFile = state === undefined ? undefined : await ensureStack(pulumi, state, name);
+  const selection = ["--stack", name, ...(configFile === undefined ? [] : ["--config-file", configFile])];
+  return { name, platform, toolchain, pulumi, state, selection };
+}
+
+/** Pulumi's whole environment for a stack. */
+function stackEnvironment(
+  toolchain: Toolchain,
+  state: LocalState | undefined,
+  caller: NodeJS.ProcessEnv,
+): NodeJS.ProcessEnv {
+  // Types are checked by the tests; checking them at each start of the program takes four seconds.
+  const common = { ...caller, ...toolchain.env, PULUMI_NODEJS_TRANSPILE_ONLY: "true" };
+  if (state === undefined) return common;
+  // A passphrase in the caller's environment is for stacks of theirs, and would win over ours.
+  return { ...common, ...localStateEnvironment(state), PULUMI_CONFIG_PASSPHRASE: undefined };
+}
+
+/** The variables that plain `pulumi` and `kubectl` need for a stack; null: one that must not be set. */
+export function exportedEnvironment(stack: Stack): Record<string, string | null> {
+  const local =
+    stack.state === undefined ? {} : { PULUMI_CONFIG_PASSPHRASE: null, ...localStateEnvironment(stack.state) };
+  const sandbox = sandboxClusters(stack.platform).length === 0 ? {} : { KUBECONFIG: kubeconfigPath(projectDirectory) };
+  return { ...stack.toolchain.env, ...local, ...sandbox };
+}
+
+/** Makes the stack's sandbox clusters run and returns the id of each by name. */
+export async function startClusters(stack: Stack, report: Report): Promise<Record<string, string>> {
+  const clusters = sandboxClusters(stack.platform);
+  if (clusters.length === 0) return {};
+  const { toolchain } = stack;
+  const running = await sandboxUp({ directory: projectDirectory, clusters, toolchain, report });
+  return Object.fromEntries(running.map(({ name, id }) => [name, id]));
+}

@@ -1,0 +1,76 @@
+import { UserError } from "../shared/terminal";
+
+/** What `pulumi preview --json` and `pulumi refresh --preview-only --json` print, as far as a report reads it. */
+export interface Digest {
+  readonly steps: readonly Step[];
+  readonly diagnostics: readonly Diagnostic[];
+}
+
+/** What the engine means to do to one resource. */
+export interface Step {
+  readonly op: string;
+  readonly urn: string;
+  readonly oldState?: State;
+  readonly newState?: State;
+  /** Paths that the provider wants a replacement for. */
+  readonly replaceReasons?: readonly string[] | null;
+  /** Paths that differ, as the provider sees it; a kind that ends in `-replace` forces a replacement. */
+  readonly detailedDiff?: Readonly<Record<string, { readonly kind: string }>> | null;
+}
+
+/** A resource before or after. */
+export interface State {
+  readonly type: string;
+  readonly custom?: boolean;
+  readonly protect?: boolean;
+  readonly inputs?: Readonly<Record<string, unknown>>;
+  readonly outputs?: Readonly<Record<string, unknown>>;
+  /** URNs. */
+  readonly dependencies?: readonly string[];
+  readonly additionalSecretOutputs?: readonly string[];
+}
+
+/** A resource of a stack's state, as `pulumi stack export` prints it. */
+export type Deployed = State & {
+  readonly urn: string;
+  /** Replaced already, and only not deleted yet. */
+  readonly delete?: boolean;
+};
+
+/** What the engine, a provider or the program says. */
+export interface Diagnostic {
+  readonly urn?: string;
+  readonly message: string;
+  readonly severity: string;
+}
+
+/** The project's stack itself, as a resource. */
+export const stackType = "pulumi:pulumi:Stack";
+
+/**
+ * Reads a digest.
+ * @param text what pulumi printed
+ * @param source where it comes from, for the error
+ */
+export function parseDigest(text: string, source: string): Digest {
+  let read: Partial<Record<keyof Digest, unknown>> | null;
+  try {
+    read = JSON.parse(text) as typeof read;
+  } catch {
+    read = null;
+  }
+  const { steps, diagnostics } = read ?? {};
+  if (read === null || typeof read !== "object" || Array.isArray(read) || !Array.isArray(steps ?? diagnostics)) {
+    throw new UserError(
+      `${source} is no preview: expected the JSON that \`pulumi preview --json\` prints, with "steps"`,
+      "make one with: pulumi preview --json > preview.json, without --show-secrets",
+    );
+  }
+  return { steps: (steps ?? []) as Step[], diagnostics: (diagnostics ?? []) as Diagnostic[] };
+}
+
+/** Type and name of a resource, from its URN `urn:pulumi:STACK::PROJECT::PARENTTYPE$TYPE::NAME`. */
+export function parseUrn(urn: string): { readonly type: string; readonly name: string } {
+  const [, , types = "", ...name] = urn.split("::");
+  return { type: types.slice(types.lastIndexOf("$") + 1), name: name.join("::") };
+}

@@ -1,0 +1,203 @@
+import { rmSync } from "node:fs";
+import { join } from "node:path";
+import { interruptible } from "../shared/interrupt";
+import { withLock } from "../shared/lock";
+import { requireProc, residentMemory } from "../shared/processes";
+import { type Report, UserError } from "../shared/terminal";
+import type { Toolchain } from "../toolchain";
+import { connect } from "./api";
+import { serverUrl } from "./commands";
+import { isReadyNode, readProcesses, startControlPlane, stopControlPlane } from "./controlPlane";
+import { clusterFiles, clusterNames, kubeconfigPath, sandboxDirectory } from "./files";
+import { contextName, writeKubeconfig } from "./kubeconfig";
+import { type Component, components, ensureSettings, networks, readSettings } from "./settings";
+
+export { contextName, kubeconfigPath };
+
+/** Parts of the toolchain that a sandbox consists of. */
+export const sandboxParts = components;
+
+/** What {@link sandboxUp} is told. */
+export interface SandboxUpOptions {
+  /** Folder of the project; the sandbox keeps all it has in `.sandbox` below it. */
+  readonly directory: string;
+  /** Names of the clusters to run; others of this sandbox are left as they are. */
+  readonly clusters: readonly string[];
+  readonly toolchain: Toolchain;
+  readonly report: Report;
+  /** Address that the API servers listen on, of a network that exists; default loopback. */
+  readonly address?: string;
+  /** Simulated nodes of each cluster, over three zones; default 6. With 0 KWOK is not started. */
+  readonly simulatedNodes?: number;
+  /** Put behind a program's own arguments, where a flag's last value wins. */
+  readonly extraArguments?: Partial<Readonly<Record<Component, readonly string[]>>>;
+}
+
+/** A cluster that {@link sandboxUp} has made sure of. */
+export interface RunningCluster {
+  readonly name: string;
+  /** Different for each cluster ever made, also for one made again under the same name after a purge. */
+  readonly id: string;
+  readonly context: string;
+  readonly server: string;
+  /** The programs that had to be started; none when the cluster ran already. */
+  readonly started: readonly Component[];
+}
+
+/**
+ * Makes each named cluster run: real etcd, API server, controller manager and scheduler, with nodes that KWOK simulates.
+ * Does nothing where all is well, repairs where something ended, and keeps the data of before.
+ * @throws UserError naming the program that does not start, with the end of its log
+ */
+export async function sandboxUp(options: SandboxUpOptions): Promise<RunningCluster[]> {
+  const { directory, toolchain, report, address = "127.0.0.1" } = options;
+  requireProc();
+  const names = [...new Set(options.clusters)];
+  names.forEach(checkName);
+  return locked(directory, report, async (signal) => {
+    const settings = await ensureSettings({
+      project: directory,
+      names,
+      address,
+      runs: (files, component) => readProcesses(files)[component] !== undefined,
+    });
+    const one = async (name: string): Promise<RunningCluster> => {
+      const files = clusterFiles(directory, name);
+      const cluster = settings.get(name);
+      if (cluster === undefined) throw new Error(`no settings of ${name}`);
+      const incomplete = components.some((component) => readProcesses(files)[component] === undefined);
+      if (incomplete) report(`sandbox cluster ${name}: starting`);
+      const began = Date.now();
+      const started = await startControlPlane({
+        files,
+        settings: cluster,
+        binary: (component) => toolchain.binary(component),
+        stages: toolchain.kwokStages,
+        simulatedNodes: options.simulatedNodes ?? 6,
+        ...(options.extraArguments === undefined ? {} : { extraArguments: options.extraArguments }),
+        signal,
+      });
+      const seconds = ((Date.now() - began) / 1000).toFixed(1);
+      if (started.length > 0) report(`sandbox cluster ${name}: ready after ${seconds} s (${started.join(", ")})`);
+      return { name, id: cluster.id, context: contextName(name), server: serverUrl(cluster), started };
+    };
+    // All settle before one's failure is told: nothing may go on behind the caller's back.
+    const results = await Promise.allSettled(names.map(one));
+    writeKubeconfig(directory);
+    return results.map((result) => {
+      if (result.status === "rejected") throw result.reason;
+      return result.value;
+    });
+  });
+}
+
+/**
+ * Ends the processes of the sandbox's clusters, and no others. Data stays for the next start, unless `purge`.
+ * @param options.clusters names of the clusters to end; default all
+ * @returns the names of the clusters that had something running or, with `purge`, were removed
+ */
+export async function sandboxDown(options: {
+  readonly directory: string;
+  readonly clusters?: readonly string[];
+  readonly purge: boolean;
+  readonly report: Report;
+}): Promise<string[]> {
+  const { directory, purge, report } = options;
+  const known = clusterNames(directory);
+  const unknown = options.clusters?.find((name) => !known.includes(name));
+  if (unknown !== undefined) {
+    throw new UserError(`there is no sandbox cluster ${unknown}`, `there are: ${known.join(", ") || "none"}`);
+  }
+  if (known.length === 0) return [];
+  return locked(directory, report, async () => {
+    const ended = await Promise.all(
+      (options.clusters ?? known).map(async (name) => {
+        const files = clusterFiles(directory, name);
+        const stopped = await stopControlPlane(files);
+        if (purge) rmSync(files.directory, { recursive: true, force: true });
+        if (purge) report(`sandbox cluster ${name}: removed with its data`);
+        else if (stopped.length > 0) report(`sandbox cluster ${name}: stopped, data kept`);
+        return purge || stopped.length > 0 ? [name] : [];
+      }),
+    );
+    if (purge) writeKubeconfig(directory);
+    return ended.flat();
+  });
+}
+
+/** How a cluster of the sandbox is. */
+export interface ClusterStatus {
+  readonly name: string;
+  readonly context: string;
+  readonly server: string;
+  readonly podNetwork: string;
+  readonly serviceNetwork: string;
+  /** Process number of each program that runs. */
+  readonly running: Readonly<Partial<Record<Component, number>>>;
+  /** Bytes that all its programs hold. */
+  readonly memory: number;
+  /** Whether the API server answers and is ready. */
+  readonly ready: boolean;
+  readonly nodes: { readonly total: number; readonly ready: number };
+}
+
+/** Looks at every cluster of the project's sandbox; changes nothing. */
+export async function sandboxStatus(options: { readonly directory: string }): Promise<ClusterStatus[]> {
+  const states = clusterNames(options.directory).map(async (name): Promise<ClusterStatus[]> => {
+    const files = clusterFiles(options.directory, name);
+    const settings = readSettings(files);
+    if (settings === undefined) return [];
+    const processes = Object.entries(readProcesses(files));
+    const ranges = networks(settings);
+    return [
+      {
+        name,
+        context: contextName(name),
+        server: serverUrl(settings),
+        podNetwork: ranges.pods,
+        serviceNetwork: ranges.services,
+        running: Object.fromEntries(processes.map(([component, { pid }]) => [component, pid])),
+        memory: processes.reduce((sum, [, id]) => sum + residentMemory(id), 0),
+        ...(await askServer(options.directory, name, serverUrl(settings))),
+      },
+    ];
+  });
+  return (await Promise.all(states)).flat();
+}
+
+async function askServer(
+  directory: string,
+  name: string,
+  server: string,
+): Promise<Pick<ClusterStatus, "ready" | "nodes">> {
+  const down = { ready: false, nodes: { total: 0, ready: 0 } };
+  const files = clusterFiles(directory, name);
+  if (readProcesses(files)["kube-apiserver"] === undefined) return down;
+  const api = connect(files);
+  try {
+    const [readiness, answer] = await Promise.all([api.get(`${server}/readyz`), api.get(`${server}/api/v1/nodes`)]);
+    if (readiness?.status !== 200 || answer?.status !== 200) return down;
+    const { items } = JSON.parse(answer.body) as { items: object[] };
+    const ready = items.filter((node) => isReadyNode(JSON.stringify(node))).length;
+    return { ready: true, nodes: { total: items.length, ready } };
+  } finally {
+    api.close();
+  }
+}
+
+function locked<T>(directory: string, report: Report, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const lock = join(sandboxDirectory(directory), "lock");
+  const waiting = (pid: number): void => report(`waiting for another command on this sandbox (process ${pid})`);
+  return interruptible((signal) => withLock(lock, waiting, () => work(signal), signal));
+}
+
+/** Files that lie beside the clusters' folders. */
+const reserved = ["kubeconfig", "lock"];
+
+function checkName(name: string): void {
+  if (/^[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?$/.test(name) && !reserved.includes(name)) return;
+  throw new UserError(
+    `${JSON.stringify(name)} cannot be the name of a sandbox cluster`,
+    `use at most 40 of a-z, 0-9 and "-", starting and ending with a letter or digit; not ${reserved.join(" or ")}`,
+  );
+}

@@ -1,0 +1,195 @@
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+import { interruptible } from "../shared/interrupt";
+import { withLock } from "../shared/lock";
+import { identify } from "../shared/processes";
+import type { Report } from "../shared/terminal";
+import { type Entries, buildCache, lockFile } from "./cache";
+import { checkDisk } from "./checks";
+import { isPackage, mustGo } from "./go";
+import { type Group, type ModuleFiles, type Part, binaryName, buildFlags, groupOf, groups, packageOf } from "./parts";
+import { Progress, duration } from "./progress";
+
+/**
+ * Free space to begin with, in GiB. Measured with Go 1.26 for what `dev` needs: 6.0 of build cache, 2.7 of modules, 0.7
+ * of programs. What is compiled already takes no room again.
+ */
+const room = { fresh: 10, more: 3, small: 2 } as const;
+
+/** The groups whose parts are big. */
+const big: readonly string[] = ["core", "docker"];
+
+/**
+ * Builds the parts that are not there, group by group. One process of a user does so at a time, others wait and then
+ * find the parts built. Interrupted or killed, it leaves no half-made part, and the next run goes on from Go's build
+ * cache. `sources` is the folder with one folder for each group.
+ */
+export async function buildMissing(
+  parts: readonly Part[],
+  entries: Entries,
+  sources: string,
+  report: Report,
+): Promise<void> {
+  const missing = (): Part[] => parts.filter((part) => !entries.has(part));
+  if (missing().length === 0) return;
+  const waiting = (pid: number): void => report(`waiting for the toolchain build of process ${pid}`);
+  await withLock(lockFile(entries.root), waiting, async () => {
+    const todo = missing(); // another process may have built them while this one waited
+    if (todo.length === 0) return;
+    removeLeftovers(entries.root);
+    const steps = groups.filter((group) => todo.some((part) => groupOf(part) === group));
+    const fresh = !existsSync(buildCache(entries.root));
+    const need = !steps.some(({ name }) => big.includes(name)) ? room.small : fresh ? room.fresh : room.more;
+    checkDisk(entries.root, need, "building the toolchain");
+    await interruptible(async (signal) => {
+      for (const [index, group] of steps.entries()) {
+        const step = { label: `[${index + 1}/${steps.length}]`, report };
+        const wanted = todo.filter((part) => groupOf(part) === group);
+        await buildGroup(group, wanted, entries, sources, step, signal);
+      }
+    });
+    report("the build cache is kept for what is asked for later: `kazoo toolchain --prune` drops it");
+  });
+}
+
+/** Removes what killed builds have left. */
+function removeLeftovers(root: string): void {
+  for (const name of readdirSync(root)) {
+    const pid = /^tmp-(\d+)-/.exec(name)?.[1];
+    if (pid !== undefined && identify(Number(pid)) === undefined)
+      rmSync(join(root, name), { recursive: true, force: true });
+  }
+}
+
+/** Where a step reports: its `[2/3]`, and to whom. */
+interface Step {
+  readonly label: string;
+  readonly report: Report;
+}
+
+async function buildGroup(
+  group: Group,
+  parts: readonly Part[],
+  entries: Entries,
+  sources: string,
+  step: Step,
+  signal: AbortSignal,
+): Promise<void> {
+  const folder = join(sources, group.name);
+  const temporary = mkdtempSync(join(entries.root, `tmp-${process.pid}-`));
+  const output = join(temporary, "output");
+  const work = join(temporary, "work");
+  mkdirSync(output);
+  mkdirSync(work);
+  const env = {
+    ...process.env,
+    CGO_ENABLED: "0",
+    GO111MODULE: "on",
+    GOCACHE: buildCache(entries.root),
+    // Not empty: an empty one would let `go env -w GOFLAGS=…` of the user in.
+    GOFLAGS: "-mod=readonly",
+    GOTMPDIR: work,
+    GOTOOLCHAIN: "local",
+    GOWORK: "off",
+  };
+  try {
+    const names = parts.join(", ");
+    let fetched = 0;
+    const onDownload = (line: string): void => void (line.startsWith("go: downloading ") && fetched++);
+    const modules = new Progress(
+      step.report,
+      (seconds) =>
+        `${step.label} ${names}: modules${fetched === 0 ? "" : ` (${fetched} fetched)`}, ${duration(seconds)}`,
+    );
+    const options = { folder, env, signal, onLine: onDownload };
+    const flags = [...buildFlags(group), ...(await overlay(group.embed, temporary, options))];
+    const packages = parts.map(packageOf);
+    let waiting: number;
+    let all: number;
+    try {
+      const list = ["list", ...flags, "-deps", "-f", "{{.Stale}} {{.StaleReason}}", ...packages];
+      const states = (await mustGo("fetch Go modules", list, options)).trim().split("\n");
+      all = states.length;
+      waiting = states.filter((state) => /^true (?!.*available in build cache)/.test(state)).length;
+    } finally {
+      modules.stop();
+    }
+
+    let compiled = 0;
+    const expected = duration(Math.max(10, 60 * group.minutes * (waiting / all)));
+    const building = new Progress(
+      step.report,
+      (seconds) =>
+        `${step.label} ${names}: ${compiled} of ${waiting} packages, ${duration(seconds)} of about ${expected} on two cores`,
+    );
+    try {
+      const build = ["build", "-v", ...flags, "-o", `${output}/`, ...packages];
+      const onLine = (line: string): void => void (isPackage(line) && compiled++);
+      await mustGo(`build ${names}`, build, { ...options, onLine });
+    } finally {
+      building.stop();
+    }
+    for (const [to, from] of await locate(group.files, options)) {
+      cpSync(from, join(output, to), { recursive: true });
+      makeUsable(join(output, to));
+    }
+    install(output, entries.group(group), parts.map(binaryName));
+    step.report(`${step.label} ${names}: done in ${duration(modules.seconds)}`);
+  } finally {
+    rmSync(temporary, { recursive: true, force: true });
+  }
+}
+
+/** The flag that puts the files to embed where the group's packages look for them. */
+async function overlay(
+  files: ModuleFiles | undefined,
+  temporary: string,
+  options: Parameters<typeof mustGo>[2],
+): Promise<string[]> {
+  const located = await locate(files, options);
+  if (located.length === 0) return [];
+  const file = join(temporary, "overlay.json");
+  const replace = Object.fromEntries(located.map(([to, from]) => [join(options.folder, to), from]));
+  writeFileSync(file, JSON.stringify({ Replace: replace }));
+  return [`-overlay=${file}`];
+}
+
+/** Fetches the module and says where its files are: pairs of the path here and an absolute path there. */
+async function locate(
+  files: ModuleFiles | undefined,
+  options: Parameters<typeof mustGo>[2],
+): Promise<(readonly [to: string, from: string])[]> {
+  if (files === undefined) return [];
+  const download = await mustGo("fetch Go modules", ["mod", "download", "-json", files.module], options);
+  const { Dir } = JSON.parse(download) as { Dir: string };
+  return Object.entries(files.paths).map(([to, from]) => [to, join(Dir, from)]);
+}
+
+/** Moves everything to its place; the programs, whose presence means that a part is there, last. */
+function install(output: string, folder: string, programs: readonly string[]): void {
+  mkdirSync(folder, { recursive: true });
+  const last = (name: string): number => Number(programs.includes(name));
+  for (const name of readdirSync(output).sort((a, b) => last(a) - last(b))) {
+    const to = join(folder, name);
+    if (statSync(join(output, name)).isDirectory()) rmSync(to, { recursive: true, force: true });
+    renameSync(join(output, name), to);
+  }
+}
+
+/** Go's module cache is read-only, scripts lose their x bit in it. */
+function makeUsable(path: string): void {
+  const folder = statSync(path).isDirectory();
+  chmodSync(path, 0o755);
+  if (folder) for (const name of readdirSync(path)) makeUsable(join(path, name));
+}
