@@ -13,6 +13,7 @@ export type Part =
   | "kube-proxy"
   | "kubectl"
   | "kwok"
+  | "kwokctl"
   | "coredns"
   | "actionlint";
 
@@ -117,9 +118,9 @@ export const groups: readonly Group[] = [
   },
   {
     name: "kwok",
-    packages: { kwok: "sigs.k8s.io/kwok/cmd/kwok" },
+    packages: { kwok: "sigs.k8s.io/kwok/cmd/kwok", kwokctl: "sigs.k8s.io/kwok/cmd/kwokctl" },
     files: { module: "sigs.k8s.io/kwok", paths: { stage: "kustomize/stage" } },
-    minutes: 1.5,
+    minutes: 2,
   },
   {
     name: "docker",
