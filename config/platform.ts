@@ -1,5 +1,6 @@
 import type { DatabaseKind, KazooVersion, RabbitmqVersion } from "./compatibility";
 import type { RunEnvironment } from "./environment";
+import { type BrokerRole, podHosts, serviceHost, services } from "./hosts";
 
 /** A stack's validated config: all that the program is a function of. Never changed once made; holds no secret but in `Ring.credentials` and `Registry.login`. */
 export interface Platform {
@@ -173,7 +174,7 @@ export interface Storage {
 /** Hosts of a datacenter, all fully qualified: names that are the same from every zone of a ring. */
 export interface Hosts {
   /** The Service, headless, of a broker. */
-  readonly broker: (role: "alpha" | "beta") => string;
+  readonly broker: (role: BrokerRole) => string;
   /** The balanced Service of the database. */
   readonly database: string;
   /** The balanced Service of Kazoo. */
@@ -184,31 +185,28 @@ export interface Hosts {
   readonly kazooNodes: readonly string[];
 }
 
-/** The hosts of a zone: `SERVICE.NAMESPACE.svc.DOMAIN`, and `POD.` before it for a node; on Docker `CONTAINER.NETWORK`. */
+/** The hosts of a zone: `SERVICE.NAMESPACE.svc.DOMAIN`, with `POD.` in front for a node; on Docker `CONTAINER.NETWORK`. */
 export function hostsOf(zone: Zone, cluster: Cluster): Hosts {
   if (cluster.kind === "docker") return dockerHosts(cluster);
-  const service = (name: string) => `${name}.${zone.namespace}.svc.${cluster.clusterDomain}`;
-  const pods = (set: string, headless: string, count: number) =>
-    Array.from({ length: count }, (_, index) => `${set}-${index}.${service(headless)}`);
+  const service = (name: keyof typeof services) => serviceHost(services[name], zone.namespace, cluster.clusterDomain);
   return {
-    broker: (role) => service(`rabbitmq-${role}`),
-    database: service("bigcouchbal"),
+    broker: service,
+    database: service("database"),
     kazoo: service("kazoo"),
-    suffix: service,
-    databaseNodes: pods("bigcouch", "bigcouch", zone.database.replicas),
-    kazooNodes: pods("kazoo", "kazoo-nodes", zone.kazoo.replicas),
+    suffix: (name) => serviceHost(name, zone.namespace, cluster.clusterDomain),
+    databaseNodes: podHosts("bigcouch", zone.database.replicas, service("databaseNodes")),
+    kazooNodes: podHosts("kazoo", zone.kazoo.replicas, service("kazooNodes")),
   };
 }
 
 function dockerHosts({ network }: DockerCluster): Hosts {
-  const database = `bigcouch.${network}`;
-  const kazoo = `kazoo.${network}`;
+  const host = (name: keyof typeof services) => `${services[name]}.${network}`;
   return {
-    broker: (role) => `rabbitmq-${role}.${network}`,
-    database,
-    kazoo,
+    broker: host,
+    database: host("databaseNodes"),
+    kazoo: host("kazoo"),
     suffix: () => network,
-    databaseNodes: [database],
-    kazooNodes: [kazoo],
+    databaseNodes: [host("databaseNodes")],
+    kazooNodes: [host("kazoo")],
   };
 }

@@ -4,6 +4,7 @@ import { variables } from "./environment";
 import { dnsLabel, dnsName, field, imageReference, mapping, named, wholeNumber } from "./fields";
 import { seedImage } from "./platform";
 import { bytes, cores } from "./quantity";
+import { sizes } from "./sizes";
 
 /**
  * The shape of a stack's config: every key below `kazoo:`. What must hold between keys is in checks.ts; what comes out is a Platform
@@ -83,13 +84,6 @@ const replicas = (what: string, fallback: number) =>
     example: String(fallback),
     default: String(fallback),
   }).optional();
-
-/** Sizes used where a stack says nothing; the merge is in platform.ts. */
-export const sizes = {
-  kazoo: { cpu: "500m", memory: "1Gi", limit: "2Gi", replicas: 1 },
-  rabbitmq: { cpu: "250m", memory: "512Mi", limit: "1Gi", storage: "4Gi" },
-  database: { cpu: "500m", memory: "1Gi", limit: "2Gi", storage: "20Gi", replicas: 1 },
-} as const;
 
 const workloads = mapping(
   {

@@ -15,7 +15,6 @@ import {
   buildDefaults,
   dockerDefaults,
   masterAccountDefaults,
-  sizes,
   type BuildConfig,
   type ClusterConfig,
   type Config,
@@ -24,6 +23,7 @@ import {
   type RingConfig,
   type WorkloadsConfig,
 } from "./schema";
+import { sizes } from "./sizes";
 
 /** Makes a Platform of a config whose shape is right: regions x datacenters, defaults filled in, the nearest level winning. */
 export function platformOf(config: Config): Platform {

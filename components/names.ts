@@ -1,0 +1,101 @@
+/**
+ * What the tools must know of the components: names and ports of what they deploy, and how to read a rollout. Plain values and functions:
+ * nothing here loads Pulumi.
+ */
+
+/** Names of the workloads: the value of the label `app.kubernetes.io/name`, and the name of each pod's main container. */
+export const workloads = {
+  kazoo: "kazoo",
+  rabbitmq: "rabbitmq",
+  database: "bigcouch",
+  join: "bigcouch-join",
+  bootstrap: "kazoo-bootstrap",
+} as const;
+
+/** Label by which the pods of a workload are selected. */
+export const workloadLabel = "app.kubernetes.io/name";
+
+/** Secrets in each datacenter's namespace, by what they hold. */
+export const secrets = {
+  /** Key `cookie`: the Erlang cookie of the Kazoo nodes. */
+  cookie: "erlang-cookie",
+  /** Keys `username`, `password`. */
+  rabbitmq: "rabbitmq",
+  /** Keys `username`, `password`, `cookie`: the last is that of the database's own Erlang nodes. */
+  database: "bigcouch",
+  /** The login with which a built image is pulled. */
+  imagePull: "kazoo-image-pull",
+  /** Key `password`; in the namespace of a ring's first zone. */
+  masterAccount: "kazoo-master-account",
+} as const;
+
+/** Name of the user of brokers and database. */
+export const userName = "kazoo";
+
+/**
+ * TCP ports of a Kazoo node: Crossbar's API, its TLS twin, Blackhole's websockets, fax over SMTP, the media proxy, epmd, and Erlang
+ * distribution, which the image keeps within 11500 to 11999.
+ */
+export const kazooPorts = {
+  crossbar: 8000,
+  crossbarTls: 8443,
+  websockets: 5555,
+  fax: 19025,
+  media: 24517,
+  epmd: 4369,
+  distribution: { first: 11500, last: 11999 },
+} as const;
+
+/** Ports of a broker (rabbitmq.com/docs/networking). */
+export const rabbitmqPorts = {
+  amqp: 5672,
+  management: 15672,
+  metrics: 15692,
+  distribution: 25672,
+  epmd: 4369,
+} as const;
+
+/** Port of the database's clustered HTTP interface. */
+export const databasePort = 5984;
+
+/** Where the first boot's script lies, below the project's folder. */
+export const bootstrapScriptPath = "components/bootstrap.sh";
+
+/** Where a rollout of a StatefulSet is. */
+export interface RolloutProgress {
+  /** All pods are of the newest revision, and ready. */
+  readonly done: boolean;
+  /** Whether pods are still being replaced; pods may be unavailable for other reasons. */
+  readonly rolling: boolean;
+  /** For people: `1 of 2 nodes rolled, 1 ready`. */
+  readonly text: string;
+}
+
+/** Reads a StatefulSet's rollout from the object, as the API server returns it. */
+export function rolloutProgress(set: {
+  readonly metadata?: { readonly generation?: number };
+  readonly spec?: { readonly replicas?: number };
+  readonly status?: {
+    readonly observedGeneration?: number;
+    readonly updatedReplicas?: number;
+    readonly readyReplicas?: number;
+    readonly currentRevision?: string;
+    readonly updateRevision?: string;
+  };
+}): RolloutProgress {
+  const wanted = set.spec?.replicas ?? 1;
+  const {
+    observedGeneration = 0,
+    updatedReplicas,
+    readyReplicas = 0,
+    currentRevision,
+    updateRevision,
+  } = set.status ?? {};
+  if (observedGeneration < (set.metadata?.generation ?? 0))
+    return { done: false, rolling: true, text: "the change is not yet seen" };
+  // The two revisions become one once all pods have rolled and are ready, and where a change is reverted before any pod had it.
+  const updated = updatedReplicas ?? (currentRevision === updateRevision ? wanted : 0);
+  const rolling = currentRevision !== updateRevision || updated < wanted;
+  const text = `${updated} of ${wanted} nodes rolled, ${readyReplicas} ready`;
+  return { done: updated >= wanted && readyReplicas >= wanted, rolling, text };
+}
