@@ -1,0 +1,123 @@
+import assert from "node:assert/strict";
+import { copyFileSync, mkdtempSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, describe, test, type TestContext } from "node:test";
+import { type Clone, cloneProject } from "../support/clone";
+import { temporaryEngine } from "../support/engine";
+
+/** What `pulumi preview --json` says of a resource. */
+interface Step {
+  readonly op: string;
+  readonly urn: string;
+  readonly oldState?: Resource;
+  readonly newState?: Resource;
+  readonly detailedDiff?: Record<string, { readonly kind: string }> | null;
+}
+interface Resource {
+  readonly urn: string;
+  readonly type: string;
+  readonly protect?: boolean;
+  readonly retainOnDelete?: boolean;
+}
+
+const folder = join(__dirname, "../fixtures/states");
+const fixtures = readdirSync(folder, { withFileTypes: true })
+  .filter((entry) => entry.isDirectory())
+  .flatMap(({ name: version }) =>
+    readdirSync(join(folder, version))
+      .filter((file) => file.endsWith(".json"))
+      .map((file) => ({ version, stack: file.slice(0, -".json".length) })),
+  );
+
+/**
+ * Live stacks of earlier versions, as Pulumi remembers them, under today's program: the real engine and providers compare the two. They need no
+ * cluster for that: the kubernetes provider compares the program's objects with those in the state, and knows by itself which fields force a
+ * replacement. Only whether Jobs have ended is not seen.
+ */
+describe("a live stack of an earlier version", { concurrency: 2 }, () => {
+  let clone: Clone;
+  before(async () => {
+    clone = await cloneProject();
+  });
+  after(() => clone?.dispose());
+
+  for (const { version, stack } of fixtures) {
+    test(`${version}/${stack}: nothing is replaced or deleted, and all credentials stay`, async (t) => {
+      const steps = await preview(version, stack);
+      tell(t, steps);
+
+      const lost = steps.filter(({ op, oldState }) => !harmless.has(op) && oldState?.type !== job);
+      assert.deepEqual(lost.map(told), []);
+
+      // Kubernetes takes a changed credential in place, but the pods and the databases that it was made for do not.
+      const credentials = steps.filter(
+        ({ op, oldState, detailedDiff }) =>
+          op === "update" &&
+          (/^random:/.test(oldState?.type ?? "") ||
+            (oldState?.type === "kubernetes:core/v1:Secret" &&
+              Object.keys(detailedDiff ?? {}).some((path) => /^(stringData|data|immutable|type)\b/.test(path)))),
+      );
+      assert.deepEqual(credentials.map(told), []);
+
+      const kept = steps.flatMap(({ oldState, newState }) =>
+        oldState && newState && oldState.type !== job ? [{ oldState, newState }] : [],
+      );
+      assert.ok(kept.length > 20, `${kept.length} resources are kept`);
+      for (const guard of ["protect", "retainOnDelete"] as const) {
+        const dropped = kept.filter(({ oldState, newState }) => oldState[guard] && !newState[guard]);
+        assert.deepEqual(
+          dropped.map(({ newState }) => newState.urn),
+          [],
+          `what had ${guard} still has it`,
+        );
+      }
+    });
+  }
+
+  /** What today's program would do to the stack, resource by resource, also where that is nothing. */
+  async function preview(version: string, stack: string): Promise<Step[]> {
+    // Two versions may have stacks of one name, which is part of all that the state says.
+    const engine = await temporaryEngine();
+    const own = mkdtempSync(join(clone.directory, ".upgrade-"));
+    const config = join(own, `Pulumi.${stack}.yaml`);
+    const run = async (directory: string, ...args: string[]): Promise<string> => {
+      const { code, stdout, stderr } = await engine.run(directory, [...args, "--stack", stack]);
+      assert.equal(code, 0, `pulumi ${args.join(" ")}: exit code ${code}\n${stderr}\n${failures(stdout)}`);
+      return stdout;
+    };
+    try {
+      copyFileSync(join(clone.directory, "Pulumi.yaml"), join(own, "Pulumi.yaml"));
+      await run(own, "stack", "init", "--secrets-provider", "passphrase", "--no-select");
+      await run(own, "stack", "import", "--file", join(folder, version, `${stack}.json`));
+      copyFileSync(join(folder, version, `${stack}.yaml`), config);
+      const output = await run(clone.directory, "preview", "--json", "--show-sames", "--config-file", config);
+      return (JSON.parse(output) as { steps: Step[] }).steps;
+    } finally {
+      engine.dispose();
+    }
+  }
+});
+
+const job = "kubernetes:batch/v1:Job";
+const harmless = new Set(["same", "update", "create"]);
+
+const told = ({ op, urn, detailedDiff }: Step): string =>
+  [`${op} ${urn.split("::").slice(2).join(" ")}`, ...Object.keys(detailedDiff ?? {})].join("\n    ");
+
+/** Lists what would change, for whoever changes the program. */
+function tell(t: TestContext, steps: readonly Step[]): void {
+  for (const step of steps) if (step.op !== "same") t.diagnostic(told(step));
+}
+
+/** Of what a failed preview prints, that which says why. */
+function failures(stdout: string): string {
+  try {
+    const { diagnostics = [] } = JSON.parse(stdout) as { diagnostics?: { severity: string; message: string }[] };
+    return diagnostics
+      .filter(({ severity }) => severity === "error")
+      .map(({ message }) => message)
+      .join("\n");
+  } catch {
+    return stdout.slice(-4000);
+  }
+}
