@@ -130,7 +130,7 @@ function problemsOf(issue: Issue, input: unknown): Problem[] {
       key,
       found,
       expected: params?.expected ?? issue.message,
-      example: params?.example ?? "see the config reference in README.md",
+      example: params?.example ?? "see docs/configuration.md",
     },
   ];
 }

@@ -1,68 +1,92 @@
 import { z } from "zod";
-import { docs } from "./fields";
+import { docs, type FieldDocs } from "./fields";
 import { everyLevel, schema } from "./schema";
 
 type Node = z.core.$ZodType;
 
-const levelNames = Object.keys(everyLevel);
+/** The keys that can stand at the top, in a region and in a datacenter. */
+const levelKeys = Object.keys(everyLevel);
 
-/** The config reference of the README, made from the schema; `npm run reference` writes it, a test checks that it is current. */
+/**
+ * The config reference, generated from the schema: a section for each key below `kazoo:`, in it a list entry for each key below that one.
+ * `npm run reference` writes it into docs/configuration.md; a unit test fails if the page is out of date.
+ */
 export function configReference(): string {
+  const sections = Object.entries(schema.shape as Record<string, Node>);
+  const index = sections.map(([key]) => `[\`${key}\`](#${anchor(key)})`).join(", ");
+  return [index, ...sections.map(([key, node]) => section(key, node))].join("\n\n");
+}
+
+const anchor = (key: string): string => `kazoo${key}`.toLowerCase();
+
+function section(key: string, node: Node): string {
+  const about = docs.get(unwrapped(node));
+  if (about === undefined)
+    throw new Error(`kazoo:${key} has no documentation: register it with field(), mapping() or named()`);
+  const inner = entries(unwrapped(node), "");
+  const isLevelKey = levelKeys.includes(key);
   return [
-    "### The stack",
-    table(rowsOf(schema, "", true)),
-    `### The platform, a region or a datacenter: ${levelNames.map((name) => `\`${name}\``).join(", ")}`,
-    "These keys stand directly below `kazoo:`, in a region or in a datacenter; the nearest wins, key by key.",
-    table(levelNames.flatMap((name) => rowsOf(everyLevel[name as keyof typeof everyLevel], name, false))),
+    `### \`kazoo:${key}\``,
+    inner.length === 0 ? about.description : `${about.description} For example \`kazoo:${key}: ${about.example}\`.`,
+    ...(isLevelKey
+      ? ["Can stand at the top of the config, in a region and in a datacenter; the nearest one wins, key by key."]
+      : []),
+    inner.length === 0 ? facts(about).join("\n") : inner.join("\n"),
   ].join("\n\n");
 }
 
-function table(rows: readonly string[]): string {
-  return ["| key | what it is | expected | default |", "|---|---|---|---|", ...rows].join("\n");
-}
-
-/** A row for each field below a schema; without the keys of every level where `top` is set, since they have a table of their own. */
-function rowsOf(node: Node, key: string, top: boolean): string[] {
-  const inner = unwrapped(node);
-  const about = docs.get(inner);
-  if (about === undefined) return [];
-  if (inner instanceof z.ZodObject) {
-    const children = Object.entries(inner.shape as Record<string, Node>).filter(
-      ([name]) => !top || !levelNames.includes(name),
-    );
-    return [
-      ...heading(key, about.description),
-      ...children.flatMap(([name, child]) =>
-        rowsOf(child, key === "" ? (top ? `kazoo:${name}` : name) : `${key}.${name}`, top),
-      ),
-    ];
+/** List entries for the keys below a node; none for a single value. `prefix` is what comes before them, relative to the section. */
+function entries(node: Node, prefix: string): string[] {
+  if (node instanceof z.ZodRecord) {
+    const value = unwrapped(node.valueType);
+    return value instanceof z.ZodObject ? entries(value, `${prefix}NAME.`) : [];
   }
-  const children = inner instanceof z.ZodRecord ? rowsOf(inner.valueType, `${key}.NAME`, top) : [];
-  const isMapping = children.length > 1;
-  return isMapping
-    ? [...heading(key, about.description), ...children]
-    : [row(key, about.description, `${about.expected}, e.g. \`${about.example}\``, about.default ?? "")];
+  if (!(node instanceof z.ZodObject)) return [];
+  return Object.entries(node.shape as Record<string, Node>)
+    .filter(([name]) => !levelKeys.includes(name))
+    .flatMap(([name, child]) => {
+      const inner = unwrapped(child);
+      const about = docs.get(inner);
+      if (about === undefined) return [];
+      const key = `${prefix}${name}`;
+      const below = entries(inner, `${key}.`);
+      const required = child === inner ? " Required." : "";
+      return [
+        `- **\`${key}\`**: ${about.description}${required}`,
+        ...(below.length === 0 ? facts(about).map(indented) : []),
+        ...below,
+      ];
+    });
 }
 
-const heading = (key: string, description: string): string[] =>
-  key === "" || key.endsWith(".NAME") ? [] : [row(key, description, "", "")];
+/** What is expected, an example and the default, as list entries. */
+const facts = ({ expected, example, default: fallback }: FieldDocs): string[] => [
+  `- expected: ${expected}, e.g. \`${example}\``,
+  ...(fallback === undefined ? [] : [`- default: ${isValue(fallback) ? `\`${fallback}\`` : fallback}`]),
+];
 
+/** Whether a default is a value as one would write it, and not a description such as "the cluster's default class". */
+const isValue = (text: string): boolean => /^[^\s`]+$/.test(text) && !["none", "random"].includes(text);
+
+const indented = (line: string): string => `  ${line}`;
+
+/** The documented schema inside of optional, default and other wrappers. */
 function unwrapped(node: Node): Node {
-  return node instanceof z.ZodOptional ? unwrapped(node.unwrap()) : node;
-}
-
-function row(...cells: readonly [string, string, string, string]): string {
-  const [key, ...others] = cells;
-  return `| \`${key}\` | ${others.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
+  return !docs.has(node) && "unwrap" in node && typeof node.unwrap === "function"
+    ? unwrapped(node.unwrap() as Node)
+    : node;
 }
 
 const begin = "<!-- config reference: begin -->";
 const end = "<!-- config reference: end -->";
 
-/** A README with the reference put between its markers. */
-export function withReference(readme: string): string {
-  const [before, rest = ""] = readme.split(begin);
+/**
+ * A page with the reference put between its markers.
+ * @throws Error where the page lacks them
+ */
+export function withReference(page: string): string {
+  const [before, rest = ""] = page.split(begin);
   const after = rest.split(end)[1];
-  if (before === undefined || after === undefined) throw new Error(`README.md lacks the markers ${begin} and ${end}`);
+  if (before === undefined || after === undefined) throw new Error(`the page lacks the markers ${begin} and ${end}`);
   return `${before}${begin}\n\n${configReference()}\n\n${end}${after}`;
 }

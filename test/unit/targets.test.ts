@@ -475,7 +475,7 @@ describe("make", () => {
   });
 });
 
-describe("the README", () => {
+describe("docs/from-docker-kazoo.md", () => {
   // As the seed's README and the issue about its Makefile name them.
   const seed = [
     "build",
@@ -499,7 +499,7 @@ describe("the README", () => {
   test("has a row for each target of the seed's Makefile, and the Makefile has the target", () => {
     const project = resolve(__dirname, "../..");
     const table =
-      /^\| the seed's target .*\n((?:\|.*\n)+)/m.exec(readFileSync(join(project, "README.md"), "utf8"))?.[1] ?? "";
+      /^\| target .*\n((?:\|.*\n)+)/m.exec(readFileSync(join(project, "docs/from-docker-kazoo.md"), "utf8"))?.[1] ?? "";
     const rows = table.split("\n").flatMap((row) => [...(row.split("|")[1] ?? "").matchAll(/`([a-z-]+)`/g)]);
     const makefile = readFileSync(join(project, "Makefile"), "utf8");
     assert.deepEqual(rows.map(([, target]) => target).sort(), [...seed].sort());

@@ -64,7 +64,7 @@ export function requireProc(): void {
   if (existsSync("/proc/self/stat")) return;
   throw new UserError(
     `the sandbox needs Linux with /proc (found: ${process.platform})`,
-    "point the stack at another cluster, e.g. one made by kind: see README.md",
+    "point the stack at another cluster, e.g. one made by kind: see docs/sandbox.md#kind",
   );
 }
 

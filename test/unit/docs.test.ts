@@ -1,0 +1,167 @@
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join, normalize } from "node:path";
+import { describe, test } from "node:test";
+import type { Command } from "commander";
+import { format, resolveConfig } from "prettier";
+import { parse, stringify } from "yaml";
+import { withReference } from "../../config/reference";
+import { readStackFile } from "../../config/stackFile";
+import { kazoo } from "../../tools/cli/main";
+import { anchors, codeBlocks, inlineCode, links, page, pages, project } from "../support/markdown";
+
+const everyPage = pages();
+
+test("the README is one page", () => {
+  const { text } = page("README.md");
+  assert.ok(text.trimEnd().split("\n").length <= 150, "at most 150 lines");
+  assert.ok(Buffer.byteLength(text) <= 12 * 1024, "at most 12 KiB");
+});
+
+test("the config reference is up to date", async () => {
+  const path = join(project, "docs/configuration.md");
+  const text = readFileSync(path, "utf8");
+  const current = await format(withReference(text), { ...(await resolveConfig(path)), filepath: path });
+  assert.equal(current, text, "run: npm run reference");
+});
+
+test("the index of docs/ lists every page", () => {
+  const listed = links(page("docs/README.md").text).map((target) => target.replace(/#.*/, ""));
+  for (const name of readdirSync(join(project, "docs")).filter(
+    (file) => file.endsWith(".md") && file !== "README.md",
+  )) {
+    assert.ok(listed.includes(name), `docs/README.md does not list ${name}`);
+  }
+});
+
+test("every relative link leads to a file, and every anchor to a heading", () => {
+  const broken = everyPage.flatMap(({ path, text }) =>
+    links(text)
+      .filter((target) => !/^[a-z]+:/.test(target))
+      .filter((target) => !leads(path, target))
+      .map((target) => `${path}: ${target}`),
+  );
+  assert.deepEqual(broken, []);
+});
+
+/** Whether a link on a page leads somewhere; an anchor only counts on Markdown pages. */
+function leads(from: string, target: string): boolean {
+  const [file = "", anchor] = target.split("#");
+  const path = file === "" ? from : normalize(join(dirname(from), file));
+  if (!existsSync(join(project, path))) return false;
+  return anchor === undefined || (path.endsWith(".md") && anchors(page(path).text).has(anchor));
+}
+
+test("every page that the code refers to exists, with the heading", () => {
+  const broken = ["Makefile", "Pulumi.yaml", "index.ts", "config", "components", "tools", "image"]
+    .flatMap((name) => (name.includes(".") || name === "Makefile" ? [name] : filesBelow(name)))
+    .flatMap((path) =>
+      [...readFileSync(join(project, path), "utf8").matchAll(/\bdocs\/[a-z-]+\.md(#[a-z0-9-]+)?/g)]
+        .map(([reference]) => reference)
+        .filter((reference) => !leads("README.md", reference))
+        .map((reference) => `${path}: ${reference}`),
+    );
+  assert.deepEqual(broken, []);
+});
+
+const filesBelow = (folder: string): string[] =>
+  readdirSync(join(project, folder), { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && /\.(ts|js|sh|yaml)$|^Dockerfile$|^entrypoint$/.test(entry.name))
+    .map((entry) => join(entry.parentPath, entry.name).slice(project.length + 1));
+
+test("every config that is shown is valid", (t) => {
+  const directory = mkdtempSync(join(tmpdir(), "kazoo-docs-"));
+  t.after(() => rmSync(directory, { recursive: true }));
+  const rest = {
+    "kazoo:clusters": { local: { sandbox: true } },
+    "kazoo:regions": { local: { cluster: "local", datacenters: { dev: {} } } },
+    "kazoo:registryPassword": { secure: "…" },
+  };
+  const shown = everyPage.flatMap(({ path, text }) =>
+    codeBlocks(text)
+      .filter(({ language, code }) => language === "yaml" && code.includes("kazoo:"))
+      .map((block) => ({ ...block, path })),
+  );
+  assert.ok(shown.length >= 5);
+  for (const { path, line, code } of shown) {
+    const config = parse(code) as Record<string, unknown>;
+    // A whole stack, or some keys of one.
+    const used = "username" in ((config["kazoo:image"] as { build?: object } | undefined)?.build ?? {});
+    const { "kazoo:registryPassword": password, ...others } = rest;
+    const filled = { ...others, ...(used ? { "kazoo:registryPassword": password } : {}), ...config };
+    writeFileSync(join(directory, "Pulumi.shown.yaml"), "config" in config ? code : stringify({ config: filled }));
+    assert.doesNotThrow(() => readStackFile(directory, "shown"), `${path}:${line}`);
+  }
+});
+
+describe("every command on a page", () => {
+  const shell = everyPage.flatMap(({ path, text }) =>
+    codeBlocks(text)
+      .filter(({ language }) => language === "sh")
+      .map((block) => ({ ...block, path })),
+  );
+  // Where commands are written: a line of a block, or a piece of inline code.
+  const commands = everyPage.flatMap(({ path, text }) =>
+    [
+      ...codeBlocks(text).flatMap(({ language, code }) => (language === "sh" ? code.split("\n") : [])),
+      ...inlineCode(text),
+    ].map((command) => ({ path, command: command.replace(/(^|\s)#.*/, "") })),
+  );
+  const named = (pattern: RegExp) =>
+    commands.flatMap(({ path, command }) =>
+      [...command.matchAll(pattern)].map((found) => ({ where: `${path}: ${command}`, words: found.slice(1) })),
+    );
+
+  test("is something that a shell can read", () => {
+    for (const { path, line, code } of shell) {
+      const { status, stderr } = spawnSync("bash", ["-n"], { input: code, encoding: "utf8" });
+      assert.equal(status, 0, `${path}:${line}: ${stderr}`);
+    }
+  });
+
+  test("names a make target that exists, and variables that it has", () => {
+    const makefile = readFileSync(join(project, "Makefile"), "utf8");
+    const targets = new Set([...makefile.matchAll(/^([a-z][a-z0-9-]*):/gm)].map(([, target]) => target));
+    const variables = new Set(makefile.match(/\b[A-Z]+\b/g));
+    const found = named(/(?:^|[\s(;&])make ((?:[^\s`;&|)]+ ?)+)/g);
+    assert.ok(found.length > 40);
+    const wrong = found.filter(({ words }) => {
+      const given = (words[0] ?? "").trim().split(" ");
+      const known = (word: string) => targets.has(word) || variables.has(/^([A-Z]+)=/.exec(word)?.[1] ?? "");
+      return !given.every((word) => word.startsWith("-") || known(word));
+    });
+    assert.deepEqual(
+      wrong.map(({ where }) => where),
+      [],
+    );
+  });
+
+  test("names a command of kazoo that exists, and options that it has", () => {
+    const found = named(/(?:npx|^) ?kazoo ((?:(?!kazoo:)[^\s`"')]+ ?)+)/g);
+    assert.ok(found.length > 8);
+    const wrong = found.filter(({ words }) => !exists(kazoo(), (words[0] ?? "").trim().split(" ")));
+    assert.deepEqual(
+      wrong.map(({ where }) => where),
+      [],
+    );
+  });
+
+  test("names an npm script that exists", () => {
+    const { scripts } = JSON.parse(readFileSync(join(project, "package.json"), "utf8")) as { scripts: object };
+    for (const { where, words } of named(/npm run ([\w:-]+)/g)) assert.ok((words[0] ?? "") in scripts, where);
+  });
+});
+
+/** Whether the words are a subcommand with options that it has. Placeholders such as COMMAND stand for any. */
+function exists(command: Command, [word, ...rest]: readonly string[]): boolean {
+  if (word === undefined || word === "--" || /^[A-Z]+$/.test(word)) return true;
+  if (word.startsWith("-")) {
+    const option = command.options.find(({ long, short }) => word === long || word === short);
+    return word === "--help" || (option !== undefined && exists(command, option.required ? rest.slice(1) : rest));
+  }
+  const inner = command.commands.find((candidate) => candidate.name() === word);
+  // A word that is no subcommand is an argument, if the command takes some.
+  return (inner !== undefined || command.registeredArguments.length > 0) && exists(inner ?? command, rest);
+}
