@@ -15,6 +15,29 @@ export const workloads = {
 /** Label by which the pods of a workload are selected. */
 export const workloadLabel = "app.kubernetes.io/name";
 
+/** Services of Kazoo: `balanced` over the nodes that are ready, `headless` for the name of each. */
+export const kazooServices = { balanced: "kazoo", headless: "kazoo-nodes" } as const;
+
+/** Last part of the logical names `ZONE-kazoo-PART` of a zone's Kazoo. */
+export const kazooParts = { service: "balanced", nodes: "nodes", environment: "environment" } as const;
+
+/** Logical name of the component that is the image. */
+export const imageResource = "kazoo-image";
+
+/** Containers of a datacenter on Docker. */
+export const containers = {
+  kazoo: "kazoo",
+  alpha: "rabbitmq-alpha",
+  beta: "rabbitmq-beta",
+  database: "bigcouch",
+} as const;
+
+/** Types of the components that are a datacenter. */
+export const datacenterTypes = {
+  kubernetes: "kazoo:index:Datacenter",
+  docker: "kazoo:index:DockerDatacenter",
+} as const;
+
 /** Secrets in each datacenter's namespace, by what they hold. */
 export const secrets = {
   /** Key `cookie`: the Erlang cookie of the Kazoo nodes. */

@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { parse } from "yaml";
 import type { Digest } from "../../tools/report/digest";
 import { type Findings, exitCodeOf, reportOf } from "../../tools/report/model";
-import { markdownOf } from "../../tools/report/write";
+import { markdownOf } from "../../tools/report/render";
 import type { Platform } from "../../config/platform";
 import { digestOf } from "../support/digests";
 import { platformFrom } from "../support/mocks";

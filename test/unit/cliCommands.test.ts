@@ -6,9 +6,9 @@ import { join, resolve } from "node:path";
 import { after, before, describe, test } from "node:test";
 import type { Command } from "commander";
 import * as fc from "fast-check";
-import { shellLines } from "../../tools/cli/commands/stack";
+import { shellLines } from "../../tools/cli/commands/lifecycle";
 import { kazoo } from "../../tools/cli/main";
-import { isOfThisMachine, isThrowAway, partsFor, readPlatform } from "../../tools/cli/stack";
+import { isOfThisMachine, isThrowAway, partsFor, readPlatform } from "../../tools/cli/openStack";
 import { table } from "../../tools/shared/table";
 import { type ZoneView, summary } from "../../tools/cli/zones";
 

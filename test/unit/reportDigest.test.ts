@@ -10,8 +10,8 @@ import { changeOf, difference, overlap, parsePath } from "../../tools/report/dif
 import { isSecretName, maskDigest } from "../../tools/report/mask";
 import { exitCodeOf, reportOf, type Findings } from "../../tools/report/model";
 import { lookForDrift, previewStack } from "../../tools/cli/runPreview";
-import { htmlOf, markdownOf, terminalText } from "../../tools/report/write";
-import { UserError } from "../../tools/shared/terminal";
+import { htmlOf, markdownOf, terminalText } from "../../tools/report/render";
+import { UserError, colours } from "../../tools/shared/terminal";
 import { platformFrom } from "../support/mocks";
 
 const platform = platformFrom({
@@ -546,7 +546,7 @@ describe("secrets", () => {
 
   test("never come out, wherever they go in", () => {
     const made = report([], findings);
-    const texts = [markdownOf(made), htmlOf(made), terminalText(made)];
+    const texts = [markdownOf(made), htmlOf(made), terminalText(made, colours)];
     for (const text of texts) {
       assert.doesNotMatch(text, /Sentinel/);
       assert.equal(text.includes(encoded("old")), false);

@@ -8,7 +8,8 @@ import { toHtml } from "../../tools/report/html";
 import { toMarkdown } from "../../tools/report/markdown";
 import { failedReport, reportOf } from "../../tools/report/model";
 import { locate, withoutPlace, type Place } from "../../tools/report/place";
-import { htmlOf, markdownOf, terminalText } from "../../tools/report/write";
+import { htmlOf, markdownOf, terminalText } from "../../tools/report/render";
+import { colours } from "../../tools/shared/terminal";
 import type { Digest } from "../../tools/report/digest";
 import { digestOf } from "../support/digests";
 import { platformFrom } from "../support/mocks";
@@ -256,7 +257,7 @@ describe("a report", () => {
       /### Failed\n\n- `2 problems in the config of this stack:`\n- `a: found x`\n- `b: found y`\n$/,
     );
     assert.match(
-      terminalText(report),
+      terminalText(report, colours),
       /^The program failed: what it would change is not known\.\n\nFailed\n {2}2 problems/,
     );
   });
@@ -284,7 +285,7 @@ describe("a report", () => {
   });
 
   test("on a terminal has a few lines, and how many more there are", async () => {
-    const text = terminalText(about(await own));
+    const text = terminalText(about(await own), colours);
     assert.match(text, /^Nothing is replaced or deleted\.\n128 resources in all 64 datacenters: /);
     assert.match(text, /\n {2}… \d\d more\n/);
     assert.ok(text.split("\n").length < 40);

@@ -13,7 +13,7 @@ import { type ZoneHealth, imageOf, isHealthy, stateOf } from "../../tools/cli/he
 import { type Update, differences, earlier, imageMessage, rollouts, zoneMessage } from "../../tools/cli/history";
 import { asking } from "../../tools/cli/kubernetes";
 import { environmentFor, ownEnvironment, withImage, withOwnEnvironment } from "../../tools/cli/stackEdit";
-import { rolled } from "../../components/rollout";
+import { rolloutProgress } from "../../components/names";
 import { parsePlatform } from "../../config/parse";
 import type { Zone } from "../../config/platform";
 
@@ -264,7 +264,7 @@ describe("the history", () => {
 });
 
 describe("a roll", () => {
-  const set = (status: object) => rolled({ metadata: { generation: 2 }, spec: { replicas: 2 }, status });
+  const set = (status: object) => rolloutProgress({ metadata: { generation: 2 }, spec: { replicas: 2 }, status });
   const cases: [string, object, boolean, RegExp][] = [
     ["not yet seen", { observedGeneration: 1, readyReplicas: 2 }, false, /not yet seen/],
     [
@@ -290,7 +290,7 @@ describe("a roll", () => {
   for (const [what, status, done, progress] of cases) {
     test(what, () => {
       assert.equal(set(status).done, done);
-      assert.match(set(status).progress, progress);
+      assert.match(set(status).text, progress);
     });
   }
 });

@@ -1,3 +1,4 @@
+import { containers, kazooPorts } from "../../components/names";
 import type { DockerCluster, ImageBuild, Platform, Zone } from "../../config/platform";
 
 /** A stack's datacenter on plain Docker. */
@@ -46,8 +47,13 @@ export function launchArguments({ cluster }: DockerPlace, image: string, variabl
   // An IPv6 address has colons of its own.
   const at = address.includes(":") ? `[${address}]` : address;
   return [
-    ...["run", "--detach", "--name", "kazoo", "--hostname", `kazoo.${cluster.network}`],
-    ...["--publish", `${at}:${crossbar}:8000`, "--publish", `${at}:${websockets}:5555`],
+    ...["run", "--detach", "--name", containers.kazoo, "--hostname", `${containers.kazoo}.${cluster.network}`],
+    ...[
+      "--publish",
+      `${at}:${crossbar}:${kazooPorts.crossbar}`,
+      "--publish",
+      `${at}:${websockets}:${kazooPorts.websockets}`,
+    ],
     ...["--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges"],
     ...["--tmpfs", "/tmp", "--tmpfs", `/opt/kazoo/etc:${own}`, "--tmpfs", `/opt/kazoo/log:${own}`],
     ...variables.flatMap((name) => ["--env", name]),

@@ -1,7 +1,8 @@
 import type { KubernetesObject, V1Job, V1Pod } from "@kubernetes/client-node";
+import { workloadLabel, workloads } from "../../components/names";
 import type { KubernetesCluster } from "../../config/platform";
 import { inspectContainers } from "./containers";
-import { asking, connect } from "./kubernetes";
+import { asking, clientsOf } from "./kubernetes";
 import { type SelectedZone, nodesOf, hostsIn } from "./nodes";
 import { UserError } from "../shared/terminal";
 
@@ -75,29 +76,29 @@ async function onDocker({ zone, cluster }: SelectedZone): Promise<Partial<ZoneHe
     const own = nodes.filter((node) => node.workload === workload);
     return { ready: own.filter(({ name }) => states[name]?.ready === true).length, wanted: own.length };
   };
-  const kazoo = nodes.flatMap(({ workload, name }) => (workload === "kazoo" ? (states[name] ?? []) : []));
+  const kazoo = nodes.flatMap(({ workload, name }) => (workload === workloads.kazoo ? (states[name] ?? []) : []));
   const started = kazoo
     .map((state) => state.started)
     .sort()
     .at(-1);
   return {
-    kazoo: readiness("kazoo"),
-    brokers: readiness("rabbitmq"),
-    database: readiness("bigcouch"),
+    kazoo: readiness(workloads.kazoo),
+    brokers: readiness(workloads.rabbitmq),
+    database: readiness(workloads.database),
     ...(started === undefined ? {} : { rolled: started, image: zone.image }),
   };
 }
 
 async function onKubernetes({ zone }: SelectedZone, cluster: KubernetesCluster): Promise<Partial<ZoneHealth>> {
-  const { core, apps, batch } = await connect(cluster);
+  const { core, apps, batch } = await clientsOf(cluster);
   const { namespace } = zone;
   const [sets, jobs, pods] = await Promise.all([
     asking(cluster, () => apps.listNamespacedStatefulSet({ namespace })),
     asking(cluster, () => batch.listNamespacedJob({ namespace })),
-    asking(cluster, () => core.listNamespacedPod({ namespace, labelSelector: "app.kubernetes.io/name=kazoo" })),
+    asking(cluster, () => core.listNamespacedPod({ namespace, labelSelector: `${workloadLabel}=${workloads.kazoo}` })),
   ]);
   const readiness = (workload: string, fallback: number): Readiness => {
-    const own = sets.items.filter(({ metadata }) => metadata?.labels?.["app.kubernetes.io/name"] === workload);
+    const own = sets.items.filter(({ metadata }) => metadata?.labels?.[workloadLabel] === workload);
     const sum = (count: (set: (typeof own)[number]) => number) => own.reduce((total, set) => total + count(set), 0);
     return {
       ready: sum(({ status }) => status?.readyReplicas ?? 0),
@@ -107,14 +108,12 @@ async function onKubernetes({ zone }: SelectedZone, cluster: KubernetesCluster):
   const youngest = [...pods.items].sort(byAge)[0];
   const image = imageOf(youngest);
   const job = (workload: string): JobState | undefined =>
-    stateOf(
-      jobs.items.filter(({ metadata }) => metadata?.labels?.["app.kubernetes.io/name"] === workload).sort(byAge)[0],
-    );
-  const [join, firstBoot] = [job("bigcouch-join"), job("kazoo-bootstrap")];
+    stateOf(jobs.items.filter(({ metadata }) => metadata?.labels?.[workloadLabel] === workload).sort(byAge)[0]);
+  const [join, firstBoot] = [job(workloads.join), job(workloads.bootstrap)];
   return {
-    kazoo: readiness("kazoo", zone.nodes.kazoo.length),
-    brokers: readiness("rabbitmq", zone.endpoints.brokers.length),
-    database: readiness("bigcouch", zone.nodes.database.length),
+    kazoo: readiness(workloads.kazoo, zone.nodes.kazoo.length),
+    brokers: readiness(workloads.rabbitmq, zone.endpoints.brokers.length),
+    database: readiness(workloads.database, zone.nodes.database.length),
     ...(join === undefined ? {} : { join }),
     ...(firstBoot === undefined ? {} : { firstBoot }),
     ...(image === undefined ? {} : { image }),

@@ -1,7 +1,7 @@
 import { parsePlatform, structured } from "../../config/parse";
 import { type Platform, builtReference } from "../../config/platform";
 import { askPulumi } from "./pulumi";
-import type { Stack } from "./stack";
+import type { Stack } from "./openStack";
 
 /** An update of a stack, as Pulumi's own history has it. */
 export interface Update {

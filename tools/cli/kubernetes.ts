@@ -2,11 +2,11 @@ import { PassThrough, type Readable, type Writable } from "node:stream";
 import { finished } from "node:stream/promises";
 import type { KubeConfig, V1Pod, V1Status } from "@kubernetes/client-node";
 import type { KubernetesCluster } from "../../config/platform";
-import { kubeconfigOf } from "./stack";
+import { kubeconfigOf } from "./openStack";
 import { UserError } from "../shared/terminal";
 
 /** The official client with what a cluster is reached by. Loaded only here: it takes longer than all the rest of a command. */
-export async function connect(cluster: KubernetesCluster) {
+export async function clientsOf(cluster: KubernetesCluster) {
   const client = await import("@kubernetes/client-node");
   const config = new client.KubeConfig();
   const path = kubeconfigOf(cluster);
@@ -85,7 +85,7 @@ export interface PodPlace {
  * @throws UserError where there is no such pod, or nothing runs in it: the sandbox's nodes are simulated
  */
 async function realPod({ cluster, namespace, pod }: PodPlace, what: string): Promise<V1Pod> {
-  const { core } = await connect(cluster);
+  const { core } = await clientsOf(cluster);
   const found = await asking(
     cluster,
     () => core.readNamespacedPod({ name: pod, namespace }),
@@ -121,7 +121,7 @@ export async function execInPod(place: PodPlace, command: readonly string[], str
   await realPod(place, "shell and no sup");
   const { cluster, namespace, pod, container } = place;
   const { input = null, output, errors, terminal } = streams;
-  const { exec } = await connect(cluster);
+  const { exec } = await clientsOf(cluster);
   return asking(cluster, async () => {
     let status: V1Status | undefined;
     const onStatus = (found: V1Status): void => {
@@ -156,7 +156,7 @@ export interface LogOptions {
 /** Writes a container's log; returns at its end, which a followed log of a running container never reaches. */
 export async function podLog(place: PodPlace, { follow, tail }: LogOptions, output: Writable): Promise<void> {
   requireStarted(await realPod(place, "log"), place);
-  const { log } = await connect(place.cluster);
+  const { log } = await clientsOf(place.cluster);
   const stream = new PassThrough();
   // The client's pipe hands on what is read, and not that the connection broke.
   stream.on("pipe", (body) => body.on("error", (error) => stream.destroy(error)));

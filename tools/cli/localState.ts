@@ -3,7 +3,6 @@ import { copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, renameS
 import { join } from "node:path";
 import { processName } from "../shared/processes";
 import { type PulumiContext, askPulumi, runPulumi } from "./pulumi";
-import type { Stack } from "./stack";
 import { type Report, UserError } from "../shared/terminal";
 
 /** Name of the Pulumi project, as Pulumi.yaml has it. */
@@ -80,12 +79,20 @@ export function readSnapshot(state: LocalState, stack: string): Snapshot {
   };
 }
 
+/** A stack, with what Pulumi needs to run on it. */
+export interface SelectedStack {
+  readonly name: string;
+  readonly pulumi: PulumiContext;
+  /** `--stack`, and with local state `--config-file`. */
+  readonly selection: readonly string[];
+}
+
 /**
  * Clears what a killed Pulumi left behind: its lock, and operations of which it did not learn the end.
  * @throws UserError when another Pulumi works on the stack right now
  */
 export async function recover(
-  { name: stack, pulumi: context, selection }: Pick<Stack, "name" | "pulumi" | "selection">,
+  { name: stack, pulumi: context, selection }: SelectedStack,
   state: LocalState,
   report: Report,
 ): Promise<void> {

@@ -6,7 +6,7 @@ import { insideCommands } from "./commands/inside";
 import { renderCommand } from "./commands/render";
 import { reportCommands } from "./commands/report";
 import { sandboxCommand } from "./commands/sandbox";
-import { stackCommands } from "./commands/stack";
+import { stackCommands } from "./commands/lifecycle";
 import { statusCommand } from "./commands/status";
 import { toolchainCommand } from "./commands/toolchain";
 import { printError } from "../shared/terminal";

@@ -1,7 +1,8 @@
+import { workloads } from "../../components/names";
 import { type Cluster, type KubernetesCluster, hostsOf } from "../../config/platform";
 import { chooseAmong } from "./choose";
 import { dockerPlaces } from "./dockerImage";
-import { type Stack, openStack, readPlatform } from "./stack";
+import { type Stack, openStack, readPlatform } from "./openStack";
 import { UserError, reportToStderr } from "../shared/terminal";
 import { type ZoneView, readZones } from "./zones";
 
@@ -20,7 +21,7 @@ export type Place =
 export interface ZoneNode {
   /** As Kubernetes or Docker know it: `kazoo-0`, `rabbitmq-alpha-0`; on Docker `kazoo`, `rabbitmq-alpha`. */
   readonly name: string;
-  readonly workload: "kazoo" | "bigcouch" | "rabbitmq";
+  readonly workload: typeof workloads.kazoo | typeof workloads.database | typeof workloads.rabbitmq;
   /** Fully qualified; of a broker the Service. */
   readonly host: string;
   readonly place: Place;
@@ -54,10 +55,10 @@ export function nodesOf(hosts: NodeHosts, cluster: Cluster): ZoneNode[] {
         : { kind: "pod", cluster, namespace: hosts.namespace, pod: name, container: workload },
   });
   return [
-    ...hosts.kazoo.map((host) => node("kazoo", host, label(host))),
-    ...hosts.database.map((host) => node("bigcouch", host, label(host))),
+    ...hosts.kazoo.map((host) => node(workloads.kazoo, host, label(host))),
+    ...hosts.database.map((host) => node(workloads.database, host, label(host))),
     ...hosts.brokers.map((host) =>
-      node("rabbitmq", host, cluster.kind === "docker" ? label(host) : `${label(host)}-0`),
+      node(workloads.rabbitmq, host, cluster.kind === "docker" ? label(host) : `${label(host)}-0`),
     ),
   ];
 }
@@ -120,7 +121,7 @@ export async function findNode(stackName: string, selection: Selection): Promise
 }
 
 async function nodeAmong(nodes: readonly ZoneNode[], { node }: Selection): Promise<ZoneNode> {
-  const kazoo = nodes.filter(({ workload }) => workload === "kazoo");
+  const kazoo = nodes.filter(({ workload }) => workload === workloads.kazoo);
   const candidates = node === undefined ? kazoo : nodes;
   // An Erlang node's full name will do too.
   const wanted = node?.includes("@") ? label(node.split("@")[1] ?? "") : node;

@@ -2,7 +2,7 @@ import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { readClusterIds, readSnapshot } from "./localState";
 import { askPulumi } from "./pulumi";
-import { type Stack, startClusters } from "./stack";
+import { type Stack, startClusters } from "./openStack";
 import { type Report, UserError } from "../shared/terminal";
 import { type Deployed, type Diagnostic, type Digest, parseDigest } from "../report/digest";
 import type { Findings } from "../report/model";

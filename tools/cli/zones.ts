@@ -1,10 +1,28 @@
-import type { ZoneOutputs } from "../../components/platform";
 import { askPulumi } from "./pulumi";
-import type { Stack } from "./stack";
+import type { Stack } from "./openStack";
 import { colours } from "../shared/terminal";
 
-/** What is known of a zone once its stack is up. */
-export type ZoneView = Omit<ZoneOutputs, "image"> & { readonly image: string };
+/** What the stack's outputs tell of a zone once it is up. */
+export interface ZoneView {
+  readonly region: string;
+  readonly datacenter: string;
+  readonly ring: string;
+  readonly cluster: string;
+  /** Context of the kubeconfig; on Docker the engine's address. */
+  readonly context: string;
+  /** On Docker the network. */
+  readonly namespace: string;
+  /** `host:port` or URL. */
+  readonly endpoints: {
+    readonly crossbar: string;
+    readonly websockets: string;
+    readonly database: string;
+    readonly brokers: readonly string[];
+  };
+  /** Names of the Erlang nodes. */
+  readonly nodes: { readonly kazoo: readonly string[]; readonly database: readonly string[] };
+  readonly image: string;
+}
 
 /** Reads a stack's zones, by name, from its outputs; none when the stack is not up. */
 export async function readZones(stack: Stack): Promise<Record<string, ZoneView>> {

@@ -1,3 +1,4 @@
+import { kazooParts } from "../../components/names";
 import type { Change } from "./changes";
 import type { Text } from "./document";
 import { type Group, groupEqual, whereShort } from "./group";
@@ -162,7 +163,7 @@ function propertiesOf(change: Change, all: readonly Change[]): { place: Place | 
     return [{ place, value: { about: `${subject.title} ${how}`, removed: [], added: [], then: [] } }];
   }
   // The run environment is known by its variables.
-  const environment = subject.kind === "ConfigMap" && subject.title.endsWith("-environment");
+  const environment = subject.kind === "ConfigMap" && subject.title.endsWith(`-${kazooParts.environment}`);
   const about = environment ? "" : subject.kind === "Job" ? `${subject.title} runs anew` : subject.title;
   return properties.map(({ path, label, removed, added }) => {
     const own =

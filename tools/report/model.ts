@@ -6,7 +6,7 @@ import { type Place, placesOf } from "./place";
 import { type Refusal, isError, refusalsOf, stopsEarly } from "./refusals";
 
 /** What a preview, or a look for drift, found; free of secrets. */
-export interface Report {
+export interface ChangeReport {
   readonly purpose: "preview" | "drift";
   readonly stack: string;
   readonly places: readonly Place[];
@@ -37,7 +37,7 @@ export interface Findings {
 }
 
 /** Makes a report of what the engine printed. */
-export function reportOf(findings: Findings): Report {
+export function reportOf(findings: Findings): ChangeReport {
   const { stack, platform, preview, refused, deployed = [], refresh } = findings;
   const last = [...preview.diagnostics, ...(refresh?.diagnostics ?? []), ...unexplained(findings)];
   const all: Digest = {
@@ -80,7 +80,7 @@ function deletions(deployed: readonly Deployed[], steps: readonly Step[]): Step[
 }
 
 /** A report of a program that fails before anything is known of its changes. */
-export const failedReport = (purpose: Report["purpose"], stack: string, message: string): Report => ({
+export const failedReport = (purpose: ChangeReport["purpose"], stack: string, message: string): ChangeReport => ({
   purpose,
   stack,
   places: [],
@@ -95,7 +95,7 @@ export const isGrave = ({ effect, subject, protected: kept }: Change): boolean =
   (effect === "replace" || effect === "delete") && (kept || subject.stake === "data");
 
 /** The exit code of a report: 0 no change, 1 the preview failed, 2 changes, 3 changes that replace or delete what is protected or holds data. */
-export function exitCodeOf({ changes, byHand, refusals }: Report): 0 | 1 | 2 | 3 {
+export function exitCodeOf({ changes, byHand, refusals }: ChangeReport): 0 | 1 | 2 | 3 {
   if ([...changes, ...byHand].some(isGrave) || refusals.some(({ cause }) => cause === "protected")) return 3;
   if (refusals.length > 0) return 1;
   return changes.length > 0 || byHand.length > 0 ? 2 : 0;

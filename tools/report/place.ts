@@ -1,3 +1,4 @@
+import { datacenterTypes } from "../../components/names";
 import type { Platform } from "../../config/platform";
 import { type Digest, parseUrn, stackType } from "./digest";
 
@@ -19,7 +20,7 @@ export function placesOf(platform: Platform, digest: Digest): Place[] {
   const places = new Map<string, Place>();
   for (const step of digest.steps) {
     const { type, name } = parseUrn(step.urn);
-    if (/^kazoo:index:(Docker)?Datacenter$/.test(type)) places.set(name, bare(name));
+    if (type === datacenterTypes.kubernetes || type === datacenterTypes.docker) places.set(name, bare(name));
   }
   const before = digest.steps.find(({ urn }) => parseUrn(urn).type === stackType)?.oldState?.outputs?.zones;
   if (typeof before === "object" && before !== null) {

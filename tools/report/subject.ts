@@ -1,3 +1,4 @@
+import { workloads } from "../../components/names";
 import type { State } from "./digest";
 import type { Place } from "./place";
 
@@ -52,7 +53,7 @@ function stakeOf(kind: string, name: string, type: string): Stake {
   // Cookie, passwords, and the names under which database nodes know their data.
   if (type.startsWith("random:")) return "data";
   if (holdData.has(kind)) return "data";
-  if (kind === "StatefulSet" && !name.startsWith("kazoo")) return "data";
+  if (kind === "StatefulSet" && !name.startsWith(workloads.kazoo)) return "data";
   return carryCalls.has(kind) ? "calls" : "none";
 }
 

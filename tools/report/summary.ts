@@ -4,14 +4,14 @@ import type { Block, Document, Text } from "./document";
 import { byRegion, groupEqual, whereShort } from "./group";
 import { changeLines, creationLines, deletionLines, protectionLines, replacementLines, rollLines } from "./lines";
 import { unknown } from "./mask";
-import type { Report } from "./model";
+import type { ChangeReport } from "./model";
 import type { Place } from "./place";
 import type { Refusal } from "./refusals";
 import { verdictOf } from "./verdict";
 import { cut, firstOf, plural, workloadsFirst } from "./wording";
 
 /** A report as it is read: the verdict first, then the gravest, then the rest, then the details. */
-export function documentOf(report: Report): Document {
+export function documentOf(report: ChangeReport): Document {
   const { purpose, stack, places, changes, byHand, refusals, complete } = report;
   const { headline, counts } = verdictOf(report);
   const title = purpose === "drift" ? `Drift of stack ${stack}` : `Preview of stack ${stack}`;

@@ -1,14 +1,14 @@
 import type { Change, Effect } from "./changes";
 import { whereShort } from "./group";
-import { type Report, isGrave } from "./model";
+import { type ChangeReport, isGrave } from "./model";
 import { effectWords, firstOf, plural, workloadsFirst } from "./wording";
 
 /** The verdict a reviewer needs, in two sentences: what is at stake, and how much changes. Always short. */
-export function verdictOf(report: Report): { readonly headline: string; readonly counts: string } {
+export function verdictOf(report: ChangeReport): { readonly headline: string; readonly counts: string } {
   return { headline: headlineOf(report), counts: countsOf(report) };
 }
 
-function headlineOf({ purpose, changes, byHand, refusals, places }: Report): string {
+function headlineOf({ purpose, changes, byHand, refusals, places }: ChangeReport): string {
   const kept = refusals.filter(({ cause }) => cause === "protected");
   if (kept.length > 0) {
     const titles = workloadsFirst([...new Set(kept.map(({ title }) => title))]);
@@ -42,7 +42,7 @@ function headlineOf({ purpose, changes, byHand, refusals, places }: Report): str
   return `${hand} ${byHand.length === 0 ? "But the program has changes that wait: " : "To undo it: "}${stake[0]?.toLowerCase()}${stake.slice(1)}${failed}`;
 }
 
-function countsOf({ changes, places }: Report): string {
+function countsOf({ changes, places }: ChangeReport): string {
   if (changes.length === 0) return "";
   const order: Effect[] = ["replace", "delete", "create", "change", "renew", "unprotect", "protect"];
   const parts = order.flatMap((effect) => {

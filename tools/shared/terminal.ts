@@ -8,6 +8,9 @@ export const colours = pc.createColors(
     process.env.TERM !== "dumb",
 );
 
+/** What colours text, or leaves it as it is. */
+export type Colours = typeof colours;
+
 /**
  * Whether a person sits at both ends. What is no terminal has no `isTTY` at all, which a query would hand on as an empty text: to the API
  * server that is true.

@@ -1,11 +1,13 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import type { Command } from "commander";
-import { bootstrapScript } from "../../../components/bootstrapScript";
+import { bootstrapScriptPath } from "../../../components/names";
 import { masterAccountDefaults } from "../../../config/schema";
-import { runScriptInside } from "../inside";
+import { runScriptInside } from "../insideNode";
 import { type SelectedZone, type Selection, type ZoneNode, selectNode, selectZone } from "../nodes";
 import { askPulumi } from "../pulumi";
 import { quoted } from "../../shared/shell";
-import { type Stack, openStack } from "../stack";
+import { type Stack, openStack, projectDirectory } from "../openStack";
 import { UserError, reportToStderr } from "../../shared/terminal";
 import { nodeCommand } from "./inside";
 
@@ -78,7 +80,8 @@ function firstBoot(
   const all = { STEPS: step, DATABASE_URL: zone.endpoints.database, ...variables };
   const settings = Object.entries(all).map(([name, value]) => `export ${name}=${quoted(value)}`);
   const credentials = ['export DATABASE_USER="$COUCHDB_USER"', 'export DATABASE_PASSWORD="$COUCHDB_PASS"'];
-  return runScriptInside(node, [...settings, ...credentials, bootstrapScript].join("\n"));
+  const script = readFileSync(join(projectDirectory, bootstrapScriptPath), "utf8");
+  return runScriptInside(node, [...settings, ...credentials, script].join("\n"));
 }
 
 /** A script that shows an account; sup itself exits with 0 where there is none. */

@@ -1,16 +1,17 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { constants } from "node:os";
 import { basename } from "node:path";
+import { kazooParts, kazooServices, workloads } from "../../../components/names";
 import type { Zone } from "../../../config/platform";
 import { stackFilePath } from "../../../config/stackFile";
 import { chooseAmong, confirmed } from "../choose";
 import { imageMessage, zoneMessage } from "../history";
 import { type Selection } from "../nodes";
 import { runPulumi } from "../pulumi";
-import { type Stack, isThrowAway, openStack, projectDirectory, readPlatform } from "../stack";
+import { type Stack, isThrowAway, openStack, projectDirectory, readPlatform } from "../openStack";
 import { UserError, reportToStderr } from "../../shared/terminal";
 import { readZones } from "../zones";
-import { begin } from "./stack";
+import { begin } from "./lifecycle";
 
 /** What the commands on a zone's deployment are told. */
 export interface DeployOptions extends Selection {
@@ -25,10 +26,11 @@ export interface Part {
   /** Of the zone's logical names, behind `ZONE-kazoo-`; `*` for all. */
   readonly suffix: string;
   readonly kind: "services" | "statefulsets";
+  readonly object: string;
 }
-export const service: Part = { suffix: "balanced", kind: "services" };
-export const nodes: Part = { suffix: "nodes", kind: "statefulsets" };
-export const everything: Part = { suffix: "*", kind: "statefulsets" };
+export const service: Part = { suffix: kazooParts.service, kind: "services", object: kazooServices.balanced };
+export const nodes: Part = { suffix: kazooParts.nodes, kind: "statefulsets", object: workloads.kazoo };
+export const everything: Part = { suffix: "*", kind: "statefulsets", object: workloads.kazoo };
 
 /** What Pulumi is told to keep to a part of a zone. */
 export const target = (zone: string, { suffix }: Part): string[] => ["--target", `**::${zone}-kazoo-${suffix}`];

@@ -1,13 +1,13 @@
 import type { Command } from "commander";
-import { rolled } from "../../../components/rollout";
+import { rolloutProgress, workloads } from "../../../components/names";
 import { confirmed } from "../choose";
-import { asking, connect } from "../kubernetes";
+import { asking, clientsOf } from "../kubernetes";
 import { type SelectedZone, selectZone } from "../nodes";
 import { runPulumi } from "../pulumi";
-import { isThrowAway, openStack } from "../stack";
+import { isThrowAway, openStack } from "../openStack";
 import { UserError, reportToStderr } from "../../shared/terminal";
 import { onKubernetes, zoneCommand } from "./inside";
-import { begin } from "./stack";
+import { begin } from "./lifecycle";
 import { type DeployOptions, type Part, apply, everything, nodes, service, target } from "./apply";
 import { edit } from "./edit";
 import { history, rollback } from "./rollback";
@@ -83,14 +83,14 @@ const clusterOf = ({ name, cluster }: SelectedZone) => {
   return cluster;
 };
 
-async function exists(selected: SelectedZone, { kind }: Part): Promise<boolean> {
+async function exists(selected: SelectedZone, { kind, object }: Part): Promise<boolean> {
   const cluster = clusterOf(selected);
-  const { core, apps } = await connect(cluster);
+  const { core, apps } = await clientsOf(cluster);
   const { namespace } = selected.zone;
   const { items } = await asking<{ items: { metadata?: { name?: string } }[] }>(cluster, () =>
     kind === "services" ? core.listNamespacedService({ namespace }) : apps.listNamespacedStatefulSet({ namespace }),
   );
-  return items.some(({ metadata }) => metadata?.name === "kazoo");
+  return items.some(({ metadata }) => metadata?.name === object);
 }
 
 /**
@@ -116,8 +116,8 @@ async function remove(options: DeployOptions, part: Part, kind: string, conseque
   if (!(await confirmed(`delete ${kind} kazoo of zone ${selected.name}?`, yes))) return;
 
   const cluster = clusterOf(selected);
-  const { core, apps } = await connect(cluster);
-  const object = { name: "kazoo", namespace: selected.zone.namespace };
+  const { core, apps } = await clientsOf(cluster);
+  const object = { name: part.object, namespace: selected.zone.namespace };
   await asking<unknown>(cluster, () =>
     part === service
       ? core.deleteNamespacedService(object)
@@ -157,7 +157,7 @@ async function rolloutStatus(options: DeployOptions): Promise<void> {
   const stack = await openStack(options.stack, reportToStderr);
   const selected = await selectZone(stack, options);
   const cluster = clusterOf(selected);
-  const { apps } = await connect(cluster);
+  const { apps } = await clientsOf(cluster);
   const seconds = Number(options.timeout);
   if (!Number.isFinite(seconds) || seconds < 0)
     throw new UserError(`--timeout ${options.timeout} is no number of seconds`, "e.g. --timeout 900");
@@ -172,13 +172,13 @@ async function rolloutStatus(options: DeployOptions): Promise<void> {
     async () => {
       const set = await asking(
         cluster,
-        () => apps.readNamespacedStatefulSet({ name: "kazoo", namespace: selected.zone.namespace }),
+        () => apps.readNamespacedStatefulSet({ name: workloads.kazoo, namespace: selected.zone.namespace }),
         new UserError(
           `zone ${selected.name} has no StatefulSet kazoo`,
           `make kube-deploy STACK=${stack.name} ZONE=${selected.name} makes it`,
         ),
       );
-      const { done, progress } = rolled(set);
+      const { done, text: progress } = rolloutProgress(set);
       if (progress !== said) process.stdout.write(`zone ${selected.name}: ${progress}\n`);
       said = progress;
       return done;

@@ -1,12 +1,13 @@
 import { randomBytes } from "node:crypto";
 import { Command } from "commander";
+import { containers, datacenterTypes, imageResource } from "../../../components/names";
 import { topologyVariables, variables } from "../../../config/environment";
 import type { ImageBuild } from "../../../config/platform";
-import { runDocker } from "../docker";
+import { runDocker } from "../dockerClient";
 import { type DockerPlace, buildArguments, dockerPlace, imageNames, launchArguments } from "../dockerImage";
-import { projectDirectory, readPlatform } from "../stack";
+import { projectDirectory, readPlatform } from "../openStack";
 import { UserError, isTerminal } from "../../shared/terminal";
-import { up } from "./stack";
+import { up } from "./lifecycle";
 
 interface Options {
   readonly stack: string;
@@ -44,24 +45,24 @@ export function dockerCommands(): Command {
   add("create-network", "make the stack's network alone", (stack, args) =>
     // With what it is part of and made by.
     stackUp(stack, [
-      ...targets("$docker:index/network:Network", "::kazoo:index:DockerDatacenter", "::pulumi:providers:docker"),
+      ...targets("$docker:index/network:Network", `::${datacenterTypes.docker}`, "::pulumi:providers:docker"),
       ...args,
     ]),
   );
   add("launch-deps", "bring up the stack's brokers and database alone", (stack, args) => {
     const { zone } = placeOf(stack);
-    return stackUp(stack, ["--exclude", `**::${zone.name}-kazoo*`, "--exclude", "**::kazoo-image*", ...args]);
+    return stackUp(stack, ["--exclude", `**::${zone.name}-kazoo*`, "--exclude", `**::${imageResource}*`, ...args]);
   });
   add("kill-deps", "end the stack's brokers and database at once; their data stays", (stack, args) =>
-    docker(placeOf(stack).cluster.host, ["kill", ...args, "rabbitmq-alpha", "rabbitmq-beta", "bigcouch"]),
+    docker(placeOf(stack).cluster.host, ["kill", ...args, containers.alpha, containers.beta, containers.database]),
   );
 
   const container = (name: string, description: string, run: (args: string[]) => string[]): void =>
     add(name, description, (stack, args) => docker(placeOf(stack).cluster.host, run(args)));
-  container("start", "start Kazoo's container again", (args) => ["start", ...args, kazoo]);
-  container("stop", "stop Kazoo in order", (args) => ["stop", ...args, kazoo]);
-  container("kill", "end Kazoo at once", (args) => ["kill", ...args, kazoo]);
-  container("rm", "remove Kazoo's container", (args) => ["rm", "--force", ...args, kazoo]);
+  container("start", "start Kazoo's container again", (args) => ["start", ...args, containers.kazoo]);
+  container("stop", "stop Kazoo in order", (args) => ["stop", ...args, containers.kazoo]);
+  container("kill", "end Kazoo at once", (args) => ["kill", ...args, containers.kazoo]);
+  container("rm", "remove Kazoo's container", (args) => ["rm", "--force", ...args, containers.kazoo]);
   return group;
 }
 
@@ -146,6 +147,3 @@ async function docker(host: string, args: readonly string[], environment: NodeJS
   const code = await runDocker(host, args, undefined, environment);
   if (code !== 0) throw new UserError(`docker ${args[0]} ended with exit code ${code}`, undefined, code);
 }
-
-/** Name of Kazoo's container. */
-const kazoo = "kazoo";

@@ -1,10 +1,10 @@
 import { Command } from "commander";
 import { choose } from "../choose";
 import { dockerPlaces } from "../dockerImage";
-import { runInside, runScriptInside, showLog } from "../inside";
+import { runInside, runScriptInside, showLog } from "../insideNode";
 import type { LogOptions } from "../kubernetes";
 import { type Selection, type ZoneNode, findNode } from "../nodes";
-import { readPlatform } from "../stack";
+import { readPlatform } from "../openStack";
 import { UserError } from "../../shared/terminal";
 
 interface NodeOptions extends Selection {

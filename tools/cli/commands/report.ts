@@ -1,14 +1,14 @@
-import { readFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, join, relative, resolve } from "node:path";
 import { Command } from "commander";
 import { ConfigError } from "../../../config/problem";
 import { interruptible } from "../../shared/interrupt";
 import { type Digest, parseDigest } from "../../report/digest";
-import { type Report as PreviewReport, exitCodeOf, failedReport, reportOf } from "../../report/model";
+import { type ChangeReport, exitCodeOf, failedReport, reportOf } from "../../report/model";
 import { lookForDrift, previewStack } from "../runPreview";
-import { terminalText, writeReport } from "../../report/write";
-import { openStack, projectDirectory, readConfig, readPlatform } from "../stack";
-import { UserError, reportToStderr } from "../../shared/terminal";
+import { htmlOf, markdownOf, terminalText } from "../../report/render";
+import { openStack, projectDirectory, readConfig, readPlatform } from "../openStack";
+import { UserError, colours, reportToStderr } from "../../shared/terminal";
 
 const exitCodes = `
 Exit codes: 0 no change, 2 changes, 3 changes that replace or delete what is protected or holds data, 1 error.
@@ -41,10 +41,10 @@ export function reportCommands(): Command[] {
 
 /** Makes a report; one of a config that is wrong says so, since a reviewer looks there. */
 async function valid(
-  purpose: PreviewReport["purpose"],
+  purpose: ChangeReport["purpose"],
   stack: string,
-  make: () => PreviewReport | Promise<PreviewReport>,
-): Promise<PreviewReport> {
+  make: () => ChangeReport | Promise<ChangeReport>,
+): Promise<ChangeReport> {
   try {
     readConfig(stack);
   } catch (error) {
@@ -54,19 +54,19 @@ async function valid(
   return make();
 }
 
-async function preview(name: string): Promise<PreviewReport> {
+async function preview(name: string): Promise<ChangeReport> {
   const stack = await openStack(name, reportToStderr);
   const found = await interruptible((signal) => previewStack(stack, reportToStderr, signal));
   return reportOf({ stack: name, platform: stack.platform, ...found });
 }
 
-async function drift(name: string): Promise<PreviewReport> {
+async function drift(name: string): Promise<ChangeReport> {
   const stack = await openStack(name, reportToStderr);
   const found = await interruptible((signal) => lookForDrift(stack, reportToStderr, signal));
   return reportOf({ stack: name, platform: stack.platform, ...found });
 }
 
-function read(stack: string, file: string): PreviewReport {
+function read(stack: string, file: string): ChangeReport {
   return reportOf({ stack, platform: readPlatform(stack), preview: readDigest(file) });
 }
 
@@ -82,10 +82,12 @@ function readDigest(file: string): Digest {
 }
 
 /** Writes the report, says where, and returns the exit code. */
-function tell(report: PreviewReport, out: string): number {
+function tell(report: ChangeReport, out: string): number {
   const directory = resolve(out);
-  writeReport(report, directory);
-  process.stdout.write(terminalText(report));
+  mkdirSync(directory, { recursive: true });
+  writeFileSync(join(directory, "report.md"), markdownOf(report));
+  writeFileSync(join(directory, "report.html"), htmlOf(report));
+  process.stdout.write(terminalText(report, colours));
   process.stdout.write(`Report: ${relative(process.cwd(), join(directory, "report.md"))}, and as a page report.html\n`);
   return exitCodeOf(report);
 }

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import type { Platform, Zone } from "../../../config/platform";
 import { differences, earlier, readUpdates, rollouts } from "../history";
-import { openStack } from "../stack";
+import { openStack } from "../openStack";
 import { environmentFor, isBuilt, ownEnvironment, withImage, withOwnEnvironment } from "../stackEdit";
 import { table } from "../../shared/table";
 import { UserError, reportToStderr } from "../../shared/terminal";

@@ -1,7 +1,7 @@
 import { Command } from "commander";
 import { sandboxDown, sandboxParts, sandboxStatus, sandboxUp } from "../../sandbox";
 import { ensureToolchain } from "../../toolchain";
-import { projectDirectory, readPlatform, sandboxClusters } from "../stack";
+import { projectDirectory, readPlatform, sandboxClusters } from "../openStack";
 import { table } from "../../shared/table";
 import { UserError, reportToStderr } from "../../shared/terminal";
 

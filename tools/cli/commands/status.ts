@@ -4,7 +4,7 @@ import type { ReadStream } from "node:tty";
 import { Command } from "commander";
 import { type Readiness, type ZoneHealth, healthOf, isHealthy } from "../health";
 import { zonesOf } from "../nodes";
-import { openStack } from "../stack";
+import { openStack } from "../openStack";
 import { table } from "../../shared/table";
 import { UserError, colours, reportToStderr } from "../../shared/terminal";
 

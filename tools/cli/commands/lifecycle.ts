@@ -12,7 +12,7 @@ import {
   kubeconfigOf,
   sandboxClusters,
   startClusters,
-} from "../stack";
+} from "../openStack";
 import { UserError, reportToStderr, colours } from "../../shared/terminal";
 import { readZones, summary } from "../zones";
 

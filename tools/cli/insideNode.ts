@@ -1,5 +1,5 @@
 import { PassThrough, type Writable } from "node:stream";
-import { execArguments, logArguments, runDocker } from "./docker";
+import { execArguments, logArguments, runDocker } from "./dockerClient";
 import { type LogOptions, type Streams, execInPod, podLog } from "./kubernetes";
 import type { ZoneNode } from "./nodes";
 import { isTerminal } from "../shared/terminal";

@@ -4,7 +4,13 @@ import type { KubernetesCluster, Platform } from "../../config/platform";
 import { ConfigError, UnknownStackError } from "../../config/problem";
 import { kubeconfigPath, sandboxParts, sandboxUp } from "../sandbox";
 import { type Part, type Toolchain, ensureToolchain } from "../toolchain";
-import { type LocalState, ensureLocalState, ensureStack, localStateEnvironment } from "./localState";
+import {
+  type LocalState,
+  type SelectedStack,
+  ensureLocalState,
+  ensureStack,
+  localStateEnvironment,
+} from "./localState";
 import type { PulumiContext } from "./pulumi";
 import { type Report, UserError } from "../shared/terminal";
 
@@ -12,15 +18,11 @@ import { type Report, UserError } from "../shared/terminal";
 export const projectDirectory = resolve(__dirname, "../..");
 
 /** A stack with all that is needed to run Pulumi on it. */
-export interface Stack {
-  readonly name: string;
+export interface Stack extends SelectedStack {
   readonly platform: Platform;
   readonly toolchain: Toolchain;
-  readonly pulumi: PulumiContext;
   /** Its Pulumi state below the project; undefined: the user's own backend and secrets provider. */
   readonly state: LocalState | undefined;
-  /** `--stack`, and with local state `--config-file`. */
-  readonly selection: readonly string[];
 }
 
 /** Whether nothing of value is lost with a stack, so that nobody need be asked: it is not protected, and on sandbox and docker alone. */
