@@ -1,7 +1,8 @@
 # What a variable may hold. Each check takes the variable's name and notes a problem; `report_problems` ends the run
-# with all of them at once, so that nobody has to mend an environment one start at a time.
+# with all of them at once, so that nobody has to correct an environment one start at a time.
 
 problems=()
+warnings=()
 
 # refuse NAME EXPECTED: the variable holds something else.
 refuse() {
@@ -23,7 +24,10 @@ refuse_secret() {
 }
 
 report_problems() {
-  ((${#problems[@]})) || return 0
+  if ((${#problems[@]} == 0)); then
+    if ((${#warnings[@]})); then printf 'Warning: %s\n' "${warnings[@]}" >&2; fi
+    return
+  fi
   echo 'Kazoo was not started: its environment cannot be used.' >&2
   printf '  %s\n' "${problems[@]}" >&2
   exit 64
@@ -42,20 +46,33 @@ is_ipv4() {
   done
 }
 
-# A host name or an IPv4 address. Underscores are no part of DNS, but Docker's names have them.
+# A host name or an IPv4 address, in lower case. Underscores are no part of DNS, but Docker's names have them.
+# Numbers alone are an address: resolvers read 1.2.3 as 1.2.0.3, 010.0.0.1 as 8.0.0.1 and 0x7f.1 as 127.0.0.1.
 is_host() {
-  local label='[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?'
+  local label='[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?' number='(0x[0-9a-f]*|[0-9]+)'
   [[ ${#1} -le 253 && $1 =~ ^$label(\.$label)*$ ]] || return 1
-  [[ ! $1 =~ ^[0-9.]+$ ]] || is_ipv4 "$1"
+  [[ ! $1 =~ ^$number(\.$number)*$ ]] || is_ipv4 "$1"
 }
 
-# Zones become Erlang atoms, queue names and parts of config.ini.
+# normalize_host NAME: upper and lower case are the same host, and so is a dot at the end. To Kazoo, which compares brokers
+# by their URIs, and to Erlang, which compares nodes by their names, they are not.
+normalize_host() {
+  local text=${!1,,}
+  printf -v "$1" %s "${text%.}"
+}
+
+# Zones become Erlang atoms, queue names and parts of config.ini. Kazoo silently drops a zone called "undefined".
 is_zone() {
-  [[ ${#1} -le 128 && $1 =~ ^[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?$ ]]
+  [[ ${#1} -le 128 && $1 =~ ^[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?$ && $1 != undefined ]]
 }
 
 check_host() {
-  is_host "${!1}" || refuse "$1" 'a host name or an IPv4 address'
+  local given=${!1}
+  normalize_host "$1"
+  is_host "${!1}" || {
+    printf -v "$1" %s "$given"
+    refuse "$1" 'a host name or an IPv4 address'
+  }
 }
 
 check_port() {
@@ -71,13 +88,25 @@ check_boolean() {
 }
 
 check_zone() {
-  is_zone "${!1}" || refuse "$1" "letters, digits, '.', '_' and '-', with a letter or digit first and last"
+  if [[ ${!1} == undefined ]]; then
+    refuse "$1" 'another name, since Kazoo silently drops a zone of this one'
+  elif ! is_zone "${!1}"; then
+    refuse "$1" "letters, digits, '.', '_' and '-', with a letter or digit first and last"
+  fi
 }
 
+# The node's section in config.ini bears this name: one of Kazoo's own sections would be lost.
 # At least two characters: Kazoo's parser knows no section of one.
 check_vm() {
-  [[ ${!1} =~ ^[a-z][a-z0-9_]{0,61}[a-z0-9]$ ]] ||
-    refuse "$1" "an Erlang application's name, such as kazoo_apps or ecallmgr: lower-case letters, digits and '_'"
+  case ${!1} in
+    amqp | bigcouch | data | log | zone | undefined)
+      refuse "$1" "an Erlang application's name that is no section of Kazoo's config.ini, such as kazoo_apps or ecallmgr"
+      ;;
+    *)
+      [[ ${!1} =~ ^[a-z][a-z0-9_]{0,61}[a-z0-9]$ ]] ||
+        refuse "$1" "an Erlang application's name, such as kazoo_apps or ecallmgr: lower-case letters, digits and '_'"
+      ;;
+  esac
 }
 
 check_log_level() {
@@ -106,13 +135,26 @@ check_credential() {
   local value=${!1}
   if [[ -z $value || ${#value} -gt 255 || $value == *[[:cntrl:]\"]* ]]; then
     refuse_secret "$1" '1 to 255 bytes without a double quote, a line break or another control character'
+    return 1
   fi
 }
 
-# The same for the database, whose credentials stand in config.ini as they are. Kazoo takes these two words for booleans.
+# The same for the database. From version 4.3.45 on Kazoo puts user and password as they are into the URL
+# http://USER:PASS@HOST:PORT, and its HTTP client does not decode them. The other uses (the broker's URI, the Authorization
+# header that the compactor sends) carry all that check_credential accepts.
+# check_database_credential NAME ENDS: the characters that would end this part of the URL.
 check_database_credential() {
-  check_credential "$1"
+  check_credential "$1" || return 0
   if [[ ${!1} == true || ${!1} == false ]]; then
     refuse_secret "$1" "a text other than true and false, which Kazoo reads as booleans"
+  elif [[ ${!1} == *[$2]* ]]; then
+    refuse_secret "$1" "a text without the characters $2, since Kazoo puts it into the database's URL without encoding"
+  fi
+}
+
+# warn_if_weak NAME VALUE: weak secrets are accepted, since live systems have them.
+warn_if_weak() {
+  if ((${#2} < 12)) || [[ ${2,,} =~ change_?me|password|insecure ]]; then
+    warnings+=("$1 is weak, since it is short or a well-known default: replace it with a long random one.")
   fi
 }

@@ -17,6 +17,8 @@ pod_host() {
   fi
   [[ -n ${POD_IP-} ]] || POD_IP=$(own_address)
   POD_NAMESPACE=${POD_NAMESPACE-} CLUSTER_DOMAIN=${CLUSTER_DOMAIN-}
+  normalize_host POD_NAMESPACE
+  normalize_host CLUSTER_DOMAIN
 
   local wanted='for KUBERNETES_HOSTNAME_FIX, since the pod does not say it'
   is_ipv4 "$POD_IP" || refuse POD_IP "the pod's IPv4 address $wanted"

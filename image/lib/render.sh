@@ -22,7 +22,7 @@ write() {
 }
 
 config_ini() {
-  local zone section broker
+  local zone section broker sections=(kazoo_apps ecallmgr)
 
   echo '; Written by the entrypoint from its environment: edits are lost at the next start.'
   # Kazoo takes the brokers from the block that bears its zone. The section [amqp] is what it falls back to.
@@ -50,7 +50,8 @@ config_ini() {
   if [[ $BIGCOUCH_COMPACT_AUTOMATICALLY == true ]]; then echo 'compact_automatically = true'; fi
 
   # A node looks itself up in the section of its short name, by its host.
-  for section in $(printf '%s\n' kazoo_apps ecallmgr "$ERLANG_VM" | awk '!seen[$0]++'); do
+  [[ " ${sections[*]} " == *" $ERLANG_VM "* ]] || sections+=("$ERLANG_VM")
+  for section in "${sections[@]}"; do
     echo
     echo "[$section]"
     echo "host = \"$host\""
@@ -77,13 +78,17 @@ amqp_uri() {
 }
 
 percent_encode() {
-  local text=$1 encoded='' character i
+  local text=$1 encoded='' character code i
   for ((i = 0; i < ${#text}; i++)); do
     character=${text:i:1}
     case $character in
       [A-Za-z0-9._~-]) encoded+=$character ;;
-      # A byte above 127 is a negative number to printf.
-      *) encoded+=$(printf '%%%02X' "$(($(printf '%d' "'$character") & 255))") ;;
+      *)
+        # A byte above 127 is a negative number to printf.
+        printf -v code %d "'$character"
+        printf -v character %%%02X "$((code & 255))"
+        encoded+=$character
+        ;;
     esac
   done
   printf %s "$encoded"

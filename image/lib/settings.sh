@@ -23,6 +23,7 @@ read_settings() {
   read_brokers
   read_other_zones
   read_cookie
+  check_kazoo_own
 
   setting KUBERNETES_HOSTNAME_FIX false check_boolean
   read_host
@@ -50,9 +51,25 @@ read_database() {
   setting BIGCOUCH_COMPACT_AUTOMATICALLY true check_boolean
   both_or_neither COUCHDB_USER COUCHDB_PASS
   if [[ -n ${COUCHDB_USER-} && -n ${COUCHDB_PASS-} ]]; then
-    check_database_credential COUCHDB_USER
-    check_database_credential COUCHDB_PASS
+    check_database_credential COUCHDB_USER ':@/'
+    check_database_credential COUCHDB_PASS '@/'
+    warn_if_weak COUCHDB_PASS "$COUCHDB_PASS"
   fi
+  check_data_port
+}
+
+# Kazoo makes the URL of the admin port from the other one by replacing the first occurrence of the data port's digits,
+# wherever they stand.
+check_data_port() {
+  local name why
+  [[ $BIGCOUCH_DATA_PORT =~ ^[0-9]+$ && $BIGCOUCH_DATA_PORT != "$BIGCOUCH_ADMIN_PORT" ]] || return 0
+  why="without the digits of BIGCOUCH_DATA_PORT in it, since Kazoo would replace them by those of BIGCOUCH_ADMIN_PORT"
+  if is_host "$BIGCOUCH_HOST" && [[ $BIGCOUCH_HOST == *"$BIGCOUCH_DATA_PORT"* ]]; then
+    refuse BIGCOUCH_HOST "a host $why"
+  fi
+  for name in COUCHDB_USER COUCHDB_PASS; do
+    if [[ ${!name-} == *"$BIGCOUCH_DATA_PORT"* ]]; then refuse_secret "$name" "a text $why"; fi
+  done
 }
 
 # The README of the project that this one grows from spells the brokers' variables in two ways; its list's spelling wins.
@@ -60,8 +77,9 @@ read_brokers() {
   broker_host KAZOO_AMQP_HOST RABBITMQ_AMQP_HOST rabbitmq-alpha
   broker_host KAZOO_SECONDARY_AMQP_HOST RABBITMQ_SECONDARY_AMQP_HOST rabbitmq-beta
   both_or_neither RABBITMQ_USER RABBITMQ_PASS
-  setting RABBITMQ_USER guest check_credential
-  setting RABBITMQ_PASS guest check_credential
+  if [[ -n ${RABBITMQ_PASS-} ]]; then warn_if_weak RABBITMQ_PASS "$RABBITMQ_PASS"; fi
+  setting RABBITMQ_USER guest check_credential || true
+  setting RABBITMQ_PASS guest check_credential || true
 
   brokers=("$KAZOO_AMQP_HOST")
   # Kazoo's brokers are keyed by URI: the same one twice is one.
@@ -101,7 +119,7 @@ read_other_zones() {
       refuse KAZOO_OTHER_ZONES "$form"
       return
     fi
-    # Kazoo calls its own zone "local" inside, and adds up zones of one name.
+    # Kazoo calls its own zone "local" internally, and adds up zones of one name.
     if [[ $zone == local || $zone == "$KAZOO_ZONE" || -n ${brokers_of[$zone]-} ]]; then
       refuse KAZOO_OTHER_ZONES "each other zone once, without \"local\" and this node's own, $(shown "$KAZOO_ZONE")"
       return
@@ -109,6 +127,7 @@ read_other_zones() {
     other_zones+=("$zone")
     entry=${entry#*=}
     for broker in ${entry//,/ }; do
+      normalize_host broker
       if ! is_host "$broker"; then
         refuse KAZOO_OTHER_ZONES "$form"
         return
@@ -144,7 +163,28 @@ read_cookie() {
   fi
   if [[ ! $cookie =~ ^[!-~]{1,255}$ || $cookie == *\"* ]]; then
     refuse_secret "$source" '1 to 255 printable ASCII characters without blanks and double quotes, readable by this user'
+    return
   fi
+  warn_if_weak "$source" "$cookie"
+}
+
+# Variables that Kazoo and Erlang read by themselves, and that could contradict what is rendered. Two more, KAZOO_CONFIG and
+# KAZOO_ZONE, are always set for the node.
+check_kazoo_own() {
+  local name
+  # Kazoo 4.2 and 4.3 prefer it to the cookie in config.ini.
+  if [[ -n ${KAZOO_COOKIE-} && -n $cookie && $KAZOO_COOKIE != "$cookie" ]]; then
+    refuse_secret KAZOO_COOKIE 'nothing, or the same as ERLANG_COOKIE, since Kazoo would use it for a second cookie'
+  fi
+  # Its value is a list of applications. An empty one would start none.
+  if [[ ! ${KAZOO_APPS-} =~ ^[a-z0-9_,\ ]*$ ]]; then
+    refuse KAZOO_APPS "applications' names, such as crossbar,callflow: lower-case letters, digits and '_', separated by commas"
+  fi
+  for name in ERL_FLAGS ERL_AFLAGS ERL_ZFLAGS; do
+    if [[ " ${!name-}" =~ [[:space:]\"\']-(name|sname|setcookie) ]]; then
+      refuse_secret "$name" 'flags without -name, -sname and -setcookie, since ERLANG_VM, ERLANG_HOSTNAME and ERLANG_COOKIE say these'
+    fi
+  done
 }
 
 # Kazoo finds its own zone by this name, and Erlang's long node names need the dot.
@@ -159,6 +199,7 @@ read_host() {
     host=$(hostname -f 2>/dev/null) || host=''
     found_by='as `hostname -f` gives it'
   fi
+  normalize_host host
   if ! is_host "$host" || is_ipv4 "$host" || [[ $host != *.* ]]; then
     problems+=("ERLANG_HOSTNAME: expected a full host name with a dot, such as kazoo.local, since Erlang's long node names need a domain; found $(shown "$host") $found_by")
   fi

@@ -297,6 +297,31 @@ const good: readonly (readonly [name: string, environment: Environment, check: (
     (r) => assert.equal(view(r).cookie, "a-cookie"),
   ],
   [
+    "hosts in capitals or with a dot at the end are the same hosts",
+    { KAZOO_AMQP_HOST: "Mq.Example.ORG.", KAZOO_SECONDARY_AMQP_HOST: "mq.example.org" },
+    (r) => assert.deepEqual(view(r).brokers["local-dev"], [uri("mq.example.org")]),
+  ],
+  [
+    "so is the node's own",
+    { ERLANG_HOSTNAME: "Kazoo.LOCAL." },
+    (r) => assert.equal(nodeOf(r), "kazoo_apps@kazoo.local"),
+  ],
+  [
+    "and a machine's",
+    { ERLANG_HOSTNAME: "", PATH: hostnameSays({ "-f": "Node7.Example.org" }) },
+    (r) => assert.equal(nodeOf(r), "kazoo_apps@node7.example.org"),
+  ],
+  [
+    "KAZOO_COOKIE that is the same cookie",
+    { KAZOO_COOKIE: "a-cookie" },
+    (r) => assert.equal(view(r).cookie, "a-cookie"),
+  ],
+  [
+    "KAZOO_APPS and flags for Erlang",
+    { KAZOO_APPS: "crossbar, callflow", ERL_FLAGS: "+P 1000000 -kernel logger_level error" },
+    () => undefined,
+  ],
+  [
     "a cookie full of the parser's own characters",
     { ERLANG_COOKIE: "[x]=;#'\\$`" },
     (r) => assert.equal(view(r).cookie, "[x]=;#'\\$`"),
@@ -356,7 +381,6 @@ const bad: readonly (readonly [name: string, environment: Environment, says: rea
   ["a host with a blank", { KAZOO_AMQP_HOST: "rabbit mq" }, [/KAZOO_AMQP_HOST/]],
   ["an address that is none", { KAZOO_AMQP_HOST: "10.0.0.256" }, [/KAZOO_AMQP_HOST/]],
   ["a short address", { KAZOO_SECONDARY_AMQP_HOST: "10.0.1" }, [/KAZOO_SECONDARY_AMQP_HOST/]],
-  ["a host with a dot at the end", { BIGCOUCH_HOST: "couch." }, [/BIGCOUCH_HOST/]],
   ["a host with a dash in front", { BIGCOUCH_HOST: "-couch" }, [/BIGCOUCH_HOST/]],
   ["a label of 64", { BIGCOUCH_HOST: "c".repeat(64) }, [/BIGCOUCH_HOST/]],
   ["a host of 255", { BIGCOUCH_HOST: Array(64).fill("abc").join(".") }, [/BIGCOUCH_HOST/]],
@@ -395,6 +419,20 @@ const bad: readonly (readonly [name: string, environment: Environment, says: rea
   ["a database password with a quote", { COUCHDB_USER: "u", COUCHDB_PASS: '"hunter2' }, [/COUCHDB_PASS/]],
   ["a database password with DEL", { COUCHDB_USER: "u", COUCHDB_PASS: "hunter2\u007f" }, [/COUCHDB_PASS/]],
   ["a database user called true", { COUCHDB_USER: "true", COUCHDB_PASS: "hunter2" }, [/COUCHDB_USER: .*booleans/]],
+  [
+    "another cookie for Kazoo alone",
+    { KAZOO_COOKIE: "hunter2" },
+    [/KAZOO_COOKIE: expected nothing, or the same as ERLANG_COOKIE/],
+  ],
+  ["applications that are none", { KAZOO_APPS: "crossbar;x" }, [/KAZOO_APPS: expected applications' names/]],
+  [
+    "another cookie for Erlang alone",
+    { ERL_AFLAGS: "+K true -setcookie hunter2" },
+    [/ERL_AFLAGS: expected flags without -name, -sname and -setcookie/],
+  ],
+  ["another name for the node", { ERL_FLAGS: "-sname x" }, [/ERL_FLAGS/]],
+  ["another zone called undefined", { KAZOO_OTHER_ZONES: "undefined=b" }, [/KAZOO_OTHER_ZONES/]],
+  ["a broker of two zones in capitals", { KAZOO_OTHER_ZONES: "a=mq b=MQ." }, [/mq is named for a and b/]],
   ["no cookie", { ERLANG_COOKIE: "" }, [/ERLANG_COOKIE: expected a cookie .*ALLOW_INSECURE_COOKIE=true/]],
   ["a cookie with a blank", { ERLANG_COOKIE: "hunter2 x" }, [/ERLANG_COOKIE/]],
   ["a cookie with a quote", { ERLANG_COOKIE: 'hunter2"' }, [/ERLANG_COOKIE/]],
@@ -500,8 +538,9 @@ describe("what the entrypoint accepts reads back unchanged", () => {
     assert.equal(seen.cookie, given["ERLANG_COOKIE"] || "insecure-cookie");
     assert.equal(rendering.files[".erlang.cookie"], seen.cookie);
     assert.equal(seen.logLevel, of("KAZOO_LOG_LEVEL", "info").toLowerCase());
-    assert.equal(nodeOf(rendering), `${of("ERLANG_VM", "kazoo_apps")}@${given["ERLANG_HOSTNAME"]}`);
-    assert.equal(seen.database["ip"], of("BIGCOUCH_HOST", "bigcouchbal"));
+    const host = (text: string) => text.toLowerCase().replace(/\.$/, "");
+    assert.equal(nodeOf(rendering), `${of("ERLANG_VM", "kazoo_apps")}@${host(given["ERLANG_HOSTNAME"]!)}`);
+    assert.equal(seen.database["ip"], host(of("BIGCOUCH_HOST", "bigcouchbal")));
     assert.equal(seen.database["port"], Number(of("BIGCOUCH_DATA_PORT", "5984")));
     assert.equal(seen.database["admin_port"], Number(of("BIGCOUCH_ADMIN_PORT", "5986")));
     assert.equal(seen.database["username"], given["COUCHDB_USER"] || undefined);
@@ -517,7 +556,7 @@ describe("what the entrypoint accepts reads back unchanged", () => {
       assert.equal(decodeURIComponent(password!), of("RABBITMQ_PASS", "guest"));
       return host;
     });
-    assert.deepEqual(brokers, [...new Set(expected)]);
+    assert.deepEqual(brokers, [...new Set(expected.map(host))]);
   }
 
   it("with random text in one variable", () => {
