@@ -1,3 +1,5 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import type { DatabaseKind } from "../config/compatibility";
@@ -35,12 +37,15 @@ export class JoinJob extends pulumi.ComponentResource {
         // A Job that failed is made anew by the next up.
         metadata: { namespace: args.namespace, labels, annotations: { "pulumi.com/replaceUnready": "true" } },
         spec: {
-          backoffLimit: 6,
-          activeDeadlineSeconds: 900,
+          backoffLimit: 2,
+          // Three tries of the five minutes for which the script waits.
+          activeDeadlineSeconds: 1000,
+          podFailurePolicy: endWhenRefused("join"),
           template: {
             metadata: { labels },
             spec: {
-              restartPolicy: "OnFailure",
+              // Each try is a pod of its own, which stays with its log and its reason.
+              restartPolicy: "Never",
               automountServiceAccountToken: false,
               enableServiceLinks: false,
               securityContext: podSecurity(users.nobody),
@@ -53,6 +58,8 @@ export class JoinJob extends pulumi.ComponentResource {
                     { name: "DATABASE_USER", valueFrom: credential("username") },
                     { name: "DATABASE_PASSWORD", valueFrom: credential("password") },
                   ],
+                  // The script's last words become the pod's message, which `pulumi up` shows.
+                  terminationMessagePolicy: "FallbackToLogsOnError",
                   resources: { requests: { cpu: "10m", memory: "32Mi" }, limits: { memory: "64Mi" } },
                   securityContext: containerSecurity(true),
                 },
@@ -68,9 +75,20 @@ export class JoinJob extends pulumi.ComponentResource {
   }
 }
 
+/** Exit code with which a script says that the database refuses user or password. */
+const refused = 3;
+
+/** A Job that the database refuses ends at its first try: more of them would have CouchDB 3.4 and later lock the address out. */
+export const endWhenRefused = (containerName: string): k8s.types.input.batch.v1.PodFailurePolicy => ({
+  rules: [{ action: "FailJob", onExitCodes: { containerName, operator: "In", values: [refused] } }],
+});
+
+const functions = readFileSync(join(__dirname, "join.sh"), "utf8");
+
 /**
  * The script. The node-local interface, where nodes are listed, is port 5986 up to CouchDB 2 and `/_node/_local` on the usual port in
- * CouchDB 3 (docs.couchdb.org, "Cluster management"). Each node lists itself without a zone at its first start, hence the read before the write.
+ * CouchDB 3 (docs.couchdb.org, "Cluster management"). Each own node is joined at itself first, where its own document is: a node without
+ * a zone gets no copies where the ring places them.
  */
 export function joinScript({ kind, host, nodes }: Pick<JoinJobArgs, "kind" | "host" | "nodes">): string {
   const listOf = (at: string): string =>
@@ -79,31 +97,8 @@ export function joinScript({ kind, host, nodes }: Pick<JoinJobArgs, "kind" | "ho
       : `http://${at}:${kind.adminPort}/${kind.engine === "bigcouch" ? "nodes" : "_nodes"}`;
   const own = nodes.filter((node) => node.own);
   const waits = own.map((node) => `wait_for http://${node.host}:${databasePort}/`);
-  const join = (at: string, node: { readonly host: string; readonly zone: string }): string =>
+  const joinAt = (at: string, node: { readonly host: string; readonly zone: string }): string =>
     `join ${listOf(at)} ${kind.nodeName}@${node.host} ${node.zone}`;
-  // Each own node first, at itself, over the document that it wrote: one that is written elsewhere without having seen that is another
-  // first revision, and of two the replication keeps either.
-  const joins = [...own.map((node) => join(node.host, node)), ...nodes.map((node) => join(host, node))];
-  return `set -eu
-# The password goes through standard input: arguments can be read by every process.
-request() { printf 'user = "%s:%s"\\n' "$DATABASE_USER" "$DATABASE_PASSWORD" | curl --silent --show-error --max-time 20 --config - "$@"; }
-status() { request --output /dev/null --write-out '%{http_code}' "$@" || true; }
-wait_for() {
-  tries=0
-  until [ "$(status "$1")" = 200 ]; do
-    tries=$((tries + 1))
-    if [ "$tries" -ge 60 ]; then echo "no answer from $1" >&2; exit 1; fi
-    echo "waiting for $1"
-    sleep 5
-  done
-}
-join() {
-  document=$(request "$1/$2")
-  case "$document" in *'"zone":"'"$3"'"'*) echo "$2 is in zone $3"; return ;; esac
-  revision=$(printf '%s' "$document" | sed -n 's/.*"_rev":"\\([^"]*\\)".*/"_rev":"\\1",/p')
-  code=$(status --request PUT --header 'Content-Type: application/json' --data "{$revision\\"zone\\":\\"$3\\"}" "$1/$2")
-  case "$code" in 201 | 202) echo "$2 joined in zone $3" ;; *) echo "joining $2 failed with HTTP status $code" >&2; exit 1 ;; esac
-}
-${[...waits, ...new Set(joins)].join("\n")}
-`;
+  const joins = [...own.map((node) => joinAt(node.host, node)), ...nodes.map((node) => joinAt(host, node))];
+  return [functions, ...waits, ...new Set(joins), ""].join("\n");
 }

@@ -1,4 +1,4 @@
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -88,6 +88,53 @@ export function runScript(options: {
       sup: lines("sup"),
       credentials: lines("credentials").join("\n"),
     };
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** What a script did that spoke with a server. */
+export interface ServedRun {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+  /** Arguments of all calls of curl. */
+  readonly curl: string;
+}
+
+/**
+ * Runs a container's script under sh with the real curl, which finds every host and port at one port of this machine, and a sleep that
+ * does not.
+ */
+export async function runAgainst(
+  port: number,
+  script: string,
+  environment: Readonly<Record<string, string>>,
+): Promise<ServedRun> {
+  const folder = mkdtempSync(join(tmpdir(), "kazoo-script-"));
+  const command = (name: string, content: string) =>
+    writeFileSync(join(folder, name), `#!/bin/sh\n${content}`, { mode: 0o755 });
+  const calls = join(folder, "calls");
+  try {
+    command("sleep", "");
+    command(
+      "curl",
+      `printf '%s\\n' "$*" >>${calls}\nPATH=/usr/local/bin:/usr/bin:/bin exec curl --noproxy '*' --connect-to ::127.0.0.1:${port} "$@"\n`,
+    );
+    const child = spawn("sh", ["-c", script], {
+      env: { PATH: `${folder}:/usr/local/bin:/usr/bin:/bin`, ...environment },
+      stdio: ["ignore", "pipe", "pipe"],
+      timeout: 120_000,
+    });
+    const output = { stdout: "", stderr: "" };
+    for (const name of ["stdout", "stderr"] as const) {
+      child[name].on("data", (chunk: Buffer) => (output[name] += chunk.toString()));
+    }
+    const code = await new Promise<number | null>((resolve, reject) => {
+      child.once("error", reject);
+      child.once("close", resolve);
+    });
+    return { code, ...output, curl: existsSync(calls) ? readFileSync(calls, "utf8") : "" };
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

@@ -1,113 +1,153 @@
 import assert from "node:assert/strict";
-import { describe, test } from "node:test";
+import { afterEach, describe, test } from "node:test";
 import { joinScript } from "../../components/joinJob";
 import { databaseKind, type DatabaseKind } from "../../config/compatibility";
-import { type Answers, runScript } from "../support/script";
+import { type CouchdbRing, type RingOptions, startRing } from "../support/couchdbRing";
+import { runAgainst } from "../support/script";
 
-const nodes = [
-  { host: "db-0.nyc", zone: "us-east-nyc", own: true },
-  { host: "db-0.bos", zone: "us-east-bos", own: false },
-];
+const hosts = ["db-0.nyc", "db-1.nyc", "db-0.bos"] as const;
+const zoneOf = (host: string) => `us-east-${host.split(".")[1]}`;
+const kindOf = (version: string) => databaseKind(version) as DatabaseKind;
+const login = { user: "kazoo", password: "database-password" };
 
-const join = (version: string, answers: Answers) =>
-  runScript({
-    script: joinScript({ kind: databaseKind(version) as DatabaseKind, host: "db-0.nyc", nodes }),
-    environment: { DATABASE_USER: "kazoo", DATABASE_PASSWORD: "database-password" },
-    answers,
-  });
+const rings: CouchdbRing[] = [];
+afterEach(async () => {
+  for (const ring of rings.splice(0)) await ring.stop();
+});
 
-/** Where each database lists its nodes, and the short name of those. */
-const variants = {
-  "bigcouch-0.4.2": { list: "http://db-0.nyc:5986/nodes", node: "bigcouch" },
-  "couchdb-2.3.1": { list: "http://db-0.nyc:5986/_nodes", node: "couchdb" },
-  "couchdb-3.3.3": { list: "http://db-0.nyc:5984/_node/_local/_nodes", node: "couchdb" },
+/** A ring of three new nodes, two of them in the zone of nyc. */
+async function newRing(version: string, options: Partial<RingOptions> = {}): Promise<CouchdbRing> {
+  const ring = await startRing({ kind: kindOf(version), hosts, ...login, ...options });
+  rings.push(ring);
+  return ring;
+}
+
+/** What the Job of a zone does. */
+const join = async (ring: CouchdbRing, version: string, zone = "nyc", { password } = login) => {
+  const nodes = hosts.map((host) => ({ host, zone: zoneOf(host), own: host.endsWith(zone) }));
+  const script = joinScript({ kind: kindOf(version), host: `db-0.${zone}`, nodes });
+  return await runAgainst(ring.port, script, { DATABASE_USER: login.user, DATABASE_PASSWORD: password });
 };
 
-for (const [version, { list, node }] of Object.entries(variants)) {
+/** Each node's zone, and how many revisions contend for it, as the node of a host sees it. */
+const zonesAt = (ring: CouchdbRing, version: string, host: string) =>
+  hosts.map((other) => {
+    const { body } = ring.listOf(host).get(`${kindOf(version).nodeName}@${other}`, { conflicts: true });
+    return [body.zone, 1 + ((body._conflicts as string[] | undefined)?.length ?? 0)];
+  });
+const allInPlace = hosts.map((host) => [zoneOf(host), 1]);
+const written = (ring: CouchdbRing) => ring.requests.filter((request) => !request.startsWith("GET "));
+
+for (const version of ["bigcouch-0.4.2", "couchdb-2.3.1", "couchdb-3.5.0"]) {
+  const node = (host: string) => `${kindOf(version).nodeName}@${host}`;
+
   describe(`joining the nodes of ${version}`, () => {
-    const ready = { "GET http://db-0.nyc:5984/": 200 };
-    const own = `${list}/${node}@db-0.nyc`;
-    const other = `${list}/${node}@db-0.bos`;
-
-    test("gives each node its zone, over what the node has written about itself", () => {
-      const run = join(version, {
-        ...ready,
-        [`GET ${own}`]: [200, '{"_id":"x","_rev":"1-967a00dff5e02add41819138abb3284d"}'],
-        [`GET ${other}`]: [404, '{"error":"not_found"}'],
-        [`PUT ${own}`]: 201,
-        [`PUT ${other}`]: 202,
-      });
-      assert.equal(run.code, 0, run.stderr);
-      assert.deepEqual(
-        run.requests.filter((request) => request.startsWith("PUT")),
-        [
-          `PUT ${own} {"_rev":"1-967a00dff5e02add41819138abb3284d","zone":"us-east-nyc"}`,
-          `PUT ${other} {"zone":"us-east-bos"}`,
-        ],
-      );
-      assert.match(run.stdout, /db-0\.bos joined in zone us-east-bos/);
+    test("every node gets its zone on all nodes, and no two revisions contend for one", async () => {
+      const ring = await newRing(version);
+      for (const zone of ["nyc", "bos"]) {
+        const run = await join(ring, version, zone);
+        assert.equal(run.code, 0, run.stderr);
+      }
+      for (const host of hosts) assert.deepEqual(zonesAt(ring, version, host), allInPlace);
     });
 
-    test("changes nothing where all have joined", () => {
-      const run = join(version, {
-        ...ready,
-        [`GET ${own}`]: [200, '{"_rev":"2-a","zone":"us-east-nyc"}'],
-        [`GET ${other}`]: [200, '{"_rev":"2-b","zone":"us-east-bos"}'],
-      });
-      assert.equal(run.code, 0, run.stderr);
-      assert.ok(!run.requests.some((request) => request.startsWith("PUT")), run.requests.join("\n"));
+    test("a ring whose nodes have all joined is left as it is", async () => {
+      const ring = await newRing(version);
+      await join(ring, version);
+      const before = written(ring).length;
+      const again = await join(ring, version);
+      assert.equal(again.code, 0, again.stderr);
+      assert.equal(written(ring).length, before);
+      assert.match(again.stdout, /db-0\.bos is in zone us-east-bos/);
     });
 
-    test("says which node is refused, and with which status", () => {
-      const run = join(version, {
-        ...ready,
-        [`GET ${own}`]: [200, '{"_rev":"2-a","zone":"us-east-nyc"}'],
-        [`GET ${other}`]: [404, "{}"],
-        [`PUT ${other}`]: 401,
+    test("one DELETE takes a node out of the ring", async () => {
+      const ring = await newRing(version);
+      for (const zone of ["nyc", "bos"]) await join(ring, version, zone);
+      const list = ring.listOf("db-0.nyc");
+      list.delete(node("db-1.nyc"), list.get(node("db-1.nyc")).body._rev as string);
+      ring.settle();
+      assert.deepEqual(list.members(), [node("db-0.bos"), node("db-0.nyc")]);
+    });
+
+    test("what the Job of another zone writes at the same time is no failure", async () => {
+      let before = 0;
+      const ring = await newRing(version, {
+        meanwhile: (request, listOf) => {
+          // The zone comes from elsewhere while it is on its way from here.
+          const [, host] = /^PUT .*@(\S+) .*"zone"/.exec(request) ?? [];
+          if (host === undefined || before++ > 1) return;
+          const list = listOf(new URL(request.split(" ")[1] ?? "").hostname);
+          list.put(node(host), { _rev: list.get(node(host)).body._rev as string, zone: zoneOf(host) });
+        },
       });
-      assert.equal(run.code, 1);
-      assert.equal(run.stderr, `joining ${node}@db-0.bos failed with HTTP status 401\n`);
+      const run = await join(ring, version);
+      assert.equal(run.code, 0, run.stderr);
+      assert.ok(before > 1, "something was written meanwhile");
+      assert.deepEqual(zonesAt(ring, version, "db-0.nyc"), allInPlace);
+    });
+
+    test("revisions that contend for a node since an earlier version of the Job are settled", async () => {
+      const ring = await newRing(version);
+      for (const host of hosts) ring.listOf("db-0.nyc").put(node(host), { zone: zoneOf(host) });
+      ring.settle();
+      assert.notDeepEqual(zonesAt(ring, version, "db-0.nyc"), allInPlace);
+      for (const zone of ["nyc", "bos"]) {
+        const run = await join(ring, version, zone);
+        assert.equal(run.code, 0, run.stderr);
+      }
+      for (const host of hosts) assert.deepEqual(zonesAt(ring, version, host), allInPlace);
+    });
+
+    test("a node that was deleted joins again", async () => {
+      const ring = await newRing(version);
+      await join(ring, version);
+      const list = ring.listOf("db-0.nyc");
+      list.delete(node("db-0.bos"), list.get(node("db-0.bos")).body._rev as string);
+      const run = await join(ring, version);
+      assert.equal(run.code, 0, run.stderr);
+      assert.deepEqual(zonesAt(ring, version, "db-0.nyc"), allInPlace);
+    });
+
+    test("a password that the database refuses ends the Job at its first try, with the reason", async () => {
+      const ring = await newRing(version);
+      const run = await join(ring, version, "nyc", { ...login, password: "another-password" });
+      assert.equal(run.code, 3);
+      assert.equal(ring.requests.length, 1);
+      assert.match(run.stderr, /^the database refuses user kazoo or the password .*Name or password is incorrect/m);
+    });
+
+    test("the password reaches curl, and no argument or output", async () => {
+      const ring = await newRing(version);
+      const run = await join(ring, version);
+      assert.ok(run.curl.includes("--config -"));
+      assert.doesNotMatch(run.curl + run.stdout + run.stderr, /database-password/);
     });
   });
 }
 
-test("each node of the zone gets its zone at itself first, over the document that it wrote", () => {
-  const script = joinScript({
-    kind: databaseKind("couchdb-2.3.1") as DatabaseKind,
-    host: "db-0.nyc",
-    nodes: [nodes[0]!, { host: "db-1.nyc", zone: "us-east-nyc", own: true }, nodes[1]!],
-  });
-  const own = "http://db-1.nyc:5986/_nodes/couchdb@db-1.nyc";
-  const answers: Answers = {
-    "GET http://db-0.nyc:5984/": 200,
-    "GET http://db-1.nyc:5984/": 200,
-    ...Object.fromEntries(
-      ["nyc", "bos"].map((name) => [
-        `GET http://db-0.nyc:5986/_nodes/couchdb@db-0.${name}`,
-        [200, `{"zone":"us-east-${name}"}`],
-      ]),
-    ),
-    [`GET ${own}`]: [200, '{"_rev":"1-967a00dff5e02add41819138abb3284d"}'],
-    [`PUT ${own}`]: 201,
-    "GET http://db-0.nyc:5986/_nodes/couchdb@db-1.nyc": [200, '{"zone":"us-east-nyc"}'],
-  };
-  const run = runScript({ script, environment: { DATABASE_USER: "kazoo", DATABASE_PASSWORD: "secret" }, answers });
-  assert.equal(run.code, 0, run.stderr);
-  assert.deepEqual(
-    run.requests.filter((request) => request.startsWith("PUT")),
-    [`PUT ${own} {"_rev":"1-967a00dff5e02add41819138abb3284d","zone":"us-east-nyc"}`],
-  );
+test("an address that CouchDB 3 has locked out ends the Job at once, with the reason", async () => {
+  const ring = await newRing("couchdb-3.5.0");
+  for (let failure = 0; failure < 5; failure += 1) {
+    const headers = { authorization: `Basic ${btoa("kazoo:another")}`, host: "db-0.nyc:5984" };
+    await fetch(`http://127.0.0.1:${ring.port}/`, { headers });
+  }
+  const run = await join(ring, "couchdb-3.5.0");
+  assert.equal(run.code, 3);
+  assert.match(run.stderr, /HTTP status 403: Account is temporarily locked/);
 });
 
-test("a database that is down is waited for, then named", () => {
-  const run = join("couchdb-2.3.1", {});
+test("a database that is down is waited for, then named", async () => {
+  const ring = await newRing("couchdb-2.3.1");
+  await ring.stop();
+  const run = await join(ring, "couchdb-2.3.1");
   assert.equal(run.code, 1);
   assert.match(run.stderr, /^no answer from http:\/\/db-0\.nyc:5984\/$/m);
-  assert.equal(run.requests.length, 60);
+  assert.equal(run.curl.split("\n").length - 1, 60);
 });
 
-test("the password reaches curl, and no argument or output", () => {
-  const run = join("couchdb-2.3.1", { "GET http://db-0.nyc:5984/": 200 });
-  assert.equal(run.credentials, 'user = "kazoo:database-password"');
-  assert.doesNotMatch(run.requests.join() + run.stdout + run.stderr, /database-password/);
+test("a zone that is away holds no other up: only the zone's own nodes are waited for", () => {
+  const nodes = hosts.map((host) => ({ host, zone: zoneOf(host), own: host.endsWith("nyc") }));
+  const script = joinScript({ kind: kindOf("couchdb-2.3.1"), host: "db-0.nyc", nodes });
+  assert.doesNotMatch(script, /^wait_for .*bos/m);
 });

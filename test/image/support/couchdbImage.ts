@@ -9,7 +9,7 @@ import { nodeImage } from "./nodeImage";
 
 const tag = "kazoo-test/couchdb:2.3.1";
 const source = join(__dirname, "couchdb");
-const parts = ["package.json", "package-lock.json", "server.js"];
+const parts = ["package.json", "package-lock.json", "server.js", "rules.js"];
 
 /**
  * The database's double: speaks CouchDB's HTTP on 5984 and 5986, reads COUCHDB_USER, COUCHDB_PASSWORD and NODENAME, keeps

@@ -1,0 +1,90 @@
+import { createServer, type IncomingMessage } from "node:http";
+import type { AddressInfo } from "node:net";
+import type { DatabaseKind } from "../../config/compatibility";
+import { type Answer, Gate, NodeList, type NodeDocument } from "../image/support/couchdb/rules.js";
+
+/** The nodes of a database ring, on one port of this machine: a request's `Host` tells which node and which of its ports is meant. */
+export interface CouchdbRing {
+  readonly port: number;
+  /** `METHOD URL BODY` of each request. */
+  readonly requests: readonly string[];
+  /** The list of nodes that the node of a host has. */
+  readonly listOf: (host: string) => NodeList;
+  /** Makes all nodes that list one another agree, as a few seconds do. */
+  readonly settle: () => void;
+  readonly stop: () => Promise<void>;
+}
+
+export interface RingOptions {
+  readonly kind: DatabaseKind;
+  readonly hosts: readonly string[];
+  readonly user: string;
+  readonly password: string;
+  /** Called before a request is answered: what others do meanwhile. */
+  readonly meanwhile?: (request: string, listOf: CouchdbRing["listOf"]) => void;
+}
+
+/** Starts a ring whose nodes have just been started and know nobody yet. Nodes that list one another replicate at once. */
+export async function startRing({ kind, hosts, user, password, meanwhile }: RingOptions): Promise<CouchdbRing> {
+  const nodeOf = (host: string) => `${kind.nodeName}@${host}`;
+  const lists = new Map(hosts.map((host) => [host, new NodeList(nodeOf(host))]));
+  const gate = new Gate({ user, password, locksOut: kind.engine === "couchdb-3" });
+  const requests: string[] = [];
+  const listOf = (host: string): NodeList => {
+    const list = lists.get(host);
+    if (list === undefined) throw new Error(`there is no node at ${host}`);
+    return list;
+  };
+  const settle = (): void => {
+    for (let round = 0; round < hosts.length; round += 1) {
+      for (const list of lists.values()) {
+        for (const host of hosts) if (list.members().includes(nodeOf(host))) list.replicateTo(listOf(host));
+      }
+    }
+  };
+  const path = { "couchdb-3": "/_node/_local/_nodes/", "couchdb-2": "/_nodes/", bigcouch: "/nodes/" }[kind.engine];
+  const answer = (request: IncomingMessage, body: string): Answer => {
+    const who = gate.who(request.socket.remoteAddress ?? "", request.headers.authorization);
+    if (typeof who === "object") return who;
+    const url = new URL(request.url ?? "/", `http://${request.headers.host}`);
+    const list = lists.get(url.hostname);
+    if (list !== undefined && url.pathname === "/") return { status: 200, body: { couchdb: "Welcome" } };
+    if (who === "stranger") return { status: 401, body: { error: "unauthorized", reason: "You are not an admin." } };
+    if (list === undefined || url.port !== String(kind.adminPort ?? 5984) || !url.pathname.startsWith(path)) {
+      return { status: 404, body: { error: "not_found", reason: "no such place" } };
+    }
+    const id = decodeURIComponent(url.pathname.slice(path.length));
+    switch (request.method) {
+      case "PUT":
+        return list.put(id, JSON.parse(body) as NodeDocument);
+      case "DELETE":
+        return list.delete(id, url.searchParams.get("rev") ?? undefined);
+      default:
+        return list.get(id, { conflicts: url.searchParams.get("conflicts") === "true" });
+    }
+  };
+  const server = createServer((request, response) => {
+    let body = "";
+    request.on("data", (chunk: Buffer) => (body += chunk.toString()));
+    request.on("end", () => {
+      const line = `${request.method} http://${request.headers.host}${request.url} ${body}`.trimEnd();
+      requests.push(line);
+      meanwhile?.(line, listOf);
+      const found = answer(request, body);
+      settle();
+      response.writeHead(found.status, { "content-type": "application/json" });
+      response.end(`${JSON.stringify(found.body)}\n`);
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return {
+    port: (server.address() as AddressInfo).port,
+    requests,
+    listOf,
+    settle,
+    stop: async () => {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
