@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { stringify } from "yaml";
-import { ensureToolchain } from "../../tools/toolchain";
+import { testPrograms } from "../programs";
 import { cloneProject, type Clone } from "../support/clone";
 import { opened } from "../support/exported";
 
@@ -13,13 +13,13 @@ import { opened } from "../support/exported";
  * machine and this moment; the ratios are what to compare.
  */
 async function main(): Promise<void> {
-  const { binary } = await ensureToolchain(["kubectl"], () => undefined);
+  const program = await testPrograms(["kubectl"], () => undefined);
   const rows: string[] = [];
   for (const datacenters of [1, 8]) {
     process.stderr.write(`${datacenters} datacenter${datacenters === 1 ? "" : "s"} …\n`);
     const clone = await cloneProject();
     try {
-      rows.push(...(await compare(clone, datacenters, binary("kubectl"))));
+      rows.push(...(await compare(clone, datacenters, program("kubectl"))));
     } finally {
       await clone.dispose();
     }

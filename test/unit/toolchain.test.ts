@@ -19,12 +19,15 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Entries } from "../../tools/toolchain/cache";
 import { atLeast, checkDisk, checkGo } from "../../tools/toolchain/checks";
 import { explain } from "../../tools/toolchain/go";
-import { type Part, allParts, binaryName, buildFlags, groupOf, groups, versions } from "../../tools/toolchain/parts";
+import { type Group, binaryName, buildFlags, groupOf } from "../../tools/toolchain/groups";
+import { groups as toolGroups, versions } from "../../tools/toolchain/parts";
 import { duration } from "../../tools/toolchain/progress";
 import { forcedMode } from "../../tools/toolchain/system";
+import { programGroups } from "../programs";
 
 const project = resolve(__dirname, "../..");
-const sources = join(project, "tools", "toolchain");
+const groups: readonly Group[] = [...toolGroups, ...programGroups];
+const allParts = groups.flatMap(({ packages }) => Object.keys(packages));
 const compiler = { version: "go1.26.0", os: "linux", arch: "amd64" };
 
 function temporaryFolder(test: TestContext): string {
@@ -40,48 +43,49 @@ function program(path: string, script: string): void {
 }
 
 async function until(what: string, condition: () => boolean): Promise<void> {
-  for (const deadline = Date.now() + 20_000; !condition(); await sleep(20)) {
+  for (const deadline = Date.now() + 180_000; !condition(); await sleep(20)) {
     if (Date.now() > deadline) assert.fail(`waited in vain: ${what}`);
   }
 }
 
 describe("what a build is kept under", () => {
-  function copyOfSources(test: TestContext): string {
-    const copy = join(temporaryFolder(test), "toolchain");
-    cpSync(sources, copy, { recursive: true });
-    return copy;
+  /** The groups with sources of their own: a folder for each, below the returned one. */
+  function copyOfSources(test: TestContext): { folder: string; copies: readonly Group[] } {
+    const folder = temporaryFolder(test);
+    const copies = groups.map((group) => ({ ...group, folder: join(folder, group.name) }));
+    for (const group of groups) cpSync(group.folder, join(folder, group.name), { recursive: true });
+    return { folder, copies };
   }
-  const place = (part: Part, from: string, by = compiler): string => new Entries("/cache", from, by).binary(part);
+  const place = (part: string, from = groups, by = compiler): string => new Entries("/cache", from, by).binary(part);
 
   it("is the same in every clone, whatever the files' times", (test) => {
     const [one, two] = [copyOfSources(test), copyOfSources(test)];
-    utimesSync(join(two, "core/go.mod"), 0, 0);
-    utimesSync(join(two, "core/etcd/main.go"), 0, 0);
-    for (const part of allParts) assert.equal(place(part, one), place(part, two));
+    utimesSync(join(two.folder, "core/go.mod"), 0, 0);
+    utimesSync(join(two.folder, "core/etcd/main.go"), 0, 0);
+    for (const part of allParts) assert.equal(place(part, one.copies), place(part, two.copies));
   });
 
   for (const file of ["core/etcd/main.go", "core/go.mod", "core/go.sum", "core/upstream/go.mod"]) {
     it(`changes with ${file}, for the parts of that module alone`, (test) => {
-      const copy = copyOfSources(test);
-      writeFileSync(join(copy, file), `${readFileSync(join(copy, file), "utf8")}// changed\n`);
+      const { folder, copies } = copyOfSources(test);
+      writeFileSync(join(folder, file), `${readFileSync(join(folder, file), "utf8")}// changed\n`);
       for (const part of allParts) {
-        assert.equal(place(part, copy) !== place(part, sources), groupOf(part).name === "core", part);
+        assert.equal(place(part, copies) !== place(part), groupOf(groups, part).name === "core", part);
       }
     });
   }
 
   it("changes with a file more, not with one that Go does not read", (test) => {
-    const copy = copyOfSources(test);
-    writeFileSync(join(copy, "kwok/README.md"), "words");
-    assert.equal(place("kwok", copy), place("kwok", sources));
-    writeFileSync(join(copy, "kwok/more.go"), "package more\n");
-    assert.notEqual(place("kwok", copy), place("kwok", sources));
+    const { folder, copies } = copyOfSources(test);
+    writeFileSync(join(folder, "kwok/README.md"), "words");
+    assert.equal(place("kwok", copies), place("kwok"));
+    writeFileSync(join(folder, "kwok/more.go"), "package more\n");
+    assert.notEqual(place("kwok", copies), place("kwok"));
   });
 
   it("changes with the compiler's version, system and processor", () => {
     const other = [{ version: "go1.26.1" }, { os: "darwin" }, { arch: "arm64" }];
-    for (const change of other)
-      assert.notEqual(place("etcd", sources, { ...compiler, ...change }), place("etcd", sources));
+    for (const change of other) assert.notEqual(place("etcd", groups, { ...compiler, ...change }), place("etcd"));
   });
 });
 
@@ -96,9 +100,9 @@ describe("the parts", () => {
   it("tell their versions and are built from the committed go.sum alone", () => {
     for (const group of groups) {
       assert.ok(buildFlags(group).includes("-mod=readonly"), group.name);
-      assert.match(readFileSync(join(sources, group.name, "go.sum"), "utf8"), / h1:/);
+      assert.match(readFileSync(join(group.folder, "go.sum"), "utf8"), / h1:/);
     }
-    const core = buildFlags(groupOf("pulumi")).join("\n");
+    const core = buildFlags(groupOf(groups, "pulumi")).join("\n");
     assert.match(core, /-X github\.com\/pulumi\/pulumi\/sdk\/v3\/go\/common\/version\.Version=v3\.218\.0/);
     assert.match(core, /pulumi-resource-random=.* -X main\.version=4\.21\.2/);
     assert.match(core, /gitVersion=v1\.34\.4/);
@@ -106,11 +110,24 @@ describe("the parts", () => {
 
   it("have programs of different names within a module", () => {
     for (const group of groups) {
-      const names = (Object.keys(group.packages) as Part[]).map(binaryName);
+      const names = Object.keys(group.packages).map((part) => binaryName(group, part));
       assert.equal(new Set(names).size, names.length);
     }
-    assert.equal(binaryName("language"), "pulumi-language-nodejs");
-    assert.equal(binaryName("docker"), "pulumi-resource-docker");
+    assert.equal(binaryName(groupOf(groups, "language"), "language"), "pulumi-language-nodejs");
+    assert.equal(binaryName(groupOf(groups, "docker"), "docker"), "pulumi-resource-docker");
+  });
+
+  it("share what they compile: what a test needs of Kubernetes pins the modules that the API server is built from", () => {
+    const pins = (part: string) => {
+      const text = readFileSync(join(groupOf(groups, part).folder, "go.mod"), "utf8");
+      return new Map(
+        [...text.matchAll(/^\t(\S+) (?:=> \S+ )?(v\S+)/gm)].map(([, path = "", version]) => [path, version]),
+      );
+    };
+    const server = pins("kube-apiserver");
+    const common = [...pins("kubelet")].filter(([path]) => server.has(path));
+    assert.ok(common.length > 100);
+    for (const [path, version] of common) assert.equal(version, server.get(path), path);
   });
 });
 
@@ -118,7 +135,7 @@ describe("what is missing", () => {
   const goEnv = (version: string): string => JSON.stringify({ GOVERSION: version, GOOS: "linux", GOARCH: "amd64" });
 
   it("Go: one line with the version that the modules at hand need", () => {
-    const forAll = (output: string | undefined) => () => checkGo(output, sources, groups);
+    const forAll = (output: string | undefined) => () => checkGo(output, groups);
     assert.throws(forAll(undefined), {
       message: "Go is not installed: building the toolchain needs 1.26.0 or newer",
       next: /install Go 1\.26\.0 or newer/,
@@ -128,7 +145,7 @@ describe("what is missing", () => {
     assert.deepEqual(forAll(goEnv("go1.26.0"))(), compiler);
     assert.equal(forAll(goEnv("go1.27rc1"))().version, "go1.27rc1");
     // What needs no more must not ask for more.
-    assert.equal(checkGo(goEnv("go1.25.9"), sources, [groupOf("actionlint")]).version, "go1.25.9");
+    assert.equal(checkGo(goEnv("go1.25.9"), [groupOf(groups, "actionlint")]).version, "go1.25.9");
   });
 
   it("disk: how much, where, and how to use another", () => {
@@ -263,7 +280,7 @@ esac`,
     if (!existsSync(this.cache)) return [];
     return readdirSync(this.cache, { recursive: true, encoding: "utf8" })
       .map((name) => name.replace(/-[0-9a-f]{16}/, "-<key>"))
-      .filter((name) => /^(kwok|actionlint|core|language|tmp|lock)/.test(name))
+      .filter((name) => /^(kwok|docker|core|language|tmp|lock)/.test(name))
       .sort();
   }
 
@@ -283,12 +300,12 @@ esac`,
 describe("kazoo toolchain", { concurrency: true }, () => {
   it("builds what is asked for, with what belongs beside it, and once only", async (test) => {
     const at = new Workplace(test);
-    const first = await at.run(["kwok", "actionlint"]);
+    const first = await at.run(["kwok", "docker"]);
     assert.equal(first.code, 0, first.error);
-    assert.match(first.error, /\[1\/2\] kwok: .*\n(.*\n)*.*\[2\/2\] actionlint: 0 of 1 packages, 0s of about 30s/);
+    assert.match(first.error, /\[1\/2\] kwok: .*\n(.*\n)*.*\[2\/2\] docker: 0 of 1 packages, 0s of about 2m30s/);
     assert.deepEqual(at.kept, [
-      "actionlint-<key>",
-      "actionlint-<key>/actionlint",
+      "docker-<key>",
+      "docker-<key>/pulumi-resource-docker",
       "kwok-<key>",
       "kwok-<key>/kwok",
       "kwok-<key>/stage",
@@ -298,7 +315,7 @@ describe("kazoo toolchain", { concurrency: true }, () => {
     const path = /^kwok +(\S+)$/m.exec(first.out)?.[1];
     assert.equal(readFileSync(path ?? "", "utf8"), "whole\n");
 
-    const second = await at.run(["kwok", "actionlint"]);
+    const second = await at.run(["kwok", "docker"]);
     assert.equal(second.error, "");
     assert.equal(at.builds.length, 2);
   });
@@ -306,11 +323,11 @@ describe("kazoo toolchain", { concurrency: true }, () => {
   it("adds a part to its module's others without building these again", async (test) => {
     const at = new Workplace(test);
     assert.equal((await at.run(["etcd"])).code, 0);
-    const both = await at.run(["etcd", "kubectl"]);
+    const both = await at.run(["etcd", "kube-scheduler"]);
     assert.equal(both.code, 0, both.error);
     assert.match(at.builds[0] ?? "", /\.\/etcd$/);
-    assert.match(at.builds[1] ?? "", / k8s\.io\/kubernetes\/cmd\/kubectl$/);
-    assert.deepEqual(at.kept, ["core-<key>", "core-<key>/etcd", "core-<key>/kubectl"]);
+    assert.match(at.builds[1] ?? "", / k8s\.io\/kubernetes\/cmd\/kube-scheduler$/);
+    assert.deepEqual(at.kept, ["core-<key>", "core-<key>/etcd", "core-<key>/kube-scheduler"]);
   });
 
   it("gives the engine its home: host beside the CLI, plugins by version, none of them on the PATH", async (test) => {
@@ -392,12 +409,12 @@ describe("kazoo toolchain", { concurrency: true }, () => {
   it("a failed build is one clear line, leaves nothing, and can be repeated", async (test) => {
     const at = new Workplace(test);
     writeFileSync(join(at.folder, "fail"), "");
-    const failed = await at.run(["actionlint"]);
+    const failed = await at.run(["docker"]);
     assert.equal(failed.code, 1);
-    assert.match(failed.error, /\nerror: could not build actionlint: # some\/package \| x\.go:1:1: broken\n$/);
+    assert.match(failed.error, /\nerror: could not build docker: # some\/package \| x\.go:1:1: broken\n$/);
     assert.deepEqual(at.kept, []);
     rmSync(join(at.folder, "fail"));
-    assert.equal((await at.run(["actionlint"])).code, 0);
+    assert.equal((await at.run(["docker"])).code, 0);
   });
 
   it("no Go: one clear line", async (test) => {
@@ -498,7 +515,7 @@ describe("an installed Pulumi", { concurrency: true }, () => {
     const at = new Workplace(test);
     program(join(at.cache, "home-0123456789abcdef/bin/pulumi"), "echo v3.218.0");
     const path = `${join(at.cache, "home-0123456789abcdef/bin")}:${join(at.folder, "bin")}:/usr/bin:/bin`;
-    const { code, out } = await at.run(["actionlint", "random"], { ...auto, PATH: path });
+    const { code, out } = await at.run(["kwok", "random"], { ...auto, PATH: path });
     assert.equal(code, 0);
     assert.match(out, /^random .*core-/m);
   });

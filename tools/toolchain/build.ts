@@ -18,7 +18,7 @@ import type { Report } from "../shared/terminal";
 import { type Entries, buildCache, lockFile } from "./cache";
 import { checkDisk } from "./checks";
 import { isPackage, mustGo } from "./go";
-import { type Group, type ModuleFiles, type Part, binaryName, buildFlags, groupOf, groups, packageOf } from "./parts";
+import { type Group, type ModuleFiles, binaryName, buildFlags, packageOf } from "./groups";
 import { Progress, duration } from "./progress";
 
 /**
@@ -27,36 +27,28 @@ import { Progress, duration } from "./progress";
  */
 const room = { fresh: 10, more: 3, small: 2 } as const;
 
-/** The groups whose parts are big. */
-const big: readonly string[] = ["core", "docker"];
-
 /**
  * Builds the parts that are not there, group by group. One process of a user does so at a time, others wait and then
  * find the parts built. Interrupted or killed, it leaves no half-made part, and the next run goes on from Go's build
- * cache. `sources` is the folder with one folder for each group.
+ * cache.
  */
-export async function buildMissing(
-  parts: readonly Part[],
-  entries: Entries,
-  sources: string,
-  report: Report,
-): Promise<void> {
-  const missing = (): Part[] => parts.filter((part) => !entries.has(part));
+export async function buildMissing(parts: readonly string[], entries: Entries, report: Report): Promise<void> {
+  const missing = (): string[] => parts.filter((part) => !entries.has(part));
   if (missing().length === 0) return;
   const waiting = (pid: number): void => report(`waiting for the toolchain build of process ${pid}`);
   await withLock(lockFile(entries.root), waiting, async () => {
     const todo = missing(); // another process may have built them while this one waited
     if (todo.length === 0) return;
     removeLeftovers(entries.root);
-    const steps = groups.filter((group) => todo.some((part) => groupOf(part) === group));
+    const steps = entries.groups.filter(({ packages }) => todo.some((part) => part in packages));
     const fresh = !existsSync(buildCache(entries.root));
-    const need = !steps.some(({ name }) => big.includes(name)) ? room.small : fresh ? room.fresh : room.more;
+    const need = !steps.some(({ big }) => big) ? room.small : fresh ? room.fresh : room.more;
     checkDisk(entries.root, need, "building the toolchain");
     await interruptible(async (signal) => {
       for (const [index, group] of steps.entries()) {
         const step = { label: `[${index + 1}/${steps.length}]`, report };
-        const wanted = todo.filter((part) => groupOf(part) === group);
-        await buildGroup(group, wanted, entries, sources, step, signal);
+        const wanted = todo.filter((part) => part in group.packages);
+        await buildGroup(group, wanted, entries, step, signal);
       }
     });
     report("the build cache is kept for what is asked for later: `kazoo toolchain --prune` drops it");
@@ -80,13 +72,12 @@ interface Step {
 
 async function buildGroup(
   group: Group,
-  parts: readonly Part[],
+  parts: readonly string[],
   entries: Entries,
-  sources: string,
   step: Step,
   signal: AbortSignal,
 ): Promise<void> {
-  const folder = join(sources, group.name);
+  const { folder } = group;
   const temporary = mkdtempSync(join(entries.root, `tmp-${process.pid}-`));
   const output = join(temporary, "output");
   const work = join(temporary, "work");
@@ -114,7 +105,7 @@ async function buildGroup(
     );
     const options = { folder, env, signal, onLine: onDownload };
     const flags = [...buildFlags(group), ...(await overlay(group.embed, temporary, options))];
-    const packages = parts.map(packageOf);
+    const packages = parts.map((part) => packageOf(group, part));
     let waiting: number;
     let all: number;
     try {
@@ -144,7 +135,11 @@ async function buildGroup(
       cpSync(from, join(output, to), { recursive: true });
       makeUsable(join(output, to));
     }
-    install(output, entries.group(group), parts.map(binaryName));
+    install(
+      output,
+      entries.folder(group),
+      parts.map((part) => binaryName(group, part)),
+    );
     step.report(`${step.label} ${names}: done in ${duration(modules.seconds)}`);
   } finally {
     rmSync(temporary, { recursive: true, force: true });

@@ -1,8 +1,9 @@
 import { createHash } from "node:crypto";
 import { existsSync, linkSync, mkdirSync, readFileSync, readdirSync, rmSync } from "node:fs";
 import { homedir } from "node:os";
-import { join } from "node:path";
-import { type Group, type Part, binaryName, buildFlags, groupOf, groups, plugins, versions } from "./parts";
+import { basename, dirname, join } from "node:path";
+import { type Group, binaryName, buildFlags, groupOf } from "./groups";
+import { plugins, versions } from "./parts";
 
 /** The compiler that builds: what it is called (`go1.26.0`) and for which system and processor it builds. */
 export interface Compiler {
@@ -31,35 +32,35 @@ export const buildCache = (root: string): string => join(root, "go-build");
 /** Held by the process that builds. */
 export const lockFile = (root: string): string => join(root, "lock");
 
-/** Where everything of one version is: the same for the same sources, flags and compiler, in whichever clone. */
+/** Where the programs of some groups are: the same place for the same sources, flags and compiler, in whichever clone. */
 export class Entries {
   private readonly keys: ReadonlyMap<string, string>;
 
-  /** `sources` is the folder with one folder for each group (this one). */
   constructor(
     readonly root: string,
-    sources: string,
+    readonly groups: readonly Group[],
     compiler: Compiler,
   ) {
-    this.keys = new Map(groups.map((group) => [group.name, groupKey(group, join(sources, group.name), compiler)]));
+    this.keys = new Map(groups.map((group) => [group.name, groupKey(group, compiler)]));
   }
 
   /** The folder of a group's programs. */
-  group(group: Group): string {
+  folder(group: Group): string {
     return join(this.root, `${group.name}-${this.keys.get(group.name)}`);
   }
 
   /** A part's program, there or not. */
-  binary(part: Part): string {
-    return join(this.group(groupOf(part)), binaryName(part));
+  binary(part: string): string {
+    const group = groupOf(this.groups, part);
+    return join(this.folder(group), binaryName(group, part));
   }
 
   /** Whether a part is built: a program gets its name only when it and all that goes with it is complete. */
-  has(part: Part): boolean {
+  has(part: string): boolean {
     return existsSync(this.binary(part));
   }
 
-  /** The home of this version's Pulumi. */
+  /** The folder that a Pulumi of these groups gets as its home. */
   get home(): string {
     return join(this.root, `home-${hash([...this.keys].flat())}`);
   }
@@ -68,36 +69,38 @@ export class Entries {
   linkHome(): void {
     for (const part of plugins) {
       if (!this.has(part)) continue;
-      const name = binaryName(part);
-      link(
-        this.binary(part),
-        join(this.home, "plugins", `resource-${part}-v${versions[part as keyof typeof versions]}`),
-        name,
-      );
+      const folder = join(this.home, "plugins", `resource-${part}-v${versions[part]}`);
+      link(this.binary(part), folder);
     }
     const bin = join(this.home, "bin");
-    const language = groupOf("language");
-    const hostFiles = [binaryName("language"), ...Object.keys(language.files?.paths ?? {})];
-    if (this.has("language")) for (const name of hostFiles) link(join(this.group(language), name), bin, name);
-    if (this.has("pulumi")) link(this.binary("pulumi"), bin, "pulumi");
+    const { files } = groupOf(this.groups, "language");
+    if (this.has("language")) {
+      const beside = Object.keys(files?.paths ?? {}).map((name) => join(dirname(this.binary("language")), name));
+      for (const file of [this.binary("language"), ...beside]) link(file, bin);
+    }
+    if (this.has("pulumi")) link(this.binary("pulumi"), bin);
   }
 
-  /** Removes all entries that are not of this version, and Go's build cache. Returns the names of what was removed. */
+  /**
+   * Removes what other versions of these groups have left, and Go's build cache. Returns the names of what was
+   * removed.
+   */
   prune(): string[] {
     if (!existsSync(this.root)) return [];
-    const current = new Set([this.home, ...groups.map((group) => this.group(group))]);
-    const removable = readdirSync(this.root).filter((name) => {
-      const path = join(this.root, name);
-      return /^([a-z]+-[0-9a-f]{16}|go-build|system\.json)$/.test(name) && !current.has(path);
-    });
+    const current = new Set([this.home, ...this.groups.map((group) => this.folder(group))]);
+    const kinds = this.groups.flatMap(({ name, packages }) => ("pulumi" in packages ? [name, "home"] : [name]));
+    const prunable = new RegExp(`^((${kinds.join("|")})-[0-9a-f]{16}|go-build|system\\.json)$`);
+    const removable = readdirSync(this.root).filter(
+      (name) => prunable.test(name) && !current.has(join(this.root, name)),
+    );
     for (const name of removable) rmSync(join(this.root, name), { recursive: true, force: true });
     return removable;
   }
 }
 
 /** A group's key: what its Go files, go.mod and go.sum hold, the flags, the compiler. Times and places do not count. */
-function groupKey(group: Group, folder: string, compiler: Compiler): string {
-  const files = readdirSync(folder, { recursive: true, encoding: "utf8" })
+function groupKey(group: Group, compiler: Compiler): string {
+  const files = readdirSync(group.folder, { recursive: true, encoding: "utf8" })
     .filter((name) => /(\.go|^go\.(mod|sum)|\/go\.(mod|sum))$/.test(name))
     .sort();
   return hash([
@@ -106,7 +109,7 @@ function groupKey(group: Group, folder: string, compiler: Compiler): string {
     compiler.arch,
     ...buildFlags(group),
     JSON.stringify([group.packages, group.files, group.embed]),
-    ...files.flatMap((name) => [name, readFileSync(join(folder, name), "utf8")]),
+    ...files.flatMap((name) => [name, readFileSync(join(group.folder, name), "utf8")]),
   ]);
 }
 
@@ -115,8 +118,8 @@ function hash(texts: readonly string[]): string {
   return createHash("sha256").update(JSON.stringify(texts)).digest("hex").slice(0, 16);
 }
 
-function link(from: string, folder: string, name: string): void {
-  const to = join(folder, name);
+function link(from: string, folder: string): void {
+  const to = join(folder, basename(from));
   if (existsSync(to)) return;
   mkdirSync(folder, { recursive: true });
   try {

@@ -2,14 +2,14 @@ import { existsSync, readFileSync, statfsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { UserError } from "../shared/terminal";
 import type { Compiler } from "./cache";
-import type { Group } from "./parts";
+import type { Group } from "./groups";
 
 /**
  * The compiler that `go env -json` describes; `undefined` output means that there is no `go`. Refuses one that is
- * older than a module of `sources` asks for in its go.mod.
+ * older than the go.mod of a wanted group asks for.
  */
-export function checkGo(output: string | undefined, sources: string, wanted: readonly Group[]): Compiler {
-  const minimum = wanted.map((group) => goMinimum(join(sources, group.name))).reduce(newer, "1.21.0");
+export function checkGo(output: string | undefined, wanted: readonly Group[]): Compiler {
+  const minimum = wanted.map(({ folder }) => goMinimum(folder)).reduce(newer, "1.21.0");
   const next = `install Go ${minimum} or newer (https://go.dev/dl) and put its bin folder on the PATH`;
   if (output === undefined)
     throw new UserError(`Go is not installed: building the toolchain needs ${minimum} or newer`, next);

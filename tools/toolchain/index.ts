@@ -1,14 +1,16 @@
 import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
-import { delimiter, join } from "node:path";
+import { delimiter, dirname, join } from "node:path";
 import { withLock } from "../shared/lock";
 import { type Report, UserError } from "../shared/terminal";
 import { buildMissing } from "./build";
 import { Entries, lockFile, toolchainRoot } from "./cache";
 import { checkGo } from "./checks";
-import { type Part, groupOf, groups, pulumiParts } from "./parts";
+import type { Group, PartOf } from "./groups";
+import { type Part, groups, pulumiParts } from "./parts";
 import { type Mode, decideMode, userHome } from "./system";
 
+export type { Group, PartOf } from "./groups";
 export type { Part } from "./parts";
 export { allParts, pulumiParts } from "./parts";
 
@@ -37,8 +39,8 @@ export async function ensureToolchain(parts: readonly Part[], report: Report): P
   const source = await decideMode(parts, root, process.env, report);
   const toBuild = source.mode === "system" ? parts.filter((part) => !pulumiParts.includes(part)) : parts;
   // A stack on a cluster of the user's, with the user's Pulumi, needs no Go at all.
-  const entries = toBuild.length === 0 ? undefined : entriesFor(toBuild, root);
-  if (entries !== undefined) await buildMissing(toBuild, entries, __dirname, report);
+  const entries = toBuild.length === 0 ? undefined : entriesFor(groups, toBuild, root);
+  if (entries !== undefined) await buildMissing(toBuild, entries, report);
   if (entries !== undefined && source.mode === "build") entries.linkHome();
   const built = (part: Part): Entries => {
     if (entries === undefined || !entries.has(part)) throw new Error(`the toolchain was not asked for ${part}`);
@@ -51,27 +53,45 @@ export async function ensureToolchain(parts: readonly Part[], report: Report): P
       return source.mode === "system" ? source.cli : join(built(part).home, "bin", "pulumi");
     },
     get kwokStages() {
-      return join(built("kwok").group(groupOf("kwok")), "stage");
+      return join(dirname(built("kwok").binary("kwok")), "stage");
     },
     env: source.mode === "system" ? { PULUMI_SKIP_UPDATE_CHECK: "true" } : builtEnvironment(entries?.home),
   };
 }
 
-/** Removes what is not of this version, and Go's build cache. Returns the names of what was removed, and from where. */
+/**
+ * The same for programs of other groups than the toolchain's own: makes sure that these parts are there and returns
+ * where.
+ */
+export async function ensurePrograms<G extends Group>(
+  from: readonly G[],
+  parts: readonly PartOf<G>[],
+  report: Report,
+): Promise<(part: PartOf<G>) => string> {
+  const entries = entriesFor(from, parts, toolchainRoot());
+  await buildMissing(parts, entries, report);
+  return (part) => entries.binary(part);
+}
+
+/**
+ * Removes what other versions of these groups have left, and Go's build cache. Returns the names of what was removed,
+ * and from where.
+ */
 export async function pruneToolchain(
   report: Report,
+  of: readonly Group[] = groups,
 ): Promise<{ readonly root: string; readonly removed: readonly string[] }> {
   const root = toolchainRoot();
-  const entries = entriesFor([], root);
+  const entries = entriesFor(of, [], root);
   const waiting = (pid: number): void => report(`waiting for the toolchain build of process ${pid}`);
   const removed = await withLock(lockFile(root), waiting, () => Promise.resolve(entries.prune()));
   return { root, removed };
 }
 
 /** Where everything is for the compiler that is installed, which must be new enough to build `parts`. */
-function entriesFor(parts: readonly Part[], root: string): Entries {
-  const wanted = groups.filter((group) => parts.some((part) => groupOf(part) === group));
-  return new Entries(root, __dirname, checkGo(goEnvironment(), __dirname, wanted));
+function entriesFor(from: readonly Group[], parts: readonly string[], root: string): Entries {
+  const wanted = from.filter(({ packages }) => parts.some((part) => part in packages));
+  return new Entries(root, from, checkGo(goEnvironment(), wanted));
 }
 
 /** What `go env` says; undefined when there is no go. */

@@ -1,25 +1,19 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { Report } from "../../../tools/shared/terminal";
-import {
-  contextName,
-  kubeconfigPath,
-  sandboxDown,
-  sandboxParts,
-  sandboxStatus,
-  sandboxUp,
-} from "../../../tools/sandbox";
+import { contextName, kubeconfigPath, sandboxDown, sandboxStatus, sandboxUp } from "../../../tools/sandbox";
 import { clusterFiles } from "../../../tools/sandbox/files";
 import { readCredential } from "../../../tools/sandbox/pki";
 import type { Toolchain } from "../../../tools/toolchain";
+import type { TestPrograms } from "../../programs";
 import { attempt, run, until } from "../../image/support/commands";
 import { forward } from "./forward";
 import { type Machine, startMachine } from "./machine";
 import { nodeName, startNode } from "./node";
 import { type RunFolder, linkName } from "./runFolder";
 
-/** Parts of the toolchain that a cluster with a real node consists of. */
-export const clusterParts = [...sandboxParts, "kubelet", "kube-proxy", "kubectl", "coredns"] as const;
+/** Programs that a cluster with a real node needs besides those of the sandbox. */
+export const clusterPrograms = ["kubelet", "kube-proxy", "kubectl", "coredns"] as const;
 
 /** A cluster of the sandbox's control plane and one real node. */
 export interface Cluster {
@@ -40,6 +34,7 @@ export interface Cluster {
 export interface ClusterOptions {
   readonly runFolder: RunFolder;
   readonly toolchain: Toolchain;
+  readonly program: TestPrograms;
   /** Port of the registry on loopback that images are pulled from. */
   readonly registryPort: number;
   readonly pauseImage: string;
@@ -52,7 +47,7 @@ const clusterName = "e2e";
 const clusterDomain = "e2e.internal";
 
 export async function startCluster(options: ClusterOptions): Promise<Cluster> {
-  const { runFolder, toolchain, registryPort, report } = options;
+  const { runFolder, toolchain, program, registryPort, report } = options;
   const folder = runFolder.path;
   const machine = await startMachine({ folder, link: linkName(runFolder.name) });
   const stopForwarding = await forward(machine.hostAddress, registryPort);
@@ -70,7 +65,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     machine,
     folder,
     controlGroup: runFolder.name,
-    toolchain,
+    program,
     server: status.server,
     authority: readCredential(clusterFiles(folder, clusterName), "ca"),
     clusterDomain,
@@ -83,14 +78,13 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   const context = contextName(clusterName);
   const arguments_ = (args: readonly string[]) => [`--kubeconfig=${kubeconfig}`, `--context=${context}`, ...args];
   const kubectl: Cluster["kubectl"] = (args, input) =>
-    run(toolchain.binary("kubectl"), arguments_(args), input === undefined ? {} : { input });
+    run(program("kubectl"), arguments_(args), input === undefined ? {} : { input });
   const cluster: Cluster = {
     context,
     kubeconfig,
     clusterDomain,
     kubectl,
-    tryKubectl: (args, input) =>
-      attempt(toolchain.binary("kubectl"), arguments_(args), input === undefined ? {} : { input }),
+    tryKubectl: (args, input) => attempt(program("kubectl"), arguments_(args), input === undefined ? {} : { input }),
     exec: (namespace, pod, command) => kubectl(["exec", "--namespace", namespace, pod, "--", ...command]),
     stop: async () => {
       await machine.stop();

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { stringify } from "yaml";
 import { type Credential, type CertificateRequest, issueCertificate } from "../../../tools/sandbox/certificates";
 import { renderKubeconfig } from "../../../tools/sandbox/kubeconfig";
-import type { Toolchain } from "../../../tools/toolchain";
+import type { TestPrograms } from "../../programs";
 import { findCommand } from "../../image/support/commands";
 import type { Machine } from "./machine";
 import { controlGroupRoots } from "./runFolder";
@@ -15,7 +15,7 @@ export interface NodeOptions {
   readonly folder: string;
   /** Name of the control group that all pods are in; the whole node of the run. */
   readonly controlGroup: string;
-  readonly toolchain: Toolchain;
+  readonly program: TestPrograms;
   /** Address of the API server, and the authority that issues the node's certificates. */
   readonly server: string;
   readonly authority: Credential;
@@ -34,7 +34,7 @@ export const nodeName = "e2e";
  * `/run` and `/var` and so the machine's own.
  */
 export async function startNode(options: NodeOptions): Promise<void> {
-  const { machine, folder, toolchain, server, authority } = options;
+  const { machine, folder, program, server, authority } = options;
   const file = (name: string, content: string | object): string => {
     const path = join(folder, "node", name);
     mkdirSync(join(path, ".."), { recursive: true });
@@ -78,7 +78,7 @@ export async function startNode(options: NodeOptions): Promise<void> {
   );
   const nodeUser = { commonName: `system:node:${nodeName}`, organizations: ["system:nodes"] };
   machine.start("kubelet", [
-    toolchain.binary("kubelet"),
+    program("kubelet"),
     `--config=${kubelet}`,
     `--kubeconfig=${await access("kubelet", nodeUser)}`,
     `--hostname-override=${nodeName}`,
@@ -102,12 +102,12 @@ export async function startNode(options: NodeOptions): Promise<void> {
       conntrack: { maxPerCore: 0, min: 0, tcpEstablishedTimeout: "0s", tcpCloseWaitTimeout: "0s" },
     }),
   );
-  machine.start("kube-proxy", [toolchain.binary("kube-proxy"), `--config=${proxy}`]);
+  machine.start("kube-proxy", [program("kube-proxy"), `--config=${proxy}`]);
 
   // A program of the node, not a pod: it is part of what the test stands on.
   const dns = await access("coredns", { commonName: "e2e-coredns", organizations: ["system:masters"] });
   machine.start("coredns", [
-    toolchain.binary("coredns"),
+    program("coredns"),
     `-conf=${file("Corefile", corefile(machine.address, options.clusterDomain, dns))}`,
   ]);
 }

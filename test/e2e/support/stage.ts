@@ -1,7 +1,9 @@
 import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { type Report } from "../../../tools/shared/terminal";
+import { sandboxParts } from "../../../tools/sandbox";
 import { ensureToolchain, pulumiParts } from "../../../tools/toolchain";
+import { testPrograms } from "../../programs";
 import { type Clone, cloneProject, type Run } from "../../support/clone";
 import { findCommand, run } from "../../image/support/commands";
 import { couchdbImage } from "../../image/support/couchdbImage";
@@ -13,7 +15,7 @@ import { baseImage } from "../../image/support/baseImage";
 import { rabbitmqImage } from "../../image/support/rabbitmqImage";
 import { noRegistry, startRegistry } from "../../image/support/registry";
 import { writeStackFile } from "../../image/support/stackFile";
-import { type Cluster, clusterParts, startCluster } from "./cluster";
+import { type Cluster, clusterPrograms, startCluster } from "./cluster";
 import { type RunFolder, endProcessesNaming, makeRunFolder, removeLeftovers, removeRun } from "./runFolder";
 
 /** Debian's packages and what of each is looked for. */
@@ -79,7 +81,8 @@ export async function setStage(report: Report): Promise<Stage> {
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.removeAllListeners(signal).on(signal, interrupt);
 
   try {
-    const toolchain = await ensureToolchain([...pulumiParts, ...clusterParts], report);
+    const toolchain = await ensureToolchain([...pulumiParts, ...sandboxParts], report);
+    const program = await testPrograms(clusterPrograms, report);
     const engine = await acquireEngine();
     undo.push(() => engine.release());
     const sources = await serveKazooSources();
@@ -102,7 +105,7 @@ export async function setStage(report: Report): Promise<Stage> {
     const pauseImage = await push(await pauseImageOf(engine));
 
     const registryPort = Number(registry.address.split(":")[1]);
-    const cluster = await startCluster({ runFolder, toolchain, registryPort, pauseImage, volumes: 8, report });
+    const cluster = await startCluster({ runFolder, toolchain, program, registryPort, pauseImage, volumes: 8, report });
     undo.push(() => cluster.stop());
 
     const clone: Clone = await cloneProject();

@@ -1,0 +1,43 @@
+import { join } from "node:path";
+import type { Report } from "../../tools/shared/terminal";
+import { type Group, type PartOf, ensurePrograms } from "../../tools/toolchain";
+import { kubernetesVariables } from "../../tools/toolchain/parts";
+
+/** Programs that only tests need, each group from the Go module of its name in this folder. */
+export const programGroups = [
+  {
+    name: "actionlint",
+    folder: join(__dirname, "actionlint"),
+    packages: { actionlint: "github.com/rhysd/actionlint/cmd/actionlint" },
+    minutes: 0.5,
+  },
+  {
+    name: "coredns",
+    folder: join(__dirname, "coredns"),
+    packages: { coredns: "github.com/coredns/coredns" },
+    minutes: 3,
+  },
+  {
+    // Pins what the API server's module pins: most of it is compiled already then.
+    name: "kubernetes",
+    folder: join(__dirname, "kubernetes"),
+    packages: {
+      kubelet: "k8s.io/kubernetes/cmd/kubelet",
+      "kube-proxy": "k8s.io/kubernetes/cmd/kube-proxy",
+      kubectl: "k8s.io/kubernetes/cmd/kubectl",
+    },
+    variables: kubernetesVariables,
+    big: true,
+    minutes: 7,
+  },
+] as const satisfies readonly Group[];
+
+/** The name of a program that only tests need. */
+export type TestProgram = PartOf<(typeof programGroups)[number]>;
+
+/** Where the programs are that a test has asked for. */
+export type TestPrograms = (name: TestProgram) => string;
+
+/** Makes sure that these programs are there, building what is missing, and returns where. */
+export const testPrograms = (names: readonly TestProgram[], report: Report): Promise<TestPrograms> =>
+  ensurePrograms(programGroups, names, report);

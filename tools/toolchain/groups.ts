@@ -1,0 +1,76 @@
+/** Files or folders of a Go module: path here -> path there. */
+export interface ModuleFiles {
+  readonly module: string;
+  readonly paths: Readonly<Record<string, string>>;
+}
+
+/** Programs of one Go module: one `go build` makes them, and compiles once what they share. */
+export interface Group {
+  readonly name: string;
+  /** The folder with go.mod and go.sum. */
+  readonly folder: string;
+  /** Part -> package, relative to the module or of one of its dependencies. Its last element names the binary. */
+  readonly packages: Readonly<Record<string, string>>;
+  /** Build tags. */
+  readonly tags?: string;
+  /** `name=value` set by the linker in every binary. */
+  readonly variables?: readonly string[];
+  /** The same for one part alone. */
+  readonly ownVariables?: Readonly<Record<string, readonly string[]>>;
+  /** Packages (a pattern) that are compiled without optimisation: bulky, and not where the time of a run goes. */
+  readonly unoptimised?: readonly string[];
+  /**
+   * Files of a module to embed in a package of this folder. Go cannot embed what lies in another module: the build
+   * puts them here by an overlay.
+   */
+  readonly embed?: ModuleFiles;
+  /** Files of a module that belong beside the binaries: path in the group's folder -> path in the module. */
+  readonly files?: ModuleFiles;
+  /** Whether it takes gigabytes of disk to compile. */
+  readonly big?: true;
+  /** Minutes on two cores with nothing compiled yet, for the progress line. */
+  readonly minutes: number;
+}
+
+/** The names of the parts that a group provides. */
+export type PartOf<G> = G extends Group ? keyof G["packages"] & string : never;
+
+/** The group that a part belongs to. */
+export function groupOf(groups: readonly Group[], part: string): Group {
+  const group = groups.find(({ packages }) => part in packages);
+  if (group === undefined) throw new Error(`no group builds ${part}`);
+  return group;
+}
+
+/** The package that is a part's program, as `go build` takes it in the group's folder. */
+export function packageOf(group: Group, part: string): string {
+  const found = group.packages[part];
+  if (found === undefined) throw new Error(`no package is ${part}`);
+  return found;
+}
+
+/** The file name of a part's program: `go build` names it after the last element of its package. */
+export function binaryName(group: Group, part: string): string {
+  const path = packageOf(group, part);
+  return path.slice(path.lastIndexOf("/") + 1);
+}
+
+/** The arguments of `go build` that decide what comes out, except the packages. */
+export function buildFlags(group: Group): string[] {
+  const link = (variables: readonly string[]): string =>
+    ["-s -w", ...variables.map((variable) => `-X ${variable}`)].join(" ");
+  const shared = group.variables ?? [];
+  return [
+    "-mod=readonly",
+    "-trimpath",
+    "-buildvcs=false",
+    ...(group.tags === undefined ? [] : [`-tags=${group.tags}`]),
+    // No debugging tables: the linker would drop them, and making them takes a good part of a compiler's time.
+    "-gcflags=all=-dwarf=false",
+    ...(group.unoptimised ?? []).map((pattern) => `-gcflags=${pattern}=-N -l -dwarf=false`),
+    `-ldflags=${link(shared)}`,
+    ...Object.entries(group.ownVariables ?? {}).map(
+      ([part, variables]) => `-ldflags=${packageOf(group, part)}=${link([...shared, ...variables])}`,
+    ),
+  ];
+}
