@@ -1,5 +1,20 @@
 import pulumi from "@pulumi/eslint-plugin";
+import boundaries from "eslint-plugin-boundaries";
+import importX from "eslint-plugin-import-x";
 import tseslint from "typescript-eslint";
+
+/** The rooms, and what each may import besides itself: arrows go down only. */
+const rooms = {
+  components: ["config"],
+  config: [],
+  "tools/cli": ["tools/sandbox", "tools/toolchain", "tools/report", "tools/shared", "config"],
+  "tools/sandbox": ["tools/toolchain", "tools/shared"],
+  "tools/toolchain": ["tools/shared"],
+  "tools/report": ["tools/shared", "config"],
+  "tools/shared": [],
+};
+/** Those that may read the one file of plain names and ports, which loads nothing. */
+const readNames = ["tools/cli", "tools/report"];
 
 export default tseslint.config(
   { ignores: ["node_modules/", ".sandbox/", ".state/", "eslint.config.mjs"] },
@@ -22,6 +37,51 @@ export default tseslint.config(
       "@typescript-eslint/switch-exhaustiveness-check": ["error", { considerDefaultExhaustiveForUnions: true }],
       "@typescript-eslint/no-unused-vars": ["error", { argsIgnorePattern: "^_" }],
     },
+  },
+  {
+    files: Object.keys(rooms).map((room) => `${room}/**/*.ts`),
+    plugins: { boundaries },
+    settings: {
+      "import/resolver": { node: { extensions: [".ts", ".js"] } },
+      "boundaries/elements": Object.keys(rooms).map((room) => ({ type: room, pattern: room, partialMatch: false })),
+      "boundaries/files": [{ category: "names", pattern: "components/names.ts" }],
+      "boundaries/dependency-nodes": ["import", "dynamic-import", "export", "require"],
+    },
+    rules: {
+      "boundaries/dependencies": [
+        "error",
+        {
+          default: "disallow",
+          policies: [
+            { allow: { to: { module: { origin: ["external", "core"] } } } },
+            ...Object.entries(rooms).map(([room, below]) => ({
+              from: { element: { type: room } },
+              allow: { to: { element: { types: { anyOf: [room, ...below] } } } },
+            })),
+            {
+              from: { element: { types: { anyOf: readNames } } },
+              allow: { to: { file: { categories: "names" } } },
+            },
+          ],
+        },
+      ],
+      // What is in no room, such as index.ts and the tests, is above them all.
+      "boundaries/no-unknown-dependencies": "error",
+    },
+  },
+  {
+    files: ["components/names.ts"],
+    rules: { "no-restricted-imports": ["error", { patterns: ["*"] }] },
+  },
+  {
+    files: ["**/*.ts"],
+    plugins: { "import-x": importX },
+    settings: {
+      "import-x/extensions": [".ts"],
+      "import-x/resolver": { node: { extensions: [".ts", ".js"] } },
+      "import-x/parsers": { "@typescript-eslint/parser": [".ts"] },
+    },
+    rules: { "import-x/no-cycle": "error" },
   },
   { files: ["**/*.js"], rules: { "@typescript-eslint/no-require-imports": "off" } },
 );
