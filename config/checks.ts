@@ -6,16 +6,16 @@ import { imageProblems } from "./imageChecks";
 import { hostsOf, type Platform, type Ring, type Zone } from "./platform";
 import { problem, type Problem } from "./problem";
 import { byteCount, milliCores } from "./quantity";
-import type { Config } from "./schema";
+import type { Given } from "./schema";
 
 /** What must hold between the keys of a config whose shape is right. Returns all problems. */
-export function check(config: Config, platform: Platform): Problem[] {
+export function check(given: Given, platform: Platform): Problem[] {
   return [
-    ...references(config, platform),
-    ...clusters(config),
-    ...extraEnvironments(config),
-    ...imageProblems(config, platform),
-    ...dockerProblems(config, platform),
+    ...references(given, platform),
+    ...clusters(given),
+    ...extraEnvironments(given),
+    ...imageProblems(given, platform),
+    ...dockerProblems(given, platform),
     ...zoneNames(platform),
     ...platform.zones
       .filter(({ cluster }) => platform.clusters[cluster]?.kind !== "docker")
@@ -23,7 +23,7 @@ export function check(config: Config, platform: Platform): Problem[] {
     ...Object.values(platform.rings).flatMap((ring) => [
       ...versions(ring),
       ...localZone(platform, ring),
-      ...majority(config, ring),
+      ...majority(given, ring),
       ...quorum(platform, ring),
       ...stretched(platform, ring),
       ...databaseImage(platform, ring),
@@ -35,17 +35,18 @@ export function check(config: Config, platform: Platform): Problem[] {
 const keyOf = (zone: Zone) => `kazoo:regions.${zone.region}.datacenters.${zone.datacenter}`;
 
 /** Names of clusters and rings that stand for something, and definitions that something uses. */
-function references(config: Config, platform: Platform): Problem[] {
-  const problems: Problem[] = [];
-  const clusterNames = Object.keys(config.clusters);
-  const ringNames = Object.keys(config.rings ?? {});
+function references(given: Given, platform: Platform): Problem[] {
+  const clusterNames = Object.keys(given.clusters);
+  const ringNames = Object.keys(given.rings ?? {});
+  const problems = unknownRing("kazoo:ring", given.ring, ringNames);
   const usedClusters = new Set<string>();
   const usedRings = new Set(platform.zones.map((zone) => zone.ring));
-  for (const [regionName, region] of Object.entries(config.regions)) {
+  for (const [regionName, region] of Object.entries(given.regions)) {
     const regionKey = `kazoo:regions.${regionName}`;
     if (Object.keys(region.datacenters).length === 0) {
       problems.push(problem(`${regionKey}.datacenters`, {}, "at least one datacenter", "{ nyc: {} }"));
     }
+    problems.push(...unknownRing(`${regionKey}.ring`, region.ring, ringNames));
     for (const [name, datacenter] of Object.entries(region.datacenters)) {
       const key = `${regionKey}.datacenters.${name}`;
       const cluster = datacenter.cluster ?? region.cluster;
@@ -60,19 +61,10 @@ function references(config: Config, platform: Platform): Problem[] {
           ),
         );
       } else usedClusters.add(cluster);
-      if (datacenter.ring !== undefined && !ringNames.includes(datacenter.ring)) {
-        problems.push(
-          problem(
-            `${key}.ring`,
-            datacenter.ring,
-            `a ring defined in kazoo:rings, ${oneOf(ringNames, datacenter.ring)}`,
-            ringNames[0] ?? "main",
-          ),
-        );
-      }
+      problems.push(...unknownRing(`${key}.ring`, datacenter.ring, ringNames));
     }
   }
-  if (Object.keys(config.regions).length === 0) {
+  if (Object.keys(given.regions).length === 0) {
     problems.push(
       problem("kazoo:regions", {}, "at least one region", "{ us-east: { cluster: east, datacenters: { nyc: {} } } }"),
     );
@@ -93,14 +85,9 @@ function references(config: Config, platform: Platform): Problem[] {
     ...ringNames
       .filter((name) => !usedRings.has(name))
       .map((name) =>
-        problem(
-          `kazoo:rings.${name}`,
-          name,
-          "a ring that a datacenter uses",
-          `remove it, or name it in a datacenter: ring: ${name}`,
-        ),
+        problem(`kazoo:rings.${name}`, name, "a ring that a datacenter uses", `remove it, or name it: ring: ${name}`),
       ),
-    ...Object.keys(config.credentials ?? {})
+    ...Object.keys(given.credentials ?? {})
       .filter((name) => !usedRings.has(name))
       .map((name) =>
         problem(`kazoo:credentials.${name}`, name, `the name of a ring, ${oneOf(used, name)}`, used[0] ?? "main"),
@@ -108,8 +95,14 @@ function references(config: Config, platform: Platform): Problem[] {
   ];
 }
 
-function clusters(config: Config): Problem[] {
-  return Object.entries(config.clusters).flatMap(([name, cluster]) => {
+function unknownRing(key: string, ring: string | undefined, known: readonly string[]): Problem[] {
+  return ring === undefined || known.includes(ring)
+    ? []
+    : [problem(key, ring, `a ring defined in kazoo:rings, ${oneOf(known, ring)}`, known[0] ?? "main")];
+}
+
+function clusters(given: Given): Problem[] {
+  return Object.entries(given.clusters).flatMap(([name, cluster]) => {
     const key = `kazoo:clusters.${name}`;
     if (cluster.docker !== undefined) {
       return (["sandbox", "context", "kubeconfig", "clusterDomain", "podNetwork"] as const)
@@ -150,9 +143,9 @@ function clusters(config: Config): Problem[] {
   });
 }
 
-function extraEnvironments(config: Config): Problem[] {
-  const levels: [string, Config["extraEnvironment"]][] = [["kazoo:extraEnvironment", config.extraEnvironment]];
-  for (const [regionName, region] of Object.entries(config.regions)) {
+function extraEnvironments(given: Given): Problem[] {
+  const levels: [string, Given["extraEnvironment"]][] = [["kazoo:extraEnvironment", given.extraEnvironment]];
+  for (const [regionName, region] of Object.entries(given.regions)) {
     levels.push([`kazoo:regions.${regionName}.extraEnvironment`, region.extraEnvironment]);
     for (const [name, datacenter] of Object.entries(region.datacenters)) {
       levels.push([`kazoo:regions.${regionName}.datacenters.${name}.extraEnvironment`, datacenter.extraEnvironment]);
@@ -312,15 +305,15 @@ function localZone(platform: Platform, ring: Ring): Problem[] {
 }
 
 /** CouchDB's fabric asks for `n div 2 + 1` copies (mem3:quorum) unless a request says otherwise; only BigCouch reads r and w. */
-function majority(config: Config, ring: Ring): Problem[] {
+function majority(given: Given, ring: Ring): Problem[] {
   if (ring.database.engine === "bigcouch") return [];
-  const given = config.rings?.[ring.name]?.quorum;
+  const quorum = given.rings?.[ring.name]?.quorum;
   return (["r", "w"] as const)
-    .filter((key) => given?.[key] !== undefined)
+    .filter((key) => quorum?.[key] !== undefined)
     .map((key) =>
       problem(
         `kazoo:rings.${ring.name}.quorum.${key}`,
-        given?.[key],
+        quorum?.[key],
         `nothing, since ${ring.database.version} always asks for a majority of the copies, ${Math.floor(ring.quorum.n / 2) + 1} of ${ring.quorum.n}; only BigCouch can be told otherwise`,
         "remove it",
       ),

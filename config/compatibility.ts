@@ -1,6 +1,6 @@
 /**
- * Which versions of Kazoo, its database and its brokers work together (DESIGN facts of the field: Kazoo's couchbeam and kazoo_config
- * sources for the database, RabbitMQ's release notes on deprecated features for the brokers).
+ * Which versions of Kazoo, its database and its brokers work together, by Kazoo's own sources (couchbeam and kazoo_config) for the database
+ * and RabbitMQ's release notes on deprecated features for the brokers.
  */
 
 /** Kazoo's versions that this program knows how to run. */

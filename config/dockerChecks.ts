@@ -1,21 +1,21 @@
 import { hostsOf, type DockerCluster, type Platform, type Zone } from "./platform";
 import { problem, type Problem } from "./problem";
-import type { Config, DatacenterConfig, WorkloadsConfig } from "./schema";
+import type { Given, GivenDatacenter } from "./schema";
 
 /**
  * What must hold where a datacenter is on plain Docker: one per engine, alone in its ring, since names of containers are fixed and
  * other zones can't be reached, and without what only Kubernetes can do. Returns all problems.
  */
-export function dockerProblems(config: Config, platform: Platform): Problem[] {
+export function dockerProblems(given: Given, platform: Platform): Problem[] {
   const clusters = Object.values(platform.clusters).filter((cluster) => cluster.kind === "docker");
   return [
     ...clusters.flatMap((cluster, index) => [
       ...sharedEngine(cluster, clusters.slice(0, index)),
       ...hostNames(cluster, platform),
-      ...crowd(cluster, platform),
+      ...crowd(given, cluster, platform),
     ]),
     ...kubernetesOnly(
-      config,
+      given,
       platform.zones.filter(({ cluster }) => platform.clusters[cluster]?.kind === "docker"),
     ),
   ];
@@ -53,7 +53,7 @@ function hostNames(cluster: DockerCluster, platform: Platform): Problem[] {
       ];
 }
 
-function crowd(cluster: DockerCluster, platform: Platform): Problem[] {
+function crowd(given: Given, cluster: DockerCluster, platform: Platform): Problem[] {
   const [first, ...others] = platform.zones.filter((zone) => zone.cluster === cluster.name);
   if (first === undefined) return [];
   const keyOf = (zone: Zone) => `kazoo:regions.${zone.region}.datacenters.${zone.datacenter}`;
@@ -72,7 +72,9 @@ function crowd(cluster: DockerCluster, platform: Platform): Problem[] {
             `${keyOf(first)}.ring`,
             first.ring,
             "a ring of its own, since containers on plain Docker can't be reached from other zones",
-            "remove it",
+            given.regions[first.region]?.datacenters[first.datacenter]?.ring === undefined
+              ? `ring: ${first.name}, and ${first.name}: {} in kazoo:rings`
+              : "remove it",
           ),
         ]
       : []),
@@ -95,14 +97,14 @@ const kubernetesKeys = [
   ["workloads", "database", "resources", "requests"],
 ] as const;
 
-type Level = Pick<DatacenterConfig, "namespace" | "mediaNetworks"> & { workloads?: WorkloadsConfig | undefined };
+type Level = Pick<GivenDatacenter, "namespace" | "mediaNetworks" | "workloads">;
 
-function kubernetesOnly(config: Config, zones: readonly Zone[]): Problem[] {
+function kubernetesOnly(given: Given, zones: readonly Zone[]): Problem[] {
   const problems = zones.flatMap((zone) => {
-    const region = config.regions[zone.region];
+    const region = given.regions[zone.region];
     const regionKey = `kazoo:regions.${zone.region}`;
     const levels: [prefix: string, level: Level][] = [
-      ["kazoo:", config],
+      ["kazoo:", given],
       [`${regionKey}.`, region ?? {}],
       [`${regionKey}.datacenters.${zone.datacenter}.`, region?.datacenters[zone.datacenter] ?? {}],
     ];

@@ -3,7 +3,7 @@ import { dnsLabel, field, host, wholeNumber } from "./fields";
 
 /**
  * The run environment: the 16 variables of the docker-kazoo README, section "Run Environment", with its defaults.
- * What the image makes of each is told in image/.
+ * The image's entrypoint says what it does with each.
  */
 
 const port = (description: string, fallback: number) =>
@@ -12,31 +12,29 @@ const port = (description: string, fallback: number) =>
     expected: "a port, a whole number from 1 to 65535",
     example: String(fallback),
     default: String(fallback),
-  });
+  }).optional();
 
 const flag = (description: string, fallback: boolean) =>
-  field(z.boolean(), {
-    description,
-    expected: "true or false, without quotes",
-    example: String(fallback),
-    default: String(fallback),
-  });
+  field(z.boolean(), { description, expected: "true or false, without quotes" }).default(fallback);
 
-const choice = (description: string, options: readonly string[], fallback: string) =>
-  field(z.enum(options), {
-    description,
-    expected: `one of ${options.join(", ")}`,
-    example: fallback,
-    default: fallback,
-  });
+const choice = <const T extends string>(description: string, options: readonly T[], fallback: NoInfer<T>) =>
+  field(z.enum(options), { description, expected: `one of ${options.join(", ")}` }).default(fallback as never);
 
-const hostName = (description: string, fallback: string) =>
-  field(host, { description, expected: "a host name or an IPv4 address", example: fallback, default: fallback });
+const hostName = (description: string, service: string) =>
+  field(host, {
+    description,
+    expected: "a host name or an IPv4 address",
+    example: service,
+    default: `\`${service}\`, by its full name`,
+  }).optional();
 
 /** The log levels that Kazoo's logger (lager) knows, by rising severity. */
 export const logLevels = ["debug", "info", "notice", "warning", "error", "critical", "alert", "emergency"] as const;
 
-/** The variables that an operator may set; `REGION` and `DATACENTER` come from the topology and are refused here. */
+/**
+ * The variables that an operator may set; `REGION` and `DATACENTER` come from the topology and are refused here. Zone, hosts and ports have
+ * no default of their own: the topology decides them.
+ */
 export const variables = {
   ERLANG_VM: choice(
     "Erlang node to run: its short name, and with `_app` the application to start. `kazoo_apps` has run ecallmgr as one of its applications since Kazoo 4.0.",
@@ -46,9 +44,7 @@ export const variables = {
   ERLANG_THREADS: field(wholeNumber(1, 1024), {
     description: "Asynchronous threads of the Erlang VM (`+A` in vm.args).",
     expected: "a whole number from 1 to 1024",
-    example: "25",
-    default: "25",
-  }),
+  }).default(25),
   KAZOO_LOG_LEVEL: choice("Level of the console log.", logLevels, "info"),
   KAZOO_LOG_COLOR: flag("Whether the console log is coloured.", true),
   KAZOO_SASL_ERRLOG_TYPE: choice("What SASL logs (`-sasl errlog_type`).", ["error", "progress", "all"], "error"),
@@ -58,7 +54,7 @@ export const variables = {
     expected: "a zone's name of lower-case letters, digits and dashes, at most 63 characters",
     example: "us-east-nyc",
     default: "`REGION-DATACENTER`",
-  }),
+  }).optional(),
   BIGCOUCH_HOST: hostName("Host through which Kazoo reaches the database.", "bigcouchbal"),
   BIGCOUCH_DATA_PORT: port("Port of the database.", 5984),
   BIGCOUCH_ADMIN_PORT: port("Port of the database's node-local interface.", 5986),
@@ -88,20 +84,5 @@ export const reservedVariables = [
   "COUCHDB_PASS",
 ] as const;
 
-/** A run environment as an operator writes it: some of the variables. */
-export type Environment = { readonly [V in keyof typeof variables]?: string | number | boolean };
-
-/** What the containers get: text. */
+/** The run environment of a container: text. */
 export type RunEnvironment = Readonly<Record<string, string>>;
-
-/** The seed's defaults, as text. Zone, hosts and ports have none here: they follow from the topology. */
-export const defaultEnvironment: RunEnvironment = {
-  ERLANG_VM: "kazoo_apps",
-  ERLANG_THREADS: "25",
-  KAZOO_LOG_LEVEL: "info",
-  KAZOO_LOG_COLOR: "true",
-  KAZOO_SASL_ERRLOG_TYPE: "error",
-  KAZOO_SASL_ERROR_LOGGER: "tty",
-  BIGCOUCH_COMPACT_AUTOMATICALLY: "true",
-  KUBERNETES_HOSTNAME_FIX: "false",
-};

@@ -1,52 +1,112 @@
 import { closest } from "fastest-levenshtein";
 import { z } from "zod";
 
-/** What the config reference and the error messages say of a field. */
+/** What the config reference, the JSON Schema and the error messages say about a field. */
 export interface FieldDocs {
   /** What the field does, in one sentence. */
   readonly description: string;
   /** What is accepted, as a noun phrase that follows "expected". */
   readonly expected: string;
-  /** A value that is right, as one would write it in YAML. */
-  readonly example: string;
-  /** What holds where the field is left out, for readers. */
+  /** A correct value, written as in YAML. Omit it if the default is a good example. */
+  readonly example?: string;
+  /** The default in words, for a field whose default depends on other keys. */
   readonly default?: string;
+  /** Whether the value is a Pulumi secret, `{ secure: … }` in the stack's file. */
+  readonly secret?: true;
 }
 
 /** The docs of each field, mapping and list of the schema. */
 export const docs = z.registry<FieldDocs>();
 
-/** What an issue of ours carries beside zod's own fields. */
-export interface IssueParams {
-  readonly expected: string;
-  readonly example: string;
-}
-
-/** A value that `inner` checks (and may normalise); whatever is wrong with it, the message says what was expected. */
-export function field<T>(inner: z.ZodType<T>, about: FieldDocs) {
-  const schema = z.unknown().transform((input, context): T => {
-    const result = inner.safeParse(input);
-    if (result.success) return result.data;
-    const params: IssueParams = { expected: about.expected, example: about.example };
-    context.issues.push({ code: "custom", message: about.expected, params, input });
-    return z.NEVER;
-  });
-  return schema.register(docs, about);
+/** Documents a value. `inner` checks the value and may normalise it; normalising twice must give the same result. */
+export function field<S extends z.ZodType>(inner: S, about: FieldDocs): S {
+  const documented = inner.clone();
+  docs.add(documented, about);
+  return documented;
 }
 
 /** A mapping with the given keys and no others. */
 export function mapping<S extends z.ZodRawShape>(shape: S, description: string, example: string) {
-  const keys = Object.keys(shape);
-  const schema = z.strictObject(shape, { error: () => `a mapping with the keys ${keys.join(", ")}` });
-  return schema.register(docs, { description, expected: `a mapping with the keys ${keys.join(", ")}`, example });
+  const expected = `a mapping with the keys ${Object.keys(shape).join(", ")}`;
+  return z.strictObject(shape).register(docs, { description, expected, example });
 }
 
-/** A mapping from names that the operator chooses to values of one shape. Names are checked by `name`. */
+/** A mapping from names that the operator chooses to values of one shape. `name` checks the names. */
 export function named<T extends z.ZodType>(name: z.ZodType<string, string>, value: T, about: FieldDocs) {
-  return z.record(name, value, { error: () => about.expected }).register(docs, about);
+  return z.record(name, value).register(docs, about);
 }
 
-/** The text "one of a, b, c", with the likeliest one first where `found` looks like a misspelling. */
+/** A schema without `.optional()`, `.default()` and `.prefault()`. */
+export function unwrapped(node: z.core.$ZodType): z.core.$ZodType {
+  return isWrapper(node) ? unwrapped(node.unwrap()) : node;
+}
+
+const isWrapper = (node: z.core.$ZodType) =>
+  node instanceof z.ZodOptional || node instanceof z.ZodDefault || node instanceof z.ZodPrefault;
+
+/** The default of a field as one writes it in YAML, or in words; undefined: it has none. */
+export function defaultText(node: z.core.$ZodType): string | undefined {
+  const inWords = docs.get(unwrapped(node))?.default;
+  return inWords ?? (node instanceof z.ZodDefault ? asYaml(node.def.defaultValue) : undefined);
+}
+
+/** A correct value for a field, as one writes it in YAML. */
+export const exampleOf = (node: z.core.$ZodType): string =>
+  docs.get(unwrapped(node))?.example ?? (node instanceof z.ZodDefault ? asYaml(node.def.defaultValue) : "");
+
+/** A default as YAML: bare where YAML reads it as text anyway. Written by hand, since loading a YAML library takes a tenth of a second. */
+const asYaml = (value: unknown): string =>
+  Array.isArray(value)
+    ? `[${value.map(asYaml).join(", ")}]`
+    : typeof value === "string" && /^(?!(true|false|yes|no|on|off|null)$)[a-z][\w./:-]*$/i.test(value)
+      ? value
+      : JSON.stringify(value);
+
+/** The schema at the end of `path` or, if the path leads into a field, that field; with the path to it. */
+export function fieldAt(
+  root: z.core.$ZodType,
+  path: readonly PropertyKey[],
+): { readonly node: z.core.$ZodType; readonly path: readonly PropertyKey[] } {
+  let node = root;
+  for (const [depth, key] of path.entries()) {
+    const inner = unwrapped(node);
+    if (inner instanceof z.ZodObject) node = (inner.shape as z.core.$ZodShape)[String(key)] ?? node;
+    else if (inner instanceof z.ZodRecord) node = inner.valueType;
+    else return { node, path: path.slice(0, depth) };
+  }
+  return { node, path };
+}
+
+/** The type of a schema whose keys with defaults are optional instead. */
+export type Unset<S> =
+  S extends z.ZodOptional<infer I>
+    ? z.ZodOptional<Unset<I>>
+    : S extends z.ZodDefault<infer I>
+      ? z.ZodOptional<Unset<I>>
+      : S extends z.ZodPrefault<infer I>
+        ? z.ZodOptional<Unset<I>>
+        : S extends z.ZodObject<infer Shape, infer Config>
+          ? z.ZodObject<{ -readonly [K in keyof Shape]: Unset<Shape[K]> }, Config>
+          : S extends z.ZodRecord<infer K, infer V>
+            ? z.ZodRecord<K, Unset<V>>
+            : S;
+
+/** The same schema without its defaults: its output holds exactly what the input holds. */
+export function unset<S extends z.core.$ZodType>(schema: S): Unset<S> {
+  return withoutDefaults(schema) as Unset<S>;
+}
+
+function withoutDefaults(node: z.core.$ZodType): z.core.$ZodType {
+  if (isWrapper(node)) return z.optional(withoutDefaults(node.unwrap()));
+  if (node instanceof z.ZodObject) {
+    const shape = Object.entries(node.shape as z.core.$ZodShape);
+    return z.strictObject(Object.fromEntries(shape.map(([key, value]) => [key, withoutDefaults(value)])));
+  }
+  if (node instanceof z.ZodRecord) return z.record(node.keyType as z.ZodType<string>, withoutDefaults(node.valueType));
+  return node;
+}
+
+/** The text "one of a, b, c", with the likeliest one at the end where `found` looks like a misspelling. */
 export function oneOf(names: readonly string[], found?: string): string {
   if (names.length === 0) return "a name, but none is defined";
   const list = names.length === 1 ? String(names[0]) : `one of ${names.join(", ")}`;
@@ -58,27 +118,21 @@ export function wholeNumber(minimum: number, maximum: number) {
   return z.int().min(minimum).max(maximum);
 }
 
-/** A DNS label (RFC 1123): what Kubernetes takes for names of objects and what Kazoo takes for a zone. */
-export const dnsLabel = z
-  .string()
-  .regex(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/)
-  .max(63);
+/** Text of the given form. */
+export const text = (pattern: RegExp) => z.string().regex(pattern);
+
+/** A DNS label (RFC 1123), which Kubernetes accepts as an object's name and Kazoo as a zone. */
+export const dnsLabel = text(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/).max(63);
 
 /** A DNS name of one or more labels. */
-export const dnsName = z
-  .string()
-  .regex(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/)
-  .max(253);
+export const dnsName = text(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/).max(253);
 
 /** A host as Kazoo can write it into its configuration: a DNS name or an IPv4 address. */
-export const host = z
-  .string()
-  .regex(/^[A-Za-z0-9]([-A-Za-z0-9]*[A-Za-z0-9])?(\.[A-Za-z0-9]([-A-Za-z0-9]*[A-Za-z0-9])?)*$/)
-  .max(253);
+export const host = text(/^[A-Za-z0-9]([-A-Za-z0-9]*[A-Za-z0-9])?(\.[A-Za-z0-9]([-A-Za-z0-9]*[A-Za-z0-9])?)*$/).max(
+  253,
+);
 
 /** An image reference: `[registry[:port]/]repository[:tag][@sha256:digest]` (grammar: distribution/reference). */
-export const imageReference = z
-  .string()
-  .regex(
-    /^([a-zA-Z0-9][-a-zA-Z0-9.]*(:[0-9]+)?\/)?[a-z0-9]+([._-]+[a-z0-9]+)*(\/[a-z0-9]+([._-]+[a-z0-9]+)*)*(:[A-Za-z0-9_][-.A-Za-z0-9_]{0,127})?(@sha256:[a-f0-9]{64})?$/,
-  );
+export const imageReference = text(
+  /^([a-zA-Z0-9][-a-zA-Z0-9.]*(:[0-9]+)?\/)?[a-z0-9]+([._-]+[a-z0-9]+)*(\/[a-z0-9]+([._-]+[a-z0-9]+)*)*(:[A-Za-z0-9_][-.A-Za-z0-9_]{0,127})?(@sha256:[a-f0-9]{64})?$/,
+);

@@ -1,27 +1,44 @@
 import { versionOfSources } from "./compatibility";
-import type { Platform, Ring } from "./platform";
+import { seedImage, type Platform, type Ring } from "./platform";
 import { problem, type Problem } from "./problem";
-import { buildDefaults, type Config } from "./schema";
+import { defaultKazooVersion, imageFolder, type Given } from "./schema";
 
 /** What must hold between the keys that say where images come from, the rings whose versions they are of and the clusters that run them. Returns all problems. */
-export function imageProblems(config: Config, platform: Platform): Problem[] {
+export function imageProblems(given: Given, platform: Platform): Problem[] {
   return [
-    ...source(config),
-    ...login(config),
-    ...registry(config, platform),
+    ...source(given),
+    ...seed(given, platform),
+    ...login(given),
+    ...registry(given, platform),
     ...builtVersion(platform),
     ...sharedImage(platform, "rabbitmq", (ring) => ring.rabbitmq),
     ...sharedImage(platform, "database", (ring) => ring.database.version),
   ];
 }
 
-function source({ image }: Config): Problem[] {
+function source({ image }: Given): Problem[] {
   return image?.prebuilt !== undefined && image.build !== undefined
     ? [problem("kazoo:image.prebuilt", image.prebuilt, "either prebuilt or build, not both", "remove one of the two")]
     : [];
 }
 
-function login({ image, registryPassword }: Config): Problem[] {
+/** The seed's image, which runs as root and logs in to the brokers as guest: its pods would never become ready. */
+function seed({ image: given }: Given, { image, clusters }: Platform): Problem[] {
+  const real = Object.values(clusters).find(({ kind }) => kind === "kubernetes");
+  const isSeed =
+    image.kind === "prebuilt" && /^((index\.)?docker\.io\/)?callforamerica\/kazoo([:@]|$)/.test(image.reference);
+  if (real === undefined || !isSeed || (given?.prebuilt !== undefined && given.build !== undefined)) return [];
+  return [
+    problem(
+      given?.prebuilt === undefined ? "kazoo:image" : "kazoo:image.prebuilt",
+      given?.prebuilt,
+      `an image that the stack builds (build: …) or one built from ${imageFolder}/ before (prebuilt: …), since cluster ${real.name} admits no image that runs as root, as ${seedImage} does`,
+      "kazoo:image: { build: { registry: registry.example.com, repository: kazoo } }",
+    ),
+  ];
+}
+
+function login({ image, registryPassword }: Given): Problem[] {
   const username = image?.build?.username;
   if ((username === undefined) === (registryPassword === undefined)) return [];
   return [
@@ -42,7 +59,7 @@ function login({ image, registryPassword }: Config): Problem[] {
 }
 
 /** An image that is not pushed is there for the containers of the engine that built it, and for no one else. */
-function registry({ image }: Config, platform: Platform): Problem[] {
+function registry({ image }: Given, platform: Platform): Problem[] {
   const { build } = image ?? {};
   if (build === undefined || platform.image.kind !== "build" || build.registry !== undefined) return [];
   const { host } = platform.image;
@@ -65,13 +82,12 @@ function registry({ image }: Config, platform: Platform): Problem[] {
   return [...useless, ...outOfReach];
 }
 
-/** What a ring says of its Kazoo decides what goes with it: it must be the one that is built, as far as a build tells its version. */
+/** All rings run the image that is built, so that each must be of its version, as far as the build tells one. */
 function builtVersion({ image, rings }: Platform): Problem[] {
-  // A digest is of an image that was built before, maybe with other arguments.
+  // A digest is that of an image built earlier, perhaps with other arguments.
   if (image.kind !== "build" || image.digest !== undefined) return [];
-  const given = image.args.KAZOO_VERSION;
-  const built = given ?? (image.context === buildDefaults.context ? buildDefaults.kazooVersion : "");
-  const version = versionOfSources(built);
+  const argument = image.args.KAZOO_VERSION ?? (image.context === imageFolder ? defaultKazooVersion : "");
+  const version = versionOfSources(argument);
   if (version === undefined) return [];
   return Object.values(rings)
     .filter(({ kazoo }) => kazoo !== version)
@@ -79,7 +95,7 @@ function builtVersion({ image, rings }: Platform): Problem[] {
       problem(
         `kazoo:rings.${name}.kazoo`,
         kazoo,
-        `the version that the image is built of, ${version}, since kazoo:image.build.args.KAZOO_VERSION is ${built}${given === undefined ? " unless given" : ""}`,
+        `the version that the image is built of, ${version} (KAZOO_VERSION ${argument}), since all rings run one image`,
         `"${version}"`,
       ),
     );

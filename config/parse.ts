@@ -1,10 +1,10 @@
 import { closest } from "fastest-levenshtein";
-import type { z } from "zod";
+import { z } from "zod";
 import { check } from "./checks";
-import { oneOf, type IssueParams } from "./fields";
+import { docs, exampleOf, fieldAt, oneOf, unwrapped } from "./fields";
 import type { Platform } from "./platform";
 import { ConfigError, show, type Problem } from "./problem";
-import { schema, type Config } from "./schema";
+import { givenSchema, schema, type Given } from "./schema";
 import { platformOf } from "./topology";
 
 type Issue = z.core.$ZodIssue;
@@ -18,14 +18,14 @@ type Path = readonly PropertyKey[];
  */
 export function parsePlatform(input: unknown, secretKeys: ReadonlySet<string>): Platform {
   const problems = secrecy(input, secretKeys);
-  const { config, issues } = parseWhatIsRight(input);
+  const { given, issues } = parseWhatIsRight(input);
   problems.push(...issues.flatMap((issue) => problemsOf(issue, input)));
-  if (config !== undefined) {
-    const platform = platformOf(config);
-    // What a broken key leads to is not told again: mending that key comes first.
+  if (given !== undefined) {
+    const platform = platformOf(given);
+    // A problem that follows from a broken key is not reported: fixing that key comes first.
     const broken = problems.map((problem) => problem.key);
     problems.push(
-      ...check(config, platform).filter(
+      ...check(given, platform).filter(
         (problem) => !broken.some((key) => problem.key.startsWith(key) || key.startsWith(`${problem.key}.`)),
       ),
     );
@@ -70,17 +70,32 @@ function secrecy(input: unknown, secretKeys: ReadonlySet<string>): Problem[] {
   });
 }
 
-/** The config as far as it is right, with all issues of its shape: what is wrong is cut out, so that the rest can still be checked. */
-function parseWhatIsRight(input: unknown): { config?: Config; issues: Issue[] } {
+/** The valid part of the config, with all issues of its shape: what is wrong is cut out, so that the rest can still be checked. */
+function parseWhatIsRight(input: unknown): { given?: Given; issues: Issue[] } {
   const issues: Issue[] = [];
   let rest = structuredClone(input);
   for (let round = 0; round < 8; round += 1) {
-    const result = schema.safeParse(rest);
-    if (result.success) return { config: result.data, issues };
-    issues.push(...(round === 0 ? result.error.issues : []));
-    for (const issue of result.error.issues) rest = cut(rest, issue);
+    const result = givenSchema.safeParse(rest);
+    if (result.success) return { given: result.data, issues };
+    const found = perField(result.error.issues);
+    issues.push(...(round === 0 ? found : []));
+    for (const issue of found) rest = cut(rest, issue);
   }
   return { issues };
+}
+
+/** One issue for each field, however many things are wrong within it. */
+function perField(issues: readonly Issue[]): Issue[] {
+  const atFields = issues.map((issue) =>
+    issue.code === "invalid_key" || issue.code === "unrecognized_keys"
+      ? issue
+      : { ...issue, path: [...fieldAt(schema, issue.path).path] },
+  );
+  return [
+    ...new Map(
+      atFields.map((issue) => [`${issue.code === "unrecognized_keys"} ${issue.path.map(String).join(".")}`, issue]),
+    ).values(),
+  ];
 }
 
 function cut(root: unknown, issue: Issue): unknown {
@@ -104,8 +119,10 @@ function at(root: unknown, path: Path): unknown {
 
 function problemsOf(issue: Issue, input: unknown): Problem[] {
   const key = keyOf(issue.path);
+  const { node } = fieldAt(schema, issue.path);
+  const inner = unwrapped(node);
   if (issue.code === "unrecognized_keys") {
-    const known = issue.message.replace(/^a mapping with the keys /, "").split(", ");
+    const known = inner instanceof z.ZodObject ? Object.keys(inner.shape) : [];
     return issue.keys.map((name) => ({
       key: key === "kazoo" ? `kazoo:${name}` : `${key}.${name}`,
       found: "an unknown key",
@@ -113,8 +130,7 @@ function problemsOf(issue: Issue, input: unknown): Problem[] {
       example: closest(name, known),
     }));
   }
-  const found = show(at(input, issue.path), key);
-  if (issue.code === "invalid_key")
+  if (issue.code === "invalid_key") {
     return [
       {
         key,
@@ -124,13 +140,13 @@ function problemsOf(issue: Issue, input: unknown): Problem[] {
         example: "us-east",
       },
     ];
-  const params = issue.code === "custom" ? (issue.params as IssueParams | undefined) : undefined;
+  }
   return [
     {
       key,
-      found,
-      expected: params?.expected ?? issue.message,
-      example: params?.example ?? "see docs/configuration.md",
+      found: show(at(input, issue.path), key),
+      expected: docs.get(inner)?.expected ?? issue.message,
+      example: exampleOf(node),
     },
   ];
 }

@@ -99,7 +99,7 @@ export interface Ring {
   /** Left out: first boot makes no account. */
   readonly masterAccount?: MasterAccount;
   /** Given credentials; what is left out is made at random. Secret. */
-  readonly credentials: RingCredentials;
+  readonly credentials: GivenCredentials;
   /** Names of the zones, in the order of `Platform.zones`. */
   readonly zones: readonly string[];
 }
@@ -123,8 +123,8 @@ export interface MasterAccount {
   readonly prompts?: { readonly path: string; readonly language: string };
 }
 
-/** Secrets of a ring, as an operator may give them. */
-export interface RingCredentials {
+/** Secrets of a ring that an operator gives; the stack makes the others. */
+export interface GivenCredentials {
   readonly cookie?: string;
   readonly rabbitmq?: string;
   readonly database?: string;

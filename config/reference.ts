@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { docs, type FieldDocs } from "./fields";
+import { defaultText, docs, exampleOf, unwrapped } from "./fields";
 import { everyLevel, schema } from "./schema";
 
 type Node = z.core.$ZodType;
@@ -27,11 +27,11 @@ function section(key: string, node: Node): string {
   const isLevelKey = levelKeys.includes(key);
   return [
     `### \`kazoo:${key}\``,
-    inner.length === 0 ? about.description : `${about.description} For example \`kazoo:${key}: ${about.example}\`.`,
+    inner.length === 0 ? about.description : `${about.description} For example \`kazoo:${key}: ${exampleOf(node)}\`.`,
     ...(isLevelKey
       ? ["Can stand at the top of the config, in a region and in a datacenter; the nearest one wins, key by key."]
       : []),
-    inner.length === 0 ? facts(about).join("\n") : inner.join("\n"),
+    inner.length === 0 ? facts(node).join("\n") : inner.join("\n"),
   ].join("\n\n");
 }
 
@@ -53,29 +53,26 @@ function entries(node: Node, prefix: string): string[] {
       const required = child === inner ? " Required." : "";
       return [
         `- **\`${key}\`**: ${about.description}${required}`,
-        ...(below.length === 0 ? facts(about).map(indented) : []),
+        ...(below.length === 0 ? facts(child).map(indented) : []),
         ...below,
       ];
     });
 }
 
 /** What is expected, an example and the default, as list entries. */
-const facts = ({ expected, example, default: fallback }: FieldDocs): string[] => [
-  `- expected: ${expected}, e.g. \`${example}\``,
-  ...(fallback === undefined ? [] : [`- default: ${isValue(fallback) ? `\`${fallback}\`` : fallback}`]),
-];
+function facts(node: Node): string[] {
+  const expected = docs.get(unwrapped(node))?.expected ?? "";
+  const fallback = defaultText(node);
+  return [
+    `- expected: ${expected}, e.g. \`${exampleOf(node)}\``,
+    ...(fallback === undefined ? [] : [`- default: ${isValue(fallback) ? `\`${fallback}\`` : fallback}`]),
+  ];
+}
 
 /** Whether a default is a value as one would write it, and not a description such as "the cluster's default class". */
 const isValue = (text: string): boolean => /^[^\s`]+$/.test(text) && !["none", "random"].includes(text);
 
 const indented = (line: string): string => `  ${line}`;
-
-/** The documented schema inside of optional, default and other wrappers. */
-function unwrapped(node: Node): Node {
-  return !docs.has(node) && "unwrap" in node && typeof node.unwrap === "function"
-    ? unwrapped(node.unwrap() as Node)
-    : node;
-}
 
 const begin = "<!-- config reference: begin -->";
 const end = "<!-- config reference: end -->";

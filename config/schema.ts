@@ -1,73 +1,84 @@
 import { z } from "zod";
-import { databaseKind, kazooVersions, rabbitmqVersions } from "./compatibility";
+import { databaseKind, kazooVersions, rabbitmqVersions, type KazooVersion } from "./compatibility";
 import { variables } from "./environment";
-import { dnsLabel, dnsName, field, imageReference, mapping, named, wholeNumber } from "./fields";
+import { dnsLabel, dnsName, field, imageReference, mapping, named, text, unset, wholeNumber } from "./fields";
 import { seedImage } from "./platform";
 import { bytes, cores } from "./quantity";
 import { sizes } from "./sizes";
 
 /**
- * The shape of a stack's config: every key below `kazoo:`. What must hold between keys is in checks.ts; what comes out is a Platform
- * (platform.ts). The config reference of the README is generated from here.
+ * The shape of a stack's config: every key below `kazoo:`, with its default. A default that depends on other keys is given in words; topology.ts
+ * works it out. What must hold between keys is in checks.ts. The config reference and the JSON Schema are generated from here.
  */
 
 const label = "a name of lower-case letters, digits and dashes, at most 63 characters";
 
-const text = (pattern: RegExp) => z.string().regex(pattern);
+const yesOrNo = "true or false, without quotes";
 
+/** A version, as text or as the number that YAML makes of it without quotes. */
 const version = <T extends string>(versions: readonly T[]) =>
-  z
-    .union([z.string(), z.number()])
-    .transform((found) => (typeof found === "number" && Number.isInteger(found) ? `${found}.0` : String(found)))
-    .pipe(z.enum(versions as readonly [T, ...T[]]));
+  z.union([
+    z.enum(versions),
+    z
+      .number()
+      .transform((found) => (Number.isInteger(found) ? `${found}.0` : String(found)))
+      .pipe(z.enum(versions)),
+  ]);
 
-const image = (description: string, fallback: string) =>
+const image = (description: string, example: string, fallback: string) =>
   field(imageReference, {
     description,
     expected: "an image reference, best pinned by digest",
-    example: fallback.startsWith("`") ? "couchdb:2.3.1" : fallback,
+    example,
     default: fallback,
-  });
+  }).optional();
 
 const cidr = z.union([z.cidrv4(), z.cidrv6()]);
 
-const amounts = (what: string, cpu: string, memory: string) =>
-  mapping(
-    {
-      cpu: field(cores, {
-        description: `Processor time, ${what}, in cores.`,
-        expected: "cores, as a number or in thousandths",
-        example: cpu === "none" ? "2" : cpu,
-        default: cpu,
-      }).optional(),
-      memory: field(bytes, {
-        description: `Memory, ${what}.`,
-        expected: "an amount with a binary unit (Ki, Mi, Gi)",
-        example: "2Gi",
-        default: memory,
-      }).optional(),
-    },
-    `Resources ${what}.`,
-    `{ memory: 2Gi }`,
-  ).optional();
+const amounts = {
+  cpu: (what: string) =>
+    field(cores, {
+      description: `Processor time, ${what}, in cores.`,
+      expected: "cores, as a number or in thousandths",
+      example: "500m",
+    }),
+  memory: (what: string) =>
+    field(bytes, {
+      description: `Memory, ${what}.`,
+      expected: "an amount with a binary unit (Ki, Mi, Gi)",
+      example: "2Gi",
+    }),
+};
 
-const resources = (defaults: { cpu: string; memory: string; limit: string }) =>
+const resources = (defaults: { readonly cpu: string; readonly memory: string; readonly limit: string }) =>
   mapping(
     {
-      requests: amounts("asked for by each pod", defaults.cpu, defaults.memory),
-      limits: amounts("at most for each pod", "none", defaults.limit),
+      requests: mapping(
+        {
+          cpu: amounts.cpu("asked for by each pod").default(defaults.cpu),
+          memory: amounts.memory("asked for by each pod").default(defaults.memory),
+        },
+        "Resources asked for by each pod.",
+        "{ memory: 2Gi }",
+      ).prefault({}),
+      limits: mapping(
+        {
+          cpu: amounts.cpu("at most for each pod").optional(),
+          memory: amounts.memory("at most for each pod").default(defaults.limit),
+        },
+        "Resources at most for each pod.",
+        "{ memory: 2Gi }",
+      ).prefault({}),
     },
     "What each pod asks for and gets at most.",
     "{ requests: { cpu: 500m, memory: 1Gi } }",
-  ).optional();
+  ).prefault({});
 
 const storage = (fallback: string) => ({
   storage: field(bytes, {
     description: "Size of each pod's volume.",
     expected: "an amount with a binary unit (Mi, Gi, Ti)",
-    example: fallback,
-    default: fallback,
-  }).optional(),
+  }).default(fallback),
   storageClass: field(dnsName, {
     description:
       "StorageClass of the volumes; one whose reclaim policy is `Retain` keeps data even when a claim is deleted.",
@@ -81,9 +92,7 @@ const replicas = (what: string, fallback: number) =>
   field(wholeNumber(1, 99), {
     description: `Number of ${what} in the datacenter.`,
     expected: "a whole number from 1 to 99",
-    example: String(fallback),
-    default: String(fallback),
-  }).optional();
+  }).default(fallback);
 
 const workloads = mapping(
   {
@@ -97,8 +106,7 @@ const workloads = mapping(
               description: "How the Service `kazoo` (Crossbar 8000, Blackhole 5555) is reached.",
               expected: "one of ClusterIP, NodePort, LoadBalancer",
               example: "LoadBalancer",
-              default: "ClusterIP",
-            }).optional(),
+            }).default("ClusterIP"),
             annotations: named(
               z.string().max(317),
               field(z.string(), { description: "Value of an annotation.", expected: "text", example: '"true"' }),
@@ -107,20 +115,20 @@ const workloads = mapping(
                 expected: "a mapping from annotations to text",
                 example: '{ example.com/internal: "true" }',
               },
-            ).optional(),
+            ).default({}),
           },
           "The Service `kazoo`.",
           "{ type: LoadBalancer }",
-        ).optional(),
+        ).prefault({}),
       },
       "The Kazoo nodes.",
       "{ replicas: 2 }",
-    ).optional(),
+    ).prefault({}),
     rabbitmq: mapping(
       { ...storage(sizes.rabbitmq.storage), resources: resources(sizes.rabbitmq) },
       "Each of the two brokers.",
       "{ storage: 8Gi }",
-    ).optional(),
+    ).prefault({}),
     database: mapping(
       {
         replicas: replicas("database nodes", sizes.database.replicas),
@@ -129,23 +137,21 @@ const workloads = mapping(
       },
       "The database's nodes.",
       "{ replicas: 3, storage: 100Gi }",
-    ).optional(),
+    ).prefault({}),
   },
   "Sizes of the workloads; for the platform, a region or a datacenter, the nearest wins key by key.",
   "{ kazoo: { replicas: 2 } }",
-).optional();
+).prefault({});
 
 const environment = mapping(
-  { ...Object.fromEntries(Object.entries(variables).map(([name, schema]) => [name, schema.optional()])) } as {
-    [V in keyof typeof variables]: z.ZodOptional<(typeof variables)[V]>;
-  },
+  variables,
   "Run environment of the Kazoo nodes; for the platform, a region or a datacenter, the nearest wins variable by variable.",
   "{ KAZOO_LOG_LEVEL: debug }",
-).optional();
+).prefault({});
 
 const extraEnvironment = named(
   text(/^[A-Za-z_][A-Za-z0-9_]*$/),
-  field(z.union([z.string(), z.number(), z.boolean()]).transform(String), {
+  field(z.union([z.string(), z.number().transform(String), z.boolean().transform(String)]), {
     description: "Value of a variable.",
     expected: "text, a number, true or false",
     example: '"value"',
@@ -156,18 +162,24 @@ const extraEnvironment = named(
     expected: "a mapping from names of environment variables to values",
     example: "{ TZ: America/New_York }",
   },
-).optional();
+).default({});
 
 const mediaNetworks = field(z.array(cidr), {
   description:
     "Networks of the FreeSWITCH and Kamailio servers: they reach Kazoo's nodes and brokers, and Kazoo reaches them.",
   expected: "a list of networks in CIDR notation",
   example: "[192.0.2.0/24]",
-  default: "none",
+}).default([]);
+
+const ringName = field(dnsLabel, {
+  description: "Ring that the datacenters belong to, by its name in `kazoo:rings`.",
+  expected: "the name of a ring defined in kazoo:rings",
+  example: "main",
+  default: "a ring of each datacenter's own, named like its zone",
 }).optional();
 
-/** What can be said of the platform, a region or a datacenter; the nearest wins. */
-export const everyLevel = { workloads, environment, extraEnvironment, mediaNetworks };
+/** What the platform, a region or a datacenter may say; the nearest wins, key by key. */
+export const everyLevel = { ring: ringName, workloads, environment, extraEnvironment, mediaNetworks };
 
 const clusterReference = field(dnsLabel, {
   description: "Cluster, by its name in `kazoo:clusters`.",
@@ -178,14 +190,9 @@ const clusterReference = field(dnsLabel, {
 const datacenter = mapping(
   {
     cluster: clusterReference.optional(),
-    ring: field(dnsLabel, {
-      description: "Ring that the datacenter belongs to, by its name in `kazoo:rings`.",
-      expected: "the name of a ring defined in kazoo:rings",
-      example: "main",
-      default: "a ring of its own",
-    }).optional(),
     namespace: field(dnsLabel, {
-      description: "Namespace of all that the datacenter gets; part of every node's name, so it is for good.",
+      description:
+        "Namespace of all that the datacenter gets; part of every node's name, so that it can't be changed later.",
       expected: label,
       example: "us-east-nyc",
       default: "the zone's name",
@@ -193,7 +200,7 @@ const datacenter = mapping(
     ...everyLevel,
   },
   "A datacenter: one zone, with a full set of workloads.",
-  "{ ring: main }",
+  "{ workloads: { kazoo: { replicas: 2 } } }",
 );
 
 const region = mapping(
@@ -202,7 +209,7 @@ const region = mapping(
     datacenters: named(dnsLabel, datacenter, {
       description: "The region's datacenters, by `DATACENTER`.",
       expected: `a mapping from datacenters (each ${label}) to what they hold`,
-      example: "{ nyc: { ring: main } }",
+      example: "{ nyc: {}, bos: {} }",
     }),
     ...everyLevel,
   },
@@ -216,46 +223,33 @@ const publishedPort = (what: string, fallback: number) =>
   field(wholeNumber(1, 65535), {
     description: `Port of the machine that leads to ${what}.`,
     expected: "a port, a whole number from 1 to 65535",
-    example: String(fallback),
-    default: String(fallback),
-  }).optional();
+  }).default(fallback);
 
-/** What a Docker cluster is where its mapping says nothing; the merge is in topology.ts. */
-export const dockerDefaults = {
-  host: "unix:///var/run/docker.sock",
-  network: "local",
-  address: "127.0.0.1",
-  ports: { crossbar: 8000, websockets: 5555 },
-} as const;
+/** The Docker Engine of this machine. */
+export const localEngine = "unix:///var/run/docker.sock";
 
 const dockerCluster = mapping(
   {
     host: field(engine, {
       description: "Address of the Docker Engine.",
       expected: "unix:///PATH, tcp://HOST:PORT or ssh://USER@HOST",
-      example: dockerDefaults.host,
-      default: dockerDefaults.host,
-    }).optional(),
+    }).default(localEngine),
     network: field(dnsLabel, {
       description: "Name of the Docker network, made by the stack; host names end in it, as in `kazoo.local`.",
       expected: label,
-      example: dockerDefaults.network,
-      default: dockerDefaults.network,
-    }).optional(),
+    }).default("local"),
     address: field(z.union([z.ipv4(), z.ipv6()]), {
       description: "Address of the machine on which Kazoo's ports are published; `0.0.0.0` for all.",
       expected: "an IP address",
-      example: dockerDefaults.address,
-      default: dockerDefaults.address,
-    }).optional(),
+    }).default("127.0.0.1"),
     ports: mapping(
       {
-        crossbar: publishedPort("Crossbar's API", dockerDefaults.ports.crossbar),
-        websockets: publishedPort("Blackhole's websockets", dockerDefaults.ports.websockets),
+        crossbar: publishedPort("Crossbar's API", 8000),
+        websockets: publishedPort("Blackhole's websockets", 5555),
       },
       "Kazoo's published ports.",
       "{ crossbar: 18000 }",
-    ).optional(),
+    ).prefault({}),
   },
   "A Docker Engine instead of Kubernetes: one datacenter, for development and tests on one machine.",
   "{ network: local }",
@@ -265,9 +259,9 @@ const cluster = mapping(
   {
     sandbox: field(z.boolean(), {
       description: "The embedded control plane whose nodes are simulated; instead of `context`.",
-      expected: "true or false, without quotes",
+      expected: yesOrNo,
       example: "true",
-    }).optional(),
+    }).default(false),
     context: field(z.string().min(1), {
       description: "Context of the kubeconfig that leads to the cluster.",
       expected: "the name of a context in your kubeconfig",
@@ -281,11 +275,10 @@ const cluster = mapping(
     }).optional(),
     clusterDomain: field(dnsName, {
       description:
-        "DNS domain of the cluster; part of every node's name, so it is for good. A ring over several clusters needs another in each.",
+        "DNS domain of the cluster; part of every node's name, so that it can't be changed later. A ring over several clusters needs a different one in each.",
       expected: "a DNS domain",
       example: "east.internal",
-      default: "cluster.local",
-    }).optional(),
+    }).default("cluster.local"),
     docker: dockerCluster,
     podNetwork: field(cidr, {
       description:
@@ -308,8 +301,8 @@ const count = (description: string, fallback: string) =>
 
 const absolutePath = text(/^\/[A-Za-z0-9._/-]*$/);
 
-/** Where the image has Monster UI's apps, and the language of Kazoo's own prompts. */
-export const masterAccountDefaults = { appsPath: "/var/www/html/monster-ui/apps", language: "en-us" } as const;
+/** Folder of Monster UI's apps in the Kazoo image. */
+export const appsPath = "/var/www/html/monster-ui/apps";
 
 const masterAccount = mapping(
   {
@@ -338,9 +331,7 @@ const masterAccount = mapping(
         path: field(absolutePath, {
           description: "Folder of Monster UI's apps on the Kazoo nodes.",
           expected: "an absolute path",
-          example: masterAccountDefaults.appsPath,
-          default: masterAccountDefaults.appsPath,
-        }).optional(),
+        }).default(appsPath),
       },
       "Monster UI's apps, made known to the account (`init_apps`); left out, they are not.",
       "{ url: https://kazoo.example.com/v2 }",
@@ -355,9 +346,7 @@ const masterAccount = mapping(
         language: field(text(/^[a-z]{2}(-[a-z]{2})?$/), {
           description: "Language of the recordings.",
           expected: "a language in lower case, with or without a country",
-          example: masterAccountDefaults.language,
-          default: masterAccountDefaults.language,
-        }).optional(),
+        }).default("en-us"),
       },
       "System prompts to import (`import_prompts`); left out, none are.",
       "{ path: /opt/kazoo/sounds/en-us }",
@@ -367,36 +356,33 @@ const masterAccount = mapping(
   "{ name: example, realm: sip.example.com, user: admin }",
 ).optional();
 
+/** The Kazoo that runs unless a ring says otherwise; the image's Dockerfile has the same default. */
+export const defaultKazooVersion: KazooVersion = "4.3";
+
 const ring = mapping(
   {
     kazoo: field(version(kazooVersions), {
-      description: "Kazoo's version, that of the image.",
+      description:
+        "Kazoo's version, that of the image. An image that the stack builds is built of it, unless `kazoo:image.build.args.KAZOO_VERSION` says otherwise (a tag or branch of that version).",
       expected: `one of ${kazooVersions.join(", ")}`,
-      example: '"4.3"',
-      default: "that of `image.build.args.KAZOO_VERSION`, else 4.3",
-    }).optional(),
+    }).default(defaultKazooVersion),
     database: field(
       z.string().refine((found) => databaseKind(found) !== undefined),
       {
         description: "The database, by engine and version.",
         expected: "bigcouch-0.4.x, couchdb-2.x.y or couchdb-3.x.y",
-        example: "couchdb-2.3.1",
-        default: "couchdb-2.3.1",
       },
-    ).optional(),
+    ).default("couchdb-2.3.1"),
     rabbitmq: field(version(rabbitmqVersions), {
       description: "RabbitMQ's series.",
       expected: `one of ${rabbitmqVersions.join(", ")}, in quotes, so that YAML does not read 3.10 as 3.1`,
-      example: '"3.13"',
-      default: '"3.13"',
-    }).optional(),
+    }).default("3.13"),
     permitTransientQueues: field(z.boolean(), {
       description:
         "Whether brokers permit transient non-exclusive queues (`deprecated_features.permit.transient_nonexcl_queues`, from RabbitMQ 3.13 on); 4.3 needs it for Kazoo.",
-      expected: "true or false, without quotes",
+      expected: yesOrNo,
       example: "true",
-      default: "false",
-    }).optional(),
+    }).default(false),
     quorum: mapping(
       {
         q: count("Shards of each database.", "3, or 1 on a single node"),
@@ -427,7 +413,7 @@ const ring = mapping(
     masterAccount,
   },
   "A ring: the zones that are one Kazoo system and share database, cookie and credentials.",
-  "{ kazoo: 4.3, database: couchdb-2.3.1 }",
+  '{ kazoo: "4.3", database: couchdb-2.3.1 }',
 );
 
 const secret = (description: string, pattern: RegExp, expected: string) =>
@@ -436,6 +422,7 @@ const secret = (description: string, pattern: RegExp, expected: string) =>
     expected,
     example: "pulumi config set --secret --path kazoo:credentials.main.cookie",
     default: "random",
+    secret: true,
   }).optional();
 
 const password = /^[A-Za-z0-9._~-]{8,128}$/;
@@ -473,11 +460,12 @@ const credentials = named(
     description: "Credentials by ring (a datacenter without a ring: by its zone). Only as Pulumi secrets.",
     expected: "a mapping from rings to their credentials",
     example: "{ main: { cookie: { secure: … } } }",
+    secret: true,
   },
-).optional();
+).default({});
 
-/** Where an image is built, and of which Kazoo, where its mapping says nothing; the merge is in topology.ts, the version in image/Dockerfile. */
-export const buildDefaults = { context: "image", tags: ["latest"], kazooVersion: "4.3" } as const;
+/** The folder of the Kazoo image that this project has. */
+export const imageFolder = "image";
 
 const build = mapping(
   {
@@ -495,14 +483,12 @@ const build = mapping(
       description: "Tags of the image, each pushed. They are for people: pods name the digest.",
       expected: "a list of at least one tag",
       example: '["4.3", latest]',
-      default: `[${buildDefaults.tags.join(", ")}]`,
-    }).optional(),
+    }).default(["latest"]),
     plainHttp: field(z.boolean(), {
       description: "Whether the registry is spoken to without TLS.",
-      expected: "true or false, without quotes",
+      expected: yesOrNo,
       example: "true",
-      default: "false",
-    }).optional(),
+    }).default(false),
     username: field(text(/^\S+$/), {
       description: "User of the registry; the password is `kazoo:registryPassword`.",
       expected: "a user's name without blanks",
@@ -525,18 +511,16 @@ const build = mapping(
     docker: field(engine, {
       description: "Address of the Docker Engine that builds and pushes.",
       expected: "unix:///PATH, tcp://HOST:PORT or ssh://USER@HOST",
-      example: dockerDefaults.host,
-      default: `that of the stack's Docker cluster, else ${dockerDefaults.host}`,
+      example: localEngine,
+      default: `that of the stack's Docker cluster, else ${localEngine}`,
     }).optional(),
     context: field(z.string().min(1), {
       description: "Folder with the Dockerfile, from the project's folder.",
       expected: "the path of a folder",
-      example: "image",
-      default: buildDefaults.context,
-    }).optional(),
+    }).default(imageFolder),
     args: named(
       text(/^[A-Za-z_][A-Za-z0-9_]*$/),
-      field(z.union([z.string(), z.number()]).transform(String), {
+      field(z.union([z.string(), z.number().transform(String)]), {
         description: "Value of a build argument.",
         expected: "text or a number (a version in quotes, so that YAML does not read 4.10 as 4.1)",
         example: '"4.3"',
@@ -545,9 +529,9 @@ const build = mapping(
         description:
           "Build variables, as the Dockerfile's `ARG`s name them: `KAZOO_VERSION`, `ERLANG_VERSION`, … Not for secrets: they end in the image.",
         expected: "a mapping from the Dockerfile's arguments to values",
-        example: '{ KAZOO_VERSION: "4.3" }',
+        example: '{ KAZOO_VERSION: "4.3.12" }',
       },
-    ).optional(),
+    ).default({}),
     digest: field(text(/^sha256:[a-f0-9]{64}$/), {
       description:
         "Runs an image that was built before instead of building one; `make kube-deploy-rollback` sets it. Remove it to build again.",
@@ -565,42 +549,55 @@ export const schema = mapping(
   {
     image: mapping(
       {
-        prebuilt: image("The Kazoo image, by name or digest; instead of `build`.", seedImage).optional(),
+        prebuilt: image(
+          "The Kazoo image, by name or digest; instead of `build`.",
+          "registry.example.com/kazoo:4.3",
+          `\`${seedImage}\` in the sandbox and on Docker; a real cluster needs another`,
+        ),
         build: build.optional(),
       },
       "The Kazoo image: `prebuilt` or `build`.",
-      "{ prebuilt: callforamerica/kazoo:4 }",
-    ).optional(),
+      "{ build: { registry: registry.example.com, repository: kazoo } }",
+    ).prefault({}),
     images: mapping(
       {
-        rabbitmq: image("Image of the brokers.", "`rabbitmq:VERSION-management`").optional(),
-        database: image("Image of the database; BigCouch has no default.", "`couchdb:VERSION`").optional(),
-        curl: image(
-          "Image with `sh` and `curl`: for the Job that joins the database's nodes, and for what Kazoo's nodes wait with at their start.",
-          "curlimages/curl:8.11.1",
-        ).optional(),
+        rabbitmq: image(
+          "Image of the brokers.",
+          "mirror.example.com/rabbitmq:3.13-management",
+          "`rabbitmq:VERSION-management`",
+        ),
+        database: image(
+          "Image of the database; BigCouch has no default.",
+          "mirror.example.com/couchdb:2.3.1",
+          "`couchdb:VERSION`",
+        ),
+        curl: field(imageReference, {
+          description:
+            "Image with `sh` and `curl`: for the Job that joins the database's nodes, and for what Kazoo's nodes wait with at their start.",
+          expected: "an image reference, best pinned by digest",
+        }).default("curlimages/curl:8.11.1"),
       },
       "Other images, as when they come from a mirror.",
       "{ rabbitmq: mirror.example.com/rabbitmq:3.13-management }",
-    ).optional(),
+    ).prefault({}),
     protect: field(z.boolean(), {
       description:
         "Whether Pulumi refuses to delete or replace what holds data: cookie, credentials, namespaces, brokers, databases. False only for throw-away stacks.",
-      expected: "true or false, without quotes",
+      expected: yesOrNo,
       example: "false",
-      default: "true",
-    }).optional(),
+    }).default(true),
     clusters: named(dnsLabel, cluster, {
       description:
-        "The clusters, by a name of your choice, which is for good: another one asks for all that runs there to be made anew.",
+        "The clusters, by a name of your choice. Keep the name: under another one, everything in the cluster is deleted and created again.",
       expected: `a mapping from names (each ${label}) to clusters`,
       example: "{ east: { context: prod-east } }",
     }),
     rings: named(dnsLabel, ring, {
-      description: "The rings, by a name of your choice, which is for good: credentials are kept by it.",
+      description:
+        "The rings, by a name of your choice. Keep the name: it is what a ring's credentials are stored under.",
       expected: `a mapping from names (each ${label}) to rings`,
       example: '{ main: { kazoo: "4.3" } }',
-    }).optional(),
+    }).default({}),
     regions: named(dnsLabel, region, {
       description: "The regions, by `REGION`.",
       expected: `a mapping from regions (each ${label}) to what they hold`,
@@ -611,6 +608,7 @@ export const schema = mapping(
       description: "Password, or token, of `kazoo:image.build.username`. Only as a Pulumi secret.",
       expected: "a password",
       example: "pulumi config set --secret kazoo:registryPassword",
+      secret: true,
     }).optional(),
     ...everyLevel,
   },
@@ -618,10 +616,19 @@ export const schema = mapping(
   "clusters: { local: { sandbox: true } }",
 );
 
+/** The same keys without defaults: a config as its file has it. */
+export const givenSchema = unset(schema);
+
+/** A config as its file has it. */
+export type Given = z.output<typeof givenSchema>;
+export type GivenRegion = Given["regions"][string];
+export type GivenDatacenter = GivenRegion["datacenters"][string];
+/** A config with its defaults. */
 export type Config = z.output<typeof schema>;
-export type DatacenterConfig = z.output<typeof datacenter>;
-export type RegionConfig = z.output<typeof region>;
 export type RingConfig = z.output<typeof ring>;
 export type ClusterConfig = z.output<typeof cluster>;
 export type BuildConfig = z.output<typeof build>;
-export type WorkloadsConfig = NonNullable<z.output<typeof workloads>>;
+export type DatacenterConfig = z.output<typeof datacenter>;
+
+/** A ring that no key describes. */
+export const defaultRing: RingConfig = ring.parse({});

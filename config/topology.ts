@@ -1,5 +1,5 @@
 import { databaseKind, versionOfSources, type DatabaseKind } from "./compatibility";
-import { defaultEnvironment, type RunEnvironment } from "./environment";
+import type { RunEnvironment } from "./environment";
 import {
   seedImage,
   type Cluster,
@@ -12,175 +12,170 @@ import {
   type Zone,
 } from "./platform";
 import {
-  buildDefaults,
-  dockerDefaults,
-  masterAccountDefaults,
+  defaultKazooVersion,
+  defaultRing,
+  everyLevel,
+  imageFolder,
+  localEngine,
+  schema,
   type BuildConfig,
   type ClusterConfig,
   type Config,
   type DatacenterConfig,
-  type RegionConfig,
+  type Given,
   type RingConfig,
-  type WorkloadsConfig,
 } from "./schema";
-import { sizes } from "./sizes";
 
-/** Makes a Platform of a config whose shape is right: regions x datacenters, defaults filled in, the nearest level winning. */
-export function platformOf(config: Config): Platform {
+/** Makes a Platform of a config whose shape is right: regions x datacenters, the nearest level wins, defaults fill the rest. */
+export function platformOf(given: Given): Platform {
+  const config = withDefaults(given);
   const zones = Object.entries(config.regions)
-    .flatMap(([regionName, region]) =>
-      Object.entries(region.datacenters).map(([name, datacenter]) =>
-        zoneOf(config, regionName, region, name, datacenter),
-      ),
+    .flatMap(([region, { datacenters }]) =>
+      Object.entries(datacenters).map(([name, datacenter]) => zoneOf(region, name, datacenter)),
     )
     .sort((a, b) => (a.region === b.region ? compare(a.datacenter, b.datacenter) : compare(a.region, b.region)));
   const ringNames = [...new Set(zones.map((zone) => zone.ring))];
+  const rings = ringNames.map((name) => {
+    const own = zones.filter((zone) => zone.ring === name);
+    return ringOf(name, ringConfig(given, config, name), own, defined(config.credentials[name] ?? {}));
+  });
   return {
     image:
-      config.image?.build === undefined
-        ? { kind: "prebuilt", reference: config.image?.prebuilt ?? seedImage }
-        : buildOf(config.image.build, config),
-    images: { curl: "curlimages/curl:8.11.1", ...defined(config.images ?? {}) },
-    protect: config.protect ?? true,
+      config.image.build === undefined
+        ? { kind: "prebuilt", reference: config.image.prebuilt ?? seedImage }
+        : buildOf(config.image.build, config, buildArguments(given, rings[0])),
+    images: { ...defined(config.images), curl: config.images.curl },
+    protect: config.protect,
     clusters: Object.fromEntries(
       Object.entries(config.clusters).map(([name, cluster]) => [name, clusterOf(name, cluster)]),
     ),
-    rings: Object.fromEntries(
-      ringNames.map((name) => [
-        name,
-        ringOf(
-          name,
-          { kazoo: versionOfSources(config.image?.build?.args?.KAZOO_VERSION ?? ""), ...config.rings?.[name] },
-          zones.filter((zone) => zone.ring === name),
-          defined(config.credentials?.[name] ?? {}),
-        ),
-      ]),
-    ),
+    rings: Object.fromEntries(rings.map((ring) => [ring.name, ring])),
     zones,
   };
 }
 
 const compare = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
 
-function buildOf(build: BuildConfig, config: Config): ImageBuild {
-  const { registry, username, plainHttp = false } = build;
-  const { registryPassword: password } = config;
-  const clusterHosts = Object.values(config.clusters).flatMap(({ docker }) =>
-    docker === undefined ? [] : [docker.host ?? dockerDefaults.host],
+/** Merges the levels into each datacenter, and only then fills in defaults: a default of a nearer level must not hide a value of a farther one. */
+function withDefaults(given: Given): Config {
+  const platform = Object.fromEntries(
+    Object.keys(everyLevel).map((key) => [key, given[key as keyof typeof everyLevel]]),
   );
+  const regions = Object.entries(given.regions).map(([regionName, { datacenters, ...region }]) => {
+    const merged = Object.entries(datacenters).map(([name, datacenter]) => [
+      name,
+      merge(merge(platform, region), datacenter),
+    ]);
+    return [regionName, { ...region, datacenters: Object.fromEntries(merged) as unknown }];
+  });
+  return schema.parse({ ...given, regions: Object.fromEntries(regions) as unknown });
+}
+
+/** What a ring's key says; of Kazoo's version else what the build says. */
+function ringConfig(given: Given, config: Config, name: string): RingConfig {
+  const ring = config.rings[name] ?? defaultRing;
+  const built = versionOfSources(config.image.build?.args.KAZOO_VERSION ?? "");
+  return given.rings?.[name]?.kazoo === undefined && built !== undefined ? { ...ring, kazoo: built } : ring;
+}
+
+/**
+ * The build arguments, with Kazoo's version from the rings. Left to the Dockerfile if the version is its default, so that stacks that never
+ * named a version keep their image; with a Dockerfile of the operator's own, unless a ring names one.
+ */
+function buildArguments(given: Given, ring: Ring | undefined): Readonly<Record<string, string>> {
+  const { args = {}, context = imageFolder } = given.image?.build ?? {};
+  if (ring === undefined || args.KAZOO_VERSION !== undefined) return args;
+  const isDefault =
+    context === imageFolder
+      ? ring.kazoo === defaultKazooVersion
+      : Object.values(given.rings ?? {}).every(({ kazoo }) => kazoo === undefined);
+  return isDefault ? args : { ...args, KAZOO_VERSION: ring.kazoo };
+}
+
+function buildOf(build: BuildConfig, config: Config, args: Readonly<Record<string, string>>): ImageBuild {
+  const { registry, username, plainHttp } = build;
+  const { registryPassword: password } = config;
+  const clusterHosts = Object.values(config.clusters).flatMap(({ docker }) => docker?.host ?? []);
   const login = username === undefined || password === undefined ? {} : { login: { username, password } };
   return {
     kind: "build",
-    host: build.docker ?? clusterHosts[0] ?? dockerDefaults.host,
-    context: build.context ?? buildDefaults.context,
+    host: build.docker ?? clusterHosts[0] ?? localEngine,
+    context: build.context,
     repository: build.repository,
-    tags: build.tags ?? buildDefaults.tags,
-    args: build.args ?? {},
+    tags: build.tags,
+    args,
     ...defined({ platform: build.platform, network: build.network, digest: build.digest }),
     ...(registry === undefined ? {} : { registry: { address: registry, plainHttp, ...login } }),
   };
 }
 
-function clusterOf(name: string, config: ClusterConfig): Cluster {
-  if (config.docker !== undefined) {
-    const { host, network, address, ports } = config.docker;
-    return {
-      name,
-      kind: "docker",
-      host: host ?? dockerDefaults.host,
-      network: network ?? dockerDefaults.network,
-      published: { address: address ?? dockerDefaults.address, ...dockerDefaults.ports, ...defined(ports ?? {}) },
-    };
+function clusterOf(
+  name: string,
+  { docker, sandbox, clusterDomain, podNetwork, context, kubeconfig }: ClusterConfig,
+): Cluster {
+  if (docker !== undefined) {
+    const { host, network, address, ports } = docker;
+    return { name, kind: "docker", host, network, published: { address, ...ports } };
   }
-  const common = {
-    name,
-    clusterDomain: config.clusterDomain ?? "cluster.local",
-    ...defined({ podNetwork: config.podNetwork }),
-  };
-  return config.sandbox === true
+  const common = { name, clusterDomain, ...defined({ podNetwork }) };
+  return sandbox
     ? { ...common, kind: "sandbox", context: `sandbox-${name}`, kubeconfig: ".sandbox/kubeconfig" }
-    : { ...common, kind: "kubernetes", context: config.context ?? "", ...defined({ kubeconfig: config.kubeconfig }) };
+    : { ...common, kind: "kubernetes", context: context ?? "", ...defined({ kubeconfig }) };
 }
 
-function zoneOf(
-  config: Config,
-  regionName: string,
-  region: RegionConfig,
-  name: string,
-  datacenter: DatacenterConfig,
-): Zone {
-  const levels = [config, region, datacenter];
-  const chosen = Object.assign({}, ...levels.map((level) => level.environment ?? {})) as Record<
-    string,
-    string | number | boolean
-  >;
-  const zone = String(chosen.KAZOO_ZONE ?? `${regionName}-${name}`);
+function zoneOf(region: string, name: string, datacenter: DatacenterConfig): Zone {
+  const zone = datacenter.environment.KAZOO_ZONE ?? `${region}-${name}`;
+  const chosen = Object.entries(datacenter.environment).map(([variable, value]) => [variable, String(value)]);
   const environment: RunEnvironment = {
-    ...defaultEnvironment,
-    ...Object.fromEntries(Object.entries(chosen).map(([variable, value]) => [variable, String(value)])),
-    ...(Object.assign({}, ...levels.map((level) => level.extraEnvironment ?? {})) as Record<string, string>),
-    REGION: regionName,
+    ...(Object.fromEntries(chosen) as Record<string, string>),
+    ...datacenter.extraEnvironment,
+    REGION: region,
     DATACENTER: name,
     KAZOO_ZONE: zone,
   };
+  const { kazoo, rabbitmq, database } = datacenter.workloads;
   return {
     name: zone,
-    region: regionName,
+    region,
     datacenter: name,
-    cluster: datacenter.cluster ?? region.cluster ?? "",
+    cluster: datacenter.cluster ?? "",
     ring: datacenter.ring ?? zone,
     namespace: datacenter.namespace ?? zone,
     environment,
-    mediaNetworks: datacenter.mediaNetworks ?? region.mediaNetworks ?? config.mediaNetworks ?? [],
-    ...workloadsOf(levels.map((level) => level.workloads ?? {})),
-  };
-}
-
-function workloadsOf(levels: readonly WorkloadsConfig[]): Pick<Zone, "kazoo" | "rabbitmq" | "database"> {
-  const merged = levels.reduce(merge, {} as WorkloadsConfig);
-  const { kazoo = {}, rabbitmq = {}, database = {} } = merged;
-  return {
-    kazoo: {
-      replicas: kazoo.replicas ?? sizes.kazoo.replicas,
-      resources: resourcesOf(kazoo.resources, sizes.kazoo),
-      service: { type: kazoo.service?.type ?? "ClusterIP", annotations: kazoo.service?.annotations ?? {} },
-    },
-    rabbitmq: {
-      storage: rabbitmq.storage ?? sizes.rabbitmq.storage,
-      ...defined({ storageClass: rabbitmq.storageClass }),
-      resources: resourcesOf(rabbitmq.resources, sizes.rabbitmq),
-    },
+    mediaNetworks: datacenter.mediaNetworks,
+    kazoo: { ...kazoo, resources: resourcesOf(kazoo.resources) },
+    rabbitmq: { ...storageOf(rabbitmq), resources: resourcesOf(rabbitmq.resources) },
     database: {
-      replicas: database.replicas ?? sizes.database.replicas,
-      storage: database.storage ?? sizes.database.storage,
-      ...defined({ storageClass: database.storageClass }),
-      resources: resourcesOf(database.resources, sizes.database),
+      replicas: database.replicas,
+      ...storageOf(database),
+      resources: resourcesOf(database.resources),
     },
   };
 }
 
-type ResourcesConfig = NonNullable<NonNullable<WorkloadsConfig["kazoo"]>["resources"]>;
+const resourcesOf = ({
+  requests,
+  limits,
+}: DatacenterConfig["workloads"]["kazoo"]["resources"]): Workload["resources"] => ({
+  requests,
+  limits: { ...defined({ cpu: limits.cpu }), memory: limits.memory },
+});
 
-function resourcesOf(
-  config: ResourcesConfig | undefined,
-  size: { cpu: string; memory: string; limit: string },
-): Workload["resources"] {
-  return {
-    requests: { cpu: config?.requests?.cpu ?? size.cpu, memory: config?.requests?.memory ?? size.memory },
-    limits: { ...defined({ cpu: config?.limits?.cpu }), memory: config?.limits?.memory ?? size.limit },
-  };
-}
+const storageOf = ({ storage, storageClass }: DatacenterConfig["workloads"]["rabbitmq"]) => ({
+  storage,
+  ...defined({ storageClass }),
+});
 
 function ringOf(name: string, config: RingConfig, zones: readonly Zone[], credentials: Ring["credentials"]): Ring {
   const nodes = zones.reduce((sum, zone) => sum + zone.database.replicas, 0);
-  const database = databaseKind(config.database ?? "couchdb-2.3.1") as DatabaseKind;
+  const database = databaseKind(config.database) as DatabaseKind;
   const placement = config.placement ?? defaultPlacement(zones);
   return {
     name,
-    kazoo: config.kazoo ?? "4.3",
+    kazoo: config.kazoo,
     database,
-    rabbitmq: config.rabbitmq ?? "3.13",
-    permitTransientQueues: config.permitTransientQueues ?? false,
+    rabbitmq: config.rabbitmq,
+    permitTransientQueues: config.permitTransientQueues,
     quorum: quorumOf(config.quorum ?? {}, database, nodes, placement),
     ...defined({ placement, masterAccount: masterAccountOf(config.masterAccount) }),
     credentials,
@@ -190,15 +185,8 @@ function ringOf(name: string, config: RingConfig, zones: readonly Zone[], creden
 
 function masterAccountOf(config: RingConfig["masterAccount"]): MasterAccount | undefined {
   if (config === undefined) return undefined;
-  const { name, realm, user, monsterUi, prompts } = config;
-  const { appsPath, language } = masterAccountDefaults;
-  return {
-    name,
-    realm,
-    user,
-    ...(monsterUi === undefined ? {} : { monsterUi: { path: monsterUi.path ?? appsPath, url: monsterUi.url } }),
-    ...(prompts === undefined ? {} : { prompts: { path: prompts.path, language: prompts.language ?? language } }),
-  };
+  const { monsterUi, prompts, ...administrator } = config;
+  return { ...administrator, ...defined({ monsterUi, prompts }) };
 }
 
 /**
@@ -230,13 +218,12 @@ function quorumOf(
 }
 
 /** The nearer level's keys over the farther one's, mapping by mapping. */
-function merge<T>(far: T, near: T): T {
+function merge(far: unknown, near: unknown): unknown {
   if (!isMapping(far) || !isMapping(near)) return near;
-  const merged: Record<string, unknown> = { ...far };
-  for (const [key, value] of Object.entries(near)) {
-    if (value !== undefined) merged[key] = key in merged ? merge(merged[key], value) : value;
-  }
-  return merged as T;
+  const merged = Object.entries(near)
+    .filter(([, value]) => value !== undefined)
+    .map(([key, value]) => [key, Object.hasOwn(far, key) ? merge(far[key], value) : value]);
+  return { ...far, ...Object.fromEntries(merged) } as unknown;
 }
 
 function isMapping(value: unknown): value is Record<string, unknown> {

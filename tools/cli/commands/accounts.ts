@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Command } from "commander";
 import { bootstrapScriptPath } from "../../../components/names";
-import { masterAccountDefaults } from "../../../config/schema";
+import { appsPath } from "../../../config/schema";
 import { runScriptInside } from "../insideNode";
 import { type SelectedZone, type Selection, type ZoneNode, selectNode, selectZone } from "../nodes";
 import { askPulumi } from "../pulumi";
@@ -125,5 +125,5 @@ function apps(stack: Stack, selected: SelectedZone, given: AccountOptions): { pa
       "--url, or masterAccount.monsterUi.url in the stack's file, e.g. https://kazoo.example.com:8443/v2",
     );
   }
-  return { path: given.path ?? configured?.path ?? masterAccountDefaults.appsPath, url };
+  return { path: given.path ?? configured?.path ?? appsPath, url };
 }
