@@ -333,6 +333,7 @@ test("a stack of another cluster is asked about, and its targets leave it alone 
   writeFileSync(
     join(clone.directory, "Pulumi.other.yaml"),
     `config:
+  kazoo:image: { prebuilt: kazoo:5 }
   kazoo:clusters:
     real: { context: sandbox-local, kubeconfig: .sandbox/kubeconfig }
   kazoo:regions:

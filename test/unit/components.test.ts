@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { before, describe, test } from "node:test";
-import * as pulumi from "@pulumi/pulumi";
 import { networkPolicies } from "../../components/networkPolicies";
 import { databaseKind, type DatabaseKind } from "../../config/compatibility";
 import { deployWithMocks, objects, platformFrom, type Registered } from "../support/mocks";
@@ -8,6 +7,7 @@ import { deployWithMocks, objects, platformFrom, type Registered } from "../supp
 type Tree = Record<string, unknown>;
 
 const stack = (ring: Tree, more: Tree = {}): Tree => ({
+  image: { prebuilt: "registry.example.com/kazoo:4.3" },
   clusters: { east: { context: "prod-east" } },
   rings: { main: ring },
   regions: { "us-east": { cluster: "east", datacenters: { nyc: { ring: "main" }, bos: { ring: "main" } } } },
@@ -237,15 +237,6 @@ test("hosts that the run environment names are told to the other zones, and the 
   const ports = [5672, 15984, 5986].map((port) => ({ port, protocol: "TCP" }));
   assert.ok(open("us-east-nyc").includes(JSON.stringify({ ports })), open("us-east-nyc"));
   assert.doesNotMatch(open("us-east-bos"), /15984/);
-});
-
-test("a real cluster is warned of the seed's image, the sandbox is not", async (t) => {
-  const warn = t.mock.method(pulumi.log, "warn", async () => undefined);
-  await deploy(stack({}, { image: { prebuilt: "registry.example.com/kazoo:4.3" } }));
-  await deploy(stack({}, { clusters: { east: { sandbox: true } } }));
-  assert.equal(warn.mock.callCount(), 0);
-  await deploy(stack({}));
-  assert.match(String(warn.mock.calls[0]?.arguments[0]), /^kazoo:image: callforamerica\/kazoo:4 runs as root/);
 });
 
 test("each cluster has a provider of its own, known by its name in the config", async () => {

@@ -552,6 +552,34 @@ const table: Record<string, Bad> = {
     found: '"Kazoo:4 latest"',
     expected: /image reference/,
   },
+  "a real cluster without an image": {
+    config: { ...good(), image: {} },
+    key: "kazoo:image",
+    found: "nothing",
+    expected: /cluster east admits no image that runs as root, as callforamerica\/kazoo:4 does/,
+  },
+  "a real cluster with the seed's image": {
+    config: { ...good(), image: { prebuilt: "docker.io/callforamerica/kazoo:4" } },
+    key: "kazoo:image.prebuilt",
+    found: '"docker.io/callforamerica/kazoo:4"',
+    expected: /an image that the stack builds \(build: …\)/,
+  },
+  "a platform's ring that is not defined": {
+    config: { ...good(), ring: "mian", rings: { main: {}, other: {} } },
+    key: "kazoo:ring",
+    found: '"mian"',
+    expected: /did you mean main\?/,
+  },
+  "a region's ring that is not defined, even if no datacenter uses it": {
+    config: {
+      ...good(),
+      rings: { main: {} },
+      regions: { "us-east": { cluster: "east", ring: "mian", datacenters: { nyc: { ring: "main" } } } },
+    },
+    key: "kazoo:regions.us-east.ring",
+    found: '"mian"',
+    expected: /a ring defined in kazoo:rings, main/,
+  },
   "an image both prebuilt and built": {
     config: { ...good(), image: { prebuilt: "kazoo:4", build: { registry: "r.example.com", repository: "kazoo" } } },
     key: "kazoo:image.prebuilt",
@@ -900,6 +928,77 @@ test("a ring's Kazoo is the one that is built, as far as the build tells", () =>
 test("one image goes with two rings of one version", () => {
   const images = { rabbitmq: "mirror.example.com/rabbitmq:3.13", database: "mirror.example.com/couchdb:2.3.1" };
   assert.deepEqual(problemsOf(twoRings({ kazoo: "4.2" }, { images })), []);
+});
+
+test("an image is built of the rings' version of Kazoo, unless the build names another", () => {
+  const argsOf = (settings: Config, ring: Config) => {
+    const { image } = parsePlatform(build(settings, { rings: { "us-east-nyc": ring } }), new Set());
+    return image.kind === "build" ? image.args : undefined;
+  };
+  assert.deepEqual(argsOf({}, { kazoo: "4.2" }), { KAZOO_VERSION: "4.2" });
+  assert.deepEqual(argsOf({ args: { ERLANG_VERSION: "19.3" } }, { kazoo: "4.0" }), {
+    ERLANG_VERSION: "19.3",
+    KAZOO_VERSION: "4.0",
+  });
+  assert.deepEqual(argsOf({ args: { KAZOO_VERSION: "4.2.7" } }, { kazoo: "4.2" }), { KAZOO_VERSION: "4.2.7" });
+  // The Dockerfile's own default: an argument more would build the image of every live stack again.
+  assert.deepEqual(argsOf({}, {}), {});
+  assert.deepEqual(argsOf({ context: "my-image" }, {}), {});
+  assert.deepEqual(argsOf({ context: "my-image" }, { kazoo: "4.3" }), { KAZOO_VERSION: "4.3" });
+});
+
+test("the nearest ring wins, of platform, region and datacenter", () => {
+  const { zones } = parsePlatform(
+    {
+      ...good(),
+      ring: "main",
+      rings: { main: {}, west: {}, lab: {} },
+      regions: {
+        "us-east": { cluster: "east", datacenters: { nyc: {}, bos: { ring: "lab" } } },
+        "us-west": { cluster: "east", ring: "west", datacenters: { sfo: {}, lax: { ring: "main" } } },
+      },
+    },
+    new Set(),
+  );
+  assert.deepEqual(Object.fromEntries(zones.map(({ name, ring }) => [name, ring])), {
+    "us-east-bos": "lab",
+    "us-east-nyc": "main",
+    "us-west-lax": "main",
+    "us-west-sfo": "west",
+  });
+});
+
+test("a default of a nearer level does not hide a value of a farther one", () => {
+  const { zones } = parsePlatform(
+    {
+      ...good(),
+      mediaNetworks: ["192.0.2.0/24"],
+      extraEnvironment: { TZ: "Etc/UTC" },
+      workloads: { database: { resources: { limits: { memory: "4Gi" } } } },
+      regions: {
+        "us-east": {
+          cluster: "east",
+          workloads: { database: { replicas: 3 } },
+          datacenters: { nyc: { workloads: { database: { resources: { limits: { cpu: 2 } } } } } },
+        },
+      },
+    },
+    new Set(),
+  );
+  assert.equal(zones[0]?.environment.TZ, "Etc/UTC");
+  assert.deepEqual(zones[0]?.mediaNetworks, ["192.0.2.0/24"]);
+  assert.deepEqual(zones[0]?.database, {
+    replicas: 3,
+    storage: "20Gi",
+    resources: { requests: { cpu: "500m", memory: "1Gi" }, limits: { cpu: "2", memory: "4Gi" } },
+  });
+});
+
+test("the seed's image runs in the sandbox and on Docker", () => {
+  for (const cluster of [{ sandbox: true }, { docker: {} }]) {
+    const { image } = parsePlatform(onDocker({ clusters: { local: cluster } }), new Set());
+    assert.deepEqual(image, { kind: "prebuilt", reference: "callforamerica/kazoo:4" });
+  }
 });
 
 test("r and w are written for BigCouch alone, which alone reads them", () => {

@@ -119,7 +119,7 @@ test("docker run is told names of variables alone, the published ports, and the 
 
 test("a stack on Kubernetes has no place on Docker", () => {
   const kubernetes = platformFrom({
-    clusters: { east: { context: "e" } },
+    clusters: { east: { sandbox: true } },
     regions: { "us-east": { cluster: "east", datacenters: { nyc: {} } } },
   });
   assert.equal(dockerPlace(kubernetes), undefined);

@@ -429,6 +429,7 @@ describe("a Pulumi that fails without a diagnostic, as over a violated policy", 
       const fails = `case " $* " in *" ${command} "*) exit 255;; esac`;
       writeFileSync(binary, `#!/bin/sh\necho '{"steps": [], "diagnostics": []}'\n${fails}\n`, { mode: 0o755 });
       const own = platformFrom({
+        image: { prebuilt: "kazoo:5" },
         clusters: { local: { context: "own" } },
         regions: { local: { cluster: "local", datacenters: { dev: {} } } },
       });

@@ -45,7 +45,7 @@ describe("which of several", () => {
 const file = `# of production
 config:
   kazoo:clusters:
-    east: { context: east } # by name
+    east: { sandbox: true } # by name
   kazoo:environment: { KAZOO_LOG_LEVEL: info }
   kazoo:regions:
     us-east:
