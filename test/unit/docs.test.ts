@@ -20,6 +20,20 @@ test("the README is one page", () => {
   assert.ok(Buffer.byteLength(text) <= 12 * 1024, "at most 12 KiB");
 });
 
+test("make alone lists all targets, first the ten that the README names for every day", () => {
+  const { stdout, status } = spawnSync("make", { cwd: project, encoding: "utf8" });
+  assert.equal(status, 0);
+  const listed = [...stdout.matchAll(/^ {2}([a-z0-9-]+) +\S/gm)].map(([, target]) => target);
+  const [, section = ""] = page("README.md").text.split("## The ten commands of every day");
+  const daily = [...(section.split("\n## ")[0] ?? "").matchAll(/^\| `make ([a-z-]+)` /gm)].map(([, target]) => target);
+  assert.equal(daily.length, 10);
+  assert.deepEqual(listed.slice(0, 10), daily);
+  const all = [...readFileSync(join(project, "Makefile"), "utf8").matchAll(/^([a-z][a-z0-9-]*):/gm)].map(
+    ([, target]) => target,
+  );
+  assert.deepEqual(listed, all);
+});
+
 test("the config reference is up to date", async () => {
   const path = join(project, "docs/configuration.md");
   const text = readFileSync(path, "utf8");

@@ -1,0 +1,42 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { after, before, describe, test } from "node:test";
+import { type Clone, cloneProject } from "../support/clone";
+import { codeBlocks, pages } from "../support/markdown";
+
+/** The code blocks marked with `sandbox`, page by page: what a reader types, word for word, in a fresh clone. */
+describe("the commands of the documentation run on the sandbox", () => {
+  let clone: Clone;
+  before(async () => {
+    clone = await cloneProject();
+  });
+  after(() => clone.dispose());
+
+  for (const { path, text } of pages()) {
+    for (const { words, code, line } of codeBlocks(text)) {
+      if (!words.includes("sandbox")) continue;
+      test(`${path}:${line}`, { timeout: 20 * 60_000 }, async () => {
+        const { code: exitCode, output } = await bash(clone.directory, code);
+        assert.equal(exitCode, 0, output);
+      });
+    }
+  }
+});
+
+/** Runs a script that ends at the first command that fails; what it prints is returned with each command before its output. */
+function bash(directory: string, script: string): Promise<{ readonly code: number | null; readonly output: string }> {
+  // Otherwise a test that the script runs takes itself for a part of this one.
+  const environment = { ...process.env, NODE_TEST_CONTEXT: undefined };
+  return new Promise((done, fail) => {
+    const child = spawn("bash", ["-xeuo", "pipefail", "-c", script], {
+      cwd: directory,
+      env: environment,
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    let output = "";
+    for (const stream of [child.stdout, child.stderr])
+      stream.setEncoding("utf8").on("data", (text) => (output += text));
+    child.on("error", fail);
+    child.on("close", (code) => done({ code, output }));
+  });
+}
