@@ -1,9 +1,21 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, readFileSync, readdirSync, readlinkSync, rmSync, statSync } from "node:fs";
+import { type ChildProcess, spawn } from "node:child_process";
+import {
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { get } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, before, describe, test } from "node:test";
+import { type TestContext, after, before, describe, test } from "node:test";
+import { UserError } from "../../tools/shared/terminal";
 import { identify } from "../../tools/shared/processes";
 import {
   type ClusterStatus,
@@ -11,6 +23,7 @@ import {
   kubeconfigPath,
   sandboxDown,
   sandboxParts,
+  sandboxPrograms,
   sandboxStatus,
   sandboxUp,
 } from "../../tools/sandbox";
@@ -74,43 +87,31 @@ describe("the sandbox", () => {
 
   test("what it keeps is for its owner's eyes alone", () => {
     const visit = (path: string): void => {
-      const { mode } = statSync(path);
-      assert.equal(mode & 0o077, 0, path);
-      if (statSync(path).isDirectory()) readdirSync(path).forEach((name) => visit(join(path, name)));
+      const found = lstatSync(path);
+      if (found.isSymbolicLink()) return; // to the toolchain's programs
+      assert.equal(found.mode & 0o077, 0, path);
+      if (found.isDirectory()) readdirSync(path).forEach((name) => visit(join(path, name)));
     };
     visit(join(directory, ".sandbox"));
     assert.equal(statSync(kubeconfigPath(directory)).mode & 0o777, 0o600);
   });
 
   test("it listens on loopback alone", async () => {
-    // Sockets that listen (state 0A), by process: /proc/PID/net/tcp lists those of the whole network namespace.
-    for (const pid of await pids()) {
-      const own = new Set(
-        readdirSync(`/proc/${pid}/fd`).flatMap((fd) => {
-          try {
-            return /^socket:\[(\d+)\]$/.exec(readlinkSync(`/proc/${pid}/fd/${fd}`))?.[1] ?? [];
-          } catch {
-            return []; // closed since the listing
-          }
-        }),
-      );
-      for (const family of ["tcp", "tcp6"]) {
-        const rows = readFileSync(`/proc/${pid}/net/${family}`, "utf8").trim().split("\n").slice(1);
-        for (const row of rows.map((line) => line.trim().split(/\s+/))) {
-          if (row[3] !== "0A" || !own.has(row[9] ?? "")) continue;
-          assert.match(row[1] ?? "", /^0100007F:/, `process ${pid} listens on ${row[1]}`);
-        }
-      }
-    }
+    for (const pid of await pids()) listening(pid);
   });
 
   test("its API is told apart by its own authority, and takes nobody without a certificate", async () => {
     const { server } = await status("east");
     await assert.rejects(answer(`${server}/api`, undefined), /self.signed|unable to verify/i);
-    const east = readFileSync(join(directory, ".sandbox/east/pki/ca.crt"), "utf8");
-    const west = readFileSync(join(directory, ".sandbox/west/pki/ca.crt"), "utf8");
-    await assert.rejects(answer(`${server}/api`, west), /signature|verify|self.signed/i);
-    assert.equal(await answer(`${server}/api`, east), 401);
+    await assert.rejects(answer(`${server}/api`, await authority("west")), /signature|verify|self.signed/i);
+    assert.equal(await answer(`${server}/api`, await authority("east")), 401);
+  });
+
+  test("its store takes nobody without a certificate, and does not speak in clear", async () => {
+    const [port] = listening((await status("east")).running.etcd ?? 0);
+    assert.ok(port);
+    await assert.rejects(answer(`https://127.0.0.1:${port}/version`, await authority("east")), /certificate|alert/i);
+    await assert.rejects(fetch(`http://127.0.0.1:${port}/version`));
   });
 
   test("a StatefulSet with volumes becomes ready, a Job completes, over restricted pods", async () => {
@@ -194,7 +195,7 @@ describe("the sandbox", () => {
     assert.deepEqual(await pids(), before);
   });
 
-  for (const component of sandboxParts) {
+  for (const component of sandboxPrograms) {
     test(`a killed ${component} is seen and started again, and nothing else is`, async () => {
       const before = (await status("east")).running;
       const killed = before[component];
@@ -215,7 +216,7 @@ describe("the sandbox", () => {
     });
   }
 
-  test("down ends exactly its own processes and keeps the data for the next up", async () => {
+  test("down ends exactly its own processes and keeps the data for the next up", async (test) => {
     const before = await pids();
     assert.equal(before.length, 10);
     const ids = (await up()).map(({ id }) => id);
@@ -223,13 +224,74 @@ describe("the sandbox", () => {
     assert.equal((await status("east")).ready, true, "the other cluster goes on");
     assert.deepEqual(await sandboxDown({ directory, purge: false, report: silent }), ["east"]);
     assert.deepEqual(before.map(identify), Array(10).fill(undefined));
-    assert.equal(identify(process.pid)?.pid, process.pid);
+    // Since then, as after a restart of the machine, a stranger has got a number that one of them had.
+    const stranger = bystander(test);
+    writeFileSync(join(directory, ".sandbox/east/clusters/kwok/pids/etcd.pid"), String(stranger.pid));
+    assert.deepEqual((await status("east")).running, {});
     const again = await up();
     assert.deepEqual(
       again.map(({ id }) => id),
       ids,
     );
     await dataIsThere();
+    await sandboxDown({ directory, clusters: ["east"], purge: false, report: silent });
+    assert.ok(identify(stranger.pid ?? 0), "the stranger runs on");
+  });
+
+  test("a sandbox of an earlier version goes on with its data", async (test) => {
+    await up();
+    const { id } = (await up())[0] ?? assert.fail();
+    const { server } = await status("east");
+    await sandboxDown({ directory, clusters: ["east"], purge: false, report: silent });
+    // What that version left: no kwokctl, a number for each port, notes of the processes that it started.
+    const old = join(directory, ".sandbox/east");
+    rmSync(join(old, "clusters"), { recursive: true });
+    rmSync(join(old, "kwokctl.yaml"));
+    rmSync(join(old, "kubectl"));
+    const settings = JSON.parse(readFileSync(join(old, "settings.json"), "utf8")) as object;
+    const ports = {
+      etcd: 20_001,
+      etcdPeer: 20_003,
+      apiServer: Number(new URL(server).port),
+      controllerManager: 20_005,
+      scheduler: 20_007,
+    };
+    writeFileSync(join(old, "settings.json"), JSON.stringify({ ...settings, port: undefined, ports }));
+    mkdirSync(join(old, "pki"));
+    writeFileSync(join(old, "etcd.log"), "");
+    const program = bystander(test);
+    writeFileSync(join(old, "processes.json"), JSON.stringify({ etcd: identify(program.pid ?? 0) }));
+
+    assert.equal((await status("east")).server, server);
+    const [east] = await up();
+    assert.deepEqual([east?.id, east?.server], [id, server]);
+    assert.equal(identify(program.pid ?? 0), undefined, "its programs have ended");
+    await dataIsThere();
+    assert.deepEqual(readdirSync(old).sort(), ["clusters", "etcd", "kubectl", "kwokctl.yaml", "settings.json"]);
+  });
+
+  test("what its API is asked is written down where wanted, but for what Secrets hold", async () => {
+    const [east] = await sandboxUp({ directory, clusters: ["east"], toolchain, report: silent, audit: true });
+    assert.equal(east?.started.length, 5);
+    assert.deepEqual((await up())[0]?.started, [], "the choice stays");
+    const api = await clusterApi(directory, "east");
+    for (const [kind, path] of [
+      ["Secret", "secrets"],
+      ["ConfigMap", "configmaps"],
+    ] as const) {
+      const object = {
+        apiVersion: "v1",
+        kind,
+        metadata: { name: "planted" },
+        [kind === "Secret" ? "stringData" : "data"]: { key: `planted-${path}` },
+      };
+      assert.equal((await api.call("POST", `/api/v1/namespaces/default/${path}`, object)).status, 201);
+    }
+    const log = readFileSync(join(directory, ".sandbox/east/audit.log"), "utf8");
+    assert.match(log, /planted-configmaps/);
+    assert.match(log, /"requestURI":"\/api\/v1\/namespaces\/default\/secrets"/);
+    assert.doesNotMatch(log, /planted-secrets/);
+    assert.ok(!log.includes(Buffer.from("planted-secrets").toString("base64")));
   });
 
   test("purge removes everything, and what comes after is another cluster", async () => {
@@ -247,6 +309,41 @@ describe("the sandbox", () => {
     assert.deepEqual(readdirSync(join(directory, ".sandbox")), []);
   });
 
+  test("a program that ends at its start is named, with the end of its log and where that lies", async () => {
+    const program = join(directory, "etcd");
+    const script =
+      'case "$1" in --version) echo "etcd Version: 3.6.11";; *) echo "fatal: the disk is full" >&2; exit 3;; esac';
+    writeFileSync(program, `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+    const broken: Toolchain = {
+      ...toolchain,
+      kwokStages: toolchain.kwokStages,
+      binary: (part) => (part === "etcd" ? program : toolchain.binary(part)),
+    };
+    await assert.rejects(
+      sandboxUp({ directory, clusters: ["north"], toolchain: broken, report: silent }),
+      (error: unknown) => {
+        assert.ok(error instanceof UserError);
+        assert.match(error.message, /etcd of the sandbox cluster north ended/);
+        assert.match(error.message, /fatal: the disk is full/);
+        const log = / (\/\S+\.log)/.exec(error.next ?? "")?.[1] ?? "";
+        assert.match(readFileSync(log, "utf8"), /fatal: the disk is full/);
+        return true;
+      },
+    );
+    // With the program mended, the same command starts the cluster.
+    const [north] = await sandboxUp({ directory, clusters: ["north"], toolchain, report: silent });
+    assert.equal(north?.started.length, 5);
+  });
+
+  /** PEM of a cluster's authority. */
+  async function authority(name: string): Promise<string> {
+    const { KubeConfig } = await import("@kubernetes/client-node");
+    const kubeconfig = new KubeConfig();
+    kubeconfig.loadFromFile(kubeconfigPath(directory));
+    const data = kubeconfig.getCluster(`sandbox-${name}`)?.caData ?? assert.fail(`no cluster ${name}`);
+    return Buffer.from(data, "base64").toString("utf8");
+  }
+
   async function dataIsThere(): Promise<void> {
     const sets = await (await clusterApi(directory, "east")).list("/apis/apps/v1/namespaces/default/statefulsets");
     assert.deepEqual(
@@ -255,6 +352,37 @@ describe("the sandbox", () => {
     );
   }
 });
+
+/** A process that is no part of any sandbox; ended after the test. */
+function bystander(test: TestContext): ChildProcess {
+  const child = spawn("sleep", ["1000"], { stdio: "ignore" });
+  test.after(() => child.kill("SIGKILL"));
+  return child;
+}
+
+/** The ports that a process listens on, which must be ports of loopback. */
+function listening(pid: number): number[] {
+  // Sockets that listen (state 0A), by process: /proc/PID/net/tcp lists those of the whole network namespace.
+  const own = new Set(
+    readdirSync(`/proc/${pid}/fd`).flatMap((fd) => {
+      try {
+        return /^socket:\[(\d+)\]$/.exec(readlinkSync(`/proc/${pid}/fd/${fd}`))?.[1] ?? [];
+      } catch {
+        return []; // closed since the listing
+      }
+    }),
+  );
+  return ["tcp", "tcp6"].flatMap((family) => {
+    const rows = readFileSync(`/proc/${pid}/net/${family}`, "utf8").trim().split("\n").slice(1);
+    return rows
+      .map((line) => line.trim().split(/\s+/))
+      .filter((row) => row[3] === "0A" && own.has(row[9] ?? ""))
+      .map((row) => {
+        assert.match(row[1] ?? "", /^0100007F:/, `process ${pid} listens on ${row[1]}`);
+        return parseInt((row[1] ?? "").split(":")[1] ?? "", 16);
+      });
+  });
+}
 
 /** Status of an anonymous request that trusts this authority (PEM), or the system's. */
 function answer(url: string, authority: string | undefined): Promise<number> {

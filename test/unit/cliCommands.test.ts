@@ -88,6 +88,7 @@ describe("what a stack needs", () => {
       "kube-scheduler",
       "kubernetes",
       "kwok",
+      "kwokctl",
       "language",
       "pulumi",
       "random",

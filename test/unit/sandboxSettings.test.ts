@@ -1,21 +1,23 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync, statSync } from "node:fs";
-import { type Server, createServer } from "node:net";
 import { once } from "node:events";
+import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { type Server, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, test } from "node:test";
 import * as fc from "fast-check";
-import { type CommandOptions, controlPlaneCommands, fingerprint } from "../../tools/sandbox/commands";
+import { parseAllDocuments } from "yaml";
 import { clusterFiles } from "../../tools/sandbox/files";
-import { type ClusterSettings, ensureSettings, networks } from "../../tools/sandbox/settings";
+import { type ClusterOptions, clusterConfig } from "../../tools/sandbox/kwokctl";
+import { clusterPorts } from "../../tools/sandbox/ports";
+import { type ClusterSettings, ensureSettings, networks, readSettings, serverUrl } from "../../tools/sandbox/settings";
 
 let project: string;
 beforeEach(() => (project = mkdtempSync(join(tmpdir(), "kazoo-sandbox-"))));
 afterEach(() => rmSync(project, { recursive: true, force: true }));
 
-const settle = async (names: string[], runs = false): Promise<ClusterSettings[]> => [
-  ...(await ensureSettings({ project, names, address: "127.0.0.1", runs: () => runs })).values(),
+const settle = async (names: string[], audit?: boolean): Promise<ClusterSettings[]> => [
+  ...(await ensureSettings(project, names, { address: "127.0.0.1", audit })).values(),
 ];
 
 async function occupy(port: number): Promise<Server> {
@@ -30,27 +32,15 @@ describe("what a sandbox cluster is given", () => {
     assert.deepEqual(await settle(["east", "west"]), first);
   });
 
-  test("a port that another program took meanwhile is chosen again, the others stay", async () => {
+  test("ports are chosen again when another program took one meanwhile, and nothing else is", async () => {
     const [before] = await settle(["east"]);
     assert.ok(before);
-    const server = await occupy(before.ports.scheduler);
+    const server = await occupy(clusterPorts(before.port).scheduler);
     try {
       const [after] = await settle(["east"]);
       assert.ok(after);
-      assert.notEqual(after.ports.scheduler, before.ports.scheduler);
-      assert.deepEqual({ ...after.ports, scheduler: 0 }, { ...before.ports, scheduler: 0 });
-      assert.equal(after.id, before.id);
-    } finally {
-      server.close();
-    }
-  });
-
-  test("a port that its own program listens on is left alone", async () => {
-    const [before] = await settle(["east"]);
-    assert.ok(before);
-    const server = await occupy(before.ports.apiServer);
-    try {
-      assert.deepEqual(await settle(["east"], true), [before]);
+      assert.notEqual(after.port, before.port);
+      assert.deepEqual({ ...after, port: 0 }, { ...before, port: 0 });
     } finally {
       server.close();
     }
@@ -59,7 +49,7 @@ describe("what a sandbox cluster is given", () => {
   test("is its own: no two clusters share a port, a network or an id, also when made again", async () => {
     const [east, west] = await settle(["east", "west"]);
     assert.ok(east && west);
-    const ports = [east, west].flatMap((settings) => Object.values(settings.ports));
+    const ports = [east, west].flatMap(({ port }) => Object.values(clusterPorts(port)));
     assert.equal(new Set(ports).size, ports.length);
     assert.notEqual(east.network, west.network);
     rmSync(clusterFiles(project, "east").directory, { recursive: true });
@@ -67,6 +57,14 @@ describe("what a sandbox cluster is given", () => {
     assert.ok(again);
     assert.notEqual(again.id, east.id);
     assert.notEqual(again.network, west.network);
+  });
+
+  test("an audit log, once asked for, stays until another choice", async () => {
+    const audits = async (given?: boolean) => (await settle(["east"], given))[0]?.audit ?? false;
+    assert.deepEqual(
+      [await audits(), await audits(true), await audits(), await audits(false), await audits()],
+      [false, true, true, false, false],
+    );
   });
 
   test("is for its owner's eyes", async () => {
@@ -78,9 +76,20 @@ describe("what a sandbox cluster is given", () => {
 
   test("an address that no interface has is refused", async () => {
     await assert.rejects(
-      ensureSettings({ project, names: ["east"], address: "192.0.2.1", runs: () => false }),
+      ensureSettings(project, ["east"], { address: "192.0.2.1" }),
       /no network interface of this machine has the address 192\.0\.2\.1/,
     );
+  });
+
+  test("settings of an earlier version keep id, networks and server", async () => {
+    await settle(["east"]);
+    const files = clusterFiles(project, "east");
+    const ports = { etcd: 1, etcdPeer: 2, apiServer: 23456, controllerManager: 4, scheduler: 5 };
+    writeFileSync(files.settings, JSON.stringify({ id: "some", network: 3, address: "127.0.0.1", ports }));
+    const read = readSettings(files);
+    assert.ok(read);
+    assert.equal(serverUrl(read), "https://127.0.0.1:23456");
+    assert.deepEqual([read.id, networks(read).pods], ["some", "10.6.0.0/16"]);
   });
 });
 
@@ -88,7 +97,7 @@ const settingsOf = (network: number, address = "127.0.0.1"): ClusterSettings => 
   id: "id",
   network,
   address,
-  ports: { etcd: 1, etcdPeer: 2, apiServer: 3, controllerManager: 4, scheduler: 5 },
+  port: 20_000,
 });
 
 test("the networks of different clusters never overlap", () => {
@@ -107,58 +116,53 @@ test("the networks of different clusters never overlap", () => {
   );
 });
 
-describe("command lines", () => {
-  const options = (settings: ClusterSettings, more: Partial<CommandOptions> = {}): CommandOptions => ({
-    files: clusterFiles("/project", "east"),
-    settings,
-    binary: (component) => `/bin/${component}`,
-    stages: ["/stages/pod-ready.yaml"],
-    ...more,
-  });
-  const argumentsOf = (component: string, given: CommandOptions): readonly string[] =>
-    controlPlaneCommands(given).find((command) => command.component === component)?.args ?? [];
+describe("what kwokctl makes a cluster from", () => {
+  interface Configuration {
+    readonly options: Readonly<Record<string, unknown>>;
+    readonly componentsPatches: { name: string; extraArgs: { key: string; value: string; override: boolean }[] }[];
+  }
+  const configOf = (settings: ClusterSettings, more: Partial<ClusterOptions> = {}) => {
+    const text = clusterConfig({
+      files: clusterFiles("/project", "east"),
+      settings,
+      binary: (part) => `/bin/${part}`,
+      stages: "/stages",
+      simulatedNodes: 6,
+      ...more,
+    });
+    const { options, componentsPatches } = parseAllDocuments(text)[0]?.toJS() as Configuration;
+    const flagsOf = (name: string): Record<string, string> =>
+      Object.fromEntries(
+        componentsPatches.find((patch) => patch.name === name)?.extraArgs.map(({ key, value }) => [key, value]) ?? [],
+      );
+    return { text, options, flagsOf };
+  };
 
   test("nothing listens on more than loopback, and nothing skips a check", () => {
-    for (const { args } of controlPlaneCommands(options(settingsOf(0)))) {
-      const text = args.join(" ");
-      assert.doesNotMatch(text, /0\.0\.0\.0[: ]|insecure|http:\/\//);
-    }
-    assert.ok(argumentsOf("kube-apiserver", options(settingsOf(0))).includes("--bind-address=127.0.0.1"));
-    assert.ok(argumentsOf("kube-apiserver", options(settingsOf(0))).includes("--authorization-mode=Node,RBAC"));
+    const { text, options, flagsOf } = configOf(settingsOf(0));
+    assert.equal(options.bindAddress, "127.0.0.1");
+    assert.equal(flagsOf("kube-apiserver")["bind-address"], "127.0.0.1");
+    assert.doesNotMatch(text, /0\.0\.0\.0[: ]|insecure|http:\/\//);
+    assert.equal(flagsOf("etcd")["client-cert-auth"], "true");
   });
 
-  test("KWOK manages the nodes that carry its mark alone, and is left out without stages", () => {
-    const args = argumentsOf("kwok", options(settingsOf(0)));
-    assert.ok(args.includes("--manage-all-nodes=false"));
-    assert.ok(args.includes("--manage-nodes-with-annotation-selector=kwok.x-k8s.io/node=fake"));
-    const without = controlPlaneCommands(options(settingsOf(0), { stages: undefined }));
-    assert.deepEqual(
-      without.map(({ component }) => component),
-      ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"],
-    );
+  test("KWOK manages the nodes that carry its mark alone, and does not run without any", () => {
+    const flags = configOf(settingsOf(0)).flagsOf("kwok-controller");
+    assert.equal(flags["manage-all-nodes"], "false");
+    assert.equal(flags["manage-nodes-with-annotation-selector"], "kwok.x-k8s.io/node=fake");
+    assert.deepEqual(configOf(settingsOf(0), { simulatedNodes: 0 }).options.disable, ["kwok-controller"]);
   });
 
-  test("on another address the API server tells pods of it", () => {
-    const args = argumentsOf("kube-apiserver", options(settingsOf(0, "10.99.0.1")));
-    assert.ok(args.includes("--advertise-address=10.99.0.1"));
-    assert.ok(args.includes("--bind-address=10.99.0.1"));
+  test("on another address the API server tells pods of it, and its users go there", () => {
+    const { flagsOf } = configOf(settingsOf(0, "10.99.0.1"));
+    assert.equal(flagsOf("kube-apiserver")["advertise-address"], "10.99.0.1");
+    assert.equal(flagsOf("kube-apiserver")["bind-address"], "10.99.0.1");
+    assert.equal(flagsOf("kube-scheduler")["master"], "https://10.99.0.1:20002");
   });
 
-  test("given arguments come last, where they win", () => {
-    const extraArguments = { "kube-apiserver": ["--v=4"] };
-    assert.equal(argumentsOf("kube-apiserver", options(settingsOf(0), { extraArguments })).at(-1), "--v=4");
-  });
-
-  test("a moved API server is seen by all that use it, by etcd not", () => {
-    const prints = (port: number): Record<string, string> => {
-      const settings = settingsOf(0);
-      const moved = { ...settings, ports: { ...settings.ports, apiServer: port } };
-      return Object.fromEntries(
-        controlPlaneCommands(options(moved)).map((command) => [command.component, fingerprint(command)]),
-      );
-    };
-    const [before, after] = [prints(3), prints(33)];
-    const changed = Object.keys(before).filter((component) => before[component] !== after[component]);
-    assert.deepEqual(changed, ["kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok"]);
+  test("flags given beyond the sandbox's win", () => {
+    const extraFlags = { "kube-controller-manager": { "concurrent-namespace-syncs": 1, v: 4 } };
+    const flags = configOf(settingsOf(0), { extraFlags }).flagsOf("kube-controller-manager");
+    assert.deepEqual([flags["concurrent-namespace-syncs"], flags["v"]], ["1", "4"]);
   });
 });

@@ -1,6 +1,13 @@
 import { mkdirSync, readFileSync, readdirSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
+/** The programs of a cluster, in the order in which they start; they end in the opposite order. */
+export const components = ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok"] as const;
+export type Component = (typeof components)[number];
+
+/** What kwokctl calls a program. */
+export const kwokctlName = (component: Component): string => (component === "kwok" ? "kwok-controller" : component);
+
 /** Where the sandbox of a project keeps everything: `<project>/.sandbox`. */
 export const sandboxDirectory = (project: string): string => join(project, ".sandbox");
 
@@ -12,30 +19,35 @@ export interface ClusterFiles {
   readonly name: string;
   readonly directory: string;
   readonly settings: string;
-  readonly processes: string;
-  readonly pki: string;
+  /** etcd's folder: outside of kwokctl's, which can be removed and made again at any time. */
   readonly data: string;
-  /** A certificate and its key in the `pki` folder, by the name of who uses it. */
-  readonly certificate: (user: string) => string;
-  readonly key: (user: string) => string;
-  readonly kubeconfig: (user: string) => string;
-  readonly log: (component: string) => string;
+  /** What kwokctl has made the cluster from; missing when it did not finish. */
+  readonly config: string;
+  /** kwokctl's folder of the cluster: certificates, logs, process numbers. */
+  readonly work: string;
+  readonly certificate: (user: "ca" | "admin") => string;
+  readonly key: (user: "ca" | "admin") => string;
+  readonly log: (component: Component) => string;
+  readonly processNumber: (component: Component) => string;
+  /** What the API server was asked for, one JSON object a line, where the settings say so. */
+  readonly auditLog: string;
 }
 
 export function clusterFiles(project: string, name: string): ClusterFiles {
   const directory = join(sandboxDirectory(project), name);
-  const pki = join(directory, "pki");
+  const work = join(directory, "clusters", "kwok");
   return {
     name,
     directory,
     settings: join(directory, "settings.json"),
-    processes: join(directory, "processes.json"),
-    pki,
     data: join(directory, "etcd"),
-    certificate: (user) => join(pki, `${user}.crt`),
-    key: (user) => join(pki, `${user}.key`),
-    kubeconfig: (user) => join(pki, `${user}.kubeconfig`),
-    log: (component) => join(directory, `${component}.log`),
+    config: join(directory, "kwokctl.yaml"),
+    work,
+    certificate: (user) => join(work, "pki", `${user}.crt`),
+    key: (user) => join(work, "pki", `${user}.key`),
+    log: (component) => join(work, "logs", `${kwokctlName(component)}.log`),
+    processNumber: (component) => join(work, "pids", `${kwokctlName(component)}.pid`),
+    auditLog: join(directory, "audit.log"),
   };
 }
 
@@ -52,8 +64,9 @@ export function clusterNames(project: string): string[] {
   }
 }
 
-/** Writes a file that only its owner may read, all or nothing. */
+/** Writes a file that only its owner may read, all or nothing; leaves one alone that holds the content already. */
 export function writePrivate(path: string, content: string): void {
+  if (readText(path) === content) return;
   const draft = `${path}.${process.pid}.new`;
   writeFileSync(draft, content, { mode: 0o600 });
   renameSync(draft, path);
@@ -64,10 +77,10 @@ export function makePrivateDirectory(path: string): void {
   mkdirSync(path, { recursive: true, mode: 0o700 });
 }
 
-/** Reads a JSON file that only this program writes; undefined when it is not there. */
-export function readJson<T>(path: string): T | undefined {
+/** What a file holds; undefined when it is not there. */
+export function readText(path: string): string | undefined {
   try {
-    return JSON.parse(readFileSync(path, "utf8")) as T;
+    return readFileSync(path, "utf8");
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
     throw error;

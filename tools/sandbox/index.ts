@@ -6,18 +6,31 @@ import { requireProc, residentMemory } from "../shared/processes";
 import { type Report, UserError } from "../shared/terminal";
 import type { Toolchain } from "../toolchain";
 import { connect } from "./api";
-import { serverUrl } from "./commands";
-import { isReadyNode, readProcesses, startControlPlane, stopControlPlane } from "./controlPlane";
-import { clusterFiles, clusterNames, kubeconfigPath, sandboxDirectory } from "./files";
+import { isReadyNode, startControlPlane } from "./controlPlane";
+import {
+  type ClusterFiles,
+  type Component,
+  clusterFiles,
+  clusterNames,
+  components,
+  kubeconfigPath,
+  sandboxDirectory,
+} from "./files";
 import { contextName, writeKubeconfig } from "./kubeconfig";
-import { type Component, components, ensureSettings, networks, readSettings } from "./settings";
+import type { ClusterOptions } from "./kwokctl";
+import { endEarlierPrograms } from "./earlier";
+import { endPrograms, runningPrograms } from "./programs";
+import { ensureSettings, networks, readSettings, serverUrl } from "./settings";
 
 export { contextName, kubeconfigPath };
 
 /** Parts of the toolchain that a sandbox consists of. */
-export const sandboxParts = components;
+export const sandboxParts = [...components, "kwokctl"] as const;
 
-/** What {@link sandboxUp} is told. */
+/** The programs of a sandbox cluster. */
+export const sandboxPrograms: readonly Component[] = components;
+
+/** What {@link sandboxUp} takes. */
 export interface SandboxUpOptions {
   /** Folder of the project; the sandbox keeps all it has in `.sandbox` below it. */
   readonly directory: string;
@@ -29,14 +42,16 @@ export interface SandboxUpOptions {
   readonly address?: string;
   /** Simulated nodes of each cluster, over three zones; default 6. With 0 KWOK is not started. */
   readonly simulatedNodes?: number;
-  /** Put behind a program's own arguments, where a flag's last value wins. */
-  readonly extraArguments?: Partial<Readonly<Record<Component, readonly string[]>>>;
+  /** Flags that a program gets beyond the sandbox's, without `--`, by name; they win. Default none. */
+  readonly extraFlags?: ClusterOptions["extraFlags"];
+  /** Whether the API servers write an audit log; default as the cluster was made, and false for a new one. */
+  readonly audit?: boolean;
 }
 
 /** A cluster that {@link sandboxUp} has made sure of. */
 export interface RunningCluster {
   readonly name: string;
-  /** Different for each cluster ever made, also for one made again under the same name after a purge. */
+  /** Differs for every cluster ever made, also for one made again under the same name after a purge. */
   readonly id: string;
   readonly context: string;
   readonly server: string;
@@ -46,7 +61,7 @@ export interface RunningCluster {
 
 /**
  * Makes each named cluster run: real etcd, API server, controller manager and scheduler, with nodes that KWOK simulates.
- * Does nothing where all is well, repairs where something ended, and keeps the data of before.
+ * Does nothing where all is well, starts what has ended, and keeps the data that a cluster has.
  * @throws UserError naming the program that does not start, with the end of its log
  */
 export async function sandboxUp(options: SandboxUpOptions): Promise<RunningCluster[]> {
@@ -55,26 +70,21 @@ export async function sandboxUp(options: SandboxUpOptions): Promise<RunningClust
   const names = [...new Set(options.clusters)];
   names.forEach(checkName);
   return locked(directory, report, async (signal) => {
-    const settings = await ensureSettings({
-      project: directory,
-      names,
-      address,
-      runs: (files, component) => readProcesses(files)[component] !== undefined,
-    });
+    await Promise.all(names.map((name) => endEarlierPrograms(clusterFiles(directory, name))));
+    const settings = await ensureSettings(directory, names, { address, audit: options.audit });
     const one = async (name: string): Promise<RunningCluster> => {
       const files = clusterFiles(directory, name);
       const cluster = settings.get(name);
       if (cluster === undefined) throw new Error(`no settings of ${name}`);
-      const incomplete = components.some((component) => readProcesses(files)[component] === undefined);
-      if (incomplete) report(`sandbox cluster ${name}: starting`);
+      if (Object.keys(runningPrograms(files)).length === 0) report(`sandbox cluster ${name}: starting`);
       const began = Date.now();
       const started = await startControlPlane({
         files,
         settings: cluster,
-        binary: (component) => toolchain.binary(component),
+        binary: (part) => toolchain.binary(part),
         stages: toolchain.kwokStages,
         simulatedNodes: options.simulatedNodes ?? 6,
-        ...(options.extraArguments === undefined ? {} : { extraArguments: options.extraArguments }),
+        ...(options.extraFlags === undefined ? {} : { extraFlags: options.extraFlags }),
         signal,
       });
       const seconds = ((Date.now() - began) / 1000).toFixed(1);
@@ -113,7 +123,7 @@ export async function sandboxDown(options: {
     const ended = await Promise.all(
       (options.clusters ?? known).map(async (name) => {
         const files = clusterFiles(directory, name);
-        const stopped = await stopControlPlane(files);
+        const stopped = [...(await endEarlierPrograms(files)), ...(await endPrograms(runningPrograms(files)))];
         if (purge) rmSync(files.directory, { recursive: true, force: true });
         if (purge) report(`sandbox cluster ${name}: removed with its data`);
         else if (stopped.length > 0) report(`sandbox cluster ${name}: stopped, data kept`);
@@ -147,7 +157,7 @@ export async function sandboxStatus(options: { readonly directory: string }): Pr
     const files = clusterFiles(options.directory, name);
     const settings = readSettings(files);
     if (settings === undefined) return [];
-    const processes = Object.entries(readProcesses(files));
+    const processes = Object.entries(runningPrograms(files));
     const ranges = networks(settings);
     return [
       {
@@ -158,28 +168,22 @@ export async function sandboxStatus(options: { readonly directory: string }): Pr
         serviceNetwork: ranges.services,
         running: Object.fromEntries(processes.map(([component, { pid }]) => [component, pid])),
         memory: processes.reduce((sum, [, id]) => sum + residentMemory(id), 0),
-        ...(await askServer(options.directory, name, serverUrl(settings))),
+        ...(await askServer(files, serverUrl(settings))),
       },
     ];
   });
   return (await Promise.all(states)).flat();
 }
 
-async function askServer(
-  directory: string,
-  name: string,
-  server: string,
-): Promise<Pick<ClusterStatus, "ready" | "nodes">> {
+async function askServer(files: ClusterFiles, server: string): Promise<Pick<ClusterStatus, "ready" | "nodes">> {
   const down = { ready: false, nodes: { total: 0, ready: 0 } };
-  const files = clusterFiles(directory, name);
-  if (readProcesses(files)["kube-apiserver"] === undefined) return down;
+  if (runningPrograms(files)["kube-apiserver"] === undefined) return down;
   const api = connect(files);
   try {
     const [readiness, answer] = await Promise.all([api.get(`${server}/readyz`), api.get(`${server}/api/v1/nodes`)]);
     if (readiness?.status !== 200 || answer?.status !== 200) return down;
-    const { items } = JSON.parse(answer.body) as { items: object[] };
-    const ready = items.filter((node) => isReadyNode(JSON.stringify(node))).length;
-    return { ready: true, nodes: { total: items.length, ready } };
+    const { items } = JSON.parse(answer.body) as { items: Parameters<typeof isReadyNode>[0][] };
+    return { ready: true, nodes: { total: items.length, ready: items.filter(isReadyNode).length } };
   } finally {
     api.close();
   }

@@ -3,14 +3,42 @@ import { createServer } from "node:net";
 import { UserError } from "../shared/terminal";
 
 /**
- * Below the range that Linux gives to outgoing connections (32768 to 60999), where a port may be in use by a connection
- * just when its server is started again, and below that of node ports (30000 to 32767).
+ * The ports of a cluster, one after the other. Not chosen by kwokctl: it gives two clusters that are created at the same
+ * time the same ones, and a stopped cluster's to the next that is made.
  */
-const lowest = 20_000;
-const highest = 29_999;
+export const clusterPorts = (first: number) =>
+  ({
+    etcd: first,
+    etcdPeer: first + 1,
+    apiServer: first + 2,
+    controllerManager: first + 3,
+    scheduler: first + 4,
+  }) as const;
+
+/**
+ * Below the range that Linux gives to outgoing connections (32768 to 60999), where a connection may hold a port just when
+ * its server starts again, and below that of node ports (30000 to 32767). In steps of ten, so that blocks do not overlap.
+ */
+const blocks = { first: 2_000, end: 3_000 } as const;
+
+/** First port of a free block, none of `taken`. Two commands at once get different ones with near certainty. */
+export async function choosePort(address: string, taken: readonly number[]): Promise<number> {
+  for (let attempt = 0; attempt < 1_000; attempt++) {
+    const port = 10 * randomInt(blocks.first, blocks.end);
+    if (!taken.includes(port) && (await areFree(port, address))) return port;
+  }
+  throw new UserError(`no free TCP ports between ${10 * blocks.first} and ${10 * blocks.end} on ${address}`);
+}
+
+/** Whether a cluster's programs may listen on its ports now, the API server on `address`. */
+export async function areFree(first: number, address: string): Promise<boolean> {
+  const { apiServer, ...others } = clusterPorts(first);
+  const free = [isFree(address, apiServer), ...Object.values(others).map((port) => isFree("127.0.0.1", port))];
+  return (await Promise.all(free)).every(Boolean);
+}
 
 /** Whether a server may listen on this port of this address now. */
-export function isFree(address: string, port: number): Promise<boolean> {
+function isFree(address: string, port: number): Promise<boolean> {
   return new Promise((resolve, reject) => {
     const server = createServer();
     server.once("error", (error: NodeJS.ErrnoException) => {
@@ -21,13 +49,4 @@ export function isFree(address: string, port: number): Promise<boolean> {
     });
     server.listen({ host: address, port, exclusive: true }, () => server.close(() => resolve(true)));
   });
-}
-
-/** A free port of `address`, none of `taken`. Two callers at once get different ones with near certainty. */
-export async function freePort(address: string, taken: ReadonlySet<number>): Promise<number> {
-  for (let attempt = 0; attempt < 1_000; attempt++) {
-    const port = randomInt(lowest, highest + 1);
-    if (!taken.has(port) && (await isFree(address, port))) return port;
-  }
-  throw new UserError(`no free TCP port between ${lowest} and ${highest} on ${address}`);
 }

@@ -1,21 +1,12 @@
-import { readdirSync } from "node:fs";
 import { join } from "node:path";
-import { simulatedNodeAnnotation } from "./commands";
 import { contextName } from "./kubeconfig";
 
-/** KWOK's stages in use: nodes and pods that are ready at once, Jobs that complete, claims that bind. */
-const stageFolders = ["node/fast", "node/heartbeat-with-lease", "pod/fast", "volume/fast"];
+/** Marks the nodes that KWOK simulates; it leaves all others alone. */
+export const simulatedNodeAnnotation = ["kwok.x-k8s.io/node", "fake"] as const;
 
-/** Paths of the stage files: KWOK's below the folder that comes with it, sorted, and ours. */
-export function stageFiles(stages: string): string[] {
-  const theirs = stageFolders.flatMap((folder) =>
-    readdirSync(join(stages, folder))
-      .filter((name) => /^(node|pod|pv|pvc)-.*\.yaml$/.test(name)) // the others are for kustomize and kubectl
-      .sort()
-      .map((name) => join(stages, folder, name)),
-  );
-  return [...theirs, join(__dirname, "podReadyAgain.yaml")];
-}
+/** KWOK's stages in use, below the folder that comes with it: nodes and pods that are ready at once, Jobs that complete, claims that bind. */
+export const stageFolders = (stages: string): string[] =>
+  ["node/fast", "node/heartbeat-with-lease", "pod/fast", "volume/fast"].map((folder) => join(stages, folder));
 
 /** An object and where it is applied, below the API server's address. */
 interface Placed {
@@ -44,6 +35,7 @@ export function simulatedNodes(cluster: string, count: number): Placed[] {
   return Array.from({ length: count }, (_, index) => {
     const zone = `${cluster}-${"abc".charAt(index % 3)}`;
     const name = `${contextName(zone)}-${Math.floor(index / 3) + 1}`;
+    const [mark, value] = simulatedNodeAnnotation;
     return {
       path: `/api/v1/nodes/${name}`,
       object: {
@@ -51,7 +43,7 @@ export function simulatedNodes(cluster: string, count: number): Placed[] {
         kind: "Node",
         metadata: {
           name,
-          annotations: simulatedNodeAnnotation,
+          annotations: { [mark]: value },
           labels: {
             "kubernetes.io/hostname": name,
             "kubernetes.io/os": "linux",

@@ -3,7 +3,6 @@ import { join } from "node:path";
 import type { Report } from "../../../tools/shared/terminal";
 import { contextName, kubeconfigPath, sandboxDown, sandboxStatus, sandboxUp } from "../../../tools/sandbox";
 import { clusterFiles } from "../../../tools/sandbox/files";
-import { readCredential } from "../../../tools/sandbox/pki";
 import type { Toolchain } from "../../../tools/toolchain";
 import type { TestPrograms } from "../../programs";
 import { attempt, run, until } from "../../image/support/commands";
@@ -51,6 +50,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   const folder = runFolder.path;
   const machine = await startMachine({ folder, link: linkName(runFolder.name) });
   const stopForwarding = await forward(machine.hostAddress, registryPort);
+  const { certificate, key } = clusterFiles(folder, clusterName);
   await sandboxUp({
     directory: folder,
     clusters: [clusterName],
@@ -58,16 +58,25 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     report,
     address: machine.hostAddress,
     simulatedNodes: 0,
+    // What an API server needs where there are kubelets.
+    extraFlags: {
+      "kube-apiserver": {
+        "enable-admission-plugins": "NodeRestriction",
+        "kubelet-preferred-address-types": "InternalIP",
+        "kubelet-client-certificate": certificate("admin"),
+        "kubelet-client-key": key("admin"),
+      },
+    },
   });
   const [status] = await sandboxStatus({ directory: folder });
   if (status === undefined) throw new Error("the control plane does not run");
-  await startNode({
+  startNode({
     machine,
     folder,
     controlGroup: runFolder.name,
     program,
     server: status.server,
-    authority: readCredential(clusterFiles(folder, clusterName), "ca"),
+    credentials: { authority: certificate("ca"), certificate: certificate("admin"), key: key("admin") },
     clusterDomain,
     podNetwork: status.podNetwork,
     registry: { name: `127.0.0.1:${registryPort}`, url: `http://${machine.hostAddress}:${registryPort}` },

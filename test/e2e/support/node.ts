@@ -1,8 +1,6 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { stringify } from "yaml";
-import { type Credential, type CertificateRequest, issueCertificate } from "../../../tools/sandbox/certificates";
-import { renderKubeconfig } from "../../../tools/sandbox/kubeconfig";
 import type { TestPrograms } from "../../programs";
 import { findCommand } from "../../image/support/commands";
 import type { Machine } from "./machine";
@@ -16,9 +14,10 @@ export interface NodeOptions {
   /** Name of the control group that all pods are in; the whole node of the run. */
   readonly controlGroup: string;
   readonly program: TestPrograms;
-  /** Address of the API server, and the authority that issues the node's certificates. */
+  /** Address of the API server. */
   readonly server: string;
-  readonly authority: Credential;
+  /** Files with the cluster's authority, and with the certificate and key of its administrator. */
+  readonly credentials: { readonly authority: string; readonly certificate: string; readonly key: string };
   readonly clusterDomain: string;
   readonly podNetwork: string;
   /** Host and port that images are named by, and where this registry is reached from the machine. */
@@ -33,21 +32,34 @@ export const nodeName = "e2e";
  * Starts what makes a machine a node: containerd, kubelet, kube-proxy, and CoreDNS. All keep to their usual folders, which are below
  * `/run` and `/var` and so the machine's own.
  */
-export async function startNode(options: NodeOptions): Promise<void> {
-  const { machine, folder, program, server, authority } = options;
+export function startNode(options: NodeOptions): void {
+  const { machine, folder, program, server, credentials } = options;
   const file = (name: string, content: string | object): string => {
     const path = join(folder, "node", name);
     mkdirSync(join(path, ".."), { recursive: true });
     writeFileSync(path, typeof content === "string" ? content : JSON.stringify(content, undefined, 2), { mode: 0o600 });
     return path;
   };
-  const access = async (name: string, request: Omit<CertificateRequest, "usages">): Promise<string> => {
-    const client = await issueCertificate(authority, { ...request, usages: ["client"] });
-    return file(
-      `${name}.kubeconfig`,
-      renderKubeconfig([{ name: "e2e", server, authority: authority.certificate, ...client }]),
-    );
-  };
+  // Each program has the rights of its own user: the administrator acts as that one, who needs no certificate so.
+  const access = (program: string, user: string, ...groups: readonly string[]): string =>
+    file(`${program}.kubeconfig`, {
+      apiVersion: "v1",
+      kind: "Config",
+      "current-context": "e2e",
+      clusters: [{ name: "e2e", cluster: { server, "certificate-authority": credentials.authority } }],
+      users: [
+        {
+          name: "e2e",
+          user: {
+            "client-certificate": credentials.certificate,
+            "client-key": credentials.key,
+            as: user,
+            "as-groups": groups,
+          },
+        },
+      ],
+      contexts: [{ name: "e2e", context: { cluster: "e2e", user: "e2e" } }],
+    });
   for (const root of controlGroupRoots()) mkdirSync(join(root, options.controlGroup), { recursive: true });
 
   file("cni/10-pods.conflist", podNetwork(options.podNetwork));
@@ -55,12 +67,6 @@ export async function startNode(options: NodeOptions): Promise<void> {
   const containerd = file("containerd.toml", containerdConfig(folder, options.pauseImage));
   machine.start("containerd", [findCommand("containerd")!, "--config", containerd]);
 
-  const serving = await issueCertificate(authority, {
-    commonName: `system:node:${nodeName}`,
-    organizations: ["system:nodes"],
-    hosts: [nodeName, machine.address],
-    usages: ["server"],
-  });
   const kubelet = file(
     "kubelet.yaml",
     stringify({
@@ -68,19 +74,16 @@ export async function startNode(options: NodeOptions): Promise<void> {
       authentication: {
         anonymous: { enabled: false },
         webhook: { enabled: true },
-        x509: { clientCAFile: file("ca.crt", authority.certificate) },
+        x509: { clientCAFile: credentials.authority },
       },
-      tlsCertFile: file("kubelet.crt", serving.certificate),
-      tlsPrivateKeyFile: file("kubelet.key", serving.key),
       // Nobody but CoreDNS is asked for names.
       resolvConf: file("resolv.conf", ""),
     }),
   );
-  const nodeUser = { commonName: `system:node:${nodeName}`, organizations: ["system:nodes"] };
   machine.start("kubelet", [
     program("kubelet"),
     `--config=${kubelet}`,
-    `--kubeconfig=${await access("kubelet", nodeUser)}`,
+    `--kubeconfig=${access("kubelet", `system:node:${nodeName}`, "system:nodes")}`,
     `--hostname-override=${nodeName}`,
     `--node-ip=${machine.address}`,
     `--node-labels=topology.kubernetes.io/region=e2e,topology.kubernetes.io/zone=e2e-a`,
@@ -92,7 +95,7 @@ export async function startNode(options: NodeOptions): Promise<void> {
       apiVersion: "kubeproxy.config.k8s.io/v1alpha1",
       kind: "KubeProxyConfiguration",
       mode: "iptables",
-      clientConnection: { kubeconfig: await access("kube-proxy", { commonName: "system:kube-proxy" }) },
+      clientConnection: { kubeconfig: access("kube-proxy", "system:kube-proxy") },
       hostnameOverride: nodeName,
       clusterCIDR: options.podNetwork,
       bindAddress: machine.address,
@@ -105,7 +108,7 @@ export async function startNode(options: NodeOptions): Promise<void> {
   machine.start("kube-proxy", [program("kube-proxy"), `--config=${proxy}`]);
 
   // A program of the node, not a pod: it is part of what the test stands on.
-  const dns = await access("coredns", { commonName: "e2e-coredns", organizations: ["system:masters"] });
+  const dns = access("coredns", "e2e-coredns", "system:masters");
   machine.start("coredns", [
     program("coredns"),
     `-conf=${file("Corefile", corefile(machine.address, options.clusterDomain, dns))}`,

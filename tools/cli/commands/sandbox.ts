@@ -1,5 +1,5 @@
 import { Command } from "commander";
-import { sandboxDown, sandboxParts, sandboxStatus, sandboxUp } from "../../sandbox";
+import { sandboxDown, sandboxParts, sandboxPrograms, sandboxStatus, sandboxUp } from "../../sandbox";
 import { ensureToolchain } from "../../toolchain";
 import { projectDirectory, readPlatform, sandboxClusters } from "../openStack";
 import { table } from "../../shared/table";
@@ -15,12 +15,17 @@ export function sandboxCommand(): Command {
     .description("start the sandbox clusters of a stack, or those named; does nothing where they run")
     .argument("[clusters...]", "names of clusters; default: those of the stack")
     .option("-s, --stack <name>", "which Pulumi.<name>.yaml", "dev")
-    .action(async (names: string[], { stack }: { stack: string }) => {
+    .option("--audit", "write what the API server is asked to .sandbox/NAME/audit.log, until --no-audit or a purge")
+    .option("--no-audit")
+    .action(async (names: string[], { stack, audit }: { stack: string; audit?: boolean }) => {
       const clusters = names.length > 0 ? names : sandboxClusters(readPlatform(stack));
       if (clusters.length === 0)
         throw new UserError(`stack ${stack} has no sandbox cluster`, "choose one that has, e.g. STACK=dev");
       const toolchain = await ensureToolchain(sandboxParts, reportToStderr);
-      const running = await sandboxUp({ directory, clusters, toolchain, report: reportToStderr });
+      const running = await sandboxUp({
+        ...{ directory, clusters, toolchain, report: reportToStderr },
+        ...(audit === undefined ? {} : { audit }),
+      });
       process.stdout.write(
         table(
           running.map(({ context, server, started }) => [context, server, started.length > 0 ? "started" : "runs"]),
@@ -53,7 +58,7 @@ export function sandboxCommand(): Command {
 function statusTable(clusters: Awaited<ReturnType<typeof sandboxStatus>>): string {
   const rows = clusters.map((cluster) => {
     const running = Object.keys(cluster.running);
-    const missing = sandboxParts.filter((component) => !running.includes(component));
+    const missing = sandboxPrograms.filter((component) => !running.includes(component));
     const state = running.length === 0 ? "stopped" : missing.length > 0 ? `lacks ${missing.join(", ")}` : "runs";
     return [
       cluster.context,

@@ -1,0 +1,207 @@
+import { spawn } from "node:child_process";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { stringify } from "yaml";
+import { UserError } from "../shared/terminal";
+import { type ClusterFiles, type Component, components, kwokctlName } from "./files";
+import { clusterPorts } from "./ports";
+import { type ClusterSettings, networks, serverUrl } from "./settings";
+import { simulatedNodeAnnotation, stageFolders } from "./simulation";
+
+/** Flags of a program, without `--`, and their values. */
+type Flags = Readonly<Record<string, string | number | boolean>>;
+
+/** What a cluster is made from. */
+export interface ClusterOptions {
+  readonly files: ClusterFiles;
+  readonly settings: ClusterSettings;
+  /** Absolute path of a program. */
+  readonly binary: (part: Component | "kwokctl") => string;
+  /** KWOK's stage files' folder. */
+  readonly stages: string;
+  /** Nodes that KWOK simulates; with 0 KWOK is not started, so that claims bind only to volumes made by others. */
+  readonly simulatedNodes: number;
+  /** Added to a program's flags; wins over one that is there already. */
+  readonly extraFlags?: Partial<Readonly<Record<Component, Flags>>>;
+}
+
+/** The configuration that kwokctl makes a cluster from, as YAML. */
+export function clusterConfig(options: ClusterOptions): string {
+  const { files, settings, binary } = options;
+  const ports = clusterPorts(settings.port);
+  const configuration = {
+    apiVersion: "config.kwok.x-k8s.io/v1alpha1",
+    kind: "KwokctlConfiguration",
+    options: {
+      runtime: "binary",
+      bindAddress: "127.0.0.1",
+      etcdPort: ports.etcd,
+      etcdPeerPort: ports.etcdPeer,
+      kubeApiserverPort: ports.apiServer,
+      kubeControllerManagerPort: ports.controllerManager,
+      kubeSchedulerPort: ports.scheduler,
+      kubeApiserverCertSANs: [settings.address, networks(settings).serviceAddress],
+      etcdBinary: binary("etcd"),
+      kubeApiserverBinary: binary("kube-apiserver"),
+      kubeControllerManagerBinary: binary("kube-controller-manager"),
+      kubeSchedulerBinary: binary("kube-scheduler"),
+      kwokControllerBinary: binary("kwok"),
+      kubectlBinary: noKubectl(files),
+      // A stack of a thousand objects would wait for a minute at 20 to 50 requests a second.
+      disableQPSLimits: true,
+      ...(options.simulatedNodes === 0 ? { disable: [kwokctlName("kwok")] } : {}),
+      ...(settings.audit ? { kubeAuditPolicy: join(__dirname, "auditPolicy.yaml") } : {}),
+    },
+    componentsPatches: components.map((component) => {
+      const { replaced = {}, added = {} } = flags(options)[component];
+      const list = (some: Flags, override: boolean): object[] =>
+        Object.entries(some).map(([key, value]) => ({ key, value: String(value), override }));
+      const extra = options.extraFlags?.[component] ?? {};
+      return {
+        name: kwokctlName(component),
+        extraArgs: [...list(replaced, true), ...list({ ...added, ...extra }, false)],
+      };
+    }),
+  };
+  const ownStage = readFileSync(join(__dirname, "podReadyAgain.yaml"), "utf8");
+  return `${stringify(configuration, { lineWidth: 0 })}---\n${ownStage}`;
+}
+
+/** What differs from kwokctl's own command lines: flags that it gives another value, and flags that it does not give. */
+function flags(options: ClusterOptions): Record<Component, { replaced?: Flags; added?: Flags }> {
+  const { files, settings } = options;
+  const { address } = settings;
+  const ports = clusterPorts(settings.port);
+  const ranges = networks(settings);
+  const loopback = address.startsWith("127.");
+  const etcd = `https://127.0.0.1:${ports.etcd}`;
+  const peer = `https://127.0.0.1:${ports.etcdPeer}`;
+  const authority = files.certificate("ca");
+  const serving = { "tls-cert-file": files.certificate("admin"), "tls-private-key-file": files.key("admin") };
+  // kwokctl's kubeconfig leads to loopback, wherever the API server listens.
+  const client = loopback ? {} : { master: serverUrl(settings) };
+  const controller = { ...client, ...serving, "leader-elect": false, profiling: false }; // alone: no leader to elect
+  const mutualTls = (prefix: string): Flags => ({
+    [`${prefix}cert-file`]: files.certificate("admin"),
+    [`${prefix}key-file`]: files.key("admin"),
+    [`${prefix}trusted-ca-file`]: authority,
+    [`${prefix}client-cert-auth`]: true,
+  });
+  return {
+    etcd: {
+      // TLS on both sides, or every user of the machine could read and write what the API server keeps from them.
+      replaced: {
+        "data-dir": files.data,
+        "listen-client-urls": etcd,
+        "advertise-client-urls": etcd,
+        "listen-peer-urls": peer,
+        "initial-advertise-peer-urls": peer,
+        "initial-cluster": `node0=${peer}`,
+      },
+      added: {
+        ...mutualTls(""),
+        ...mutualTls("peer-"),
+        // A killed etcd loses nothing by it; a machine that loses power may. Much faster on slow disks.
+        "unsafe-no-fsync": true,
+        "log-level": "warn",
+      },
+    },
+    "kube-apiserver": {
+      replaced: {
+        "etcd-servers": etcd,
+        "bind-address": address,
+        ...(settings.audit ? { "audit-log-path": files.auditLog } : {}),
+      },
+      added: {
+        "etcd-cafile": authority,
+        "etcd-certfile": files.certificate("admin"),
+        "etcd-keyfile": files.key("admin"),
+        "anonymous-auth": false,
+        "service-cluster-ip-range": ranges.services,
+        // The Service "kubernetes" may not lead to a loopback address, so there it leads nowhere.
+        ...(loopback
+          ? { "endpoint-reconciler-type": "none" }
+          : { "endpoint-reconciler-type": "lease", "advertise-address": address }),
+        profiling: false,
+      },
+    },
+    "kube-controller-manager": {
+      added: {
+        ...controller,
+        "use-service-account-credentials": true,
+        "cluster-signing-cert-file": authority,
+        "cluster-signing-key-file": files.key("ca"),
+        "allocate-node-cidrs": true,
+        "cluster-cidr": ranges.pods,
+        "service-cluster-ip-range": ranges.services,
+        // Its default lies outside the project, and it would make that folder.
+        "flex-volume-plugin-dir": join(files.work, "flexvolume"),
+        "concurrent-statefulset-syncs": 50,
+        "concurrent-namespace-syncs": 50,
+      },
+    },
+    "kube-scheduler": { added: controller },
+    kwok: {
+      replaced: {
+        "manage-all-nodes": false,
+        "node-ip": "127.0.0.1",
+        "node-name": "",
+        // No server: simulated containers have no logs and run no commands.
+        "node-port": 0,
+        "server-address": "",
+      },
+      added: { ...client, "manage-nodes-with-annotation-selector": simulatedNodeAnnotation.join("=") },
+    },
+  };
+}
+
+/**
+ * Path of a program that stands for kubectl and says yes. kwokctl asks by kubectl whether the API server answers, for up to
+ * two minutes in which a program that ended goes unseen; the sandbox asks by itself, and needs no kubectl for it.
+ */
+const noKubectl = (files: ClusterFiles): string => join(files.directory, "kubectl");
+
+/** Makes a cluster as `config` says and starts its programs. Returns before they are ready. */
+export async function createCluster(options: ClusterOptions, config: string): Promise<void> {
+  writeFileSync(noKubectl(options.files), "#!/bin/sh\n", { mode: 0o700 });
+  const stages = stageFolders(options.stages).map((folder) => `--config=${folder}`);
+  await kwokctl(options, ["create", "cluster", "--kubeconfig=", "--config=-", ...stages], config);
+}
+
+/** Starts those programs of a cluster that do not run. Returns before they are ready. */
+export const startCluster = (options: ClusterOptions): Promise<void> => kwokctl(options, ["start", "cluster"]);
+
+async function kwokctl({ files, binary }: ClusterOptions, args: readonly string[], input = ""): Promise<void> {
+  const program = binary("kwokctl");
+  const umask = process.umask(0o077); // inherited: what it and the programs write is for their owner alone
+  const running = spawn(program, args, {
+    // Ctrl-C comes to us alone: kwokctl has noted what it started when it ends, in a second or two.
+    detached: true,
+    // No proxies, no credentials of the caller, no kubectl on the PATH.
+    env: { PATH: "", HOME: files.directory, KWOK_WORKDIR: files.directory },
+    cwd: files.directory,
+    stdio: ["pipe", "ignore", "pipe"],
+  });
+  process.umask(umask);
+  running.stdin.on("error", () => undefined).end(input); // told below: one that has not started reads nothing
+  let said = "";
+  running.stderr.setEncoding("utf8").on("data", (text: string) => (said += text));
+  const code = await new Promise<number | null>((done) => {
+    running.once("exit", done); // not "close": the programs that it started may hold its pipes
+    running.once("error", (error) => {
+      said = error.message;
+      done(null);
+    });
+  });
+  if (code !== 0)
+    throw new UserError(
+      `kwokctl could not start the sandbox cluster ${files.name}: ${lastError(said)}`,
+      "make toolchain repairs missing programs; the same command again tries anew",
+    );
+}
+
+/** The last error in a log of kwokctl, which has one JSON object a line. */
+function lastError(log: string): string {
+  const errors = [...log.matchAll(/"err":("(?:[^"\\]|\\.)*")/g)].map(([, text]) => JSON.parse(text ?? "") as string);
+  return errors.at(-1) ?? log.trim();
+}

@@ -1,0 +1,51 @@
+import { readFileSync, readdirSync, readlinkSync, realpathSync } from "node:fs";
+import { basename } from "node:path";
+import { type ProcessId, endProcess, identify } from "../shared/processes";
+import { type ClusterFiles, type Component, components, kwokctlName } from "./files";
+
+/** The programs of a cluster that run, with their processes. */
+export type Programs = Readonly<Partial<Record<Component, ProcessId>>>;
+
+/**
+ * Finds a cluster's programs among all processes: each runs in the cluster's own folder. kwokctl's notes of process
+ * numbers do not tell as much: the kernel gives a number out again, and a killed kwokctl leaves one unwritten.
+ */
+export function runningPrograms(files: ClusterFiles): Programs {
+  let folder: string;
+  try {
+    folder = realpathSync(files.work);
+  } catch {
+    return {};
+  }
+  const found: Partial<Record<Component, ProcessId>> = {};
+  for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
+    try {
+      if (readlinkSync(`/proc/${pid}/cwd`) !== folder) continue;
+      const program = basename(readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0")[0] ?? "");
+      const component = components.find((candidate) => kwokctlName(candidate) === program);
+      const id = identify(Number(pid));
+      if (component !== undefined && id !== undefined) found[component] = id;
+    } catch {
+      // ended meanwhile, or another user's
+    }
+  }
+  return found;
+}
+
+/**
+ * Ends the programs of a cluster, those that use the API server first, the store last.
+ *
+ * Not by `kwokctl stop`: that kills them all at once, does not wait until their ports and files are free, and needs the
+ * toolchain, which may be gone when somebody only wants to clean up.
+ */
+export async function endPrograms(programs: Programs): Promise<Component[]> {
+  const end = async (component: Component): Promise<void> => {
+    const process = programs[component];
+    if (process !== undefined) await endProcess(process);
+  };
+  const [store, server, ...users] = components;
+  await Promise.all(users.map(end));
+  await end(server);
+  await end(store);
+  return components.filter((component) => programs[component] !== undefined);
+}
