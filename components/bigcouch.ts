@@ -1,3 +1,4 @@
+import { pbkdf2Sync } from "node:crypto";
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import type { DatabaseKind } from "../config/compatibility";
@@ -18,6 +19,8 @@ export interface BigCouchArgs extends Waiting {
   readonly placement?: Ring["placement"];
   /** Secret with the keys `username`, `password` and `cookie`. */
   readonly credentialsSecret: pulumi.Input<string>;
+  /** Secret with the key `ring.ini`, see {@link ringConfig}. */
+  readonly ringSecret: pulumi.Input<string>;
   readonly size: Zone["database"];
   /** Whether Pulumi refuses to delete or replace the database. */
   readonly protect: boolean;
@@ -124,16 +127,15 @@ export class BigCouch extends pulumi.ComponentResource {
                   securityContext: containerSecurity(false),
                   volumeMounts: [
                     { name: "data", mountPath: `/opt/${kind.nodeName}/data` },
-                    {
-                      name: "config",
-                      mountPath: `/opt/${kind.nodeName}/etc/default.d/kazoo.ini`,
-                      subPath: "kazoo.ini",
-                      readOnly: true,
-                    },
+                    { name: "config", mountPath: configPaths(kind).kazoo, subPath: "kazoo.ini", readOnly: true },
+                    { name: "ring", mountPath: configPaths(kind).ring, subPath: "ring.ini", readOnly: true },
                   ],
                 },
               ],
-              volumes: [{ name: "config", configMap: { name: config.metadata.name } }],
+              volumes: [
+                { name: "config", configMap: { name: config.metadata.name } },
+                { name: "ring", secret: { secretName: args.ringSecret, defaultMode: 0o440 } },
+              ],
             },
           },
           volumeClaimTemplates: [volumeClaim("data", labels, args.size)],
@@ -155,30 +157,75 @@ export function erlangFlags({ nodeName, distribution }: DatabaseKind, host: stri
   return `-name ${nodeName}@${host} -setcookie ${cookie} -kernel inet_dist_listen_min ${first} inet_dist_listen_max ${last}`;
 }
 
-/** The database's configuration. */
+/** The database's configuration, without what is secret: a file of `etc/default.d`. */
 export function databaseConfig({
   kind,
   quorum,
   placement,
 }: Pick<BigCouchArgs, "kind" | "quorum" | "placement">): string {
   const { q, n, r, w } = quorum;
-  return [
-    "[cluster]",
-    `q = ${q}`,
-    `n = ${n}`,
-    ...Object.entries({ r, w }).flatMap(([name, copies]) => (copies === undefined ? [] : [`${name} = ${copies}`])),
-    ...(placement === undefined
-      ? []
-      : [
-          `placement = ${Object.entries(placement)
-            .map(([zone, copies]) => `${zone}:${copies}`)
-            .join(",")}`,
-        ]),
-    "",
-    "[chttpd]",
-    "bind_address = 0.0.0.0",
-    `port = ${databasePort}`,
-    ...(kind.adminPort === undefined ? [] : ["", "[httpd]", "bind_address = 0.0.0.0", `port = ${kind.adminPort}`]),
-    "",
-  ].join("\n");
+  const places = Object.entries(placement ?? {}).map(([zone, copies]) => `${zone}:${copies}`);
+  const onlyAdministrators = kind.engine !== "bigcouch";
+  return iniFile({
+    // Makes new databases readable for administrators alone; the bootstrap Job sets it for those that a ring has already. CouchDB 3 does it
+    // by default, BigCouch knows nothing like it.
+    couchdb: onlyAdministrators ? { default_security: "admin_only" } : {},
+    cluster: { q, n, r, w, placement: places.length === 0 ? undefined : places.join(",") },
+    chttpd: {
+      bind_address: "0.0.0.0",
+      port: databasePort,
+      ...(onlyAdministrators ? { admin_only_all_dbs: true } : {}),
+    },
+    httpd: kind.adminPort === undefined ? {} : { bind_address: "0.0.0.0", port: kind.adminPort },
+    // Of the node-local port alone in CouchDB 2, where shards and `_replicate` would be open. For the other port there is no such setting: it
+    // would refuse `/_up` to the probes.
+    couch_httpd_auth: kind.engine === "couchdb-2" ? { require_valid_user: true } : {},
+  });
 }
+
+/** What the nodes of a ring share in {@link ringConfig}. */
+export interface RingSettings {
+  readonly kind: DatabaseKind;
+  /** The administrator. */
+  readonly user: string;
+  readonly password: string;
+  readonly uuid: string;
+  /** What sessions are signed with. */
+  readonly authSecret: string;
+}
+
+/**
+ * Configuration that the nodes of a ring must have in common (docs.couchdb.org, "Cluster set up"): a file of `etc/local.d`, secret. A session
+ * is signed with the secret and the administrator's salt, so the hashed password is part of it; the image's entrypoint makes no hash of its
+ * own where it finds one. BigCouch hashes otherwise: its image makes the administrator.
+ */
+export function ringConfig({ kind, user, password, uuid, authSecret }: RingSettings): string {
+  const iterations = 10; // CouchDB 2's own default: it hashes the password anew for each request
+  const key = pbkdf2Sync(password, uuid, iterations, 20, "sha1").toString("hex");
+  return iniFile({
+    couchdb: { uuid },
+    // CouchDB 3 reads the first, CouchDB 2 and BigCouch the second.
+    chttpd_auth: { secret: authSecret },
+    couch_httpd_auth: { secret: authSecret },
+    admins: kind.engine === "bigcouch" ? {} : { [user]: `-pbkdf2-${key},${uuid},${iterations}` },
+  });
+}
+
+/** An ini file of the given sections; a key without a value and a section without keys are omitted. */
+function iniFile(sections: Record<string, Record<string, string | number | boolean | undefined>>): string {
+  return Object.entries(sections)
+    .map(
+      ([section, settings]) => [section, Object.entries(settings).filter(([, value]) => value !== undefined)] as const,
+    )
+    .filter(([, settings]) => settings.length > 0)
+    .map(([section, settings]) =>
+      [`[${section}]`, ...settings.map(([key, value]) => `${key} = ${value}`), ""].join("\n"),
+    )
+    .join("\n");
+}
+
+/** Where the files of {@link databaseConfig} and {@link ringConfig} belong; CouchDB writes to the last file of `local.d`, which must not be ours. */
+export const configPaths = ({ nodeName }: DatabaseKind) => ({
+  kazoo: `/opt/${nodeName}/etc/default.d/kazoo.ini`,
+  ring: `/opt/${nodeName}/etc/local.d/00-ring.ini`,
+});

@@ -5,12 +5,13 @@ import { brokerPlugins } from "../config/compatibility";
 import type { RunEnvironment } from "../config/environment";
 import { hostsOf, type Platform, type Ring, type Zone } from "../config/platform";
 import { BigCouch, databasePort } from "./bigcouch";
+import { secrets } from "./names";
 import { JoinJob } from "./joinJob";
 import { namespaceLabels, workloadLabels } from "./labels";
 import { NetworkPolicies } from "./networkPolicies";
 import { RabbitMQ, rabbitmqPorts } from "./rabbitmq";
 import type { Waiting } from "./rollout";
-import { userName, type RingCredentials } from "./ring";
+import { databaseRingConfig, userName, type RingCredentials } from "./ring";
 
 export interface DatacenterArgs extends Waiting {
   /** Name of the stack. */
@@ -85,6 +86,7 @@ export class Datacenter extends pulumi.ComponentResource {
       password: credentials.database,
       cookie: credentials.databaseCookie,
     });
+    const databaseRingSecret = secret(secrets.databaseRing, { "ring.ini": databaseRingConfig(ring, credentials) });
 
     new NetworkPolicies(
       `${name}-network`,
@@ -142,6 +144,7 @@ export class Datacenter extends pulumi.ComponentResource {
         quorum: ring.quorum,
         ...(ring.placement === undefined ? {} : { placement: ring.placement }),
         credentialsSecret: this.databaseSecret,
+        ringSecret: databaseRingSecret,
         size: zone.database,
         protect,
         ...waiting,

@@ -1,13 +1,13 @@
 import type * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import type { RunEnvironment } from "../config/environment";
-import { databaseConfig, databasePort, erlangFlags } from "./bigcouch";
+import { configPaths, databaseConfig, databasePort, erlangFlags } from "./bigcouch";
 import { brokerPlugins } from "../config/compatibility";
 import type { DockerCluster, Ring, Zone } from "../config/platform";
 import { byteCount, milliCores } from "../config/quantity";
 import { hasCrossbar, kazooPorts } from "./kazoo";
 import { brokerConfig, enabledPlugins, rabbitmqPorts } from "./rabbitmq";
-import { userName, type RingCredentials } from "./ring";
+import { databaseRingConfig, userName, type RingCredentials } from "./ring";
 import { users } from "./security";
 
 /** A container as the Docker provider wants it, less the network that it is put on. */
@@ -39,7 +39,7 @@ export function databaseContainer(
   { zone, ring, credentials, volume }: Store,
 ): Container {
   const { database: kind, quorum } = ring;
-  const home = `/opt/${kind.nodeName}`;
+  const paths = configPaths(kind);
   return {
     ...common(users.database, zone.database, 60),
     image,
@@ -48,8 +48,11 @@ export function databaseContainer(
       COUCHDB_PASSWORD: credentials.database,
       ERL_FLAGS: credentials.databaseCookie.apply((cookie) => erlangFlags(kind, host, cookie)),
     }),
-    uploads: [{ file: `${home}/etc/default.d/kazoo.ini`, content: databaseConfig({ kind, quorum }) }],
-    volumes: [{ volumeName: volume, containerPath: `${home}/data` }],
+    uploads: [
+      { file: paths.kazoo, content: databaseConfig({ kind, quorum }) },
+      { file: paths.ring, content: databaseRingConfig(ring, credentials) },
+    ],
+    volumes: [{ volumeName: volume, containerPath: `/opt/${kind.nodeName}/data` }],
     // BigCouch 0.4 has no /_up; its welcome page answers when the node serves.
     healthcheck: healthcheck(httpGet(databasePort, kind.engine === "bigcouch" ? "/" : "/_up")),
     waitTimeout: 600,

@@ -46,6 +46,8 @@ export const secrets = {
   rabbitmq: "rabbitmq",
   /** Keys `username`, `password`, `cookie`: the last is that of the database's own Erlang nodes. */
   database: "bigcouch",
+  /** Key `ring.ini`: what all database nodes of a ring must have in common, and no ConfigMap may hold. */
+  databaseRing: "bigcouch-ring",
   /** The login with which a built image is pulled. */
   imagePull: "kazoo-image-pull",
   /** Key `password`; in the namespace of a ring's first zone. */

@@ -1,6 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
 import type { Ring as RingConfig } from "../config/platform";
+import { ringConfig } from "./bigcouch";
 import { ErlangCookie } from "./erlangCookie";
 
 export interface RingArgs {
@@ -20,12 +21,25 @@ export interface RingCredentials {
   readonly database: pulumi.Output<string>;
   /** Erlang cookie of the database's nodes; not Kazoo's, so that neither can enter the other. */
   readonly databaseCookie: pulumi.Output<string>;
+  /** Identity of the database as a whole: replication between systems starts over where it changes. 32 hexadecimal digits. */
+  readonly databaseUuid: pulumi.Output<string>;
+  /** What the database's nodes sign sessions with. */
+  readonly databaseAuthSecret: pulumi.Output<string>;
   /** Password of the master account's administrator, where the config has such an account. */
   readonly masterAccount?: pulumi.Output<string>;
 }
 
 /** Name of the user of brokers and database. */
 export const userName = "kazoo";
+
+/** What all database nodes of a ring are configured with alike; secret. */
+export const databaseRingConfig = (
+  { database: kind }: Pick<RingConfig, "database">,
+  { database, databaseUuid, databaseAuthSecret }: RingCredentials,
+): pulumi.Output<string> =>
+  pulumi
+    .all([database, databaseUuid, databaseAuthSecret])
+    .apply(([password, uuid, authSecret]) => ringConfig({ kind, user: userName, password, uuid, authSecret }));
 
 /** A ring: one Kazoo system over one or more datacenters. Holds the credentials that its zones share. */
 export class Ring extends pulumi.ComponentResource {
@@ -61,6 +75,10 @@ export class Ring extends pulumi.ComponentResource {
       rabbitmq: password("rabbitmq-password", rabbitmq),
       database: password("database-password", database),
       databaseCookie: password("database-cookie"),
+      databaseUuid: pulumi.secret(
+        new random.RandomId(`${name}-database-uuid`, { byteLength: 16 }, { parent: this, protect: args.protect }).hex,
+      ),
+      databaseAuthSecret: password("database-auth-secret"),
       ...(args.ring.masterAccount === undefined
         ? {}
         : { masterAccount: password("master-account-password", masterAccount) }),

@@ -3,7 +3,7 @@ import { dockerProblems } from "./dockerChecks";
 import { reservedVariables, topologyVariables, variables } from "./environment";
 import { oneOf } from "./fields";
 import { imageProblems } from "./imageChecks";
-import { hostsOf, type Platform, type Ring, type Zone } from "./platform";
+import { copiesOf, hostsOf, type Platform, type Ring, type Zone } from "./platform";
 import { problem, type Problem } from "./problem";
 import { byteCount, milliCores } from "./quantity";
 import type { Given } from "./schema";
@@ -25,6 +25,7 @@ export function check(given: Given, platform: Platform): Problem[] {
       ...localZone(platform, ring),
       ...majority(given, ring),
       ...quorum(platform, ring),
+      ...spreadOfCopies(platform, ring),
       ...stretched(platform, ring),
       ...databaseImage(platform, ring),
       ...accountMaker(platform, ring),
@@ -304,7 +305,7 @@ function localZone(platform: Platform, ring: Ring): Problem[] {
     );
 }
 
-/** CouchDB's fabric asks for `n div 2 + 1` copies (mem3:quorum) unless a request says otherwise; only BigCouch reads r and w. */
+/** CouchDB's fabric wants a majority of the copies (mem3:quorum) unless a request says otherwise; only BigCouch reads r and w. */
 function majority(given: Given, ring: Ring): Problem[] {
   if (ring.database.engine === "bigcouch") return [];
   const quorum = given.rings?.[ring.name]?.quorum;
@@ -314,7 +315,7 @@ function majority(given: Given, ring: Ring): Problem[] {
       problem(
         `kazoo:rings.${ring.name}.quorum.${key}`,
         quorum?.[key],
-        `nothing, since ${ring.database.version} always asks for a majority of the copies, ${Math.floor(ring.quorum.n / 2) + 1} of ${ring.quorum.n}; only BigCouch can be told otherwise`,
+        `nothing, since ${ring.database.version} always asks for a majority of the copies, ${Math.floor(copiesOf(ring) / 2) + 1} of ${copiesOf(ring)}; only BigCouch can be told otherwise`,
         "remove it",
       ),
     );
@@ -348,22 +349,46 @@ function quorum(platform: Platform, ring: Ring): Problem[] {
       );
     }
   }
-  const placed = Object.values(ring.placement ?? {}).reduce((sum, copies) => sum + copies, 0);
-  if (ring.placement !== undefined && n !== placed) {
-    problems.push(problem(`${key}.quorum.n`, n, `the sum of the placement, ${placed}`, String(placed)));
-  } else if (n > nodes && problems.length === 0) {
+  const copies = copiesOf(ring);
+  if (n < copies) {
+    problems.push(problem(`${key}.quorum.n`, n, `at least the sum of the placement, ${copies}`, String(copies)));
+  } else if (ring.placement === undefined && n > nodes) {
     problems.push(
-      problem(`${key}.quorum.n`, n, `at most the ring's number of database nodes, ${nodes}`, String(nodes)),
+      problem(
+        `${key}.quorum.n`,
+        n,
+        `at most the ring's number of database nodes, ${nodes}, unless a placement says where the copies are`,
+        String(nodes),
+      ),
     );
   }
   for (const [name, value] of [
     ["r", r],
     ["w", w],
   ] as const) {
-    if (value !== undefined && value > n)
-      problems.push(problem(`${key}.quorum.${name}`, value, `at most the number of copies, n = ${n}`, String(n)));
+    if (value !== undefined && value > copies)
+      problems.push(problem(`${key}.quorum.${name}`, value, `at most the number of copies, ${copies}`, String(copies)));
   }
   return problems;
+}
+
+/**
+ * In four or more zones with unequally many nodes the database, left to itself, puts all copies of some shards into one zone
+ * (see defaultPlacement in topology.ts), and which zones are to hold copies is for the operator to say.
+ */
+function spreadOfCopies(platform: Platform, ring: Ring): Problem[] {
+  const zones = platform.zones.filter((zone) => zone.ring === ring.name);
+  const counts = new Set(zones.map((zone) => zone.database.replicas));
+  if (ring.placement !== undefined || zones.length < 4 || counts.size < 2) return [];
+  const largest = [...zones].sort((a, b) => b.database.replicas - a.database.replicas).slice(0, 3);
+  return [
+    problem(
+      `kazoo:rings.${ring.name}.placement`,
+      undefined,
+      `the zones that hold copies of each document, since the ring's ${zones.length} zones have unequally many database nodes: without a placement some documents would have all copies in one zone`,
+      `{ ${largest.map(({ name }) => `${name}: 1`).join(", ")} }`,
+    ),
+  ];
 }
 
 /** A ring over several clusters: names and networks must differ, or nodes would take each other's place. */

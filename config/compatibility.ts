@@ -28,6 +28,11 @@ export interface DatabaseKind {
   readonly distribution: { readonly first: number; readonly last: number };
   /** Short name of the Erlang node, before the `@`. */
   readonly nodeName: "bigcouch" | "couchdb";
+  /**
+   * Whether an upload of an attachment waits for as many copies as the node's configuration says (`[cluster] n`) instead of as many as the
+   * database has: it hangs where the database has more. So in BigCouch and in CouchDB before 3.2 (github.com/apache/couchdb/pull/3715).
+   */
+  readonly uploadsWaitForConfiguredCopies: boolean;
 }
 
 /** Reads `bigcouch-0.4.2`, `couchdb-2.3.1`, `couchdb-3.3.3`; undefined for anything else. */
@@ -39,6 +44,7 @@ export function databaseKind(version: string): DatabaseKind | undefined {
       adminPort: 5986,
       distribution: { first: 11500, last: 11999 },
       nodeName: "bigcouch",
+      uploadsWaitForConfiguredCopies: true,
     };
   }
   if (/^couchdb-2\.\d+(\.\d+)?$/.test(version)) {
@@ -48,10 +54,17 @@ export function databaseKind(version: string): DatabaseKind | undefined {
       adminPort: 5986,
       distribution: { first: 9100, last: 9100 },
       nodeName: "couchdb",
+      uploadsWaitForConfiguredCopies: true,
     };
   }
   if (/^couchdb-3\.\d+(\.\d+)?$/.test(version)) {
-    return { version, engine: "couchdb-3", distribution: { first: 9100, last: 9100 }, nodeName: "couchdb" };
+    return {
+      version,
+      engine: "couchdb-3",
+      distribution: { first: 9100, last: 9100 },
+      nodeName: "couchdb",
+      uploadsWaitForConfiguredCopies: /^couchdb-3\.[01](\.|$)/.test(version),
+    };
   }
   return undefined;
 }

@@ -104,13 +104,22 @@ export interface Ring {
   readonly zones: readonly string[];
 }
 
-/** Shards (q), copies (n), read and write quorum (r, w) of the database ring; CouchDB always asks for a majority and has no r and w. */
+/** Shards (q), read and write quorum (r, w) of the database ring; CouchDB always wants a majority of the copies and has no r and w. */
 export interface Quorum {
   readonly q: number;
+  /** Copies of new databases; where a placement makes the copies, only what the database is configured with, see topology.ts. */
   readonly n: number;
   readonly r?: number;
   readonly w?: number;
 }
+
+/** Copies that a placement makes. */
+export const placedCopies = (placement: Readonly<Record<string, number>>): number =>
+  Object.values(placement).reduce((sum, copies) => sum + copies, 0);
+
+/** Copies that a ring makes of each new document. */
+export const copiesOf = ({ quorum, placement }: Pick<Ring, "quorum" | "placement">): number =>
+  placement === undefined ? quorum.n : placedCopies(placement);
 
 /** The account above all others of a ring, with its administrator. */
 export interface MasterAccount {

@@ -387,8 +387,8 @@ const ring = mapping(
       {
         q: count("Shards of each database.", "3, or 1 on a single node"),
         n: count(
-          "Copies of each document.",
-          "the placement's sum; without one 3, or the number of nodes where that is lower",
+          "Copies of each document; where a placement makes them, at least its sum. BigCouch and CouchDB before 3.2 hang in uploads where older databases have more copies, so never lower it there.",
+          "without a placement 3, or the number of nodes where that is lower; with one its sum, in BigCouch and CouchDB before 3.2 at least 4",
         ),
         r: count("Copies that must agree on a read; BigCouch alone.", "2, or n where that is lower"),
         w: count("Copies that must agree on a write; BigCouch alone.", "2, or n where that is lower"),
@@ -405,7 +405,7 @@ const ring = mapping(
       }),
       {
         description:
-          "Copies of each document by zone. Unless given: in a ring of two zones 2 each (as far as they have nodes), of three 1 each; in more, the database spreads its n copies over the zones.",
+          "Copies of each document by zone. Unless given: in a ring of two zones 2 each (as far as they have nodes), of three 1 each; in more, the database spreads its n copies over the zones if all have equally many nodes. If not, a placement must be given.",
         expected: "a mapping from the ring's zones to numbers of copies",
         example: "{ us-east-nyc: 2, us-east-bos: 2 }",
       },

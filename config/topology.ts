@@ -1,6 +1,7 @@
 import { databaseKind, versionOfSources, type DatabaseKind } from "./compatibility";
 import type { RunEnvironment } from "./environment";
 import {
+  placedCopies,
   seedImage,
   type Cluster,
   type ImageBuild,
@@ -192,9 +193,9 @@ function masterAccountOf(config: RingConfig["masterAccount"]): MasterAccount | u
 /**
  * Two copies in each of two zones (2600Hz's figures), one in each of three. On BigCouch, one of two zones that is cut off still reaches
  * its r = w = 2; CouchDB wants 3 of the 4 copies, which neither side of a cut has: both go on, and writes are answered with 202 until
- * they meet again. In more zones there are still three copies, and no need to place them: the database deals them out over its nodes by
- * name (mem3:choose_shards), and the names of pods start with their number, so that neighbours are of different zones, at least where
- * each zone has equally many.
+ * they meet again. In more zones there are still three copies, and no need to place them where each zone has equally many nodes: the
+ * database deals copies out over its nodes by name (mem3:choose_shards), and the names of pods start with their number, so neighbours are
+ * of different zones. Otherwise checks.ts demands a placement.
  */
 function defaultPlacement(zones: readonly Zone[]): Record<string, number> | undefined {
   if (zones.length < 2 || zones.length > 3) return undefined;
@@ -203,18 +204,23 @@ function defaultPlacement(zones: readonly Zone[]): Record<string, number> | unde
   );
 }
 
-/** 2600Hz's figures q=3 n=3 r=2 w=2 as far as there are nodes; a single node has 1 of each. */
+/**
+ * 2600Hz's figures q=3 n=3 r=2 w=2 as far as there are nodes; a single node has 1 of each. Where copies are placed, n makes none: it is only
+ * what uploads wait for where {@link DatabaseKind.uploadsWaitForConfiguredCopies}. Databases keep the copies that they were made with, and a
+ * ring of two zones made them with 4, so n stays at least that when the ring gets a third.
+ */
 function quorumOf(
   config: NonNullable<RingConfig["quorum"]>,
-  { engine }: DatabaseKind,
+  { engine, uploadsWaitForConfiguredCopies }: DatabaseKind,
   nodes: number,
   placement: Record<string, number> | undefined,
 ): Quorum {
-  const placed =
-    placement === undefined ? undefined : Object.values(placement).reduce((sum, copies) => sum + copies, 0);
-  const n = config.n ?? placed ?? Math.min(3, nodes);
-  const shards = { q: config.q ?? (nodes === 1 ? 1 : 3), n };
-  return engine === "bigcouch" ? { ...shards, r: config.r ?? Math.min(2, n), w: config.w ?? Math.min(2, n) } : shards;
+  const copies = placement === undefined ? (config.n ?? Math.min(3, nodes)) : placedCopies(placement);
+  const configured = placement !== undefined && uploadsWaitForConfiguredCopies ? Math.max(4, copies) : copies;
+  const shards = { q: config.q ?? (nodes === 1 ? 1 : 3), n: config.n ?? configured };
+  return engine === "bigcouch"
+    ? { ...shards, r: config.r ?? Math.min(2, copies), w: config.w ?? Math.min(2, copies) }
+    : shards;
 }
 
 /** The nearer level's keys over the farther one's, mapping by mapping. */

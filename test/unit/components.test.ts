@@ -71,8 +71,8 @@ describe("a ring of two datacenters", () => {
   test("credentials reach the pods from Secrets alone", () => {
     const secrets = objects(resources, "Secret");
     assert.deepEqual(Object.keys(secrets).sort(), [
-      ...["bigcouch", "erlang-cookie", "rabbitmq"].map((name) => `us-east-bos/${name}`),
-      ...["bigcouch", "erlang-cookie", "rabbitmq"].map((name) => `us-east-nyc/${name}`),
+      ...["bigcouch", "bigcouch-ring", "erlang-cookie", "rabbitmq"].map((name) => `us-east-bos/${name}`),
+      ...["bigcouch", "bigcouch-ring", "erlang-cookie", "rabbitmq"].map((name) => `us-east-nyc/${name}`),
     ]);
     const others = JSON.stringify(resources.filter(({ type }) => !type.endsWith(":Secret")));
     assert.equal(others.includes("random-of-"), false, "no generated value stands in any other object");
@@ -196,7 +196,7 @@ test("given credentials take the place of random ones", async () => {
   const resources = await deploy(stack({}, { credentials: { main: given } }), "credentials");
   assert.deepEqual(
     resources.filter(({ type }) => type.includes("RandomPassword")).map(({ name }) => name),
-    ["ring-main-database-cookie"],
+    ["ring-main-database-auth-secret", "ring-main-database-cookie"],
   );
 });
 

@@ -71,6 +71,22 @@ const twoZones = (nyc: Config, others: Config = {}): Config => ({
 });
 const twoRings = (bos: Config, others: Config): Config =>
   twoZones({ ring: "other" }, { rings: { main: bos, other: {} }, ...others });
+/** A ring of zones by their numbers of database nodes. */
+const zonesOf = (nodes: Record<string, number>, settings: Config = {}): Config => ({
+  ...good(),
+  rings: { main: settings },
+  regions: {
+    us: {
+      cluster: "east",
+      datacenters: Object.fromEntries(
+        Object.entries(nodes).map(([name, replicas]) => [
+          name,
+          { ring: "main", workloads: { database: { replicas } } },
+        ]),
+      ),
+    },
+  },
+});
 const build = (settings: Config, others: Config = {}): Config => ({
   ...good(),
   image: { build: { registry: "registry.example.com", repository: "kazoo", ...settings } },
@@ -368,7 +384,19 @@ const table: Record<string, Bad> = {
     config: { ...ringOf({ database: "bigcouch-0.4.2", quorum: { r: 2 } }), images: { database: "bigcouch:0.4.2" } },
     key: "kazoo:rings.main.quorum.r",
     found: "2",
-    expected: /n = 1/,
+    expected: /number of copies, 1/,
+  },
+  "fewer configured copies than placed": {
+    config: zonesOf({ a: 1, b: 1, c: 1 }, { quorum: { n: 2 } }),
+    key: "kazoo:rings.main.quorum.n",
+    found: "2",
+    expected: /at least the sum of the placement, 3/,
+  },
+  "four zones with unequally many nodes without a placement": {
+    config: zonesOf({ a: 1, b: 1, c: 3, d: 1 }),
+    key: "kazoo:rings.main.placement",
+    found: "nothing",
+    expected: /all copies in one zone/,
   },
   "a quorum for CouchDB": {
     config: ringOf({ quorum: { w: 1 } }),
@@ -876,23 +904,44 @@ test("quorum and placement follow 2600Hz's figures", () => {
 });
 
 test("a ring of many zones keeps three copies, too", () => {
-  const ring = (names: string[], settings: Config = {}) =>
-    parsePlatform(
-      {
-        ...good(),
-        rings: { main: settings },
-        regions: {
-          us: { cluster: "east", datacenters: Object.fromEntries(names.map((name) => [name, { ring: "main" }])) },
-        },
-      },
-      new Set(),
-    ).rings["main"];
-  assert.deepEqual(ring(["a", "b", "c"])?.placement, { "us-a": 1, "us-b": 1, "us-c": 1 });
-  assert.deepEqual(ring(["a", "b", "c"])?.quorum, { q: 3, n: 3 });
-  assert.equal(ring(["a", "b", "c", "d", "e"])?.placement, undefined);
-  assert.deepEqual(ring(["a", "b", "c", "d", "e"])?.quorum, { q: 3, n: 3 });
+  const ring = (nodes: Record<string, number>, settings: Config = {}) =>
+    parsePlatform(zonesOf(nodes, settings), new Set()).rings["main"];
+  const five = { a: 1, b: 1, c: 1, d: 1, e: 1 };
+  assert.deepEqual(ring({ a: 1, b: 1, c: 1 })?.placement, { "us-a": 1, "us-b": 1, "us-c": 1 });
+  assert.equal(ring(five)?.placement, undefined);
+  assert.deepEqual(ring(five)?.quorum, { q: 3, n: 3 });
   const placement = { "us-a": 1, "us-b": 1, "us-d": 1, "us-e": 1 };
-  assert.deepEqual(ring(["a", "b", "c", "d", "e"], { placement })?.quorum, { q: 3, n: 4 });
+  assert.deepEqual(ring(five, { placement })?.quorum, { q: 3, n: 4 });
+  assert.deepEqual(ring({ ...five, a: 3 }, { placement })?.quorum, { q: 3, n: 4 });
+});
+
+test("what is said of four unequal zones is a placement that does", () => {
+  const [problem] = problemsOf(zonesOf({ a: 1, b: 1, c: 3, d: 1 }));
+  assert.equal(problem?.example, "{ us-c: 1, us-a: 1, us-b: 1 }");
+  const placement = { "us-a": 1, "us-b": 1, "us-c": 1 };
+  assert.deepEqual(problemsOf(zonesOf({ a: 1, b: 1, c: 3, d: 1 }, { placement })), []);
+});
+
+test("more copies may be configured than are placed, as where older databases have more", () => {
+  assert.deepEqual(problemsOf(zonesOf({ a: 1, b: 1, c: 1 }, { quorum: { n: 4 } })), []);
+  assert.deepEqual(problemsOf(zonesOf({ a: 2 }, { quorum: { n: 3 }, placement: { "us-a": 2 } })), []);
+});
+
+test("a ring that gets a third zone is configured with no fewer copies than its databases have", () => {
+  const copies = (nodes: Record<string, number>, database: string, more: Config = {}) => {
+    const kazoo = database.startsWith("couchdb-3") ? "master" : "4.3";
+    const images = database.startsWith("bigcouch") ? { images: { database: "mirror.example.com/bigcouch:0.4.2" } } : {};
+    const config = { ...zonesOf(nodes, { kazoo, database, ...more }), ...images };
+    return parsePlatform(config, new Set()).rings["main"]?.quorum.n;
+  };
+  for (const database of ["couchdb-2.3.1", "couchdb-3.1.2", "couchdb-3.0", "bigcouch-0.4.2"]) {
+    assert.equal(copies({ a: 2, b: 2 }, database), 4, database);
+    assert.equal(copies({ a: 2, b: 2, c: 2 }, database), 4, database);
+    assert.equal(copies({ a: 1, b: 1 }, database), 4, database);
+  }
+  // From CouchDB 3.2 on an upload waits for the copies that the database has.
+  assert.equal(copies({ a: 2, b: 2, c: 2 }, "couchdb-3.2.0"), 3);
+  assert.equal(copies({ a: 2, b: 2, c: 2 }, "couchdb-2.3.1", { quorum: { n: 5 } }), 5);
 });
 
 test("the ring that KAZOO_ZONE of a region names may have credentials and a description", () => {
@@ -1003,7 +1052,9 @@ test("the seed's image runs in the sandbox and on Docker", () => {
 
 test("r and w are written for BigCouch alone, which alone reads them", () => {
   const ini = (version: string, quorum: { q: number; n: number; r?: number; w?: number }) =>
-    databaseConfig({ kind: databaseKind(version) as DatabaseKind, quorum }).split("\n\n")[0];
+    databaseConfig({ kind: databaseKind(version) as DatabaseKind, quorum })
+      .split("\n\n")
+      .find((section) => section.startsWith("[cluster]"));
   assert.equal(ini("couchdb-2.3.1", { q: 3, n: 3 }), "[cluster]\nq = 3\nn = 3");
   assert.equal(ini("bigcouch-0.4.2", { q: 3, n: 3, r: 2, w: 2 }), "[cluster]\nq = 3\nn = 3\nr = 2\nw = 2");
 });
