@@ -416,11 +416,11 @@ const ring = mapping(
   '{ kazoo: "4.3", database: couchdb-2.3.1 }',
 );
 
-const secret = (description: string, pattern: RegExp, expected: string) =>
+const secret = (key: string, description: string, pattern: RegExp, expected: string) =>
   field(text(pattern), {
     description,
     expected,
-    example: "pulumi config set --secret --path kazoo:credentials.main.cookie",
+    example: `pulumi config set --secret --path kazoo:credentials.main.${key}`,
     default: "random",
     secret: true,
   }).optional();
@@ -432,21 +432,25 @@ const credentials = named(
   mapping(
     {
       cookie: secret(
+        "cookie",
         "Erlang cookie of the Kazoo nodes.",
         /^[A-Za-z0-9_.-]{16,255}$/,
         "16 to 255 letters, digits, `_`, `.` or `-`",
       ),
       rabbitmq: secret(
+        "rabbitmq",
         "Password of the brokers' user `kazoo`.",
         password,
         "8 to 128 letters, digits, `.`, `_`, `~` or `-`",
       ),
       database: secret(
+        "database",
         "Password of the database's administrator `kazoo`.",
         password,
         "8 to 128 letters, digits, `.`, `_`, `~` or `-`",
       ),
       masterAccount: secret(
+        "masterAccount",
         "Password of the master account's administrator.",
         // Kazoo's schema of users takes no more.
         /^[A-Za-z0-9._~-]{8,32}$/,

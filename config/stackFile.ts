@@ -27,6 +27,15 @@ export function readStackFile(project: string, stack: string): Platform {
     const known = readdirSync(project).flatMap((file) => /^Pulumi\.(.+)\.yaml$/.exec(file)?.[1] ?? []);
     throw new UnknownStackError(bareName(stack), known);
   }
+  return platformOfFile(path);
+}
+
+/**
+ * Reads the config of a stack's file; see {@link readStackFile}.
+ * @param path the file's path
+ * @throws ConfigError with all problems of the config
+ */
+export function platformOfFile(path: string): Platform {
   const file = (parse(readFileSync(path, "utf8")) ?? {}) as { config?: Record<string, unknown> };
   const secretKeys = new Set<string>();
   const input: Record<string, unknown> = {};

@@ -6,6 +6,7 @@ import { insideCommands } from "./commands/inside";
 import { renderCommand } from "./commands/render";
 import { reportCommands } from "./commands/report";
 import { sandboxCommand } from "./commands/sandbox";
+import { schemaCommand } from "./commands/schema";
 import { stackCommands } from "./commands/lifecycle";
 import { statusCommand } from "./commands/status";
 import { toolchainCommand } from "./commands/toolchain";
@@ -25,6 +26,7 @@ export function kazoo(): Command {
     ...deployCommands(),
     dockerCommands(),
     renderCommand(),
+    schemaCommand(),
     sandboxCommand(),
     toolchainCommand(),
   ]) {
