@@ -14,6 +14,10 @@ const bareName = (stack: string): string => stack.split("/").at(-1) ?? stack;
 export const stackFilePath = (project: string, stack: string): string =>
   join(project, `Pulumi.${bareName(stack)}.yaml`);
 
+/** Names of the stacks that have a file in the project's folder. */
+export const knownStacks = (project: string): string[] =>
+  readdirSync(project).flatMap((file) => /^Pulumi\.(.+)\.yaml$/.exec(file)?.[1] ?? []);
+
 /**
  * Reads the config of a stack from its file, without the engine: for commands that must know a stack's clusters before it runs.
  * Encrypted values stay closed; a placeholder of the right form stands for each.
@@ -24,8 +28,7 @@ export const stackFilePath = (project: string, stack: string): string =>
 export function readStackFile(project: string, stack: string): Platform {
   const path = stackFilePath(project, stack);
   if (!existsSync(path)) {
-    const known = readdirSync(project).flatMap((file) => /^Pulumi\.(.+)\.yaml$/.exec(file)?.[1] ?? []);
-    throw new UnknownStackError(bareName(stack), known);
+    throw new UnknownStackError(bareName(stack), knownStacks(project));
   }
   return platformOfFile(path);
 }

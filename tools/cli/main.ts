@@ -1,5 +1,6 @@
 import { Command } from "commander";
 import { accountCommands } from "./commands/accounts";
+import { completeCommand } from "./commands/complete";
 import { deployCommands } from "./commands/deploy";
 import { dockerCommands } from "./commands/docker";
 import { insideCommands } from "./commands/inside";
@@ -12,8 +13,12 @@ import { statusCommand } from "./commands/status";
 import { toolchainCommand } from "./commands/toolchain";
 import { printError } from "../shared/terminal";
 
-/** The one command, `kazoo`, with all that it can do. */
+/** The program `kazoo` with all its commands. */
 export function kazoo(): Command {
+  return withoutCompletion().addCommand(completeCommand(withoutCompletion));
+}
+
+function withoutCompletion(): Command {
   const command = new Command("kazoo").description(
     "Kazoo on Kubernetes: stacks, and the sandbox and toolchain they run with",
   );

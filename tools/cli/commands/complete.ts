@@ -1,0 +1,71 @@
+import { join } from "node:path";
+import { Command } from "commander";
+import { knownStacks } from "../../../config/stackFile";
+import { quoted } from "../../shared/shell";
+import { UserError } from "../../shared/terminal";
+import { projectDirectory, readPlatform } from "../openStack";
+
+const shells = ["bash", "zsh", "fish"];
+
+/**
+ * `kazoo complete SHELL` prints a script for a shell's start-up file; on the tab key that script calls `kazoo complete -- WORDS`, which prints
+ * what can come next.
+ * @param others the program with all its other commands
+ */
+export function completeCommand(others: () => Command): Command {
+  return new Command("complete")
+    .description("print a script that completes commands, options, stacks and zones in your shell")
+    .argument("[words...]", `${shells.join(", ")}; or, after --, the words to complete`)
+    .addHelpText(
+      "after",
+      '\nFor bash, add to ~/.bashrc:\n  kazoo() { npx kazoo "$@"; }\n  source <(npx kazoo complete bash)',
+    )
+    .action(async (words: string[]) => {
+      // Commander drops the dashes.
+      const asked = process.argv.includes("--");
+      const [shell = ""] = words;
+      if (!asked && !shells.includes(shell)) {
+        throw new UserError(
+          `there is no completion for ${quoted(shell)}`,
+          `one of ${shells.join(", ")}: kazoo complete bash`,
+        );
+      }
+      const completion = await completionOf(others(), words);
+      if (asked) completion.parse(words);
+      else completion.setup("kazoo", `node ${quoted(join(projectDirectory, "tools/cli/kazoo.js"))}`, shell);
+    });
+}
+
+/** The library's model of the commands, with the names of stacks and zones, which it cannot know. */
+async function completionOf(program: Command, words: readonly string[]) {
+  const { default: tab } = await import("@bomb.sh/tab/commander");
+  const completion = tab(program);
+  // The library's own command, which is in the way of ours.
+  completion.commands.delete("complete");
+  for (const { options } of completion.commands.values()) {
+    for (const [name, values] of Object.entries(names)) {
+      const option = options.get(name);
+      if (option !== undefined) option.handler = (complete) => values(words).forEach((value) => complete(value, ""));
+    }
+  }
+  return completion;
+}
+
+/** Values of options by name. */
+const names: Record<string, (words: readonly string[]) => readonly string[]> = {
+  stack: () => knownStacks(projectDirectory),
+  zone: (words) => zonesOf(stackIn(words)),
+};
+
+function stackIn(words: readonly string[]): string {
+  const place = Math.max(words.lastIndexOf("--stack"), words.lastIndexOf("-s"));
+  return place === -1 ? "dev" : (words[place + 1] ?? "dev");
+}
+
+function zonesOf(stack: string): string[] {
+  try {
+    return readPlatform(stack).zones.map(({ name }) => name);
+  } catch {
+    return []; // a config with mistakes has no zones to offer; other commands say what is wrong with it
+  }
+}
