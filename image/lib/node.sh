@@ -27,12 +27,17 @@ run_node() {
   local pid code=0 interrupted=0
   release_environment
   export ERL_CRASH_DUMP=$kazoo_log/erl_crash.dump KAZOO_ZONE
+  # The cookie is in a file, and a list without an application would start none.
+  unset KAZOO_COOKIE
+  if [[ ! ${KAZOO_APPS-} =~ [a-z] ]]; then unset KAZOO_APPS; fi
   ulimit -n 65536 2>/dev/null || true
 
   echo "Starting $node in zone $KAZOO_ZONE"
   cd "$kazoo_root"
+  open_log "$kazoo_etc"
   "$BINDIR/erlexec" -boot "$(echo releases/*/kazoo.boot | sed 's/\.boot$//')" -boot_var ERTS_LIB_DIR "$kazoo_root/lib" \
-    -mode interactive -config "$kazoo_etc/sys.config" -args_file "$kazoo_etc/vm.args" </dev/null &
+    -mode interactive -config "$kazoo_etc/sys.config" -args_file "$kazoo_etc/vm.args" \
+    </dev/null >&"$log_out" 2>&"$log_err" {log_out}>&- {log_err}>&- &
   pid=$!
   trap 'interrupted=1; stop_node "$pid"' TERM INT
   wait "$pid" || code=$?
@@ -41,6 +46,8 @@ run_node() {
     interrupted=0 code=0
     wait "$pid" || code=$?
   done
+  trap '' TERM INT
+  close_log
   echo "Stopped $node (exit code $code)"
   exit "$code"
 }

@@ -1,11 +1,16 @@
-%% Reads the config.ini that KAZOO_CONFIG names, and understands it as Kazoo does: a section with a host counts on that host
+%% Reads the config.ini that KAZOO_CONFIG names, logs all of it as Kazoo does, and understands it likewise: a section with a host counts on that host
 %% alone, and the node's zone is the one in the section of its short name.
 -module(kz_config).
 -export([load/0, zone/0, zones/0, get/3]).
 
 load() ->
     {ok, Text} = file:read_file(os:getenv("KAZOO_CONFIG", "/etc/kazoo/config.ini")),
-    application:set_env(kazoo_config, sections, parse(Text)).
+    Sections = parse(Text),
+    io:format("loaded settings : ~p~n", [[{Name, [{Key, text(Value)} || {Key, Value} <- Props]} || {Name, Props} <- Sections]]),
+    application:set_env(kazoo_config, sections, Sections).
+
+%% Kazoo has texts as lists, which Erlang breaks over lines where they are long.
+text(Value) -> binary_to_list(Value).
 
 %% The first value of a key in the sections of a name that count here.
 get(Section, Key, Default) ->
