@@ -22,7 +22,8 @@ write() {
 }
 
 config_ini() {
-  local zone section broker sections=(kazoo_apps ecallmgr)
+  local zone section broker sections=(kazoo_apps ecallmgr) login
+  login=$(percent_encode "$RABBITMQ_USER"):$(percent_encode "$RABBITMQ_PASS")
 
   echo '; Written by the entrypoint from its environment: edits are lost at the next start.'
   # Kazoo takes the brokers from the block that bears its zone. The section [amqp] is what it falls back to.
@@ -34,7 +35,7 @@ config_ini() {
 
   echo
   echo '[amqp]'
-  for broker in "${brokers[@]}"; do echo "uri = \"$(amqp_uri "$broker")\""; done
+  for broker in "${brokers[@]}"; do echo "uri = \"amqp://$login@$broker:5672\""; done
 
   # No zone and no host here: a [bigcouch] section with either reads as empty.
   echo
@@ -70,11 +71,7 @@ zone_block() {
   echo
   echo '[zone]'
   echo "name = \"$1\""
-  for broker in "${@:2}"; do echo "amqp_uri = \"$(amqp_uri "$broker")\""; done
-}
-
-amqp_uri() {
-  echo "amqp://$(percent_encode "$RABBITMQ_USER"):$(percent_encode "$RABBITMQ_PASS")@$1:5672"
+  for broker in "${@:2}"; do echo "amqp_uri = \"amqp://$login@$broker:5672\""; done
 }
 
 percent_encode() {

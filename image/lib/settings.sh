@@ -149,7 +149,8 @@ read_cookie() {
   setting ALLOW_INSECURE_COOKIE false check_boolean
   cookie=''
   if [[ -e $file || -n ${ERLANG_COOKIE_FILE-} ]]; then
-    source="ERLANG_COOKIE ($file)"
+    # Who gives the cookie itself in place of its file shall not read it in the log.
+    if [[ $file == /* ]]; then source="ERLANG_COOKIE ($(shown "$file"))"; else source=ERLANG_COOKIE_FILE; fi
     cookie=$(cat "$file" 2>/dev/null) || cookie=''
   elif [[ -n ${ERLANG_COOKIE-} ]]; then
     source=ERLANG_COOKIE

@@ -4,7 +4,6 @@ import { spawnSync } from "node:child_process";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
-import fc from "fast-check";
 import { entrypoint, renderWith, type Rendering } from "../image/support/entrypoint";
 import { asKazooSees, readKazooIni, type KazooView } from "../image/support/kazooIni";
 
@@ -505,95 +504,6 @@ describe("the entrypoint refuses", () => {
       assert.doesNotMatch(stderr, /hunter2/);
     });
   }
-});
-
-describe("what the entrypoint accepts reads back unchanged", () => {
-  const text = fc.oneof(
-    fc.string({ maxLength: 20 }),
-    fc.string({ maxLength: 12, unit: "grapheme" }),
-    fc.string({ maxLength: 8, unit: fc.constantFrom(..."\"'=[];#\\\n\r\t $`%@:/ aZ0.-_é".split("")) }),
-    fc.constantFrom("true", "false", "info", "10", "a.b", "kazoo.local", "us-east-nyc", "x=y,z"),
-  );
-  // No variable of a process can hold a NUL.
-  const value = text.map((t) => t.replaceAll("\0", ""));
-  const names = [
-    "ERLANG_VM ERLANG_THREADS KAZOO_LOG_LEVEL KAZOO_LOG_COLOR KAZOO_SASL_ERRLOG_TYPE KAZOO_SASL_ERROR_LOGGER DATACENTER REGION",
-    "KAZOO_ZONE BIGCOUCH_HOST BIGCOUCH_DATA_PORT BIGCOUCH_ADMIN_PORT BIGCOUCH_COMPACT_AUTOMATICALLY KAZOO_AMQP_HOST",
-    "KAZOO_SECONDARY_AMQP_HOST RABBITMQ_AMQP_HOST RABBITMQ_SECONDARY_AMQP_HOST RABBITMQ_USER RABBITMQ_PASS COUCHDB_USER",
-    "COUCHDB_PASS ERLANG_COOKIE ERLANG_HOSTNAME ALLOW_INSECURE_COOKIE KAZOO_OTHER_ZONES",
-  ].flatMap((line) => line.split(" "));
-
-  function check(environment: Environment): void {
-    const given = { ...base, ...environment };
-    const of = (name: keyof typeof given | string, fallback: string) => given[name] || fallback;
-    const rendering = renderWith(given);
-    if (rendering.code !== 0) {
-      assert.equal(rendering.code, 64, rendering.stderr);
-      assert.match(rendering.stderr, /^Kazoo was not started/);
-      return;
-    }
-    const seen = view(rendering);
-    const zone = of("KAZOO_ZONE", `${of("REGION", "local")}-${of("DATACENTER", "dev")}`);
-    assert.equal(seen.zone, zone);
-    assert.equal(seen.cookie, given["ERLANG_COOKIE"] || "insecure-cookie");
-    assert.equal(rendering.files[".erlang.cookie"], seen.cookie);
-    assert.equal(seen.logLevel, of("KAZOO_LOG_LEVEL", "info").toLowerCase());
-    const host = (text: string) => text.toLowerCase().replace(/\.$/, "");
-    assert.equal(nodeOf(rendering), `${of("ERLANG_VM", "kazoo_apps")}@${host(given["ERLANG_HOSTNAME"]!)}`);
-    assert.equal(seen.database["ip"], host(of("BIGCOUCH_HOST", "bigcouchbal")));
-    assert.equal(seen.database["port"], Number(of("BIGCOUCH_DATA_PORT", "5984")));
-    assert.equal(seen.database["admin_port"], Number(of("BIGCOUCH_ADMIN_PORT", "5986")));
-    assert.equal(seen.database["username"], given["COUCHDB_USER"] || undefined);
-    assert.equal(seen.database["password"], given["COUCHDB_PASS"] || undefined);
-    assert.equal("compact_automatically" in seen.database, given["BIGCOUCH_COMPACT_AUTOMATICALLY"] !== "false");
-    const expected = [
-      of("KAZOO_AMQP_HOST", of("RABBITMQ_AMQP_HOST", "rabbitmq-alpha")),
-      of("KAZOO_SECONDARY_AMQP_HOST", of("RABBITMQ_SECONDARY_AMQP_HOST", "rabbitmq-beta")),
-    ];
-    const brokers = seen.brokers[zone]!.map((text) => {
-      const [, user, password, host] = /^amqp:\/\/([^:]+):([^@]+)@(.+):5672$/.exec(text)!;
-      assert.equal(decodeURIComponent(user!), of("RABBITMQ_USER", "guest"));
-      assert.equal(decodeURIComponent(password!), of("RABBITMQ_PASS", "guest"));
-      return host;
-    });
-    assert.deepEqual(brokers, [...new Set(expected.map(host))]);
-  }
-
-  it("with random text in one variable", () => {
-    fc.assert(
-      fc.property(fc.constantFrom(...names), value, (name, text) => check({ [name]: text })),
-      { numRuns: 250 },
-    );
-  });
-
-  it("with random text in all credentials", () => {
-    fc.assert(
-      fc.property(
-        value,
-        value,
-        value,
-        value,
-        value,
-        (RABBITMQ_USER, RABBITMQ_PASS, COUCHDB_USER, COUCHDB_PASS, ERLANG_COOKIE) =>
-          check({
-            RABBITMQ_USER,
-            RABBITMQ_PASS,
-            COUCHDB_USER,
-            COUCHDB_PASS,
-            ERLANG_COOKIE,
-            ALLOW_INSECURE_COOKIE: "true",
-          }),
-      ),
-      { numRuns: 100 },
-    );
-  });
-
-  it("with random text anywhere", () => {
-    fc.assert(
-      fc.property(fc.dictionary(fc.constantFrom(...names), value, { maxKeys: 6 }), (environment) => check(environment)),
-      { numRuns: 100 },
-    );
-  });
 });
 
 describe("rendering again", () => {

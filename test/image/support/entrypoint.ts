@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 
@@ -21,7 +21,7 @@ const fileNames = ["config.ini", "vm.args", "sys.config", ".erlang.cookie"];
 
 /** What the entrypoint made of one of many environments: a rendering without modes, and how long it took. */
 export interface QuickRendering extends Omit<Rendering, "modes"> {
-  /** The time in seconds. */
+  /** The processor's time in seconds. */
   readonly seconds: number;
 }
 
@@ -34,23 +34,38 @@ export function renderMany(environments: readonly Readonly<Record<string, string
     const pairs = Object.entries(environment).map(([name, value]) => `${name}=${value}`);
     return [String(pairs.length), ...pairs];
   });
-  const run = spawnSync("bash", [join(__dirname, "renderMany.sh"), dirname(entrypoint)], {
-    env: { PATH: process.env["PATH"] ?? "/usr/bin:/bin" },
-    input: input.map((text) => `${text}\0`).join(""),
-    encoding: "utf8",
-    maxBuffer: 1 << 30,
-  });
-  if (run.status !== 0 || run.stderr !== "") throw new Error(`renderMany.sh failed: ${run.stderr}`);
-  const fields = run.stdout.split("\0").slice(0, -1);
+  const folder = mkdtempSync(join(tmpdir(), "kazoo-render-"));
+  try {
+    // A file, since a shell reads a pipe byte by byte.
+    writeFileSync(join(folder, "input"), input.map((text) => `${text}\0`).join(""));
+    const script = join(__dirname, "renderMany.sh");
+    const run = spawnSync("bash", [script, dirname(entrypoint), join(folder, "input")], {
+      env: { PATH: process.env["PATH"] ?? "/usr/bin:/bin" },
+      encoding: "utf8",
+      maxBuffer: 1 << 30,
+    });
+    if (run.status !== 0 || run.stderr !== "") throw new Error(`renderMany.sh failed: ${run.stderr}`);
+    const renderings = readMany(run.stdout);
+    if (renderings.length !== environments.length) {
+      throw new Error("renderMany.sh did not answer for each environment");
+    }
+    return renderings;
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** Reads what renderMany.sh prints. */
+function readMany(output: string): QuickRendering[] {
+  const fields = output.split("\0").slice(0, -1);
   const renderings: QuickRendering[] = [];
   while (fields.length > 0) {
-    const end = fields.findIndex((field) => /^code \d+ \d+$/.test(field));
+    const end = fields.findIndex((field) => /^code \d+ [\d.]+ [\d.]+$/.test(field));
     const written = fields.splice(0, end);
-    const [, code, microseconds] = fields.shift()!.split(" ").map(Number) as [number, number, number];
+    const [, code, user, system] = fields.shift()!.split(" ").map(Number) as [number, number, number, number];
     const files = Object.fromEntries(written.map((contents, index) => [fileNames[index], contents]));
-    renderings.push({ code, stdout: "", stderr: fields.shift()!, files, seconds: microseconds / 1e6 });
+    renderings.push({ code, stdout: "", stderr: fields.shift()!, files, seconds: user + system });
   }
-  if (renderings.length !== environments.length) throw new Error("renderMany.sh did not answer for each environment");
   return renderings;
 }
 
