@@ -1,22 +1,22 @@
 const { readdirSync, readFileSync } = require("node:fs");
 const { join } = require("node:path");
 
-/** A comment holds 65536 characters. */
+/** GitHub accepts 65536 characters in a comment. */
 const mostCharacters = 65_000;
 
 /**
- * Puts each report on the pull request as a comment of its own, or into the one that is there for its stack, with the commit that it is of.
- * A comment whose stack has no report this time says so instead of what was true of an earlier commit. The reports come from code that nobody
- * has reviewed: they are read as text, and only in the form that reports have.
- * @param folder with one folder for each report, which holds `report.md`; a single report may lie there itself
+ * Posts each report as a comment on the pull request, or updates the existing comment for its stack. Each names the commit it is for. If a
+ * stack has no report for the newest commit, its comment says so instead of showing an outdated one. Reports come from unreviewed code: they
+ * are only read as text, and only accepted in the form that reports have.
+ * @param folder holds one folder per report with its `report.md`; a single report may be in the folder itself
  */
 module.exports = async ({ github, context, core, folder }) => {
   const { head_sha: sha, head_branch: branch, head_repository: source, html_url: run } = context.payload.workflow_run;
   const head = `${source.owner.login}:${branch}`;
   const { data: open } = await github.rest.pulls.list({ ...context.repo, state: "open", head });
-  // A newer commit has a run, and so a report, of its own.
+  // A newer commit has its own run and its own report.
   const pull = open.find((candidate) => candidate.head.sha === sha);
-  if (pull === undefined) return core.info(`no open pull request has ${sha} of ${head} as its last commit`);
+  if (pull === undefined) return core.info(`${sha} is not the newest commit of an open pull request from ${head}`);
 
   const target = { ...context.repo, issue_number: pull.number };
   const comments = await github.paginate(github.rest.issues.listComments, { ...target, per_page: 100 });
@@ -28,11 +28,11 @@ module.exports = async ({ github, context, core, folder }) => {
   for (const { name, text } of reports(folder)) {
     const [first, stack] = marker.exec(text) ?? [];
     if (first === undefined || text.length > mostCharacters) {
-      core.warning(`${name} is no report: left out`);
+      core.warning(`${name} is not a report, skipped`);
       continue;
     }
     reported.add(stack);
-    const body = `${first}Of ${commit}:\n\n${text.slice(first.length)}`;
+    const body = `${first}For ${commit}:\n\n${text.slice(first.length)}`;
     const comment = own.find((candidate) => candidate.body.startsWith(first));
     if (comment === undefined) await github.rest.issues.createComment({ ...target, body });
     else await edit(comment, body);
@@ -40,15 +40,15 @@ module.exports = async ({ github, context, core, folder }) => {
   for (const comment of own) {
     const [first, stack] = marker.exec(comment.body);
     const title = `## Preview of stack \`${stack}\``;
-    const why = `**No report of ${commit}: its job failed, or did not run.**`;
+    const why = `**No report for ${commit}: its job failed or did not run.**`;
     if (!reported.has(stack)) await edit(comment, `${first}${title}\n\n${why}\n`);
   }
 };
 
-/** How a comment and its report begin: with the stack's name, which its organization may stand before. */
+/** The first line of a comment and its report: the stack's name, with or without its organization. */
 const marker = /^<!-- kazoo preview of ([A-Za-z0-9_./-]+) -->\n/;
 
-/** The reports by their folder; links are not followed. */
+/** The reports, by folder. Symbolic links are not followed. */
 function reports(folder) {
   const below = entries(folder).filter((entry) => entry.isDirectory() && entry.name.startsWith("report-"));
   const names = below.map(({ name }) => name).sort();
@@ -59,7 +59,7 @@ function reports(folder) {
   );
 }
 
-/** What is in a folder; nothing where there is none, since a run may have made no report. */
+/** The entries of a folder; none if it does not exist, because a run can end without a report. */
 function entries(folder) {
   try {
     return readdirSync(folder, { withFileTypes: true });

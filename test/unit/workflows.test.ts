@@ -302,7 +302,7 @@ describe("a workflow's step", () => {
     assert.equal(newest.calls, "api repos/us/kazoo/commits/main --jq .sha");
     const older = await look(`echo ${other}`);
     assert.deepEqual([older.ended, older.output], [0, ""]);
-    assert.match(older.summary, /^Not deployed: a{7} is no longer the last commit of main, which is b{7} now\.\n$/);
+    assert.match(older.summary, /^Not deployed: a{7} is no longer the newest commit on main; b{7} is\.\n$/);
     const failed = await look("echo '{}'; exit 1");
     assert.notEqual(failed.ended, 0);
     assert.equal(failed.output, "");
@@ -316,8 +316,8 @@ describe("a workflow's step", () => {
     assert.deepEqual(made.made, ["GITHUB_ENV", "bin", "kubeconfig"]);
   });
 
-  test("that gives the caches back to the runner does so whether or not there are any", async () => {
-    const given = step("checks.yml", "Give back the caches");
+  test("that returns the caches to the runner does so whether or not there are any", async () => {
+    const given = step("checks.yml", "Return the caches to the runner");
     assert.equal(given.if, "always()");
     const { ended, calls, made } = await runStep(given, {
       programs: { sudo: 'echo "$@" > calls', id: 'case "$1" in -u) echo 1001 ;; -g) echo 118 ;; esac' },
@@ -388,7 +388,7 @@ describe("the comments", () => {
   const report = (stack: string, text = "new") => `<!-- kazoo preview of ${stack} -->\n## ${text}\n`;
   /** The comment with a report, which says what the report is of. */
   const told = (stack: string, text = "new", of = sha) =>
-    `<!-- kazoo preview of ${stack} -->\nOf commit [\`${of.slice(0, 7)}\`](${url}):\n\n## ${text}\n`;
+    `<!-- kazoo preview of ${stack} -->\nFor commit [\`${of.slice(0, 7)}\`](${url}):\n\n## ${text}\n`;
 
   interface Existing {
     readonly id: number;
@@ -472,7 +472,7 @@ describe("the comments", () => {
       body: told(stack, "No changes", "c".repeat(40)),
     })) as [Existing, Existing];
     const outdated = (stack: string) =>
-      `<!-- kazoo preview of ${stack} -->\n## Preview of stack \`${stack}\`\n\n**No report of commit [\`aaaaaaa\`](${url}): its job failed, or did not run.**\n`;
+      `<!-- kazoo preview of ${stack} -->\n## Preview of stack \`${stack}\`\n\n**No report for commit [\`aaaaaaa\`](${url}): its job failed or did not run.**\n`;
     const one = await run({ "report-staging": report("staging") }, [staging, prod]);
     assert.deepEqual(one.calls, [
       ["update", { ...target, comment_id: 1, body: told("staging") }],
