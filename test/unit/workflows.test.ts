@@ -507,7 +507,7 @@ describe("the comments", () => {
       [{ number: 7, head: { sha: "b".repeat(40) } }],
     );
     assert.deepEqual(calls, []);
-    assert.match(said.join(), /no open pull request/);
+    assert.match(said.join(), /is not the newest commit of an open pull request/);
     assert.deepEqual((await run({})).calls, []);
   });
 
