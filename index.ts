@@ -1,16 +1,50 @@
 import * as pulumi from "@pulumi/pulumi";
-import { deployPlatform } from "./components/platform";
-import { awaitRoll } from "./components/rollout";
+import * as random from "@pulumi/random";
+import { clusterRollouts, clustersOf, kazooImage, orderOf, Ring, type StackOutputs, stackOutputs } from "./components";
 import { loadPlatform } from "./config/load";
-import { ConfigError } from "./config/problem";
+import type { Platform } from "./config/platform";
 
-/** Reads the config or ends the run with all that is wrong with it: as a RunError the engine prints the text alone, without a stack trace. */
-function platformOfStack() {
-  try {
-    return loadPlatform();
-  } catch (error) {
-    throw error instanceof ConfigError ? new pulumi.RunError(error.message) : error;
+/**
+ * What a stack holds, from top to bottom, as a function of its config. Pulumi calls it without arguments.
+ * @param platform the config, read and checked
+ * @param stack the stack's name
+ * @param rolloutsOf how to wait for the StatefulSets of a cluster
+ */
+export = function kazoo(
+  platform: Platform = loadPlatform(),
+  stack: string = pulumi.getStack(),
+  rolloutsOf = clusterRollouts,
+): StackOutputs {
+  const { images, protect } = platform;
+  const randomProvider = new random.Provider("random");
+  const clusterOf = clustersOf(platform, randomProvider, rolloutsOf); // one provider per cluster
+  const image = kazooImage(platform.image); // built and pushed, or pinned
+
+  const rings = Object.values(platform.rings).map((ring) => {
+    // The Erlang cookie and the passwords that the zones of a ring share.
+    const { credentials } = new Ring(
+      `ring-${ring.name}`,
+      { credentials: ring.credentials, masterAccount: ring.masterAccount !== undefined, protect },
+      { providers: [randomProvider] },
+    );
+    const zones = platform.zones.filter((zone) => zone.ring === ring.name);
+    const order = orderOf(zones, clusterOf);
+
+    // In each zone RabbitMQ alpha and beta, and BigCouch; the databases of all zones join.
+    const datacenters = zones.map((zone) =>
+      clusterOf(zone).datacenter(zone.name, { stack, zone, ring, credentials, images, order, protect }),
+    );
+    for (const datacenter of datacenters) datacenter.joinRing(datacenters);
+
+    // In each zone Kazoo, with its run environment and the way to the other zones' brokers.
+    const kazoos = datacenters.map((datacenter) => datacenter.runKazoo(image, datacenters));
+    return { ring, credentials, zones, order, datacenters, kazoos };
+  });
+
+  // The first boot of each ring, from its first zone: the last step, since the engine starts nothing more once a Job has failed.
+  const after = rings.flatMap(({ order }) => order.kazoos());
+  for (const { ring, credentials, datacenters } of rings) {
+    datacenters[0]?.firstBoot({ image, account: ring.masterAccount, password: credentials.masterAccount, after });
   }
-}
-
-export const { zones, masterAccounts } = deployPlatform(platformOfStack(), pulumi.getStack(), awaitRoll);
+  return stackOutputs(rings, clusterOf, image.reference);
+};

@@ -1,53 +1,108 @@
 import { pbkdf2Sync } from "node:crypto";
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import type { DatabaseKind } from "../config/compatibility";
-import type { Ring, Zone } from "../config/platform";
+import { type DatabaseKind, requireDatabaseKind } from "../config/compatibility";
+import { podHosts, serviceHost, services } from "../config/hosts";
+import { sizes } from "../config/sizes";
 import { doNotWait, rollTimeouts, selectorLabels, spread, workloadLabels } from "./labels";
-import { volumeClaim } from "./rabbitmq";
-import { afterRoll, type Waiting } from "./rollout";
+import { databasePort, workloads } from "./names";
+import type { Rolled } from "./order";
+import { afterRollout } from "./rollout";
 import { containerSecurity, podSecurity, users } from "./security";
+import {
+  type Resources,
+  type Volume,
+  type WorkloadArgs,
+  defaultClusterDomain,
+  fromSecret,
+  oneAtATime,
+  resourcesOf,
+  volumeClaim,
+} from "./workload";
 
-export interface BigCouchArgs extends Waiting {
-  readonly namespace: pulumi.Input<string>;
-  /** DNS suffix of the pods: `bigcouch.NAMESPACE.svc.DOMAIN`. */
-  readonly suffix: string;
-  readonly image: string;
-  readonly kind: DatabaseKind;
-  readonly quorum: Ring["quorum"];
-  /** Copies of each document by zone; left out where the database is to choose. */
-  readonly placement?: Ring["placement"];
-  /** Secret with the keys `username`, `password` and `cookie`. */
-  readonly credentialsSecret: pulumi.Input<string>;
-  /** Secret with the key `ring.ini`, see {@link ringConfig}. */
-  readonly ringSecret: pulumi.Input<string>;
-  readonly size: Zone["database"];
-  /** Whether Pulumi refuses to delete or replace the database. */
-  readonly protect: boolean;
+/** Shards (q), copies (n), and on BigCouch the copies that a read (r) and a write (w) wait for. */
+export interface Quorum {
+  readonly q: number;
+  readonly n: number;
+  readonly r?: number;
+  readonly w?: number;
 }
 
-/** Port of the database's clustered HTTP interface. */
-export const databasePort = 5984;
+export interface BigCouchArgs extends WorkloadArgs, Partial<Volume> {
+  /** Name of a Secret in the namespace with the keys `username`, `password` and `cookie` (of the database's own Erlang nodes). */
+  readonly credentials: pulumi.Input<string>;
+  /** Name of a Secret with the key `ring.ini`, see {@link ringConfig}. @default each node has an identity and sessions of its own */
+  readonly ringSecret?: pulumi.Input<string>;
+  /** `bigcouch-0.4.2`, `couchdb-2.3.1`, `couchdb-3.3.3`. @default couchdb-2.3.1 */
+  readonly version?: string;
+  /** @default the official image of the version */
+  readonly image?: pulumi.Input<string>;
+  /** @default one shard, one copy */
+  readonly quorum?: Quorum;
+  /** Copies of each document by zone. @default the database spreads them over its nodes */
+  readonly placement?: Readonly<Record<string, number>>;
+  /** Number of nodes. @default 1 */
+  readonly replicas?: number;
+  /** What each node requests and may use. @default 500m and 1Gi, at most 2Gi */
+  readonly resources?: Resources;
+  /** Whether Pulumi refuses to delete or replace the database. @default true */
+  readonly protect?: boolean;
+}
+
+/** The official image of a version, such as `couchdb-2.3.1`. */
+export const databaseImage = (version: string): string => version.replace("-", ":");
+
+/** A node of a database: its host, and the name of its Erlang node. */
+export interface DatabaseNode {
+  readonly host: string;
+  readonly name: string;
+}
 
 /**
- * The database nodes of a datacenter, BigCouch or CouchDB: the headless Service `bigcouch` gives them their names, `bigcouchbal` balances over them.
- * They are one ring with the nodes of the ring's other zones once the join Job has run.
+ * The database nodes of a datacenter, BigCouch or CouchDB: the headless Service `bigcouch` gives them their names, `bigcouchbal` balances
+ * over them. A {@link JoinJob} makes them one ring with the nodes of other zones.
+ * @example
+ * const database = new BigCouch("bigcouch", { namespace, credentials: secret.metadata.name });
  */
 export class BigCouch extends pulumi.ComponentResource {
-  /** What to depend on for all of it to be what this update makes it. */
-  readonly rolled: readonly pulumi.Input<pulumi.Resource>[];
+  /** Fully qualified name of the Service that balances over the nodes. */
+  readonly host: pulumi.Output<string>;
+  readonly nodes: pulumi.Output<DatabaseNode[]>;
+  /** Port of the node-local interface; CouchDB 3 has none, and the usual one serves. */
+  readonly adminPort: number;
+  /** What to depend on for all of it to be as this update makes it. */
+  readonly rolled: Rolled;
 
   constructor(name: string, args: BigCouchArgs, opts?: pulumi.ComponentResourceOptions) {
     super("kazoo:index:BigCouch", name, {}, opts);
+    const {
+      clusterDomain = defaultClusterDomain,
+      version = "couchdb-2.3.1",
+      image = databaseImage(version),
+      quorum = { q: 1, n: 1 },
+      placement,
+      ringSecret,
+      replicas = sizes.database.replicas,
+      resources = resourcesOf(sizes.database),
+      storage = sizes.database.storage,
+      protect = true,
+    } = args;
+    const volume = { ...args, storage };
+    const kind = requireDatabaseKind(version);
+    const service = (key: "database" | "databaseNodes") =>
+      pulumi.output(args.namespace).apply((namespace) => serviceHost(services[key], namespace, clusterDomain));
     const parent = { parent: this };
-    const { kind } = args;
-    const labels = workloadLabels("bigcouch");
-    const selector = selectorLabels("bigcouch");
-    const metadata = { name: "bigcouch", namespace: args.namespace, labels };
+    const labels = workloadLabels(workloads.database);
+    const selector = selectorLabels(workloads.database);
+    const metadata = { name: services.databaseNodes, namespace: args.namespace, labels };
 
     const config = new k8s.core.v1.ConfigMap(
       `${name}-config`,
-      { metadata: { namespace: args.namespace, labels }, immutable: true, data: { "kazoo.ini": databaseConfig(args) } },
+      {
+        metadata: { namespace: args.namespace, labels },
+        immutable: true,
+        data: { "kazoo.ini": databaseConfig({ kind, quorum, ...(placement === undefined ? {} : { placement }) }) },
+      },
       parent,
     );
     const ports = [
@@ -62,7 +117,7 @@ export class BigCouch extends pulumi.ComponentResource {
     );
     new k8s.core.v1.Service(
       `${name}-balanced`,
-      { metadata: { ...metadata, name: "bigcouchbal", annotations: doNotWait }, spec: { selector, ports } },
+      { metadata: { ...metadata, name: services.database, annotations: doNotWait }, spec: { selector, ports } },
       parent,
     );
     const account = new k8s.core.v1.ServiceAccount(
@@ -70,15 +125,7 @@ export class BigCouch extends pulumi.ComponentResource {
       { metadata, automountServiceAccountToken: false },
       parent,
     );
-    new k8s.policy.v1.PodDisruptionBudget(
-      `${name}-disruption`,
-      {
-        metadata,
-        spec: { maxUnavailable: 1, unhealthyPodEvictionPolicy: "AlwaysAllow", selector: { matchLabels: selector } },
-      },
-      parent,
-    );
-    const credential = (key: string) => ({ secretKeyRef: { name: args.credentialsSecret, key } });
+    new k8s.policy.v1.PodDisruptionBudget(`${name}-disruption`, { metadata, spec: oneAtATime(selector) }, parent);
 
     const statefulSet = new k8s.apps.v1.StatefulSet(
       `${name}-nodes`,
@@ -86,7 +133,7 @@ export class BigCouch extends pulumi.ComponentResource {
         metadata,
         spec: {
           serviceName: headless.metadata.name,
-          replicas: args.size.replicas,
+          replicas,
           // Nodes start together: a node may wait for its peers.
           podManagementPolicy: "Parallel",
           selector: { matchLabels: selector },
@@ -103,13 +150,18 @@ export class BigCouch extends pulumi.ComponentResource {
               containers: [
                 {
                   name: "bigcouch",
-                  image: args.image,
+                  image,
                   env: [
                     { name: "POD_NAME", valueFrom: { fieldRef: { fieldPath: "metadata.name" } } },
-                    { name: "COUCHDB_USER", valueFrom: credential("username") },
-                    { name: "COUCHDB_PASSWORD", valueFrom: credential("password") },
-                    { name: "DATABASE_COOKIE", valueFrom: credential("cookie") },
-                    { name: "ERL_FLAGS", value: erlangFlags(kind, `$(POD_NAME).${args.suffix}`, "$(DATABASE_COOKIE)") },
+                    { name: "COUCHDB_USER", valueFrom: fromSecret(args.credentials, "username") },
+                    { name: "COUCHDB_PASSWORD", valueFrom: fromSecret(args.credentials, "password") },
+                    { name: "DATABASE_COOKIE", valueFrom: fromSecret(args.credentials, "cookie") },
+                    {
+                      name: "ERL_FLAGS",
+                      value: service("databaseNodes").apply((host) =>
+                        erlangFlags(kind, `$(POD_NAME).${host}`, "$(DATABASE_COOKIE)"),
+                      ),
+                    },
                   ],
                   ports: [
                     { name: "data", containerPort: databasePort },
@@ -123,28 +175,37 @@ export class BigCouch extends pulumi.ComponentResource {
                     periodSeconds: 10,
                     timeoutSeconds: 5,
                   },
-                  resources: args.size.resources,
+                  resources,
                   securityContext: containerSecurity(false),
                   volumeMounts: [
                     { name: "data", mountPath: `/opt/${kind.nodeName}/data` },
                     { name: "config", mountPath: configPaths(kind).kazoo, subPath: "kazoo.ini", readOnly: true },
-                    { name: "ring", mountPath: configPaths(kind).ring, subPath: "ring.ini", readOnly: true },
+                    ...(ringSecret === undefined
+                      ? []
+                      : [{ name: "ring", mountPath: configPaths(kind).ring, subPath: "ring.ini", readOnly: true }]),
                   ],
                 },
               ],
               volumes: [
                 { name: "config", configMap: { name: config.metadata.name } },
-                { name: "ring", secret: { secretName: args.ringSecret, defaultMode: 0o440 } },
+                ...(ringSecret === undefined
+                  ? []
+                  : [{ name: "ring", secret: { secretName: ringSecret, defaultMode: 0o440 } }]),
               ],
             },
           },
-          volumeClaimTemplates: [volumeClaim("data", labels, args.size)],
+          volumeClaimTemplates: [volumeClaim("data", labels, volume)],
         },
       },
-      { ...parent, protect: args.protect, customTimeouts: rollTimeouts(args.size.replicas * 15) },
+      { ...parent, protect, customTimeouts: rollTimeouts(replicas * 15) },
     );
-    this.rolled = afterRoll(this, statefulSet, args);
-    this.registerOutputs({ statefulSet });
+    this.host = service("database");
+    this.nodes = service("databaseNodes").apply((headless) =>
+      podHosts("bigcouch", replicas, headless).map((host) => ({ host, name: `${kind.nodeName}@${host}` })),
+    );
+    this.adminPort = kind.adminPort ?? databasePort;
+    this.rolled = afterRollout(this, statefulSet, args.rollouts);
+    this.registerOutputs({ host: this.host, nodes: this.nodes, adminPort: this.adminPort });
   }
 }
 
@@ -162,7 +223,11 @@ export function databaseConfig({
   kind,
   quorum,
   placement,
-}: Pick<BigCouchArgs, "kind" | "quorum" | "placement">): string {
+}: {
+  readonly kind: DatabaseKind;
+  readonly quorum: Quorum;
+  readonly placement?: Readonly<Record<string, number>>;
+}): string {
   const { q, n, r, w } = quorum;
   const places = Object.entries(placement ?? {}).map(([zone, copies]) => `${zone}:${copies}`);
   const onlyAdministrators = kind.engine !== "bigcouch";
@@ -184,7 +249,7 @@ export function databaseConfig({
 }
 
 /** What the nodes of a ring share in {@link ringConfig}. */
-export interface RingSettings {
+export interface DatabaseRingSettings {
   readonly kind: DatabaseKind;
   /** The administrator. */
   readonly user: string;
@@ -199,7 +264,7 @@ export interface RingSettings {
  * is signed with the secret and the administrator's salt, so the hashed password is part of it; the image's entrypoint makes no hash of its
  * own where it finds one. BigCouch hashes otherwise: its image makes the administrator.
  */
-export function ringConfig({ kind, user, password, uuid, authSecret }: RingSettings): string {
+export function ringConfig({ kind, user, password, uuid, authSecret }: DatabaseRingSettings): string {
   const iterations = 10; // CouchDB 2's own default: it hashes the password anew for each request
   const key = pbkdf2Sync(password, uuid, iterations, 20, "sha1").toString("hex");
   return iniFile({

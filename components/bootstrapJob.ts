@@ -1,47 +1,58 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import type { DatabaseKind } from "../config/compatibility";
-import type { MasterAccount } from "../config/platform";
-import { databasePort } from "./bigcouch";
+import { requireDatabaseKind } from "../config/compatibility";
 import { bootstrapScript } from "./bootstrapScript";
-import { kazooPorts } from "./kazoo";
+import { defaultCurlImage } from "./kazoo";
 import { workloadLabels } from "./labels";
+import { databasePort, kazooPorts, secrets, workloads } from "./names";
 import { containerSecurity, podSecurity, users } from "./security";
+import { fromSecret } from "./workload";
+
+/** The account above all others of a ring, with its administrator. */
+export interface MasterAccount {
+  readonly name: string;
+  readonly realm: string;
+  readonly user: string;
+  /** Folder of Monster UI's apps on the Kazoo nodes, and the API that they are to call. @default the apps are not registered */
+  readonly monsterUi?: { readonly path: string; readonly url: string };
+  /** Folder of recordings in the Kazoo image, and their language. @default no recordings are imported */
+  readonly prompts?: { readonly path: string; readonly language: string };
+}
 
 export interface BootstrapJobArgs {
   /** Namespace of the ring's first zone. */
   readonly namespace: pulumi.Input<string>;
-  readonly kind: DatabaseKind;
+  /** Version of the database. @default couchdb-2.3.1 */
+  readonly databaseVersion?: string;
   /** Host of the zone's database. */
-  readonly databaseHost: string;
-  /** Secret with the keys `username` and `password` of the database. */
+  readonly databaseHost: pulumi.Input<string>;
+  /** Name of a Secret with the keys `username` and `password` of the database. */
   readonly databaseSecret: pulumi.Input<string>;
-  /** An image with `sh` and `curl`, for a ring whose master account is not made here. */
-  readonly curlImage: string;
-  /** The ring's master account; left out: none is made. */
-  readonly account?: {
-    readonly facts: MasterAccount;
+  /** An image with `sh` and `curl`, for a ring whose master account is not made here. @default curlimages/curl:8.11.1 */
+  readonly curlImage?: string;
+  /** The ring's master account. @default none is made */
+  readonly account?: MasterAccount & {
     /** Secret. */
     readonly password: pulumi.Input<string>;
     /** The Kazoo image: its `sup` makes the account. */
     readonly image: pulumi.Input<string>;
-    /** Secret with which the image is pulled; left out: none is needed. */
-    readonly pullSecret?: pulumi.Input<string>;
-    /** The Kazoo node that is asked to. */
-    readonly node: { readonly vm: string; readonly host: string };
-    /** Secret with the key `cookie`. */
+    /** Secret with which the image is pulled. @default none is needed */
+    readonly pullSecret?: string | undefined;
+    /** Name of the Erlang node that makes the account: `kazoo_apps@HOST`. */
+    readonly node: pulumi.Input<string>;
+    /** Name of a Secret with the key `cookie`. */
     readonly cookieSecret: pulumi.Input<string>;
   };
 }
 
-/** What a database needs of its own databases; BigCouch makes them itself. */
-export const systemDatabases = (kind: DatabaseKind): readonly string[] =>
-  kind.engine === "bigcouch" ? [] : ["_users", "_replicator", "_global_changes"];
+/** The databases that a database version needs for itself; BigCouch makes them. */
+export const systemDatabases = (version: string): readonly string[] =>
+  requireDatabaseKind(version).engine === "bigcouch" ? [] : ["_users", "_replicator", "_global_changes"];
 
 /** Where the image's entrypoint lies; `render` writes the files that `sup` learns the node and the cookie from. */
 const entrypoint = "/usr/local/lib/kazoo/entrypoint";
 
-const name = "kazoo-bootstrap";
+const name = workloads.bootstrap;
 
 /**
  * The first boot of a ring: one Job that makes the database's own databases and the master account. It changes nothing that is there, so it
@@ -71,18 +82,17 @@ export class BootstrapJob extends pulumi.ComponentResource {
         : new k8s.core.v1.Secret(
             `${resourceName}-account`,
             {
-              metadata: { ...metadata, name: "kazoo-master-account" },
+              metadata: { ...metadata, name: secrets.masterAccount },
               type: "Opaque",
               stringData: { password: account.password },
             },
             parent,
           );
-    const from = (secretName: pulumi.Input<string>, key: string) => ({ secretKeyRef: { name: secretName, key } });
 
     this.job = new k8s.batch.v1.Job(
       `${resourceName}-job`,
       {
-        // A Job that failed is made anew by the next up.
+        // The next update replaces a Job that has failed.
         metadata: { ...metadata, annotations: { "pulumi.com/replaceUnready": "true" } },
         spec: {
           backoffLimit: 2,
@@ -99,18 +109,21 @@ export class BootstrapJob extends pulumi.ComponentResource {
               containers: [
                 {
                   name: "bootstrap",
-                  image: account?.image ?? args.curlImage,
+                  image: account?.image ?? args.curlImage ?? defaultCurlImage,
                   command: ["sh", "-c", bootstrapScript],
                   env: [
-                    ...Object.entries(bootstrapEnvironment(args)).map(([variable, value]) => ({
-                      name: variable,
-                      value,
-                    })),
-                    { name: "DATABASE_USER", valueFrom: from(args.databaseSecret, "username") },
-                    { name: "DATABASE_PASSWORD", valueFrom: from(args.databaseSecret, "password") },
+                    ...Object.entries(
+                      bootstrapEnvironment({
+                        databaseVersion: args.databaseVersion ?? "couchdb-2.3.1",
+                        databaseUrl: pulumi.interpolate`http://${args.databaseHost}:${databasePort}`,
+                        ...(account === undefined ? {} : { account, node: nodeOf(account.node) }),
+                      }),
+                    ).map(([variable, value]) => ({ name: variable, value })),
+                    { name: "DATABASE_USER", valueFrom: fromSecret(args.databaseSecret, "username") },
+                    { name: "DATABASE_PASSWORD", valueFrom: fromSecret(args.databaseSecret, "password") },
                     ...(secret === undefined
                       ? []
-                      : [{ name: "ACCOUNT_PASSWORD", valueFrom: from(secret.metadata.name, "password") }]),
+                      : [{ name: "ACCOUNT_PASSWORD", valueFrom: fromSecret(secret.metadata.name, "password") }]),
                   ],
                   // What the script writes last becomes the pod's message, which `pulumi up` shows.
                   terminationMessagePolicy: "FallbackToLogsOnError",
@@ -147,31 +160,43 @@ export class BootstrapJob extends pulumi.ComponentResource {
   }
 }
 
-/** What the script is told, without secrets. */
-export function bootstrapEnvironment({
-  kind,
-  databaseHost,
+/** The script's variables that are not secret. */
+export function bootstrapEnvironment<T extends pulumi.Input<string>>({
+  databaseVersion,
+  databaseUrl,
   account,
-}: Pick<BootstrapJobArgs, "kind" | "databaseHost" | "account">): Record<string, string> {
+  node,
+}: {
+  readonly databaseVersion: string;
+  readonly databaseUrl: T;
+  readonly account?: MasterAccount;
+  /** The Erlang node that makes the account. */
+  readonly node?: { readonly vm: T; readonly host: T };
+}): Record<string, T | string> {
   const database = {
-    DATABASE_URL: `http://${databaseHost}:${databasePort}`,
-    SYSTEM_DATABASES: systemDatabases(kind).join(" "),
+    DATABASE_URL: databaseUrl,
+    SYSTEM_DATABASES: systemDatabases(databaseVersion).join(" "),
   };
-  if (account === undefined) return database;
-  const { facts, node } = account;
+  if (account === undefined || node === undefined) return database;
   return {
     ...database,
     KAZOO_ENTRYPOINT: entrypoint,
     ERLANG_VM: node.vm,
     ERLANG_HOSTNAME: node.host,
-    ACCOUNT_NAME: facts.name,
-    ACCOUNT_REALM: facts.realm,
-    ACCOUNT_USER: facts.user,
-    ...(facts.monsterUi === undefined ? {} : { APPS_PATH: facts.monsterUi.path, APPS_URL: facts.monsterUi.url }),
-    ...(facts.prompts === undefined
+    ACCOUNT_NAME: account.name,
+    ACCOUNT_REALM: account.realm,
+    ACCOUNT_USER: account.user,
+    ...(account.monsterUi === undefined ? {} : { APPS_PATH: account.monsterUi.path, APPS_URL: account.monsterUi.url }),
+    ...(account.prompts === undefined
       ? {}
-      : { PROMPTS_PATH: facts.prompts.path, PROMPTS_LANGUAGE: facts.prompts.language }),
+      : { PROMPTS_PATH: account.prompts.path, PROMPTS_LANGUAGE: account.prompts.language }),
   };
+}
+
+/** Short name and host of an Erlang node, whose full name is `NAME@HOST`. */
+function nodeOf(name: pulumi.Input<string>): { vm: pulumi.Output<string>; host: pulumi.Output<string> } {
+  const parts = pulumi.output(name).apply((full) => full.split("@"));
+  return { vm: parts.apply(([vm = ""]) => vm), host: parts.apply(([, host = ""]) => host) };
 }
 
 /** The Job's way to database and Kazoo, at both ends; policies add up, so they stand beside those of the datacenter. */
@@ -183,8 +208,8 @@ function bootstrapPolicies(): [string, k8s.types.input.networking.v1.NetworkPoli
     ...(endPort === undefined ? {} : { endPort }),
   });
   const ways = {
-    bigcouch: [tcp(databasePort)],
-    kazoo: [tcp(kazooPorts.epmd), tcp(kazooPorts.distribution.first, kazooPorts.distribution.last)],
+    [workloads.database]: [tcp(databasePort)],
+    [workloads.kazoo]: [tcp(kazooPorts.epmd), tcp(kazooPorts.distribution.first, kazooPorts.distribution.last)],
   };
   return [
     [

@@ -1,14 +1,15 @@
 import type * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
-import type { RunEnvironment } from "../config/environment";
-import { configPaths, databaseConfig, databasePort, erlangFlags } from "./bigcouch";
-import { brokerPlugins } from "../config/compatibility";
-import type { DockerCluster, Ring, Zone } from "../config/platform";
+import { brokerPlugins, requireDatabaseKind } from "../config/compatibility";
 import { byteCount, milliCores } from "../config/quantity";
-import { hasCrossbar, kazooPorts } from "./kazoo";
-import { brokerConfig, enabledPlugins, rabbitmqPorts } from "./rabbitmq";
-import { databaseRingConfig, userName, type RingCredentials } from "./ring";
+import { configPaths, databaseConfig, erlangFlags } from "./bigcouch";
+import type { RingSettings, ZoneArgs } from "./datacenter";
+import { type Environment, hasCrossbar } from "./kazoo";
+import { databasePort, kazooPorts, rabbitmqPorts, userName } from "./names";
+import { brokerConfig, enabledPlugins } from "./rabbitmq";
+import { databaseRingConfig, type RingCredentials } from "./ring";
 import { users } from "./security";
+import type { Resources } from "./workload";
 
 /** A container as the Docker provider wants it, less the network that it is put on. */
 export type Container = Omit<docker.ContainerArgs, "name" | "networksAdvanced" | "hostname">;
@@ -22,7 +23,7 @@ export function brokerContainer(image: pulumi.Input<string>, { zone, ring, crede
     uploads: [
       {
         file: "/etc/rabbitmq/conf.d/90-kazoo.conf",
-        content: brokerConfig({ size: zone.rabbitmq, permitTransientQueues: ring.permitTransientQueues }),
+        content: brokerConfig({ ...zone.rabbitmq, permitTransientQueues: ring.permitTransientQueues }),
       },
       { file: "/etc/rabbitmq/enabled_plugins", content: enabledPlugins(brokerPlugins(ring.kazoo)) },
     ],
@@ -38,7 +39,8 @@ export function databaseContainer(
   host: string,
   { zone, ring, credentials, volume }: Store,
 ): Container {
-  const { database: kind, quorum } = ring;
+  const { quorum } = ring;
+  const kind = requireDatabaseKind(ring.database.version);
   const paths = configPaths(kind);
   return {
     ...common(users.database, zone.database, 60),
@@ -50,7 +52,7 @@ export function databaseContainer(
     }),
     uploads: [
       { file: paths.kazoo, content: databaseConfig({ kind, quorum }) },
-      { file: paths.ring, content: databaseRingConfig(ring, credentials) },
+      { file: paths.ring, content: databaseRingConfig(kind.version, credentials) },
     ],
     volumes: [{ volumeName: volume, containerPath: `/opt/${kind.nodeName}/data` }],
     // BigCouch 0.4 has no /_up; its welcome page answers when the node serves.
@@ -61,19 +63,19 @@ export function databaseContainer(
 
 /** What a store's container is made of. */
 export interface Store {
-  readonly zone: Zone;
-  readonly ring: Ring;
+  readonly zone: ZoneArgs;
+  readonly ring: RingSettings;
   readonly credentials: RingCredentials;
   readonly volume: pulumi.Input<string>;
 }
 
 export interface KazooContainerArgs {
-  readonly zone: Zone;
+  readonly zone: ZoneArgs;
   readonly credentials: RingCredentials;
   readonly host: string;
   /** The run environment, complete. */
-  readonly environment: RunEnvironment;
-  readonly published: DockerCluster["published"];
+  readonly environment: Environment;
+  readonly published: { readonly address: string; readonly crossbar: number; readonly websockets: number };
 }
 
 /** The Kazoo node, its root read-only as in Kubernetes. */
@@ -86,7 +88,7 @@ export function kazooContainer(image: pulumi.Input<string>, args: KazooContainer
     envs: environment({
       ...args.environment,
       ERLANG_HOSTNAME: host,
-      // Not as a file: Docker can't put one into a container whose root is read-only. Who may inspect containers is root here anyway.
+      // Not as a file: Docker can't put one into a container whose root is read-only. Anyone who can inspect containers already has root.
       ERLANG_COOKIE: credentials.cookie,
       RABBITMQ_USER: userName,
       RABBITMQ_PASS: credentials.rabbitmq,
@@ -114,7 +116,7 @@ export function kazooContainer(image: pulumi.Input<string>, args: KazooContainer
 }
 
 /** What all containers have: a user without a way up, limits, logs that do not fill the disk, and time to end in order (in seconds). */
-function common(user: number, size: { resources: Zone["kazoo"]["resources"] }, grace: number) {
+function common(user: number, size: { resources: Resources }, grace: number) {
   const { memory, cpu } = size.resources.limits;
   const mebibytes = Math.ceil(byteCount(memory) / 1024 ** 2);
   return {

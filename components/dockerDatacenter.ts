@@ -1,84 +1,124 @@
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
-import type { RunEnvironment } from "../config/environment";
-import type { DockerCluster, Hosts, Platform, Ring, Zone } from "../config/platform";
-import { brokerContainer, databaseContainer, kazooContainer, type Container } from "./dockerContainers";
-import type { RingCredentials } from "./ring";
+import { services } from "../config/hosts";
+import { type DatabaseNode, databaseImage } from "./bigcouch";
+import type { Datacenter, DatacenterArgs, ImageReference, KazooNodes } from "./datacenter";
+import { brokerContainer, type Container, databaseContainer, kazooContainer } from "./dockerContainers";
+import { completeEnvironment, erlangVm, type ZoneBrokers } from "./kazoo";
+import { databasePort, rabbitmqPorts } from "./names";
+import { brokerImage } from "./rabbitmq";
+import { requireDatabaseKind } from "../config/compatibility";
 
-export interface DockerDatacenterArgs {
-  readonly zone: Zone;
-  readonly cluster: DockerCluster;
-  readonly hosts: Hosts;
-  readonly ring: Ring;
-  readonly credentials: RingCredentials;
-  /** The Kazoo image. */
-  readonly image: pulumi.Input<string>;
-  /** Whether the stack builds the image, so that there is nothing to pull. */
-  readonly imageIsBuilt: boolean;
-  readonly images: Platform["images"];
-  /** The run environment of Kazoo, complete. */
-  readonly environment: RunEnvironment;
-  /** Whether Pulumi refuses to delete or replace what holds data. */
-  readonly protect: boolean;
+export interface DockerDatacenterArgs extends DatacenterArgs {
+  /** Name of the Docker network; host names end in it. */
+  readonly network: string;
+  /** Where Kazoo's ports are published. */
+  readonly published: { readonly address: string; readonly crossbar: number; readonly websockets: number };
 }
 
 /** Names of the containers of a datacenter on Docker. */
-export const containerNames = {
-  alpha: "rabbitmq-alpha",
-  beta: "rabbitmq-beta",
-  database: "bigcouch",
-  kazoo: "kazoo",
+const containerNames = {
+  kazoo: services.kazoo,
+  alpha: services.alpha,
+  beta: services.beta,
+  database: services.databaseNodes,
 } as const;
 
 /**
  * A datacenter on a plain Docker Engine: a network, two brokers and a database with a volume each, and one Kazoo node. A container is known
- * by its name and by `NAME.NETWORK`; Kazoo's ports are published on this machine.
+ * by its name and by `NAME.NETWORK`; Kazoo's ports are published on the engine's machine. Its ring has no other zone, so there is nothing
+ * to join; the command `make init-account` does what a first boot does on Kubernetes.
  */
-export class DockerDatacenter extends pulumi.ComponentResource {
-  constructor(name: string, args: DockerDatacenterArgs, opts?: pulumi.ComponentResourceOptions) {
+export class DockerDatacenter extends pulumi.ComponentResource implements Datacenter {
+  readonly brokers: ZoneBrokers;
+  readonly databaseNodes: readonly DatabaseNode[];
+  private readonly stores: readonly docker.Container[];
+  private readonly network: docker.Network;
+
+  constructor(
+    private readonly name: string,
+    private readonly args: DockerDatacenterArgs,
+    opts?: pulumi.ComponentResourceOptions,
+  ) {
     super("kazoo:index:DockerDatacenter", name, {}, opts);
-    const { zone, cluster, hosts, ring, credentials, images, protect } = args;
-    // Names are fixed, since others know them: what is replaced must first be gone.
-    const parent = { parent: this, deleteBeforeReplace: true };
-
-    const network = new docker.Network(`${name}-network`, { name: cluster.network, driver: "bridge" }, parent);
-    const volume = (container: string) =>
-      new docker.Volume(
-        `${name}-${container}-data`,
-        { name: `${container}-data` },
-        { ...parent, protect, retainOnDelete: protect },
-      ).name;
-    const pulled = (role: string, reference: pulumi.Input<string>) =>
-      new docker.RemoteImage(`${name}-${role}-image`, { name: reference, keepLocally: true }, parent).imageId;
-    const container = (hostName: string, settings: Container, dependsOn: pulumi.Resource[] = []) => {
-      const [short = hostName] = hostName.split(".", 1);
-      return new docker.Container(
-        `${name}-${short}`,
-        {
-          ...settings,
-          name: short,
-          hostname: hostName,
-          networksAdvanced: [{ name: network.name, aliases: [hostName] }],
-        },
-        { ...parent, dependsOn },
-      );
-    };
-
-    const brokerImage = pulled("rabbitmq", images.rabbitmq ?? `rabbitmq:${ring.rabbitmq}-management`);
-    const brokers = (["alpha", "beta"] as const).map((role) => {
-      const store = { zone, ring, credentials, volume: volume(containerNames[role]) };
-      return container(hosts.broker(role), brokerContainer(brokerImage, store));
+    const { zone, ring, credentials, images } = args;
+    this.network = new docker.Network(`${name}-network`, { name: args.network, driver: "bridge" }, this.options());
+    const brokerImageId = this.pulled("rabbitmq", images.rabbitmq ?? brokerImage(ring.rabbitmq));
+    const alphaAndBeta = (["alpha", "beta"] as const).map((role) => {
+      const store = { zone, ring, credentials, volume: this.volume(containerNames[role]) };
+      return this.container(containerNames[role], brokerContainer(brokerImageId, store));
     });
-    const databaseImage = pulled("bigcouch", images.database ?? ring.database.version.replace("-", ":"));
-    const store = { zone, ring, credentials, volume: volume(containerNames.database) };
-    const database = container(hosts.database, databaseContainer(databaseImage, hosts.database, store));
-    const { environment } = args;
-    const image = args.imageIsBuilt ? args.image : pulled("kazoo", args.image);
-    container(
-      hosts.kazoo,
-      kazooContainer(image, { zone, credentials, host: hosts.kazoo, environment, published: cluster.published }),
-      [...brokers, database],
+    const databaseImageId = this.pulled("bigcouch", images.database ?? databaseImage(ring.database.version));
+    const host = this.host("database");
+    const store = { zone, ring, credentials, volume: this.volume(containerNames.database) };
+    const database = this.container(containerNames.database, databaseContainer(databaseImageId, host, store));
+    this.stores = [...alphaAndBeta, database];
+    this.brokers = { zone: zone.name, alpha: this.host("alpha"), beta: this.host("beta") };
+    this.databaseNodes = [{ host, name: `${ring.database.nodeName}@${host}` }];
+    this.registerOutputs({ databaseNodes: this.databaseNodes });
+  }
+
+  joinRing(): void {}
+
+  firstBoot(): void {}
+
+  runKazoo(image: ImageReference): KazooNodes {
+    const { zone, ring, credentials, published } = this.args;
+    const host = this.host("kazoo");
+    const kind = requireDatabaseKind(ring.database.version);
+    const environment = completeEnvironment({
+      brokers: this.brokers,
+      database: { host: this.host("database"), adminPort: kind.adminPort ?? databasePort },
+      environment: zone.environment,
+    });
+    const imageId = image.built ? image.reference : this.pulled("kazoo", image.reference);
+    this.container(
+      containerNames.kazoo,
+      kazooContainer(imageId, { zone, credentials, host, environment, published }),
+      this.stores,
     );
-    this.registerOutputs({});
+    const { address, crossbar, websockets } = published;
+    return {
+      nodes: [pulumi.interpolate`${erlangVm(zone.environment)}@${host}`] as never,
+      endpoints: {
+        crossbar: `http://${address}:${crossbar}`,
+        websockets: `ws://${address}:${websockets}`,
+        database: `http://${this.host("database")}:${databasePort}`,
+        brokers: (["alpha", "beta"] as const).map((role) => `${this.host(role)}:${rabbitmqPorts.amqp}`),
+      },
+      containers: Object.values(containerNames),
+    };
+  }
+
+  /** Names are fixed, since others know them: what is replaced must be deleted first. */
+  private options() {
+    return { parent: this, deleteBeforeReplace: true };
+  }
+
+  private host(container: keyof typeof containerNames): string {
+    return `${containerNames[container]}.${this.args.network}`;
+  }
+
+  private volume(container: string): pulumi.Output<string> {
+    const { protect } = this.args;
+    return new docker.Volume(
+      `${this.name}-${container}-data`,
+      { name: `${container}-data` },
+      { ...this.options(), protect, retainOnDelete: protect },
+    ).name;
+  }
+
+  private pulled(role: string, reference: pulumi.Input<string>): pulumi.Output<string> {
+    return new docker.RemoteImage(`${this.name}-${role}-image`, { name: reference, keepLocally: true }, this.options())
+      .imageId;
+  }
+
+  private container(name: string, settings: Container, dependsOn: readonly pulumi.Resource[] = []): docker.Container {
+    const host = `${name}.${this.args.network}`;
+    return new docker.Container(
+      `${this.name}-${name}`,
+      { ...settings, name, hostname: host, networksAdvanced: [{ name: this.network.name, aliases: [host] }] },
+      { ...this.options(), dependsOn: [...dependsOn] },
+    );
   }
 }

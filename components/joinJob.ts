@@ -2,39 +2,57 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import type { DatabaseKind } from "../config/compatibility";
+import { type DatabaseKind, requireDatabaseKind } from "../config/compatibility";
+import type { DatabaseNode } from "./bigcouch";
+import { defaultCurlImage } from "./kazoo";
 import { workloadLabels } from "./labels";
-import { databasePort } from "./bigcouch";
+import { databasePort, workloads } from "./names";
 import { containerSecurity, podSecurity, users } from "./security";
+import { fromSecret } from "./workload";
 
 export interface JoinJobArgs {
   readonly namespace: pulumi.Input<string>;
-  /** An image with `sh` and `curl`. */
-  readonly image: string;
-  readonly kind: DatabaseKind;
-  /** Host of the database node in this zone that the others are made known to. */
+  /** Name of a Secret in the namespace with the keys `username` and `password`. */
+  readonly credentials: pulumi.Input<string>;
+  /** Version of the database. @default couchdb-2.3.1 */
+  readonly version?: string;
+  /** Name of the zone whose database joins. */
+  readonly zone: string;
+  /** The database nodes of all the ring's zones, by zone. */
+  readonly zones: readonly { readonly zone: string; readonly nodes: pulumi.Input<readonly DatabaseNode[]> }[];
+  /** An image with `sh` and `curl`. @default curlimages/curl:8.11.1 */
+  readonly image?: string;
+}
+
+/** A database node as the script needs it. */
+interface JoiningNode {
   readonly host: string;
-  /** All database nodes of the ring, this zone's own first to be waited for, each with its zone. */
-  readonly nodes: readonly { readonly host: string; readonly zone: string; readonly own: boolean }[];
-  /** Secret with the keys `username` and `password`. */
-  readonly credentialsSecret: pulumi.Input<string>;
+  readonly zone: string;
+  /** Whether it is one of the zone that joins. */
+  readonly own: boolean;
 }
 
 /**
  * Makes the database nodes of a ring known to this zone's first node, each with its zone, so that placement works; from there the list
  * replicates. Idempotent; a ring that grows gets a new Job.
+ * @example
+ * new JoinJob("join", { namespace, credentials, zone: "us-east-nyc", zones: [{ zone: "us-east-nyc", nodes: database.nodes }] });
  */
 export class JoinJob extends pulumi.ComponentResource {
   readonly job: k8s.batch.v1.Job;
 
   constructor(name: string, args: JoinJobArgs, opts?: pulumi.ComponentResourceOptions) {
     super("kazoo:index:JoinJob", name, {}, opts);
-    const labels = workloadLabels("bigcouch-join");
-    const credential = (key: string) => ({ secretKeyRef: { name: args.credentialsSecret, key } });
+    const labels = workloadLabels(workloads.join);
+    const kind = requireDatabaseKind(args.version ?? "couchdb-2.3.1");
+    const script = pulumi.all(args.zones.map(({ zone, nodes }) => pulumi.all([zone, nodes]))).apply((zones) => {
+      const all = zones.flatMap(([zone, nodes]) => nodes.map(({ host }) => ({ host, zone, own: zone === args.zone })));
+      return joinScript({ kind, host: all.find(({ own }) => own)?.host ?? "", nodes: all });
+    });
     this.job = new k8s.batch.v1.Job(
       `${name}-job`,
       {
-        // A Job that failed is made anew by the next up.
+        // The next update replaces a Job that has failed.
         metadata: { namespace: args.namespace, labels, annotations: { "pulumi.com/replaceUnready": "true" } },
         spec: {
           backoffLimit: 2,
@@ -52,11 +70,11 @@ export class JoinJob extends pulumi.ComponentResource {
               containers: [
                 {
                   name: "join",
-                  image: args.image,
-                  command: ["sh", "-c", joinScript(args)],
+                  image: args.image ?? defaultCurlImage,
+                  command: ["sh", "-c", script],
                   env: [
-                    { name: "DATABASE_USER", valueFrom: credential("username") },
-                    { name: "DATABASE_PASSWORD", valueFrom: credential("password") },
+                    { name: "DATABASE_USER", valueFrom: fromSecret(args.credentials, "username") },
+                    { name: "DATABASE_PASSWORD", valueFrom: fromSecret(args.credentials, "password") },
                   ],
                   // The script's last words become the pod's message, which `pulumi up` shows.
                   terminationMessagePolicy: "FallbackToLogsOnError",
@@ -86,11 +104,19 @@ export const endWhenRefused = (containerName: string): k8s.types.input.batch.v1.
 const functions = readFileSync(join(__dirname, "join.sh"), "utf8");
 
 /**
- * The script. The node-local interface, where nodes are listed, is port 5986 up to CouchDB 2 and `/_node/_local` on the usual port in
- * CouchDB 3 (docs.couchdb.org, "Cluster management"). Each own node is joined at itself first, where its own document is: a node without
- * a zone gets no copies where the ring places them.
+ * The script; `host` is the node of the joining zone to which the others are made known. The node-local interface, where nodes are listed,
+ * is port 5986 up to CouchDB 2 and `/_node/_local` on the usual port in CouchDB 3 (docs.couchdb.org, "Cluster management"). Each own node
+ * is joined at itself first, where its own document is: a node without a zone gets no copies where the ring places them.
  */
-export function joinScript({ kind, host, nodes }: Pick<JoinJobArgs, "kind" | "host" | "nodes">): string {
+export function joinScript({
+  kind,
+  host,
+  nodes,
+}: {
+  readonly kind: DatabaseKind;
+  readonly host: string;
+  readonly nodes: readonly JoiningNode[];
+}): string {
   const listOf = (at: string): string =>
     kind.engine === "couchdb-3"
       ? `http://${at}:${databasePort}/_node/_local/_nodes`

@@ -1,17 +1,37 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import type { RunEnvironment } from "../config/environment";
-import type { Zone } from "../config/platform";
+import { podHosts, serviceHost, services } from "../config/hosts";
+import { sizes } from "../config/sizes";
 import { firstNode } from "./firstNode";
 import { doNotWait, rollTimeouts, selectorLabels, spread, workloadLabels } from "./labels";
-import { afterRoll, type Waiting } from "./rollout";
+import { databasePort, kazooPorts, secrets, workloads } from "./names";
+import type { Rolled } from "./order";
+import { afterRollout } from "./rollout";
 import { containerSecurity, podSecurity, users } from "./security";
+import {
+  type Resources,
+  type WorkloadArgs,
+  defaultClusterDomain,
+  fromSecret,
+  oneAtATime,
+  resourcesOf,
+} from "./workload";
 
-/** A zone as Kazoo must know it: its name and the hosts of its brokers, alpha first. */
+/** The run environment: variables of the Kazoo containers, as text (docs/configuration.md, "Run environment"). */
+export type Environment = Readonly<Record<string, pulumi.Input<string>>>;
+
+/** A zone as Kazoo must know it: its name and the hosts of its brokers. */
 export interface ZoneBrokers {
   readonly zone: string;
-  readonly alpha: string;
-  readonly beta: string;
+  readonly alpha: pulumi.Input<string>;
+  readonly beta: pulumi.Input<string>;
+}
+
+/** How Kazoo reaches a database. */
+export interface DatabaseAddress {
+  readonly host: pulumi.Input<string>;
+  /** Port of the node-local interface; where there is none, the usual port. */
+  readonly adminPort: number;
 }
 
 /** A login at a registry. */
@@ -23,67 +43,90 @@ export interface RegistryLogin {
   readonly password: string;
 }
 
-export interface KazooArgs extends Waiting {
-  readonly namespace: pulumi.Input<string>;
-  /** DNS suffix of the pods: `kazoo-nodes.NAMESPACE.svc.DOMAIN`. */
-  readonly suffix: string;
-  /** The Kazoo image, best pinned by digest. */
-  readonly image: pulumi.Input<string>;
-  /** An image with `sh` and `curl`. */
-  readonly curlImage: string;
-  /** What the image is pulled with; left out: nothing is needed. */
-  readonly registryLogin?: RegistryLogin;
-  /** The run environment, complete. */
-  readonly environment: RunEnvironment;
-  /** The ring's other zones; Kazoo federates over their brokers by itself. */
-  readonly otherZones: readonly ZoneBrokers[];
-  /** Secret with the key `cookie`. */
-  readonly cookieSecret: pulumi.Input<string>;
-  /** Secret with the keys `username` and `password` of the brokers. */
-  readonly brokerSecret: pulumi.Input<string>;
-  /** Secret with the keys `username` and `password` of the database. */
-  readonly databaseSecret: pulumi.Input<string>;
-  readonly size: Zone["kazoo"];
+/** The Kubernetes Service `kazoo`. */
+export interface ServiceArgs {
+  /** @default ClusterIP */
+  readonly type?: "ClusterIP" | "NodePort" | "LoadBalancer";
+  /** @default none */
+  readonly annotations?: Readonly<Record<string, string>>;
 }
 
-/**
- * TCP ports of a Kazoo node: Crossbar's API, its TLS twin, Blackhole's websockets, fax over SMTP, the media proxy, epmd, and Erlang
- * distribution, which the image keeps within 11500 to 11999.
- */
-export const kazooPorts = {
-  crossbar: 8000,
-  crossbarTls: 8443,
-  websockets: 5555,
-  fax: 19025,
-  media: 24517,
-  epmd: 4369,
-  distribution: { first: 11500, last: 11999 },
-} as const;
+export interface KazooArgs extends WorkloadArgs {
+  /** The Kazoo image, best pinned by digest. */
+  readonly image: pulumi.Input<string>;
+  /** Login with which the image is pulled. @default none is needed */
+  readonly registryLogin?: RegistryLogin;
+  /** The zone and its brokers. */
+  readonly brokers: ZoneBrokers;
+  readonly database: DatabaseAddress;
+  /** The ring's other zones; Kazoo federates over their brokers itself. @default none */
+  readonly otherZones?: readonly ZoneBrokers[];
+  /** Run environment, over the hosts and ports that follow from `brokers` and `database`. @default none */
+  readonly environment?: Environment;
+  /** Name of a Secret with the key `cookie`. */
+  readonly cookieSecret: pulumi.Input<string>;
+  /** Name of a Secret with the keys `username` and `password` of the brokers. */
+  readonly brokerSecret: pulumi.Input<string>;
+  /** Name of a Secret with the keys `username` and `password` of the database. */
+  readonly databaseSecret: pulumi.Input<string>;
+  /** Number of nodes. @default 1 */
+  readonly replicas?: number;
+  /** What each node requests and may use. @default 500m and 1Gi, at most 2Gi */
+  readonly resources?: Resources;
+  readonly service?: ServiceArgs;
+  /** An image with `sh` and `curl`. @default curlimages/curl:8.11.1 */
+  readonly curlImage?: string;
+}
 
-/** Name of the Secret that holds the registry's login. */
-const pullSecretName = "kazoo-image-pull";
+/** The image with `sh` and `curl` that small scripts run in. */
+export const defaultCurlImage = "curlimages/curl:8.11.1";
+
+/** Name of the Erlang node that an environment asks for, before the `@`. */
+export const erlangVm = (environment: Environment): pulumi.Input<string> => environment.ERLANG_VM ?? "kazoo_apps";
 
 /**
  * The Kazoo nodes of a datacenter. The headless Service `kazoo-nodes` gives each the name that its Erlang node carries; `kazoo` balances
  * over those that are ready.
+ * @example
+ * const kazoo = new Kazoo("kazoo", {
+ *   namespace,
+ *   image: "registry.example.com/kazoo@sha256:…",
+ *   brokers: { zone: "us-east-nyc", alpha: alpha.host, beta: beta.host },
+ *   database,
+ *   cookieSecret, brokerSecret, databaseSecret,
+ * });
  */
 export class Kazoo extends pulumi.ComponentResource {
-  /** What to depend on for all of it to be what this update makes it. */
-  readonly rolled: readonly pulumi.Input<pulumi.Resource>[];
+  /** Fully qualified name of the Service that balances over the nodes. */
+  readonly host: pulumi.Output<string>;
+  /** Names of the Erlang nodes. */
+  readonly nodes: pulumi.Output<string[]>;
   /** Secret with which the image is pulled; undefined: none is needed. */
   readonly pullSecret: string | undefined;
+  /** What to depend on for all of it to be as this update makes it. */
+  readonly rolled: Rolled;
 
   constructor(name: string, args: KazooArgs, opts?: pulumi.ComponentResourceOptions) {
     super("kazoo:index:Kazoo", name, {}, opts);
+    const {
+      clusterDomain = defaultClusterDomain,
+      replicas = sizes.kazoo.replicas,
+      resources = resourcesOf(sizes.kazoo),
+      service: { type = "ClusterIP", annotations = {} } = {},
+      curlImage = defaultCurlImage,
+    } = args;
+    const environment = completeEnvironment(args);
+    const host = (key: "kazoo" | "kazooNodes") =>
+      pulumi.output(args.namespace).apply((namespace) => serviceHost(services[key], namespace, clusterDomain));
     const parent = { parent: this };
-    const labels = workloadLabels("kazoo");
-    const selector = selectorLabels("kazoo");
-    const metadata = { name: "kazoo", namespace: args.namespace, labels };
+    const labels = workloadLabels(workloads.kazoo);
+    const selector = selectorLabels(workloads.kazoo);
+    const metadata = { name: services.kazoo, namespace: args.namespace, labels };
 
     // Autonamed and immutable: a changed environment is another ConfigMap, and so rolls the pods.
-    const environment = new k8s.core.v1.ConfigMap(
+    const configMap = new k8s.core.v1.ConfigMap(
       `${name}-environment`,
-      { metadata: { namespace: args.namespace, labels }, immutable: true, data: environmentData(args) },
+      { metadata: { namespace: args.namespace, labels }, immutable: true, data: environment },
       parent,
     );
     const ports = (["crossbar", "websockets"] as const).map((port) => ({
@@ -94,13 +137,12 @@ export class Kazoo extends pulumi.ComponentResource {
     const headless = new k8s.core.v1.Service(
       `${name}-headless`,
       {
-        metadata: { ...metadata, name: "kazoo-nodes" },
+        metadata: { ...metadata, name: services.kazooNodes },
         // A node needs its own name before it is ready.
         spec: { clusterIP: "None", publishNotReadyAddresses: true, selector, ports },
       },
       parent,
     );
-    const { type, annotations } = args.size.service;
     new k8s.core.v1.Service(
       `${name}-balanced`,
       {
@@ -117,30 +159,22 @@ export class Kazoo extends pulumi.ComponentResource {
       { metadata, automountServiceAccountToken: false },
       parent,
     );
-    new k8s.policy.v1.PodDisruptionBudget(
-      `${name}-disruption`,
-      {
-        metadata,
-        spec: { maxUnavailable: 1, unhealthyPodEvictionPolicy: "AlwaysAllow", selector: { matchLabels: selector } },
-      },
-      parent,
-    );
+    new k8s.policy.v1.PodDisruptionBudget(`${name}-disruption`, { metadata, spec: oneAtATime(selector) }, parent);
     const pullSecret =
       args.registryLogin === undefined
         ? undefined
         : new k8s.core.v1.Secret(
             `${name}-image-pull`,
             {
-              metadata: { ...metadata, name: pullSecretName },
+              metadata: { ...metadata, name: secrets.imagePull },
               type: "kubernetes.io/dockerconfigjson",
               stringData: { ".dockerconfigjson": pulumi.secret(dockerConfig(args.registryLogin)) },
             },
             parent,
           );
-    // By name alone: what takes its name from a Secret is replaced when that is, as where the address of the registry changes.
-    this.pullSecret = pullSecret === undefined ? undefined : pullSecretName;
-    const from = (secret: pulumi.Input<string>, key: string) => ({ secretKeyRef: { name: secret, key } });
-    const answers = hasCrossbar(args.environment)
+    // Use the literal name: referencing the Secret's output would replace its dependents with it, as when the registry's address changes.
+    this.pullSecret = pullSecret === undefined ? undefined : secrets.imagePull;
+    const answers = hasCrossbar(args.environment ?? {})
       ? { httpGet: { path: "/", port: "crossbar" } }
       : { tcpSocket: { port: "epmd" } };
 
@@ -150,8 +184,8 @@ export class Kazoo extends pulumi.ComponentResource {
         metadata,
         spec: {
           serviceName: headless.metadata.name,
-          replicas: args.size.replicas,
-          // The order of a first boot is kept by the init container.
+          replicas,
+          // The init container keeps the order of a first boot.
           podManagementPolicy: "Parallel",
           selector: { matchLabels: selector },
           template: {
@@ -161,24 +195,24 @@ export class Kazoo extends pulumi.ComponentResource {
               automountServiceAccountToken: false,
               enableServiceLinks: false,
               securityContext: podSecurity(users.kazoo),
-              ...(pullSecret === undefined ? {} : { imagePullSecrets: [{ name: pullSecretName }] }),
+              ...(pullSecret === undefined ? {} : { imagePullSecrets: [{ name: secrets.imagePull }] }),
               topologySpreadConstraints: spread(selector),
               terminationGracePeriodSeconds: 120,
-              ...(hasCrossbar(args.environment)
-                ? { initContainers: [firstNode(args.curlImage, kazooPorts.crossbar)] }
+              ...(hasCrossbar(args.environment ?? {})
+                ? { initContainers: [firstNode(curlImage, kazooPorts.crossbar)] }
                 : {}),
               containers: [
                 {
                   name: "kazoo",
                   image: args.image,
-                  envFrom: [{ configMapRef: { name: environment.metadata.name } }],
+                  envFrom: [{ configMapRef: { name: configMap.metadata.name } }],
                   env: [
                     { name: "POD_NAME", valueFrom: { fieldRef: { fieldPath: "metadata.name" } } },
-                    { name: "ERLANG_HOSTNAME", value: `$(POD_NAME).${args.suffix}` },
-                    { name: "RABBITMQ_USER", valueFrom: from(args.brokerSecret, "username") },
-                    { name: "RABBITMQ_PASS", valueFrom: from(args.brokerSecret, "password") },
-                    { name: "COUCHDB_USER", valueFrom: from(args.databaseSecret, "username") },
-                    { name: "COUCHDB_PASS", valueFrom: from(args.databaseSecret, "password") },
+                    { name: "ERLANG_HOSTNAME", value: pulumi.interpolate`$(POD_NAME).${host("kazooNodes")}` },
+                    { name: "RABBITMQ_USER", valueFrom: fromSecret(args.brokerSecret, "username") },
+                    { name: "RABBITMQ_PASS", valueFrom: fromSecret(args.brokerSecret, "password") },
+                    { name: "COUCHDB_USER", valueFrom: fromSecret(args.databaseSecret, "username") },
+                    { name: "COUCHDB_PASS", valueFrom: fromSecret(args.databaseSecret, "password") },
                   ],
                   ports: [
                     ...(["crossbar", "websockets", "fax", "media", "epmd"] as const).map((port) => ({
@@ -191,7 +225,7 @@ export class Kazoo extends pulumi.ComponentResource {
                   startupProbe: { ...answers, periodSeconds: 5, failureThreshold: 180 },
                   livenessProbe: { ...answers, periodSeconds: 30, timeoutSeconds: 10, failureThreshold: 4 },
                   readinessProbe: { ...answers, periodSeconds: 10, timeoutSeconds: 5 },
-                  resources: args.size.resources,
+                  resources,
                   securityContext: containerSecurity(true),
                   volumeMounts: [
                     { name: "erlang-cookie", mountPath: "/etc/secrets/erlang", readOnly: true },
@@ -214,25 +248,41 @@ export class Kazoo extends pulumi.ComponentResource {
       },
       {
         ...parent,
-        // It can't be changed, and what was made with another goes on with it.
+        // Kubernetes cannot change it: a StatefulSet that was created with another policy keeps that one.
         ignoreChanges: ["spec.podManagementPolicy"],
-        customTimeouts: rollTimeouts(args.size.replicas * 20),
+        customTimeouts: rollTimeouts(replicas * 20),
         ...(pullSecret === undefined ? {} : { dependsOn: pullSecret }),
       },
     );
-    this.rolled = afterRoll(this, statefulSet, args);
-    this.registerOutputs({ statefulSet });
+    this.host = host("kazoo");
+    this.nodes = pulumi
+      .all([host("kazooNodes"), erlangVm(args.environment ?? {})])
+      .apply(([headless, vm]) => podHosts("kazoo", replicas, headless).map((node) => `${vm}@${node}`));
+    this.rolled = afterRollout(this, statefulSet, args.rollouts);
+    this.registerOutputs({ host: this.host, nodes: this.nodes, pullSecret: this.pullSecret });
   }
 }
 
 /** Whether a node answers on Crossbar's port; one of ecallmgr alone is known by epmd, which it starts. */
-export const hasCrossbar = ({ ERLANG_VM }: RunEnvironment): boolean => ERLANG_VM !== "ecallmgr";
+export const hasCrossbar = ({ ERLANG_VM }: Environment): boolean => ERLANG_VM !== "ecallmgr";
 
-function environmentData({ environment, otherZones }: KazooArgs): RunEnvironment {
-  if (otherZones.length === 0) return environment;
+/** The run environment with hosts and ports of the stores, and the ring's other zones. What `environment` names wins. */
+export function completeEnvironment({
+  brokers: { alpha, beta },
+  database,
+  otherZones = [],
+  environment = {},
+}: Pick<KazooArgs, "brokers" | "database" | "otherZones" | "environment">): Environment {
+  const zones = otherZones.map(({ zone, alpha, beta }) => pulumi.interpolate`${zone}=${alpha},${beta}`);
   return {
+    BIGCOUCH_HOST: database.host,
+    BIGCOUCH_DATA_PORT: String(databasePort),
+    BIGCOUCH_ADMIN_PORT: String(database.adminPort),
+    // Fully qualified, where the original project has bare names: to Kazoo a broker is its URI, and URIs differ between a ring's zones.
+    KAZOO_AMQP_HOST: alpha,
+    KAZOO_SECONDARY_AMQP_HOST: beta,
     ...environment,
-    KAZOO_OTHER_ZONES: otherZones.map(({ zone, alpha, beta }) => `${zone}=${alpha},${beta}`).join(" "),
+    ...(zones.length === 0 ? {} : { KAZOO_OTHER_ZONES: pulumi.all(zones).apply((all) => all.join(" ")) }),
   };
 }
 

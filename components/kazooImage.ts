@@ -1,16 +1,33 @@
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
-import type { ImageBuild } from "../config/platform";
 import { buildHash, buildProblems } from "./buildContext";
 
+/** What to build, and where to push it. */
 export interface KazooImageArgs {
-  /** What to build, and where to push it. */
-  readonly build: ImageBuild;
+  /** Path of the build context, which holds the Dockerfile. Relative, or it would be another one in each clone. */
+  readonly context: string;
+  /** Registry to push to, `host` or `host:port`. @default the image stays in the engine */
+  readonly registry?: string;
+  readonly repository: string;
+  /** At least one. */
+  readonly tags: readonly string[];
+  /** The Dockerfile's arguments. @default those of the Dockerfile */
+  readonly args?: Readonly<Record<string, string>>;
+  /** OS/ARCHITECTURE. @default the engine's */
+  readonly platform?: string;
+  /** Docker network of the build's steps, or `host`. @default the engine's */
+  readonly network?: string;
 }
 
 /**
  * The Kazoo image, built by a Docker Engine and pushed under each of its tags. It is built again when a file of the context or an argument
- * changes, and at no other time. What was pushed or built before stays, for the pods and containers that still run it.
+ * changes, and at no other time. Earlier images stay, for the pods and containers that still run them.
+ * @example
+ * const image = new KazooImage(
+ *   "kazoo-image",
+ *   { context: "image", registry: "registry.example.com", repository: "kazoo", tags: ["4.3"] },
+ *   { provider: new docker.Provider("engine", { registryAuth }) },
+ * );
  */
 export class KazooImage extends pulumi.ComponentResource {
   /** `registry/repository@sha256:…` by the pushed digest; without a registry the image's id in the engine. */
@@ -21,18 +38,17 @@ export class KazooImage extends pulumi.ComponentResource {
     // The provider asks for deletion first, since names are fixed. Nothing is deleted here, and what depends on a resource that is deleted
     // first is replaced itself: Kazoo's pods would all go at once.
     const parent = { parent: this, deleteBeforeReplace: false };
-    const { registry, repository, tags, platform, network, context, args: buildArgs } = args.build;
+    const { registry, repository, tags, platform, network, context, args: buildArgs = {} } = args;
     const problems = buildProblems(context, buildArgs);
     if (problems.length > 0) throw new pulumi.RunError(problems.join("\n"));
 
-    const fullName = registry === undefined ? repository : `${registry.address}/${repository}`;
+    const fullName = registry === undefined ? repository : `${registry}/${repository}`;
     const [first = "latest", ...others] = tags;
     const image = new docker.RemoteImage(
       `${name}-build`,
       {
         name: `${fullName}:${first}`,
         build: {
-          // As it stands in the config: an absolute path would be another one in each clone.
           context,
           buildArgs,
           tags: others.map((tag) => `${fullName}:${tag}`),

@@ -1,22 +1,21 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import type { DatabaseKind } from "../config/compatibility";
-import { databasePort } from "./bigcouch";
-import { kazooPorts } from "./kazoo";
-import { rabbitmqPorts } from "./rabbitmq";
+import { requireDatabaseKind } from "../config/compatibility";
+import { databasePort, kazooPorts, rabbitmqPorts, workloads } from "./names";
 
 export interface NetworkPoliciesArgs {
   readonly namespace: pulumi.Input<string>;
   /** Stack and ring whose pods, in this cluster, talk to each other. */
   readonly stack: string;
   readonly ring: string;
-  /** Networks of the pods of the ring's other clusters, in CIDR notation. */
-  readonly otherClusters: readonly string[];
-  /** Networks of the FreeSWITCH and Kamailio servers, in CIDR notation. */
-  readonly mediaNetworks: readonly string[];
-  /** TCP ports of brokers and databases elsewhere, where the run environment names such. */
-  readonly outsideStores: readonly number[];
-  readonly database: DatabaseKind;
+  /** Networks of the pods of the ring's other clusters, in CIDR notation. @default none */
+  readonly otherClusters?: readonly string[];
+  /** Networks of the FreeSWITCH and Kamailio servers, in CIDR notation. @default none */
+  readonly mediaNetworks?: readonly string[];
+  /** TCP ports of brokers and databases elsewhere, where the run environment names such. @default none */
+  readonly outsideStores?: readonly number[];
+  /** Version of the database, which decides its ports. @default couchdb-2.3.1 */
+  readonly databaseVersion?: string;
 }
 
 type Peer = k8s.types.input.networking.v1.NetworkPolicyPeer;
@@ -59,20 +58,22 @@ export class NetworkPolicies extends pulumi.ComponentResource {
 export function networkPolicies(
   args: Omit<NetworkPoliciesArgs, "namespace">,
 ): Record<string, k8s.types.input.networking.v1.NetworkPolicySpec> {
+  const { otherClusters = [], mediaNetworks = [], outsideStores = [] } = args;
   const anywhereInRing = (workload: string): Peer[] => [
     {
       namespaceSelector: { matchLabels: { "kazoo/stack": args.stack, "kazoo/ring": args.ring } },
       podSelector: pods(workload),
     },
-    ...args.otherClusters.map((cidr) => ({ ipBlock: { cidr } })),
+    ...otherClusters.map((cidr) => ({ ipBlock: { cidr } })),
   ];
   const inZone = (workload: string): Peer[] => [{ podSelector: pods(workload) }];
-  const media: Peer[] = args.mediaNetworks.map((cidr) => ({ ipBlock: { cidr } }));
-  const data = [tcp(databasePort), ...(args.database.adminPort === undefined ? [] : [tcp(args.database.adminPort)])];
+  const media: Peer[] = mediaNetworks.map((cidr) => ({ ipBlock: { cidr } }));
+  const database = requireDatabaseKind(args.databaseVersion ?? "couchdb-2.3.1");
+  const data = [tcp(databasePort), ...(database.adminPort === undefined ? [] : [tcp(database.adminPort)])];
   const databasePeers = [
     ...data,
     tcp(rabbitmqPorts.epmd),
-    tcp(args.database.distribution.first, args.database.distribution.last),
+    tcp(database.distribution.first, database.distribution.last),
   ];
   const erlang = [tcp(kazooPorts.epmd), tcp(kazooPorts.distribution.first, kazooPorts.distribution.last)];
   const withMedia = <T>(rule: T) => (media.length === 0 ? [] : [rule]);
@@ -85,49 +86,49 @@ export function networkPolicies(
       egress: [{ ports: [{ protocol: "UDP", port: 53 }, tcp(53)] }],
     },
     rabbitmq: {
-      podSelector: pods("rabbitmq"),
+      podSelector: pods(workloads.rabbitmq),
       policyTypes: ["Ingress"],
       ingress: [
-        { from: [...anywhereInRing("kazoo"), ...media], ports: [tcp(rabbitmqPorts.amqp)] },
+        { from: [...anywhereInRing(workloads.kazoo), ...media], ports: [tcp(rabbitmqPorts.amqp)] },
         // Kazoo reads the management interface of its own brokers; monitoring reads the metrics.
-        { from: inZone("kazoo"), ports: [tcp(rabbitmqPorts.management)] },
+        { from: inZone(workloads.kazoo), ports: [tcp(rabbitmqPorts.management)] },
         { ports: [tcp(rabbitmqPorts.metrics)] },
       ],
     },
     bigcouch: {
-      podSelector: pods("bigcouch"),
+      podSelector: pods(workloads.database),
       policyTypes: ["Ingress", "Egress"],
       ingress: [
         // Kazoo's compactor goes to each node of the ring, on both ports.
-        { from: anywhereInRing("kazoo"), ports: data },
-        { from: anywhereInRing("bigcouch"), ports: databasePeers },
-        { from: inZone("bigcouch-join"), ports: data },
+        { from: anywhereInRing(workloads.kazoo), ports: data },
+        { from: anywhereInRing(workloads.database), ports: databasePeers },
+        { from: inZone(workloads.join), ports: data },
       ],
-      egress: [{ to: anywhereInRing("bigcouch"), ports: databasePeers }],
+      egress: [{ to: anywhereInRing(workloads.database), ports: databasePeers }],
     },
     "bigcouch-join": {
-      podSelector: pods("bigcouch-join"),
+      podSelector: pods(workloads.join),
       policyTypes: ["Egress"],
-      egress: [{ to: inZone("bigcouch"), ports: data }],
+      egress: [{ to: inZone(workloads.database), ports: data }],
     },
     kazoo: {
-      podSelector: pods("kazoo"),
+      podSelector: pods(workloads.kazoo),
       policyTypes: ["Ingress", "Egress"],
       ingress: [
         { ports: [tcp(kazooPorts.crossbar), tcp(kazooPorts.crossbarTls), tcp(kazooPorts.websockets)] },
-        { from: anywhereInRing("kazoo"), ports: erlang },
+        { from: anywhereInRing(workloads.kazoo), ports: erlang },
         ...withMedia({ from: media, ports: [...erlang, tcp(kazooPorts.media), tcp(kazooPorts.fax)] }),
       ],
       egress: [
-        { to: anywhereInRing("rabbitmq"), ports: [tcp(rabbitmqPorts.amqp)] },
-        { to: inZone("rabbitmq"), ports: [tcp(rabbitmqPorts.management)] },
-        { to: anywhereInRing("bigcouch"), ports: data },
-        { to: anywhereInRing("kazoo"), ports: erlang },
+        { to: anywhereInRing(workloads.rabbitmq), ports: [tcp(rabbitmqPorts.amqp)] },
+        { to: inZone(workloads.rabbitmq), ports: [tcp(rabbitmqPorts.management)] },
+        { to: anywhereInRing(workloads.database), ports: data },
+        { to: anywhereInRing(workloads.kazoo), ports: erlang },
         // A node waits for the zone's first one at its start.
-        { to: inZone("kazoo"), ports: [tcp(kazooPorts.crossbar)] },
+        { to: inZone(workloads.kazoo), ports: [tcp(kazooPorts.crossbar)] },
         // ecallmgr fetches the events of each call from a port that mod_kazoo opens as it likes (`ei_listen`, port 0).
         ...withMedia({ to: media, ports: [{ protocol: "TCP" }] }),
-        ...(args.outsideStores.length === 0 ? [] : [{ ports: args.outsideStores.map((port) => tcp(port)) }]),
+        ...(outsideStores.length === 0 ? [] : [{ ports: outsideStores.map((port) => tcp(port)) }]),
         { to: outside, ports: outsidePorts.map((port) => tcp(port)) },
       ],
     },

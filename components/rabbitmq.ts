@@ -1,50 +1,74 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
+import { brokerPlugins } from "../config/compatibility";
+import { serviceHost, services } from "../config/hosts";
 import { byteCount } from "../config/quantity";
-import type { Zone } from "../config/platform";
+import { sizes } from "../config/sizes";
 import { rollTimeouts, selectorLabels, spread, workloadLabels } from "./labels";
-import { afterRoll, type Waiting } from "./rollout";
+import { rabbitmqPorts, workloads } from "./names";
+import type { Rolled } from "./order";
+import { afterRollout } from "./rollout";
 import { containerSecurity, podSecurity, users } from "./security";
+import {
+  type Resources,
+  type Volume,
+  type WorkloadArgs,
+  defaultClusterDomain,
+  fromSecret,
+  resourcesOf,
+  volumeClaim,
+} from "./workload";
 
-export interface RabbitMQArgs extends Waiting {
-  readonly namespace: pulumi.Input<string>;
-  /** Which of the two brokers of the zone. */
+export interface RabbitMQArgs extends WorkloadArgs, Partial<Volume> {
+  /** Which of the two brokers of the zone; names its objects, so each role exists once in a namespace. */
   readonly role: "alpha" | "beta";
-  readonly image: string;
-  /** Plugins to enable. */
-  readonly plugins: readonly string[];
-  /** Whether transient non-exclusive queues are permitted; RabbitMQ 4.3 refuses Kazoo's queues otherwise. */
-  readonly permitTransientQueues: boolean;
-  /** Secret with the keys `username` and `password`. */
-  readonly credentialsSecret: pulumi.Input<string>;
-  readonly size: Zone["rabbitmq"];
-  /** Whether Pulumi refuses to delete or replace the broker. */
-  readonly protect: boolean;
+  /** Name of a Secret in the namespace with the keys `username` and `password`; the same for both roles. */
+  readonly credentials: pulumi.Input<string>;
+  /** @default rabbitmq:3.13-management */
+  readonly image?: pulumi.Input<string>;
+  /** Plugins to enable. @default what Kazoo 4.1 and newer need */
+  readonly plugins?: readonly string[];
+  /** Permits transient non-exclusive queues, which RabbitMQ 4.3 refuses otherwise and Kazoo declares. @default false */
+  readonly permitTransientQueues?: boolean;
+  /** What the broker requests and may use. @default 250m and 512Mi, at most 1Gi */
+  readonly resources?: Resources;
+  /** Whether Pulumi refuses to delete or replace the broker. @default true */
+  readonly protect?: boolean;
 }
 
-/** Ports of a broker (rabbitmq.com/docs/networking). */
-export const rabbitmqPorts = {
-  amqp: 5672,
-  management: 15672,
-  metrics: 15692,
-  distribution: 25672,
-  epmd: 4369,
-} as const;
+/** The image of a broker of a RabbitMQ series, such as `3.13`. */
+export const brokerImage = (series: string): string => `rabbitmq:${series}-management`;
 
 /**
  * One RabbitMQ broker of a zone, alone in its cluster: Kazoo itself fails over from alpha to beta.
- * Reached as the headless Service `rabbitmq-ROLE`. Its node is `rabbit@rabbitmq-ROLE-0`, by the pod's own short name: nobody joins it.
+ * Reached as the headless Service `rabbitmq-ROLE`. Its node is `rabbit@rabbitmq-ROLE-0`, by the pod's own short name: no other node joins it.
+ * @example
+ * const alpha = new RabbitMQ("alpha", { namespace, role: "alpha", credentials: secret.metadata.name });
  */
 export class RabbitMQ extends pulumi.ComponentResource {
-  /** What to depend on for all of it to be what this update makes it. */
-  readonly rolled: readonly pulumi.Input<pulumi.Resource>[];
+  /** Fully qualified name of the Service. */
+  readonly host: pulumi.Output<string>;
+  /** `HOST:PORT` for AMQP. */
+  readonly endpoint: pulumi.Output<string>;
+  /** What to depend on for all of it to be as this update makes it. */
+  readonly rolled: Rolled;
 
   constructor(name: string, args: RabbitMQArgs, opts?: pulumi.ComponentResourceOptions) {
     super("kazoo:index:RabbitMQ", name, {}, opts);
+    const {
+      clusterDomain = defaultClusterDomain,
+      image = brokerImage("3.13"),
+      plugins = brokerPlugins("4.3"),
+      permitTransientQueues = false,
+      resources = resourcesOf(sizes.rabbitmq),
+      storage = sizes.rabbitmq.storage,
+      protect = true,
+    } = args;
+    const volume = { ...args, storage };
     const parent = { parent: this };
-    const fixedName = `rabbitmq-${args.role}`;
-    const labels = workloadLabels("rabbitmq", fixedName);
-    const selector = selectorLabels("rabbitmq", fixedName);
+    const fixedName = services[args.role];
+    const labels = workloadLabels(workloads.rabbitmq, fixedName);
+    const selector = selectorLabels(workloads.rabbitmq, fixedName);
     const metadata = { name: fixedName, namespace: args.namespace, labels };
 
     const config = new k8s.core.v1.ConfigMap(
@@ -52,7 +76,10 @@ export class RabbitMQ extends pulumi.ComponentResource {
       {
         metadata: { namespace: args.namespace, labels },
         immutable: true,
-        data: { "kazoo.conf": brokerConfig(args), enabled_plugins: enabledPlugins(args.plugins) },
+        data: {
+          "kazoo.conf": brokerConfig({ resources, storage, permitTransientQueues }),
+          enabled_plugins: enabledPlugins(plugins),
+        },
       },
       parent,
     );
@@ -77,7 +104,6 @@ export class RabbitMQ extends pulumi.ComponentResource {
       { metadata, automountServiceAccountToken: false },
       parent,
     );
-    const credential = (key: string) => ({ secretKeyRef: { name: args.credentialsSecret, key } });
 
     const statefulSet = new k8s.apps.v1.StatefulSet(
       `${name}-nodes`,
@@ -86,7 +112,7 @@ export class RabbitMQ extends pulumi.ComponentResource {
         spec: {
           serviceName: service.metadata.name,
           replicas: 1,
-          // In order, a change that is taken back would not reach a pod that it has broken.
+          // With `OrderedReady` a reverted change would not reach a pod that the change has broken.
           podManagementPolicy: "Parallel",
           selector: { matchLabels: selector },
           persistentVolumeClaimRetentionPolicy: { whenDeleted: "Retain", whenScaled: "Retain" },
@@ -103,10 +129,10 @@ export class RabbitMQ extends pulumi.ComponentResource {
               containers: [
                 {
                   name: "rabbitmq",
-                  image: args.image,
+                  image,
                   env: [
-                    { name: "RABBITMQ_DEFAULT_USER", valueFrom: credential("username") },
-                    { name: "RABBITMQ_DEFAULT_PASS", valueFrom: credential("password") },
+                    { name: "RABBITMQ_DEFAULT_USER", valueFrom: fromSecret(args.credentials, "username") },
+                    { name: "RABBITMQ_DEFAULT_PASS", valueFrom: fromSecret(args.credentials, "password") },
                   ],
                   ports: [
                     { name: "amqp", containerPort: rabbitmqPorts.amqp },
@@ -131,7 +157,7 @@ export class RabbitMQ extends pulumi.ComponentResource {
                     timeoutSeconds: 5,
                     failureThreshold: 3,
                   },
-                  resources: args.size.resources,
+                  resources,
                   securityContext: containerSecurity(false),
                   volumeMounts: [
                     { name: "data", mountPath: "/var/lib/rabbitmq" },
@@ -153,36 +179,22 @@ export class RabbitMQ extends pulumi.ComponentResource {
               volumes: [{ name: "config", configMap: { name: config.metadata.name } }],
             },
           },
-          volumeClaimTemplates: [volumeClaim("data", labels, args.size)],
+          volumeClaimTemplates: [volumeClaim("data", labels, volume)],
         },
       },
-      // What can't be changed: what was made with another goes on with it.
+      // Kubernetes cannot change it: a StatefulSet that was created with another policy keeps that one.
       {
         ...parent,
-        protect: args.protect,
+        protect,
         ignoreChanges: ["spec.podManagementPolicy"],
         customTimeouts: rollTimeouts(15),
       },
     );
-    this.rolled = afterRoll(this, statefulSet, args);
-    this.registerOutputs({ statefulSet });
+    this.host = pulumi.output(args.namespace).apply((namespace) => serviceHost(fixedName, namespace, clusterDomain));
+    this.endpoint = pulumi.interpolate`${this.host}:${rabbitmqPorts.amqp}`;
+    this.rolled = afterRollout(this, statefulSet, args.rollouts);
+    this.registerOutputs({ host: this.host, endpoint: this.endpoint });
   }
-}
-
-/** The claim of each pod's volume; a changed one would replace the StatefulSet, see README, "Growing a volume". */
-export function volumeClaim(
-  name: string,
-  labels: Record<string, string>,
-  size: { readonly storage: string; readonly storageClass?: string },
-): k8s.types.input.core.v1.PersistentVolumeClaim {
-  return {
-    metadata: { name, labels },
-    spec: {
-      accessModes: ["ReadWriteOnce"],
-      ...(size.storageClass === undefined ? {} : { storageClassName: size.storageClass }),
-      resources: { requests: { storage: size.storage } },
-    },
-  };
 }
 
 /** The file `enabled_plugins`: a term of Erlang. */
@@ -191,11 +203,15 @@ export function enabledPlugins(plugins: readonly string[]): string {
 }
 
 /** The broker's configuration. Memory alarm at 60 % of the limit: the VM needs room for garbage collection (rabbitmq.com/docs/memory). */
-export function brokerConfig(args: Pick<RabbitMQArgs, "size" | "permitTransientQueues">): string {
-  const watermark = Math.floor(byteCount(args.size.resources.limits.memory) * 0.6);
+export function brokerConfig(args: {
+  readonly resources: Resources;
+  readonly storage: string;
+  readonly permitTransientQueues: boolean;
+}): string {
+  const watermark = Math.floor(byteCount(args.resources.limits.memory) * 0.6);
   return [
     `vm_memory_high_watermark.absolute = ${watermark}`,
-    `disk_free_limit.absolute = ${Math.floor(byteCount(args.size.storage) / 10)}`,
+    `disk_free_limit.absolute = ${Math.floor(byteCount(args.storage) / 10)}`,
     "loopback_users.guest = true",
     ...(args.permitTransientQueues ? ["deprecated_features.permit.transient_nonexcl_queues = true"] : []),
     "",

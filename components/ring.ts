@@ -1,21 +1,34 @@
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
-import type { Ring as RingConfig } from "../config/platform";
+import { requireDatabaseKind } from "../config/compatibility";
 import { ringConfig } from "./bigcouch";
 import { ErlangCookie } from "./erlangCookie";
+import { refuseChange } from "./guard";
+import { userName } from "./names";
+
+/** Credentials of a system that exists already, each instead of a random one. Secret. */
+export interface GivenCredentials {
+  /** 16 to 255 letters, digits, `_`, `.`, `-`. */
+  readonly cookie?: string;
+  readonly rabbitmq?: string;
+  readonly database?: string;
+  readonly masterAccount?: string;
+}
 
 export interface RingArgs {
-  /** The ring, with the credentials that the operator gave. */
-  readonly ring: RingConfig;
-  /** Whether Pulumi refuses to delete or replace the random credentials. */
-  readonly protect: boolean;
+  /** @default all random */
+  readonly credentials?: GivenCredentials;
+  /** Whether the ring has a master account, and so a password for it. @default false */
+  readonly masterAccount?: boolean;
+  /** Whether Pulumi refuses to delete or replace the random credentials, and to take another given one. @default true */
+  readonly protect?: boolean;
 }
 
 /** What the zones of a ring share; all values secret. */
 export interface RingCredentials {
   /** Erlang cookie of the Kazoo nodes. */
   readonly cookie: pulumi.Output<string>;
-  /** Password of the brokers' user. The same on all brokers of a zone: Kazoo takes the first URI in the order of text as its primary. */
+  /** Password of the brokers' user. The same on all brokers of a zone: Kazoo's primary broker is the first URI in alphabetical order. */
   readonly rabbitmq: pulumi.Output<string>;
   /** Password of the database's administrator. */
   readonly database: pulumi.Output<string>;
@@ -25,63 +38,58 @@ export interface RingCredentials {
   readonly databaseUuid: pulumi.Output<string>;
   /** What the database's nodes sign sessions with. */
   readonly databaseAuthSecret: pulumi.Output<string>;
-  /** Password of the master account's administrator, where the config has such an account. */
+  /** Password of the master account's administrator, where the ring has a master account. */
   readonly masterAccount?: pulumi.Output<string>;
 }
 
-/** Name of the user of brokers and database. */
-export const userName = "kazoo";
-
-/** What all database nodes of a ring are configured with alike; secret. */
+/** The file `ring.ini` that all database nodes of a ring get; secret. @param version of the database, such as `couchdb-2.3.1` */
 export const databaseRingConfig = (
-  { database: kind }: Pick<RingConfig, "database">,
+  version: string,
   { database, databaseUuid, databaseAuthSecret }: RingCredentials,
 ): pulumi.Output<string> =>
   pulumi
     .all([database, databaseUuid, databaseAuthSecret])
-    .apply(([password, uuid, authSecret]) => ringConfig({ kind, user: userName, password, uuid, authSecret }));
+    .apply(([password, uuid, authSecret]) =>
+      ringConfig({ kind: requireDatabaseKind(version), user: userName, password, uuid, authSecret }),
+    );
 
-/** A ring: one Kazoo system over one or more datacenters. Holds the credentials that its zones share. */
+/**
+ * A ring: one Kazoo system over one or more datacenters. Holds the credentials that its zones share: an Erlang cookie and random passwords.
+ * @example
+ * const { credentials } = new Ring("ring-main", {}, { providers: [new random.Provider("random")] });
+ */
 export class Ring extends pulumi.ComponentResource {
   readonly credentials: RingCredentials;
 
-  constructor(name: string, args: RingArgs, opts?: pulumi.ComponentResourceOptions) {
+  constructor(name: string, args: RingArgs = {}, opts?: pulumi.ComponentResourceOptions) {
     super("kazoo:index:Ring", name, {}, opts);
-    const { cookie, rabbitmq, database, masterAccount } = args.ring.credentials;
-    // A credential that changes here changes in Secrets alone, and each pod that starts anew is shut out by those that have not. So where
-    // stores are protected the engine refuses it: README, "Changing a credential".
-    for (const [role, value] of Object.entries(args.ring.credentials)) {
-      new random.RandomId(
-        `${name}-given-${role}`,
-        { byteLength: 4, keepers: { value: pulumi.secret(value as string) } },
-        { parent: this, protect: args.protect },
-      );
+    const { credentials = {}, protect = true } = args;
+    const options = { parent: this, protect };
+    // A given credential that changes would change in Secrets alone: pods that start after that could not log in to stores that still have
+    // the old one. docs/rings.md, "Changing a credential".
+    for (const [role, value] of Object.entries(credentials)) {
+      refuseChange(`${name}-given-${role}`, { value: pulumi.secret(value as string) }, options);
     }
     const password = (role: string, given?: string) =>
       given === undefined
-        ? // Letters and digits alone go unescaped through AMQP URIs, ini files and shells.
-          new random.RandomPassword(
-            `${name}-${role}`,
-            { length: 32, special: false },
-            { parent: this, protect: args.protect },
-          ).result
+        ? // Letters and digits need no escaping in AMQP URIs, ini files and shells.
+          new random.RandomPassword(`${name}-${role}`, { length: 32, special: false }, options).result
         : pulumi.secret(given);
+    const cookie = new ErlangCookie(
+      `${name}-erlang-cookie`,
+      { ...(credentials.cookie === undefined ? {} : { value: credentials.cookie }), protect },
+      { parent: this },
+    );
     this.credentials = {
-      cookie: new ErlangCookie(
-        `${name}-erlang-cookie`,
-        { ...(cookie === undefined ? {} : { value: cookie }), protect: args.protect },
-        { parent: this },
-      ).value,
-      rabbitmq: password("rabbitmq-password", rabbitmq),
-      database: password("database-password", database),
+      cookie: cookie.value,
+      rabbitmq: password("rabbitmq-password", credentials.rabbitmq),
+      database: password("database-password", credentials.database),
       databaseCookie: password("database-cookie"),
-      databaseUuid: pulumi.secret(
-        new random.RandomId(`${name}-database-uuid`, { byteLength: 16 }, { parent: this, protect: args.protect }).hex,
-      ),
+      databaseUuid: pulumi.secret(new random.RandomId(`${name}-database-uuid`, { byteLength: 16 }, options).hex),
       databaseAuthSecret: password("database-auth-secret"),
-      ...(args.ring.masterAccount === undefined
-        ? {}
-        : { masterAccount: password("master-account-password", masterAccount) }),
+      ...(args.masterAccount === true
+        ? { masterAccount: password("master-account-password", credentials.masterAccount) }
+        : {}),
     };
     this.registerOutputs({ credentials: this.credentials });
   }

@@ -1,126 +1,118 @@
 import type { AppsV1Api } from "@kubernetes/client-node";
 import type * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import type { KubernetesCluster } from "../config/platform";
+import { rolloutProgress } from "./names";
+import type { Rolled } from "./order";
 
-/** How far a StatefulSet has rolled, and whether it still rolls: its nodes may be away for other reasons. */
-export function rolled(set: {
-  readonly metadata?: { readonly generation?: number };
-  readonly spec?: { readonly replicas?: number };
-  readonly status?: {
-    readonly observedGeneration?: number;
-    readonly updatedReplicas?: number;
-    readonly readyReplicas?: number;
-    readonly currentRevision?: string;
-    readonly updateRevision?: string;
-  };
-}): { readonly done: boolean; readonly rolling: boolean; readonly progress: string } {
-  const wanted = set.spec?.replicas ?? 1;
-  const {
-    observedGeneration = 0,
-    updatedReplicas,
-    readyReplicas = 0,
-    currentRevision,
-    updateRevision,
-  } = set.status ?? {};
-  if (observedGeneration < (set.metadata?.generation ?? 0))
-    return { done: false, rolling: true, progress: "the change is not yet seen" };
-  // Once all have rolled and are ready the two are one revision; so they are where a change was taken back that pods still have.
-  const updated = updatedReplicas ?? (currentRevision === updateRevision ? wanted : 0);
-  const rolling = currentRevision !== updateRevision || updated < wanted;
-  const progress = `${updated} of ${wanted} nodes rolled, ${readyReplicas} ready`;
-  return { done: updated >= wanted && readyReplicas >= wanted, rolling, progress };
-}
-
-/** A StatefulSet that is waited for. */
-export interface Roll {
-  readonly cluster: KubernetesCluster;
+/** A StatefulSet to wait for. */
+export interface Rollout {
   readonly namespace: string;
   readonly name: string;
   /** How long it may take. */
   readonly minutes: number;
-  /** Is told each step of it. */
-  readonly tell: (progress: string) => void;
+  /** Gets each step of its progress, as a line for people. */
+  readonly report: (progress: string) => void;
 }
 
-/** Waits until a StatefulSet has rolled. */
-export type AwaitRoll = (roll: Roll) => Promise<void>;
-
-/** How a workload waits. */
-export interface Waiting {
-  readonly cluster: KubernetesCluster;
-  readonly awaitRoll: AwaitRoll;
+/** The StatefulSets of one cluster, as its API server sees them. */
+export interface Rollouts {
+  /** Whether a StatefulSet exists. */
+  readonly exists: (namespace: string, name: string) => Promise<boolean>;
+  /** Resolves once a StatefulSet has rolled. @throws RunError when it takes longer than it may */
+  readonly wait: (rollout: Rollout) => Promise<void>;
 }
 
-/** What to depend on for a workload to have rolled: all of it, and its StatefulSet once that has. A preview waits for nothing. */
-export function afterRoll(
+/** How to reach a cluster's API server. */
+export interface ClusterAccess {
+  /** Context of the kubeconfig. */
+  readonly context: string;
+  /** Path of the kubeconfig. @default $KUBECONFIG or ~/.kube/config */
+  readonly kubeconfig?: string;
+}
+
+/**
+ * What to depend on for a workload to have rolled. A preview waits for nothing; without `rollouts` the Kubernetes provider's own waiting
+ * counts, which takes the status from before a change for the new one (seen with 4.25) and is right for a first `up` only.
+ * @param minutesPerNode how long each node may take
+ */
+export function afterRollout(
   workload: pulumi.Resource,
   set: k8s.apps.v1.StatefulSet,
-  { cluster, awaitRoll }: Waiting,
-): pulumi.Input<pulumi.Resource>[] {
-  if (pulumi.runtime.isDryRun()) return [workload];
+  rollouts: Rollouts | undefined,
+  minutesPerNode = 20,
+): Rolled {
+  if (rollouts === undefined || pulumi.runtime.isDryRun()) return [workload];
   const waited = pulumi
     .all([set.metadata.namespace, set.metadata.name, set.spec.replicas])
     .apply(async ([namespace, name, replicas]) => {
-      const tell = (progress: string) => void pulumi.log.info(progress, set, undefined, true);
-      await awaitRoll({ cluster, namespace, name, minutes: replicas * 20, tell });
+      const report = (progress: string) => void pulumi.log.info(progress, set, undefined, true);
+      await rollouts.wait({ namespace, name, minutes: replicas * minutesPerNode, report });
       return set;
     });
   return [workload, waited];
 }
 
 /**
- * The provider's own waiting is not enough (4.25): right after a change it takes the status of before for the new one, and goes on at once. So
- * what must come after a roll waits here. Nodes that are away while nothing rolls hold nothing up for long: an update may be what mends them.
- * @param grace seconds for which those are waited for
- * @throws RunError where the roll takes longer than it may
+ * Asks a cluster's API server.
+ * @param grace seconds to wait for pods that are unavailable though nothing rolls: an update may be what repairs them
  */
-export async function awaitRoll({ cluster, namespace, name, minutes, tell }: Roll, grace = 120): Promise<void> {
-  const apps = await clientOf(cluster);
+export function clusterRollouts(access: ClusterAccess, grace = 120): Rollouts {
+  // One client for the whole update: a kubeconfig may run a command for each that is made. Made at the first question, for loading it takes
+  // a second that previews need not pay.
+  let client: Promise<AppsV1Api> | undefined;
+  const api = () => (client ??= apiOf(access));
+  return {
+    exists: async (namespace, name) => {
+      try {
+        await (await api()).readNamespacedStatefulSet({ namespace, name });
+        return true;
+      } catch (error) {
+        // A cluster that does not answer fails the update at its first object; until then the safe answer is that there is something to protect.
+        return statusOf(error) !== 404;
+      }
+    },
+    wait: async (rollout) => waitFor(await api(), rollout, access.context, grace),
+  };
+}
+
+async function waitFor(api: AppsV1Api, rollout: Rollout, context: string, grace: number): Promise<void> {
+  const { namespace, name, minutes, report } = rollout;
   const what = `StatefulSet ${namespace}/${name}`;
   const began = Date.now();
   let said = "";
   for (let failures = 0; ;) {
     try {
-      const { done, rolling, progress } = rolled(await apps.readNamespacedStatefulSet({ namespace, name }));
+      const { done, rolling, text } = rolloutProgress(await api.readNamespacedStatefulSet({ namespace, name }));
       if (done) return;
       if (!rolling && Date.now() > began + grace * 1000) {
-        await pulumi.log.warn(`${what}: ${progress}, though nothing rolls; going on`);
+        await pulumi.log.warn(`${what}: ${text}, though nothing rolls; going on`);
         return;
       }
-      if (progress !== said) tell(`waiting for ${what}: ${progress}`);
-      [said, failures] = [progress, 0];
+      if (text !== said) report(`waiting for ${what}: ${text}`);
+      [said, failures] = [text, 0];
     } catch (error) {
-      const { code, message } = error as { code?: unknown; message?: string };
-      if (code === 404) return; // deleted by hand: nothing rolls
+      if (statusOf(error) === 404) return; // deleted by hand: nothing rolls
       failures += 1;
-      // A cluster that is away was not changed by this update either, or the provider would have failed.
+      // This update has not changed a cluster that does not answer, or the provider would have failed.
       if (failures > 5) {
-        await pulumi.log.warn(`whether ${what} has rolled can't be seen: ${message?.split("\n")[0] ?? String(error)}`);
+        const reason = (error as Error).message?.split("\n")[0] ?? String(error);
+        await pulumi.log.warn(`${what}: cannot see whether it has rolled: ${reason}`);
         return;
       }
     }
     if (Date.now() > began + minutes * 60_000) {
       throw new pulumi.RunError(
         `${what} has not rolled within ${minutes} minutes: ${said}; ` +
-          `kubectl --context ${cluster.context} -n ${namespace} describe pods shows what holds it, and the next up goes on from here`,
+          `kubectl --context ${context} -n ${namespace} describe pods shows what holds it, and the next up goes on from here`,
       );
     }
     await new Promise((resolve) => setTimeout(resolve, 500));
   }
 }
 
-const clients = new WeakMap<KubernetesCluster, Promise<AppsV1Api>>();
+const statusOf = (error: unknown): unknown => (error as { code?: unknown }).code;
 
-/** The client of a cluster, one for all its rolls: a kubeconfig may run a command for each that is made. */
-function clientOf(cluster: KubernetesCluster): Promise<AppsV1Api> {
-  const known = clients.get(cluster) ?? connect(cluster);
-  clients.set(cluster, known);
-  return known;
-}
-
-async function connect({ kubeconfig, context }: KubernetesCluster): Promise<AppsV1Api> {
-  // Loaded only here: it takes a second, and previews do without.
+async function apiOf({ kubeconfig, context }: ClusterAccess): Promise<AppsV1Api> {
   const client = await import("@kubernetes/client-node");
   const config = new client.KubeConfig();
   if (kubeconfig === undefined) config.loadFromDefault();

@@ -69,6 +69,16 @@ export function databaseKind(version: string): DatabaseKind | undefined {
   return undefined;
 }
 
+/** Reads a version as {@link databaseKind} does. @throws Error for anything else */
+export function requireDatabaseKind(version: string): DatabaseKind {
+  const kind = databaseKind(version);
+  if (kind === undefined)
+    throw new Error(
+      `database ${version}: expected bigcouch-0.4.x, couchdb-2.x.x or couchdb-3.x.x, for example couchdb-2.3.1`,
+    );
+  return kind;
+}
+
 /** A pair of versions that does not work, by the ring's key that should change. */
 export interface Incompatibility {
   readonly key: "database" | "rabbitmq" | "permitTransientQueues";
@@ -110,7 +120,7 @@ export function incompatibilities(ring: {
 }
 
 /** Plugins that a broker needs for Kazoo: 4.0 reads the management API, later ones declare consistent hash exchanges as well. */
-export function brokerPlugins(kazoo: KazooVersion): string[] {
+export function brokerPlugins(kazoo: string): string[] {
   const plugins = ["rabbitmq_management", "rabbitmq_prometheus"];
   return kazoo === "4.0" ? plugins : [...plugins, "rabbitmq_consistent_hash_exchange"];
 }

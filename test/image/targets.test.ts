@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { after, before, test, type TestContext } from "node:test";
 import { bootstrapEnvironment } from "../../components/bootstrapJob";
 import { bootstrapScript } from "../../components/bootstrapScript";
-import { databaseKind, type DatabaseKind } from "../../config/compatibility";
 import { cloneProject, type Clone } from "../support/clone";
 import { freePort, until } from "./support/commands";
 import { couchdbImage } from "./support/couchdbImage";
@@ -148,18 +147,13 @@ step("the Job's script, in a container of its own, reaches the Kazoo node from t
   const own = Object.fromEntries((JSON.parse(inspected) as string[]).map((line) => line.split(/=(.*)/s)));
   const environment: Record<string, string> = {
     ...bootstrapEnvironment({
-      kind: databaseKind("couchdb-2.3.1") as DatabaseKind,
-      databaseHost: "bigcouch.local",
+      databaseVersion: "couchdb-2.3.1",
+      databaseUrl: "http://bigcouch.local:5984",
       account: {
-        facts: {
-          ...account,
-          monsterUi: { path: "/var/www/html/monster-ui/apps", url: "https://kazoo.example.com/v2" },
-        },
-        password: "",
-        image,
-        node: { vm: "kazoo_apps", host: "kazoo.local" },
-        cookieSecret: "",
+        ...account,
+        monsterUi: { path: "/var/www/html/monster-ui/apps", url: "https://kazoo.example.com/v2" },
       },
+      node: { vm: "kazoo_apps", host: "kazoo.local" },
     }),
     DATABASE_USER: own["COUCHDB_USER"] ?? "",
     DATABASE_PASSWORD: own["COUCHDB_PASS"] ?? "",

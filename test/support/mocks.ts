@@ -1,5 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
-import { deployPlatform } from "../../components/platform";
+import kazoo = require("../../index");
 import { parsePlatform } from "../../config/parse";
 import type { Platform } from "../../config/platform";
 
@@ -16,11 +16,14 @@ const known =
 
 /**
  * Runs the program on a platform without engine or plugins; returns what it asked for, in the order of names, its outputs, and `waited`: for
- * each StatefulSet, by namespace and name, those that had rolled when it was asked for.
+ * each StatefulSet, by namespace and name, those that had rolled when it was asked for. `exists` says which exist already.
  */
-export async function deployWithMocks(platform: Platform): Promise<{
+export async function deployWithMocks(
+  platform: Platform,
+  exists: (statefulSet: string) => boolean = () => true,
+): Promise<{
   resources: Registered[];
-  outputs: ReturnType<typeof deployPlatform>;
+  outputs: ReturnType<typeof kazoo>;
   waited: Record<string, string[]>;
 }> {
   const resources: Registered[] = [];
@@ -43,11 +46,14 @@ export async function deployWithMocks(platform: Platform): Promise<{
     "kazoo",
     "test",
   );
-  const outputs = deployPlatform(platform, "test", async ({ namespace, name }) => {
-    // So that whatever does not wait for it is asked for before.
-    await new Promise((resolve) => setTimeout(resolve, 20));
-    rolled.push(`${namespace}/${name}`);
-  });
+  const outputs = kazoo(platform, "test", () => ({
+    exists: async (namespace, name) => exists(`${namespace}/${name}`),
+    wait: async ({ namespace, name }) => {
+      // So that whatever does not wait for it is asked for before.
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      rolled.push(`${namespace}/${name}`);
+    },
+  }));
   await pulumi.runtime.disconnect();
   return { resources: resources.sort((a, b) => (a.name < b.name ? -1 : 1)), outputs, waited };
 }

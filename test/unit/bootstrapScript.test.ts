@@ -5,7 +5,6 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { bootstrapEnvironment } from "../../components/bootstrapJob";
 import { bootstrapScript } from "../../components/bootstrapScript";
-import { databaseKind, type DatabaseKind } from "../../config/compatibility";
 import type { MasterAccount } from "../../config/platform";
 import { type Answers, runScript } from "../support/script";
 
@@ -48,19 +47,9 @@ function bootstrap(options: {
 }) {
   const { account, answers } = options;
   const environment = bootstrapEnvironment({
-    kind: databaseKind(options.version ?? "couchdb-2.3.1") as DatabaseKind,
-    databaseHost: "db.nyc",
-    ...(account === undefined
-      ? {}
-      : {
-          account: {
-            facts: account,
-            password,
-            image: "kazoo",
-            node: { vm: "kazoo_apps", host: "kazoo-0.nyc" },
-            cookieSecret: "erlang-cookie",
-          },
-        }),
+    databaseVersion: options.version ?? "couchdb-2.3.1",
+    databaseUrl: "http://db.nyc:5984",
+    ...(account === undefined ? {} : { account, node: { vm: "kazoo_apps", host: "kazoo-0.nyc" } }),
   });
   const run = runScript({
     script: bootstrapScript,

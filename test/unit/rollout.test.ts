@@ -6,8 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test, type TestContext } from "node:test";
 import * as pulumi from "@pulumi/pulumi";
-import { awaitRoll } from "../../components/rollout";
-import type { KubernetesCluster } from "../../config/platform";
+import { clusterRollouts } from "../../components/rollout";
 
 /** What the API server answers, one after the other; the last again and again. */
 type Answers = readonly (number | object)[];
@@ -15,13 +14,7 @@ type Answers = readonly (number | object)[];
 describe("waiting for a roll", () => {
   const folder = mkdtempSync(join(tmpdir(), "kazoo-roll-"));
   const kubeconfig = join(folder, "config");
-  const cluster: KubernetesCluster = {
-    name: "east",
-    kind: "kubernetes",
-    context: "prod-east",
-    kubeconfig,
-    clusterDomain: "cluster.local",
-  };
+  const access = { context: "prod-east", kubeconfig };
   let server: Server;
   let answers: Answers = [];
   let asked = 0;
@@ -69,8 +62,8 @@ describe("waiting for a roll", () => {
     const warn = t.mock.method(pulumi.log, "warn", async () => undefined);
     const told: string[] = [];
     [answers, asked] = [given, 0];
-    const tell = (progress: string) => void told.push(progress);
-    await awaitRoll({ cluster, namespace: "us-east-nyc", name: "kazoo", minutes, tell }, grace);
+    const report = (progress: string) => void told.push(progress);
+    await clusterRollouts(access, grace).wait({ namespace: "us-east-nyc", name: "kazoo", minutes, report });
     return { told, warnings: warn.mock.calls.map((call) => String((call.arguments as unknown[])[0])) };
   }
 
@@ -91,7 +84,7 @@ describe("waiting for a roll", () => {
   test("goes on with a warning where the cluster does not answer, since then this update has not changed it", async (t) => {
     const { warnings } = await wait(t, [503]);
     assert.equal(warnings.length, 1);
-    assert.match(warnings[0] ?? "", /^whether StatefulSet us-east-nyc\/kazoo has rolled can't be seen: /);
+    assert.match(warnings[0] ?? "", /^StatefulSet us-east-nyc\/kazoo: cannot see whether it has rolled: /);
   });
 
   test("goes on with a warning where nodes are away though nothing rolls, for an update may be what mends them", async (t) => {

@@ -1,0 +1,142 @@
+import * as docker from "@pulumi/docker";
+import * as k8s from "@pulumi/kubernetes";
+import * as pulumi from "@pulumi/pulumi";
+import { services } from "../config/hosts";
+import type { DockerCluster, KubernetesCluster, Platform, Registry } from "../config/platform";
+import type { Datacenter, DatacenterArgs } from "./datacenter";
+import { DockerDatacenter } from "./dockerDatacenter";
+import { KubernetesDatacenter } from "./kubernetesDatacenter";
+import { RingOrder, type Step } from "./order";
+import type { ClusterAccess, Rollouts } from "./rollout";
+
+/** A cluster of the config with a provider of its own. Only here does anything depend on the cluster's kind. */
+export interface Cluster {
+  readonly name: string;
+  /** Context of the kubeconfig; on Docker the engine's address. */
+  readonly context: string;
+  /** Where a zone's workloads are: its namespace; on Docker the network. */
+  readonly placeOf: (zone: { readonly namespace: string }) => string;
+  /** Makes a datacenter on it. */
+  readonly datacenter: (name: string, args: DatacenterArgs) => Datacenter;
+  /** Whether a workload's StatefulSet exists, in a namespace. */
+  readonly exists: (namespace: string, workload: Step["workload"]) => Promise<boolean>;
+}
+
+/** Finds the cluster that a zone is on. */
+export type ClusterOf = (zone: { readonly cluster: string }) => Cluster;
+
+/**
+ * The clusters, each with a provider of its own: default providers are disabled, so that nothing lands in whatever cluster happens to be
+ * current.
+ * @param randomProvider for the guards of the datacenters
+ * @param rolloutsOf how to wait for the StatefulSets of a cluster
+ */
+export function clustersOf(
+  platform: Platform,
+  randomProvider: pulumi.ProviderResource,
+  rolloutsOf: (access: ClusterAccess) => Rollouts,
+): ClusterOf {
+  const registry = platform.image.kind === "build" ? platform.image.registry : undefined;
+  const clusters = new Map(
+    Object.values(platform.clusters).map((cluster) => [
+      cluster.name,
+      cluster.kind === "docker"
+        ? onDocker(cluster, registry)
+        : onKubernetes(cluster, platform, rolloutsOf(cluster), randomProvider),
+    ]),
+  );
+  return ({ cluster }) => {
+    const found = clusters.get(cluster);
+    if (found === undefined) throw new Error(`cluster ${cluster} is not in the config`);
+    return found;
+  };
+}
+
+/** The order in which the zones of a ring change, which depends on what exists already. */
+export const orderOf = (
+  zones: readonly { readonly name: string; readonly namespace: string; readonly cluster: string }[],
+  clusterOf: ClusterOf,
+): RingOrder =>
+  new RingOrder(
+    zones.map(({ name }) => name),
+    async ({ zone: name, workload }) => {
+      const zone = zones.find((each) => each.name === name);
+      return zone !== undefined && clusterOf(zone).exists(zone.namespace, workload);
+    },
+  );
+
+function onKubernetes(
+  { name, context, kubeconfig, clusterDomain }: KubernetesCluster,
+  platform: Platform,
+  rollouts: Rollouts,
+  randomProvider: pulumi.ProviderResource,
+): Cluster {
+  const provider = new k8s.Provider(`cluster-${name}`, {
+    context,
+    ...(kubeconfig === undefined ? {} : { kubeconfig }),
+    // The identity is the name in the config: an edited kubeconfig must replace nothing.
+    clusterIdentifier: name,
+    // A changed credential changes its Secret in place: replacing it would replace the StatefulSets that refer to it.
+    enableSecretMutable: true,
+  });
+  const statefulSets = {
+    alpha: services.alpha,
+    beta: services.beta,
+    database: services.databaseNodes,
+    kazoo: services.kazoo,
+  };
+  return {
+    name,
+    context,
+    placeOf: ({ namespace }) => namespace,
+    datacenter: (zone, args) =>
+      new KubernetesDatacenter(
+        zone,
+        { ...args, clusterDomain, otherClusters: otherPodNetworks(platform, args.ring.name, name), rollouts },
+        { providers: [provider, randomProvider] },
+      ),
+    exists: async (namespace, workload) =>
+      workload !== "join" && (await rollouts.exists(namespace, statefulSets[workload])),
+  };
+}
+
+/** Networks of the pods of a ring's clusters other than this one. */
+function otherPodNetworks(platform: Platform, ring: string, cluster: string): string[] {
+  const others = platform.zones.filter((zone) => zone.ring === ring && zone.cluster !== cluster);
+  const networks = others.flatMap((zone) => {
+    const other = platform.clusters[zone.cluster];
+    return other === undefined || other.kind === "docker" ? [] : (other.podNetwork ?? []);
+  });
+  return [...new Set(networks)];
+}
+
+function onDocker({ name, host, network, published }: DockerCluster, registry: Registry | undefined): Cluster {
+  const provider = dockerProvider(`cluster-${name}`, host, registry);
+  return {
+    name,
+    context: host,
+    placeOf: () => network,
+    datacenter: (zone, args) => new DockerDatacenter(zone, { ...args, network, published }, { providers: [provider] }),
+    exists: async () => false,
+  };
+}
+
+/**
+ * A provider for a Docker Engine.
+ * @param registry where the stack's image is pushed to and pulled from. Where it asks for no login, the provider still wants an entry for it.
+ */
+export function dockerProvider(name: string, host: string, registry: Registry | undefined): docker.Provider {
+  // Empty, or $DOCKER_CONTEXT would lead to another engine than the config names.
+  const engine = { host, context: "" };
+  if (registry === undefined) return new docker.Provider(name, engine);
+  const { address, plainHttp, login } = registry;
+  const url = `${plainHttp ? "http" : "https"}://${address}`;
+  return new docker.Provider(name, {
+    ...engine,
+    registryAuth: [
+      login === undefined
+        ? { address: url, authDisabled: true }
+        : { address: url, username: login.username, password: pulumi.secret(login.password) },
+    ],
+  });
+}

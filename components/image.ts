@@ -1,0 +1,19 @@
+import { builtReference, type ImageBuild, type PrebuiltImage } from "../config/platform";
+import { dockerProvider } from "./clusters";
+import type { ImageReference } from "./datacenter";
+import { KazooImage } from "./kazooImage";
+
+/** The Kazoo image of a stack: one that exists, one that is built and pushed, or one that was built before and is pinned by its digest. */
+export function kazooImage(image: PrebuiltImage | ImageBuild): ImageReference {
+  if (image.kind === "prebuilt") return { reference: image.reference, built: false };
+  const { registry, ...build } = image;
+  const { address, login } = registry ?? {};
+  const pull = login === undefined || address === undefined ? {} : { login: { address, ...login } };
+  if (image.digest !== undefined) return { reference: builtReference(image, image.digest), built: true, ...pull };
+  const { reference } = new KazooImage(
+    "kazoo-image",
+    { ...build, ...(address === undefined ? {} : { registry: address }) },
+    { provider: dockerProvider("image-builder", image.host, registry) },
+  );
+  return { reference, built: true, ...pull };
+}

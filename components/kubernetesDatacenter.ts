@@ -1,0 +1,259 @@
+import * as k8s from "@pulumi/kubernetes";
+import * as pulumi from "@pulumi/pulumi";
+import { brokerPlugins } from "../config/compatibility";
+import { serviceHost, services } from "../config/hosts";
+import { BigCouch, type DatabaseNode, databaseImage } from "./bigcouch";
+import { BootstrapJob, systemDatabases } from "./bootstrapJob";
+import type { Datacenter, DatacenterArgs, FirstBoot, ImageReference, KazooNodes } from "./datacenter";
+import { refuseChange } from "./guard";
+import { JoinJob } from "./joinJob";
+import { type Environment, Kazoo, type ZoneBrokers } from "./kazoo";
+import { namespaceLabels, workloadLabels } from "./labels";
+import { databasePort, kazooPorts, rabbitmqPorts, secrets, userName, workloadLabel, workloads } from "./names";
+import { NetworkPolicies } from "./networkPolicies";
+import type { Step } from "./order";
+import { RabbitMQ, brokerImage } from "./rabbitmq";
+import { databaseRingConfig } from "./ring";
+import type { Rollouts } from "./rollout";
+import { oneAtATime } from "./workload";
+
+export interface KubernetesDatacenterArgs extends DatacenterArgs {
+  /** DNS domain of the cluster. */
+  readonly clusterDomain: string;
+  /** Networks of the pods of the ring's other clusters, in CIDR notation. */
+  readonly otherClusters: readonly string[];
+  readonly rollouts: Rollouts;
+}
+
+/**
+ * A datacenter on Kubernetes: a namespace with its credentials, policies, two brokers, and database nodes that join their ring. Kazoo and
+ * the Job of a first boot come on top.
+ */
+export class KubernetesDatacenter extends pulumi.ComponentResource implements Datacenter {
+  readonly namespace: pulumi.Output<string>;
+  readonly brokers: ZoneBrokers;
+  readonly databaseNodes: pulumi.Output<DatabaseNode[]>;
+  /** Names of the Secrets: `erlang-cookie`, `rabbitmq` and `bigcouch`. */
+  readonly secrets: { readonly [S in "cookie" | "rabbitmq" | "database"]: pulumi.Output<string> };
+  private readonly database: BigCouch;
+  private readonly brokerEndpoints: readonly pulumi.Output<string>[];
+  private kazoo: Kazoo | undefined;
+
+  constructor(
+    private readonly name: string,
+    private readonly args: KubernetesDatacenterArgs,
+    opts?: pulumi.ComponentResourceOptions,
+  ) {
+    super("kazoo:index:Datacenter", name, {}, opts);
+    const { zone, ring, credentials, images, protect, clusterDomain, rollouts } = args;
+    const parent = { parent: this };
+
+    // Namespace and domain are part of every database node's name: with other ones the nodes would not find their data.
+    const names = refuseChange(
+      `${name}-database-names`,
+      { suffix: serviceHost(services.databaseNodes, zone.namespace, clusterDomain), node: ring.database.nodeName },
+      { ...parent, protect },
+    );
+    // A datacenter that changes rings would bring its old ring's databases along, under a new cookie.
+    const membership = refuseChange(`${name}-ring-membership`, { ring: ring.name }, { ...parent, protect });
+    this.namespace = new k8s.core.v1.Namespace(
+      `${name}-namespace`,
+      {
+        metadata: {
+          name: zone.namespace,
+          labels: { ...namespaceLabels(args.stack, { ...zone, ring: ring.name }), ...podSecurityLabels },
+        },
+      },
+      { ...parent, protect, dependsOn: [names, membership] },
+    ).metadata.name;
+
+    const secret = (secretName: string, stringData: Record<string, pulumi.Input<string>>) =>
+      new k8s.core.v1.Secret(
+        `${name}-${secretName}`,
+        {
+          metadata: { name: secretName, namespace: this.namespace, labels: { "app.kubernetes.io/part-of": "kazoo" } },
+          type: "Opaque",
+          stringData,
+        },
+        { ...parent, protect },
+      ).metadata.name;
+    this.secrets = {
+      cookie: secret(secrets.cookie, { cookie: credentials.cookie }),
+      rabbitmq: secret(secrets.rabbitmq, { username: userName, password: credentials.rabbitmq }),
+      database: secret(secrets.database, {
+        username: userName,
+        password: credentials.database,
+        cookie: credentials.databaseCookie,
+      }),
+    };
+    const ringSecret = secret(secrets.databaseRing, {
+      "ring.ini": databaseRingConfig(ring.database.version, credentials),
+    });
+
+    new NetworkPolicies(
+      `${name}-network`,
+      {
+        namespace: this.namespace,
+        stack: args.stack,
+        ring: ring.name,
+        otherClusters: args.otherClusters,
+        mediaNetworks: zone.mediaNetworks,
+        outsideStores: outsideStores(zone.environment),
+        databaseVersion: ring.database.version,
+      },
+      parent,
+    );
+
+    const workload = { namespace: this.namespace, clusterDomain, rollouts };
+    const [alpha, beta] = (["alpha", "beta"] as const).map((role) => {
+      const broker = new RabbitMQ(
+        `${name}-rabbitmq-${role}`,
+        {
+          ...workload,
+          ...zone.rabbitmq,
+          role,
+          image: images.rabbitmq ?? brokerImage(ring.rabbitmq),
+          plugins: brokerPlugins(ring.kazoo),
+          permitTransientQueues: ring.permitTransientQueues,
+          credentials: this.secrets.rabbitmq,
+          protect,
+        },
+        { ...parent, dependsOn: args.order.before(this.step(role)) },
+      );
+      args.order.add(this.step(role), broker.rolled);
+      return broker;
+    }) as [RabbitMQ, RabbitMQ];
+    new k8s.policy.v1.PodDisruptionBudget(
+      `${name}-rabbitmq-disruption`,
+      {
+        metadata: { name: workloads.rabbitmq, namespace: this.namespace, labels: workloadLabels(workloads.rabbitmq) },
+        // One budget for both brokers: a drain never takes them together.
+        spec: oneAtATime({ [workloadLabel]: workloads.rabbitmq }),
+      },
+      parent,
+    );
+    const { KAZOO_AMQP_HOST = alpha.host, KAZOO_SECONDARY_AMQP_HOST = beta.host } = zone.environment;
+    this.brokers = { zone: zone.name, alpha: KAZOO_AMQP_HOST, beta: KAZOO_SECONDARY_AMQP_HOST };
+    this.brokerEndpoints = [alpha.endpoint, beta.endpoint];
+
+    this.database = new BigCouch(
+      `${name}-bigcouch`,
+      {
+        ...workload,
+        ...zone.database,
+        version: ring.database.version,
+        image: images.database ?? databaseImage(ring.database.version),
+        quorum: ring.quorum,
+        ...(ring.placement === undefined ? {} : { placement: ring.placement }),
+        credentials: this.secrets.database,
+        ringSecret,
+        protect,
+      },
+      { ...parent, dependsOn: args.order.before(this.step("database")) },
+    );
+    args.order.add(this.step("database"), this.database.rolled);
+    this.databaseNodes = this.database.nodes;
+    this.registerOutputs({ namespace: this.namespace, databaseNodes: this.databaseNodes, secrets: this.secrets });
+  }
+
+  joinRing(zones: readonly Datacenter[]): void {
+    const { ring, images, order } = this.args;
+    const join = new JoinJob(
+      `${this.name}-bigcouch-join`,
+      {
+        namespace: this.namespace,
+        credentials: this.secrets.database,
+        version: ring.database.version,
+        zone: this.brokers.zone,
+        zones: zones.map(({ brokers, databaseNodes }) => ({ zone: brokers.zone, nodes: databaseNodes })),
+        image: images.curl,
+      },
+      { parent: this, dependsOn: order.before(this.step("join")) },
+    );
+    order.add(this.step("join"), [join]);
+  }
+
+  runKazoo(image: ImageReference, zones: readonly Datacenter[]): KazooNodes {
+    const { zone, images, order, clusterDomain, rollouts } = this.args;
+    this.kazoo = new Kazoo(
+      `${this.name}-kazoo`,
+      {
+        ...zone.kazoo,
+        namespace: this.namespace,
+        clusterDomain,
+        rollouts,
+        image: image.reference,
+        ...(image.login === undefined ? {} : { registryLogin: image.login }),
+        brokers: this.brokers,
+        database: this.database,
+        otherZones: zones.filter((other) => other !== this).map(({ brokers }) => brokers),
+        environment: zone.environment,
+        cookieSecret: this.secrets.cookie,
+        brokerSecret: this.secrets.rabbitmq,
+        databaseSecret: this.secrets.database,
+        curlImage: images.curl,
+      },
+      { parent: this, dependsOn: order.before(this.step("kazoo")) },
+    );
+    order.add(this.step("kazoo"), this.kazoo.rolled);
+    return {
+      nodes: this.kazoo.nodes,
+      endpoints: {
+        crossbar: pulumi.interpolate`http://${this.kazoo.host}:${kazooPorts.crossbar}`,
+        websockets: pulumi.interpolate`ws://${this.kazoo.host}:${kazooPorts.websockets}`,
+        database: pulumi.interpolate`http://${this.database.host}:${databasePort}`,
+        brokers: this.brokerEndpoints,
+      },
+    };
+  }
+
+  firstBoot({ image, account, password, after }: FirstBoot): void {
+    const { ring, images } = this.args;
+    const { version } = ring.database;
+    if (account === undefined && systemDatabases(version).length === 0) return;
+    new BootstrapJob(
+      `ring-${ring.name}-bootstrap`,
+      {
+        namespace: this.namespace,
+        databaseVersion: version,
+        databaseHost: this.database.host,
+        databaseSecret: this.secrets.database,
+        curlImage: images.curl,
+        ...(account === undefined || password === undefined || this.kazoo === undefined
+          ? {}
+          : {
+              account: {
+                ...account,
+                password,
+                image: image.reference,
+                pullSecret: this.kazoo.pullSecret,
+                node: this.kazoo.nodes.apply(([first = ""]) => first),
+                cookieSecret: this.secrets.cookie,
+              },
+            }),
+      },
+      { parent: this, dependsOn: [...after] },
+    );
+  }
+
+  private step<W extends Step["workload"]>(workload: W): Step & { readonly workload: W } {
+    return { zone: this.args.zone.name, workload };
+  }
+}
+
+/** TCP ports of the stores that a run environment names in the place of the zone's own. */
+function outsideStores(environment: Environment): number[] {
+  const names = (...variables: string[]) => variables.some((variable) => environment[variable] !== undefined);
+  const port = (variable: string, otherwise: number) => Number(environment[variable] ?? otherwise);
+  return [
+    ...(names("KAZOO_AMQP_HOST", "KAZOO_SECONDARY_AMQP_HOST") ? [rabbitmqPorts.amqp] : []),
+    ...(names("BIGCOUCH_HOST", "BIGCOUCH_DATA_PORT", "BIGCOUCH_ADMIN_PORT")
+      ? [port("BIGCOUCH_DATA_PORT", databasePort), port("BIGCOUCH_ADMIN_PORT", 5986)]
+      : []),
+  ];
+}
+
+/** Pods that the level `restricted` forbids are refused; what a later version of it would forbid is logged. */
+const podSecurityLabels = Object.fromEntries(
+  ["enforce", "audit", "warn"].map((mode) => [`pod-security.kubernetes.io/${mode}`, "restricted"]),
+);

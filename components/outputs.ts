@@ -1,0 +1,92 @@
+import * as pulumi from "@pulumi/pulumi";
+import type { MasterAccount } from "./bootstrapJob";
+import type { ClusterOf } from "./clusters";
+import type { Datacenter, Endpoints, KazooNodes, ZoneArgs } from "./datacenter";
+import type { RingCredentials } from "./ring";
+
+/** What a stack's outputs hold for each zone; nothing in it is secret. */
+export interface ZoneOutputs {
+  readonly region: string;
+  readonly datacenter: string;
+  readonly ring: string;
+  readonly cluster: string;
+  /** Context of the kubeconfig that leads to the cluster; on Docker the engine's address. */
+  readonly context: string;
+  /** Namespace; on Docker the network. */
+  readonly namespace: string;
+  /** On Docker: names of the containers, Kazoo's first. */
+  readonly containers?: readonly string[];
+  /** `host:port` or URL, as reached from within the cluster; on Docker Kazoo's as published on the machine. */
+  readonly endpoints: Endpoints;
+  /** Names of the Erlang nodes. */
+  readonly nodes: {
+    readonly kazoo: pulumi.Input<readonly string[]>;
+    readonly database: pulumi.Input<readonly string[]>;
+  };
+  readonly image: pulumi.Input<string>;
+}
+
+/** What a stack's outputs hold for a ring's master account. */
+export interface MasterAccountOutputs extends Pick<MasterAccount, "name" | "realm" | "user"> {
+  /** Secret. */
+  readonly password: pulumi.Output<string>;
+}
+
+/** The stack's outputs. */
+export interface StackOutputs {
+  /** By name. */
+  readonly zones: Readonly<Record<string, ZoneOutputs>>;
+  /** By ring, where the config has one. */
+  readonly masterAccounts: Readonly<Record<string, MasterAccountOutputs>>;
+}
+
+/** A ring with all that is made of it; zones, datacenters and Kazoos in one order. */
+interface DeployedRing {
+  readonly ring: { readonly name: string; readonly masterAccount?: MasterAccount };
+  readonly credentials: RingCredentials;
+  readonly zones: readonly (ZoneArgs & { readonly cluster: string })[];
+  readonly datacenters: readonly Datacenter[];
+  readonly kazoos: readonly KazooNodes[];
+}
+
+/** The outputs of a stack that holds these rings. */
+export function stackOutputs(
+  rings: readonly DeployedRing[],
+  clusterOf: ClusterOf,
+  image: pulumi.Input<string>,
+): StackOutputs {
+  const zonesOf = ({ ring, zones, datacenters, kazoos }: DeployedRing) =>
+    zones.map((zone, index): [string, ZoneOutputs] => {
+      const { nodes = [], endpoints, containers } = kazoos[index] as KazooNodes;
+      const { databaseNodes } = datacenters[index] as Datacenter;
+      const { name: cluster, context, placeOf } = clusterOf(zone);
+      return [
+        zone.name,
+        {
+          region: zone.region,
+          datacenter: zone.datacenter,
+          ring: ring.name,
+          cluster,
+          nodes: {
+            kazoo: nodes,
+            database: pulumi.output(databaseNodes).apply((all) => all.map(({ name }) => name)),
+          },
+          image,
+          context,
+          namespace: placeOf(zone),
+          ...(containers === undefined ? {} : { containers }),
+          endpoints,
+        },
+      ];
+    });
+  const accountOf = ({ ring: { name: ring, masterAccount }, credentials }: DeployedRing) => {
+    if (masterAccount === undefined || credentials.masterAccount === undefined) return [];
+    const { name, realm, user } = masterAccount;
+    const outputs: MasterAccountOutputs = { name, realm, user, password: credentials.masterAccount };
+    return [[ring, outputs] as const];
+  };
+  return {
+    zones: Object.fromEntries(rings.flatMap(zonesOf)),
+    masterAccounts: Object.fromEntries(rings.flatMap(accountOf)),
+  };
+}

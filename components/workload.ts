@@ -1,0 +1,62 @@
+import type * as k8s from "@pulumi/kubernetes";
+import type * as pulumi from "@pulumi/pulumi";
+import type { Rollouts } from "./rollout";
+
+/** What each pod requests and may use at most, as Kubernetes quantities: `500m`, `2Gi`. */
+export interface Resources {
+  readonly requests: { readonly cpu: string; readonly memory: string };
+  readonly limits: { readonly cpu?: string; readonly memory: string };
+}
+
+/** The volume of each pod. */
+export interface Volume {
+  /** Size, as a Kubernetes quantity: `20Gi`. */
+  readonly storage: string;
+  /** @default the cluster's default StorageClass */
+  readonly storageClass?: string;
+}
+
+/** What all workloads of a datacenter take. */
+export interface WorkloadArgs {
+  /** Namespace, which exists; names in it are fixed, so it holds one datacenter. */
+  readonly namespace: pulumi.Input<string>;
+  /** DNS domain of the cluster. @default cluster.local */
+  readonly clusterDomain?: string;
+  /** Waits for rollouts, so that what depends on this workload's `rolled` comes after them. @default the provider's own waiting */
+  readonly rollouts?: Rollouts;
+}
+
+/** DNS domain of a cluster that names none. */
+export const defaultClusterDomain = "cluster.local";
+
+/** A value of a Secret in the pod's namespace, for `env`. */
+export const fromSecret = (name: pulumi.Input<string>, key: string) => ({ secretKeyRef: { name, key } });
+
+/** Resources as they are if neither config nor arguments give any. */
+export const resourcesOf = ({ cpu, memory, limit }: { cpu: string; memory: string; limit: string }): Resources => ({
+  requests: { cpu, memory },
+  limits: { memory: limit },
+});
+
+/** The claim of each pod's volume. Kubernetes replaces a StatefulSet whose claims change: docs/operations.md, "Growing a volume". */
+export function volumeClaim(
+  name: string,
+  labels: Record<string, string>,
+  { storage, storageClass }: Volume,
+): k8s.types.input.core.v1.PersistentVolumeClaim {
+  return {
+    metadata: { name, labels },
+    spec: {
+      accessModes: ["ReadWriteOnce"],
+      ...(storageClass === undefined ? {} : { storageClassName: storageClass }),
+      resources: { requests: { storage } },
+    },
+  };
+}
+
+/** A disruption budget that lets one pod of a workload be drained at a time, and pods that are unhealthy at any time. */
+export const oneAtATime = (labels: Record<string, string>): k8s.types.input.policy.v1.PodDisruptionBudgetSpec => ({
+  maxUnavailable: 1,
+  unhealthyPodEvictionPolicy: "AlwaysAllow",
+  selector: { matchLabels: labels },
+});
