@@ -1,13 +1,12 @@
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
-import { services } from "../config/hosts";
+import { requireDatabaseKind } from "../config/compatibility";
 import { type DatabaseNode, databaseImage } from "./bigcouch";
 import type { Datacenter, DatacenterArgs, ImageReference, KazooNodes } from "./datacenter";
 import { brokerContainer, type Container, databaseContainer, kazooContainer } from "./dockerContainers";
 import { completeEnvironment, erlangVm, type ZoneBrokers } from "./kazoo";
-import { databasePort, rabbitmqPorts } from "./names";
+import { containers, databasePort, datacenterTypes, rabbitmqPorts } from "./names";
 import { brokerImage } from "./rabbitmq";
-import { requireDatabaseKind } from "../config/compatibility";
 
 export interface DockerDatacenterArgs extends DatacenterArgs {
   /** Name of the Docker network; host names end in it. */
@@ -15,14 +14,6 @@ export interface DockerDatacenterArgs extends DatacenterArgs {
   /** Where Kazoo's ports are published. */
   readonly published: { readonly address: string; readonly crossbar: number; readonly websockets: number };
 }
-
-/** Names of the containers of a datacenter on Docker. */
-const containerNames = {
-  kazoo: services.kazoo,
-  alpha: services.alpha,
-  beta: services.beta,
-  database: services.databaseNodes,
-} as const;
 
 /**
  * A datacenter on a plain Docker Engine: a network, two brokers and a database with a volume each, and one Kazoo node. A container is known
@@ -40,18 +31,18 @@ export class DockerDatacenter extends pulumi.ComponentResource implements Datace
     private readonly args: DockerDatacenterArgs,
     opts?: pulumi.ComponentResourceOptions,
   ) {
-    super("kazoo:index:DockerDatacenter", name, {}, opts);
+    super(datacenterTypes.docker, name, {}, opts);
     const { zone, ring, credentials, images } = args;
     this.network = new docker.Network(`${name}-network`, { name: args.network, driver: "bridge" }, this.options());
     const brokerImageId = this.pulled("rabbitmq", images.rabbitmq ?? brokerImage(ring.rabbitmq));
     const alphaAndBeta = (["alpha", "beta"] as const).map((role) => {
-      const store = { zone, ring, credentials, volume: this.volume(containerNames[role]) };
-      return this.container(containerNames[role], brokerContainer(brokerImageId, store));
+      const store = { zone, ring, credentials, volume: this.volume(containers[role]) };
+      return this.container(containers[role], brokerContainer(brokerImageId, store));
     });
     const databaseImageId = this.pulled("bigcouch", images.database ?? databaseImage(ring.database.version));
     const host = this.host("database");
-    const store = { zone, ring, credentials, volume: this.volume(containerNames.database) };
-    const database = this.container(containerNames.database, databaseContainer(databaseImageId, host, store));
+    const store = { zone, ring, credentials, volume: this.volume(containers.database) };
+    const database = this.container(containers.database, databaseContainer(databaseImageId, host, store));
     this.stores = [...alphaAndBeta, database];
     this.brokers = { zone: zone.name, alpha: this.host("alpha"), beta: this.host("beta") };
     this.databaseNodes = [{ host, name: `${ring.database.nodeName}@${host}` }];
@@ -73,20 +64,20 @@ export class DockerDatacenter extends pulumi.ComponentResource implements Datace
     });
     const imageId = image.built ? image.reference : this.pulled("kazoo", image.reference);
     this.container(
-      containerNames.kazoo,
+      containers.kazoo,
       kazooContainer(imageId, { zone, credentials, host, environment, published }),
       this.stores,
     );
     const { address, crossbar, websockets } = published;
     return {
-      nodes: [pulumi.interpolate`${erlangVm(zone.environment)}@${host}`] as never,
+      nodes: pulumi.output(erlangVm(zone.environment)).apply((vm) => [`${vm}@${host}`]),
       endpoints: {
         crossbar: `http://${address}:${crossbar}`,
         websockets: `ws://${address}:${websockets}`,
         database: `http://${this.host("database")}:${databasePort}`,
         brokers: (["alpha", "beta"] as const).map((role) => `${this.host(role)}:${rabbitmqPorts.amqp}`),
       },
-      containers: Object.values(containerNames),
+      containers: Object.values(containers),
     };
   }
 
@@ -95,8 +86,8 @@ export class DockerDatacenter extends pulumi.ComponentResource implements Datace
     return { parent: this, deleteBeforeReplace: true };
   }
 
-  private host(container: keyof typeof containerNames): string {
-    return `${containerNames[container]}.${this.args.network}`;
+  private host(container: keyof typeof containers): string {
+    return `${containers[container]}.${this.args.network}`;
   }
 
   private volume(container: string): pulumi.Output<string> {

@@ -2,6 +2,7 @@ import { builtReference, type ImageBuild, type PrebuiltImage } from "../config/p
 import { dockerProvider } from "./clusters";
 import type { ImageReference } from "./datacenter";
 import { KazooImage } from "./kazooImage";
+import { imageResource } from "./names";
 
 /** The Kazoo image of a stack: one that exists, one that is built and pushed, or one that was built before and is pinned by its digest. */
 export function kazooImage(image: PrebuiltImage | ImageBuild): ImageReference {
@@ -11,7 +12,7 @@ export function kazooImage(image: PrebuiltImage | ImageBuild): ImageReference {
   const pull = login === undefined || address === undefined ? {} : { login: { address, ...login } };
   if (image.digest !== undefined) return { reference: builtReference(image, image.digest), built: true, ...pull };
   const { reference } = new KazooImage(
-    "kazoo-image",
+    imageResource,
     { ...build, ...(address === undefined ? {} : { registry: address }) },
     { provider: dockerProvider("image-builder", image.host, registry) },
   );

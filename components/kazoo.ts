@@ -4,7 +4,7 @@ import { podHosts, serviceHost, services } from "../config/hosts";
 import { sizes } from "../config/sizes";
 import { firstNode } from "./firstNode";
 import { doNotWait, rollTimeouts, selectorLabels, spread, workloadLabels } from "./labels";
-import { databasePort, kazooPorts, secrets, workloads } from "./names";
+import { databasePort, kazooParts, kazooPorts, secrets, workloads } from "./names";
 import type { Rolled } from "./order";
 import { afterRollout } from "./rollout";
 import { containerSecurity, podSecurity, users } from "./security";
@@ -125,7 +125,7 @@ export class Kazoo extends pulumi.ComponentResource {
 
     // Autonamed and immutable: a changed environment is another ConfigMap, and so rolls the pods.
     const configMap = new k8s.core.v1.ConfigMap(
-      `${name}-environment`,
+      `${name}-${kazooParts.environment}`,
       { metadata: { namespace: args.namespace, labels }, immutable: true, data: environment },
       parent,
     );
@@ -144,7 +144,7 @@ export class Kazoo extends pulumi.ComponentResource {
       parent,
     );
     new k8s.core.v1.Service(
-      `${name}-balanced`,
+      `${name}-${kazooParts.service}`,
       {
         metadata: {
           ...metadata,
@@ -179,7 +179,7 @@ export class Kazoo extends pulumi.ComponentResource {
       : { tcpSocket: { port: "epmd" } };
 
     const statefulSet = new k8s.apps.v1.StatefulSet(
-      `${name}-nodes`,
+      `${name}-${kazooParts.nodes}`,
       {
         metadata,
         spec: {

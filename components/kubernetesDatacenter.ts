@@ -9,7 +9,16 @@ import { refuseChange } from "./guard";
 import { JoinJob } from "./joinJob";
 import { type Environment, Kazoo, type ZoneBrokers } from "./kazoo";
 import { namespaceLabels, workloadLabels } from "./labels";
-import { databasePort, kazooPorts, rabbitmqPorts, secrets, userName, workloadLabel, workloads } from "./names";
+import {
+  databasePort,
+  datacenterTypes,
+  kazooPorts,
+  rabbitmqPorts,
+  secrets,
+  userName,
+  workloadLabel,
+  workloads,
+} from "./names";
 import { NetworkPolicies } from "./networkPolicies";
 import type { Step } from "./order";
 import { RabbitMQ, brokerImage } from "./rabbitmq";
@@ -44,7 +53,7 @@ export class KubernetesDatacenter extends pulumi.ComponentResource implements Da
     private readonly args: KubernetesDatacenterArgs,
     opts?: pulumi.ComponentResourceOptions,
   ) {
-    super("kazoo:index:Datacenter", name, {}, opts);
+    super(datacenterTypes.kubernetes, name, {}, opts);
     const { zone, ring, credentials, images, protect, clusterDomain, rollouts } = args;
     const parent = { parent: this };
 

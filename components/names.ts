@@ -1,3 +1,5 @@
+import { services } from "../config/hosts";
+
 /**
  * What the tools must know of the components: names and ports of what they deploy, and how to read a rollout. Plain values and functions:
  * nothing here loads Pulumi.
@@ -15,9 +17,6 @@ export const workloads = {
 /** Label by which the pods of a workload are selected. */
 export const workloadLabel = "app.kubernetes.io/name";
 
-/** Services of Kazoo: `balanced` over the nodes that are ready, `headless` for the name of each. */
-export const kazooServices = { balanced: "kazoo", headless: "kazoo-nodes" } as const;
-
 /** Last part of the logical names `ZONE-kazoo-PART` of a zone's Kazoo. */
 export const kazooParts = { service: "balanced", nodes: "nodes", environment: "environment" } as const;
 
@@ -26,10 +25,10 @@ export const imageResource = "kazoo-image";
 
 /** Containers of a datacenter on Docker. */
 export const containers = {
-  kazoo: "kazoo",
-  alpha: "rabbitmq-alpha",
-  beta: "rabbitmq-beta",
-  database: "bigcouch",
+  kazoo: services.kazoo,
+  alpha: services.alpha,
+  beta: services.beta,
+  database: services.databaseNodes,
 } as const;
 
 /** Types of the components that are a datacenter. */

@@ -1,7 +1,8 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { constants } from "node:os";
 import { basename } from "node:path";
-import { kazooParts, kazooServices, workloads } from "../../../components/names";
+import { kazooParts, workloads } from "../../../components/names";
+import { services } from "../../../config/hosts";
 import type { Zone } from "../../../config/platform";
 import { stackFilePath } from "../../../config/stackFile";
 import { chooseAmong, confirmed } from "../choose";
@@ -28,7 +29,7 @@ export interface Part {
   readonly kind: "services" | "statefulsets";
   readonly object: string;
 }
-export const service: Part = { suffix: kazooParts.service, kind: "services", object: kazooServices.balanced };
+export const service: Part = { suffix: kazooParts.service, kind: "services", object: services.kazoo };
 export const nodes: Part = { suffix: kazooParts.nodes, kind: "statefulsets", object: workloads.kazoo };
 export const everything: Part = { suffix: "*", kind: "statefulsets", object: workloads.kazoo };
 
