@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { join, relative, resolve } from "node:path";
 import { after, before, describe, test } from "node:test";
 import type { Command } from "commander";
 import * as fc from "fast-check";
 import { shellLines } from "../../tools/cli/commands/lifecycle";
-import { kazoo } from "../../tools/cli/main";
+import { kazoo } from "../../tools/cli/commandLine";
 import { isOfThisMachine, isThrowAway, partsFor, readPlatform } from "../../tools/cli/openStack";
 import { table } from "../../tools/shared/table";
 import { type ZoneView, summary } from "../../tools/cli/zones";
@@ -40,6 +40,54 @@ describe("the kazoo command", () => {
     const unknown = run(["upp"]);
     assert.equal(unknown.status, 1);
     assert.match(unknown.stderr, /unknown command 'upp'\n\(Did you mean up\?\)/);
+  });
+
+  /** Modules that a command loads: the project's files, and of packages the names. */
+  function loadedBy(args: readonly string[]): string[] {
+    const directory = mkdtempSync(join(tmpdir(), "kazoo-loaded-"));
+    try {
+      const preload = join(directory, "list.js");
+      const list = join(directory, "loaded");
+      writeFileSync(
+        preload,
+        `process.on("exit", () => require("node:fs").writeFileSync(${JSON.stringify(list)}, Object.keys(require.cache).join("\\n")));`,
+      );
+      run(args, { node: ["--require", preload] });
+      const paths = readFileSync(list, "utf8").split("\n");
+      const packaged = /node_modules\/((?:@[^/]+\/)?[^/]+)/;
+      return [
+        ...new Set(
+          paths.filter((path) => path !== preload).map((path) => packaged.exec(path)?.[1] ?? relative(project, path)),
+        ),
+      ].sort();
+    } finally {
+      rmSync(directory, { recursive: true });
+    }
+  }
+
+  test("--help loads no command's code, and no package beyond those that print it", () => {
+    assert.deepEqual(loadedBy(["--help"]), [
+      "commander",
+      "esbuild",
+      "picocolors",
+      "tools/cli/commandLine.ts",
+      "tools/cli/kazoo.js",
+      "tools/cli/main.ts",
+      "tools/shared/terminal.ts",
+      "tools/toolchain/parts.ts",
+      "tsx",
+    ]);
+  });
+
+  test("no command loads Pulumi's SDK or Kubernetes' client before it needs them", () => {
+    const folder = join(project, "tools", "cli", "commands");
+    const modules = readdirSync(folder).map((file) => join(folder, file));
+    const script = `require("tsx/cjs");
+      for (const path of ${JSON.stringify(modules)}) require(path);
+      console.log(Object.keys(require.cache).filter((path) => /node_modules.(@pulumi|@kubernetes)/.test(path)).join());`;
+    const { stdout, stderr } = spawnSync(process.execPath, ["-e", script], { cwd: project, encoding: "utf8" });
+    assert.equal(stderr, "");
+    assert.equal(stdout, "\n");
   });
 
   test("an unknown stack is one line with what there is, in plain text when nobody's terminal reads it", () => {

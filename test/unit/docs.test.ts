@@ -9,7 +9,7 @@ import { format, resolveConfig } from "prettier";
 import { parse, stringify } from "yaml";
 import { withReference } from "../../config/reference";
 import { readStackFile } from "../../config/stackFile";
-import { kazoo } from "../../tools/cli/main";
+import { kazoo } from "../../tools/cli/commandLine";
 import { anchors, codeBlocks, inlineCode, links, page, pages, project } from "../support/markdown";
 
 const everyPage = pages();

@@ -10,14 +10,14 @@ const scratch = mkdtempSync(join(tmpdir(), "kazoo-render-command-"));
 after(() => rmSync(scratch, { recursive: true, force: true }));
 
 /** Runs `kazoo render` alone, as the command line would. */
-function render(args: readonly string[], environment: Readonly<Record<string, string>>) {
+function render(out: string, environment: Readonly<Record<string, string>>) {
   const program = join(__dirname, "../../tools/cli/commands/render.ts");
   const terminal = join(__dirname, "../../tools/shared/terminal.ts");
   const script = `
-    const { renderCommand } = require(${JSON.stringify(program)});
+    const { render } = require(${JSON.stringify(program)});
     const { printError } = require(${JSON.stringify(terminal)});
-    renderCommand().parseAsync(process.argv.slice(1), { from: "user" }).catch((error) => { process.exitCode = printError(error); });`;
-  return spawnSync(process.execPath, ["--import", "tsx", "-e", script, "--", ...args], {
+    render(process.argv[1]).catch((error) => { process.exitCode = printError(error); });`;
+  return spawnSync(process.execPath, ["--import", "tsx", "-e", script, "--", out], {
     cwd: join(__dirname, "../.."),
     env: { PATH: process.env["PATH"], ERLANG_COOKIE: "a-cookie", ERLANG_HOSTNAME: "kazoo.local", ...environment },
     encoding: "utf8",
@@ -27,7 +27,7 @@ function render(args: readonly string[], environment: Readonly<Record<string, st
 describe("kazoo render", () => {
   it("writes what the container would have, from the caller's environment", () => {
     const out = join(scratch, "deep", "out");
-    const run = render(["--out", out], { KAZOO_ZONE: "here" });
+    const run = render(out, { KAZOO_ZONE: "here" });
     assert.equal(run.status, 0, run.stderr);
     assert.deepEqual(readdirSync(out).sort(), [".erlang.cookie", "config.ini", "sys.config", "vm.args"]);
     const container = renderWith({ ERLANG_COOKIE: "a-cookie", ERLANG_HOSTNAME: "kazoo.local", KAZOO_ZONE: "here" });
@@ -36,7 +36,7 @@ describe("kazoo render", () => {
   });
 
   it("passes on what is wrong, without a stack trace, with exit code 64", () => {
-    const run = render(["--out", join(scratch, "none")], { KAZOO_LOG_LEVEL: "loud" });
+    const run = render(join(scratch, "none"), { KAZOO_LOG_LEVEL: "loud" });
     assert.equal(run.status, 64);
     assert.match(run.stderr, /KAZOO_LOG_LEVEL: expected one of/);
     assert.match(run.stderr, /next: /);
@@ -46,7 +46,7 @@ describe("kazoo render", () => {
   it("says so when the folder cannot be written", () => {
     const file = join(scratch, "file");
     writeFileSync(file, "");
-    const run = render(["--out", join(file, "out")], {});
+    const run = render(join(file, "out"), {});
     assert.equal(run.status, 1);
     assert.match(run.stderr, /rendering into .* failed/);
   });

@@ -6,7 +6,7 @@ import { describe, test } from "node:test";
 import fc from "fast-check";
 import { parse } from "yaml";
 import { choose, confirmed } from "../../tools/cli/choose";
-import { kazoo } from "../../tools/cli/main";
+import { kazoo } from "../../tools/cli/commandLine";
 import { editText, editedEnvironment } from "../../tools/cli/commands/edit";
 import { ago, healthTable, shortImage } from "../../tools/cli/commands/status";
 import { type ZoneHealth, imageOf, isHealthy, stateOf } from "../../tools/cli/health";

@@ -17,7 +17,7 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import { promisify } from "node:util";
 import { parse } from "yaml";
-import { kazoo } from "../../tools/cli/main";
+import { kazoo } from "../../tools/cli/commandLine";
 
 const project = join(__dirname, "../..");
 const comment = createRequire(__filename)("../../.github/comment.js") as (given: object) => Promise<void>;

@@ -1,15 +1,37 @@
 #!/usr/bin/env node
-// What must work before anything is known to be there: an old Node.js, or no packages yet, get one clear line.
+// What must work before anything is known to be there: an old Node.js, or missing packages, get one clear line.
 const [major, minor] = process.versions.node.split(".").map(Number);
 if (major < 20 || (major === 20 && minor < 19)) {
   console.error(`error: Node.js ${process.versions.node} is too old\nnext: install Node.js 20.19 or newer`);
   process.exit(1);
 }
 try {
-  require("tsx/cjs");
+  require.resolve("tsx/cjs");
 } catch (error) {
   if (error.code !== "MODULE_NOT_FOUND") throw error;
-  console.error("error: the packages are not installed\nnext: npm ci (make does it by itself)");
+  console.error("error: the packages are not installed\nnext: npm ci (make does it for you)");
   process.exit(1);
 }
-require("./main.ts").run();
+withCacheBesidePackages(() => require("tsx/cjs"));
+void require("./main.ts").run();
+
+/** Runs `load` so that compiled code is kept beside the packages: tsx would keep it in the temporary folder, where it must be compiled again. */
+function withCacheBesidePackages(load) {
+  const { accessSync, constants, mkdirSync } = require("node:fs");
+  const { join } = require("node:path");
+  const cache = join(__dirname, "../../node_modules/.cache");
+  const { TMPDIR, TSX_DISABLE_CACHE } = process.env;
+  try {
+    mkdirSync(cache, { recursive: true });
+    accessSync(cache, constants.W_OK);
+    require("node:module").enableCompileCache?.(join(cache, "node")); // Node.js 22 and newer
+    process.env.TMPDIR = cache;
+  } catch {
+    process.env.TSX_DISABLE_CACHE = "1"; // somebody else's packages: compiling takes less than a second
+  }
+  load();
+  for (const [name, value] of Object.entries({ TMPDIR, TSX_DISABLE_CACHE })) {
+    if (value === undefined) delete process.env[name];
+    else process.env[name] = value;
+  }
+}

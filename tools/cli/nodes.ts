@@ -1,6 +1,6 @@
 import { workloads } from "../../components/names";
 import { type Cluster, type KubernetesCluster, hostsOf } from "../../config/platform";
-import { chooseAmong } from "./choose";
+import { choose, chooseAmong } from "./choose";
 import { dockerPlaces } from "./dockerImage";
 import { type Stack, openStack, readPlatform } from "./openStack";
 import { UserError, reportToStderr } from "../shared/terminal";
@@ -118,6 +118,25 @@ export async function findNode(stackName: string, selection: Selection): Promise
   const brokers = [broker("alpha"), broker("beta")];
   const hosts = { namespace: place.cluster.network, kazoo: kazooNodes, database: databaseNodes, brokers };
   return nodeAmong(nodesOf(hosts, place.cluster), selection);
+}
+
+/**
+ * Refuses a stack or zone on Docker; of a stack that has both, the zones on Kubernetes are those to choose from.
+ * @param instead what to run on Docker
+ */
+export async function onKubernetes<Given extends Selection & { readonly stack: string }>(
+  given: Given,
+  command: string,
+  instead: string,
+): Promise<Given> {
+  const platform = readPlatform(given.stack);
+  const onDocker = dockerPlaces(platform).map(({ zone }) => zone.name);
+  if (onDocker.length === 0) return given;
+  const others = platform.zones.map(({ name }) => name).filter((name) => !onDocker.includes(name));
+  if (others.length > 0 && !onDocker.includes(given.zone ?? ""))
+    return { ...given, zone: await choose("zone", "ZONE", others, given.zone) };
+  const what = others.length === 0 ? `stack ${given.stack}` : `zone ${given.zone}`;
+  throw new UserError(`${command} is for Kubernetes, and ${what} is on Docker`, `${instead} STACK=${given.stack}`);
 }
 
 async function nodeAmong(nodes: readonly ZoneNode[], { node }: Selection): Promise<ZoneNode> {

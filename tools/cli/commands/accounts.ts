@@ -1,6 +1,5 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Command } from "commander";
 import { bootstrapScriptPath } from "../../../components/names";
 import { appsPath } from "../../../config/schema";
 import { runScriptInside } from "../insideNode";
@@ -9,7 +8,6 @@ import { askPulumi } from "../pulumi";
 import { quoted } from "../../shared/shell";
 import { type Stack, openStack, projectDirectory } from "../openStack";
 import { UserError, reportToStderr } from "../../shared/terminal";
-import { nodeCommand } from "./inside";
 
 interface AccountOptions extends Selection {
   readonly stack: string;
@@ -26,42 +24,29 @@ interface Account {
   readonly password: string;
 }
 
-/** `kazoo init-account`, `init-apps` and `get-master-account`: the steps of first boot by hand, on a Kazoo node. */
-export function accountCommands(): Command[] {
-  return [
-    nodeCommand(
-      "init-account",
-      "make the ring's master account, unless the ring has accounts (the bootstrap Job does it too)",
-    ).action(async (given: AccountOptions) => {
-      const { stack, selected, node } = await target(given);
-      const { name, realm, user, password } = await masterAccount(stack, selected);
-      process.exitCode = await firstBoot(selected, node, "account", {
-        ACCOUNT_NAME: name,
-        ACCOUNT_REALM: realm,
-        ACCOUNT_USER: user,
-        ACCOUNT_PASSWORD: password,
-      });
-    }),
-    nodeCommand("init-apps", "make Monster UI's apps known to the master account")
-      .option("--path <folder>", "of the apps on the node; default: that of the config")
-      .option(
-        "--url <url>",
-        "the API that the apps are to call; default: that of the config, on Docker the published one",
-      )
-      .action(async (given: AccountOptions) => {
-        const { stack, selected, node } = await target(given);
-        const { path, url } = apps(stack, selected, given);
-        process.exitCode = await firstBoot(selected, node, "apps", { APPS_PATH: path, APPS_URL: url });
-      }),
-    nodeCommand("get-master-account", "show the ring's master account, as Kazoo has it")
-      .option("--name <name>", "of the account; default: that of the config")
-      .addHelpText("after", "\nExit code 1: there is no account of this name, or Kazoo does not answer.")
-      .action(async (given: AccountOptions) => {
-        const { stack, selected, node } = await target(given);
-        const name = given.name ?? configuredName(stack, selected);
-        process.exitCode = await runScriptInside(node, findAccount(name));
-      }),
-  ];
+/** Makes the master account of the zone's ring, a step of first boot, on a Kazoo node. Returns the exit code, as do the others here. */
+export async function initAccount(given: AccountOptions): Promise<number> {
+  const { stack, selected, node } = await target(given);
+  const { name, realm, user, password } = await masterAccount(stack, selected);
+  return firstBoot(selected, node, "account", {
+    ACCOUNT_NAME: name,
+    ACCOUNT_REALM: realm,
+    ACCOUNT_USER: user,
+    ACCOUNT_PASSWORD: password,
+  });
+}
+
+/** Makes Monster UI's apps known to the master account. */
+export async function initApps(given: AccountOptions): Promise<number> {
+  const { stack, selected, node } = await target(given);
+  const { path, url } = apps(stack, selected, given);
+  return firstBoot(selected, node, "apps", { APPS_PATH: path, APPS_URL: url });
+}
+
+/** Shows the master account as Kazoo has it. */
+export async function getMasterAccount(given: AccountOptions): Promise<number> {
+  const { stack, selected, node } = await target(given);
+  return runScriptInside(node, findAccount(given.name ?? configuredName(stack, selected)));
 }
 
 async function target(given: AccountOptions): Promise<{ stack: Stack; selected: SelectedZone; node: ZoneNode }> {

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { Command } from "commander";
+import type { Command } from "commander";
 import { knownStacks } from "../../../config/stackFile";
 import { quoted } from "../../shared/shell";
 import { UserError } from "../../shared/terminal";
@@ -8,32 +8,23 @@ import { projectDirectory, readPlatform } from "../openStack";
 const shells = ["bash", "zsh", "fish"];
 
 /**
- * `kazoo complete SHELL` prints a script for a shell's start-up file; on the tab key that script calls `kazoo complete -- WORDS`, which prints
- * what can come next.
+ * Prints a script for a shell's start-up file; on the tab key that script calls `kazoo complete -- WORDS`, which prints what can come next.
+ * @param words the shell, or the words to complete
  * @param others the program with all its other commands
  */
-export function completeCommand(others: () => Command): Command {
-  return new Command("complete")
-    .description("print a script that completes commands, options, stacks and zones in your shell")
-    .argument("[words...]", `${shells.join(", ")}; or, after --, the words to complete`)
-    .addHelpText(
-      "after",
-      '\nFor bash, add to ~/.bashrc:\n  kazoo() { npx kazoo "$@"; }\n  source <(npx kazoo complete bash)',
-    )
-    .action(async (words: string[]) => {
-      // Commander drops the dashes.
-      const asked = process.argv.includes("--");
-      const [shell = ""] = words;
-      if (!asked && !shells.includes(shell)) {
-        throw new UserError(
-          `there is no completion for ${quoted(shell)}`,
-          `one of ${shells.join(", ")}: kazoo complete bash`,
-        );
-      }
-      const completion = await completionOf(others(), words);
-      if (asked) completion.parse(words);
-      else completion.setup("kazoo", `node ${quoted(join(projectDirectory, "tools/cli/kazoo.js"))}`, shell);
-    });
+export async function complete(words: readonly string[], others: Command): Promise<void> {
+  // Commander drops the dashes.
+  const asked = process.argv.includes("--");
+  const [shell = ""] = words;
+  if (!asked && !shells.includes(shell)) {
+    throw new UserError(
+      `there is no completion for ${quoted(shell)}`,
+      `one of ${shells.join(", ")}: kazoo complete bash`,
+    );
+  }
+  const completion = await completionOf(others, words);
+  if (asked) completion.parse([...words]);
+  else completion.setup("kazoo", `node ${quoted(join(projectDirectory, "tools/cli/kazoo.js"))}`, shell);
 }
 
 /** The library's model of the commands, with the names of stacks and zones, which it cannot know. */

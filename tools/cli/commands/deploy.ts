@@ -1,4 +1,3 @@
-import type { Command } from "commander";
 import { rolloutProgress, workloads } from "../../../components/names";
 import { confirmed } from "../choose";
 import { asking, clientsOf } from "../kubernetes";
@@ -6,64 +5,26 @@ import { type SelectedZone, selectZone } from "../nodes";
 import { runPulumi } from "../pulumi";
 import { isThrowAway, openStack } from "../openStack";
 import { UserError, reportToStderr } from "../../shared/terminal";
-import { onKubernetes, zoneCommand } from "./inside";
 import { begin } from "./lifecycle";
 import { type DeployOptions, type Part, apply, everything, nodes, service, target } from "./apply";
-import { edit } from "./edit";
-import { history, rollback } from "./rollback";
 
-/** `kazoo kube-…`: the deployment of a zone's Kazoo, changed through Pulumi alone, so that state and cluster agree. */
-export function deployCommands(): Command[] {
-  const command = (name: string, description: string, action: (options: DeployOptions) => Promise<void>): Command =>
-    zoneCommand(name, description).action(async (options: DeployOptions) => {
-      await action(
-        await onKubernetes(options, name, `make launch-net STACK=${options.stack} and its like are for Docker`),
-      );
-    });
-  const changing = (name: string, description: string, action: (options: DeployOptions) => Promise<void>): Command =>
-    command(name, description, action).option(
-      "-y, --yes",
-      "do not ask (never asked for sandbox and docker stacks that are not protected)",
-    );
-  return [
-    changing("kube-deploy-service", "create the zone's Service kazoo, if it is not there", (options) =>
-      deploy(options, "kube-deploy-service", service, { mustLack: true }),
-    ),
-    changing("kube-apply-service", "make the zone's Service kazoo be as the config says", (options) =>
-      deploy(options, "kube-apply-service", service),
-    ),
-    changing(
-      "kube-delete-service",
-      "delete the zone's Service kazoo; nodes go on, nobody reaches them by it",
-      (options) => remove(options, service, "Service", "kazoo is no longer reached by its Service"),
-    ),
-    changing("kube-deploy", "deploy the zone's Kazoo as the config says; recorded in the stack's history", (options) =>
-      deploy(options, "kube-deploy", everything),
-    ),
-    changing("kube-deploy-edit", "edit the zone's run environment in $EDITOR, preview, apply, wait", edit).addHelpText(
-      "after",
-      "\nThe editor: KUBE_EDITOR, else VISUAL, else EDITOR, else vi.",
-    ),
-    changing(
-      "kube-deploy-rollback",
-      "bring back the environment and image that the zone's Kazoo ran with before",
-      rollback,
-    ).option("--to <number>", "of an update in kube-rollout-history; default: the last one that differs"),
-    command("kube-rollout-status", "wait until the zone's Kazoo has rolled", rolloutStatus)
-      .option("--timeout <seconds>", "how long", "900")
-      .addHelpText("after", "\nExit code 1: it has not rolled in that time, or there is nothing to roll."),
-    command(
-      "kube-rollout-history",
-      "show the updates of the stack, and what they changed in the zone's Kazoo",
-      history,
-    ),
-    changing(
-      "kube-delete-deployment",
-      "delete the zone's Kazoo nodes; database, brokers and credentials stay",
-      (options) => remove(options, nodes, "StatefulSet", "all calls and the API of this zone end"),
-    ),
-  ];
-}
+/** Creates the zone's Service, if it is not there. */
+export const createService = (options: DeployOptions): Promise<void> =>
+  deploy(options, "kube-deploy-service", service, { mustLack: true });
+
+/** Makes the zone's Service be as the config says. */
+export const applyService = (options: DeployOptions): Promise<void> => deploy(options, "kube-apply-service", service);
+
+/** Deploys all of the zone's Kazoo. */
+export const deployKazoo = (options: DeployOptions): Promise<void> => deploy(options, "kube-deploy", everything);
+
+/** Deletes the zone's Service. */
+export const deleteService = (options: DeployOptions): Promise<void> =>
+  remove(options, service, "Service", "kazoo is no longer reached by its Service");
+
+/** Deletes the zone's Kazoo nodes. */
+export const deleteNodes = (options: DeployOptions): Promise<void> =>
+  remove(options, nodes, "StatefulSet", "all calls and the API of this zone end");
 
 async function deploy(options: DeployOptions, what: string, part: Part, { mustLack = false } = {}): Promise<void> {
   const stack = await openStack(options.stack, reportToStderr);
@@ -153,7 +114,8 @@ async function until(seconds: number, otherwise: () => UserError, condition: () 
   }
 }
 
-async function rolloutStatus(options: DeployOptions): Promise<void> {
+/** Waits until the zone's Kazoo has rolled. */
+export async function rolloutStatus(options: DeployOptions): Promise<void> {
   const stack = await openStack(options.stack, reportToStderr);
   const selected = await selectZone(stack, options);
   const cluster = clusterOf(selected);

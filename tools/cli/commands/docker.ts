@@ -1,5 +1,4 @@
 import { randomBytes } from "node:crypto";
-import { Command } from "commander";
 import { containers, datacenterTypes, imageResource } from "../../../components/names";
 import { topologyVariables, variables } from "../../../config/environment";
 import type { ImageBuild } from "../../../config/platform";
@@ -9,71 +8,55 @@ import { projectDirectory, readPlatform } from "../openStack";
 import { UserError, isTerminal } from "../../shared/terminal";
 import { up } from "./lifecycle";
 
-interface Options {
-  readonly stack: string;
+// What the commands on the image, and on the containers of a stack on plain Docker, do: each gets the stack's name, and what goes to docker.
+
+/** Builds the image without Docker's cache. */
+export const rebuild = (stack: string, args: string[]): Promise<void> => build(stack, ["--no-cache", ...args]);
+
+/** Removes the image from the engine. */
+export async function removeImage(stack: string, args: string[]): Promise<void> {
+  const { image, host } = imageOf(stack);
+  await docker(host, ["rmi", ...args, ...(image.kind === "build" ? imageNames(image) : [image.reference])]);
 }
 
-/** `kazoo docker …`: the Kazoo image and containers of a stack on plain Docker. */
-export function dockerCommands(): Command {
-  const group = new Command("docker").description("the Kazoo image, and the containers of a stack on plain Docker");
-  const add = (name: string, description: string, action: (stack: string, args: string[]) => Promise<void>): void => {
-    group
-      .command(name)
-      .description(description)
-      .option("-s, --stack <name>", "which Pulumi.<name>.yaml", "docker")
-      .argument("[arguments...]", "after --: handed on as they are")
-      .action((args: string[], { stack }: Options) => action(stack, args));
-  };
-
-  add("build", "build the Kazoo image as the stack would", (stack, args) => build(stack, args));
-  add("rebuild", "build it without Docker's cache", (stack, args) => build(stack, ["--no-cache", ...args]));
-  add("tag", "give the built image all its names of the stack, and those named", tag);
-  add("push", "push the built image under all its names, with the login of `docker login`", push);
-  add("rmi", "remove the image from the engine", async (stack, args) => {
-    const { image, host } = imageOf(stack);
-    await docker(host, ["rmi", ...args, ...(image.kind === "build" ? imageNames(image) : [image.reference])]);
-  });
-  add("run", "open a shell in a new container of the image", async (stack, args) => {
-    const { host, name } = imageOf(stack);
-    // A shell wants a terminal; where there is none, as in a pipe, it gets its input alone.
-    await docker(host, ["run", "--rm", "--interactive", ...(isTerminal() ? ["--tty"] : []), ...args, name, "bash"]);
-  });
-  add("launch", "run Kazoo alone, on Docker's default network", launch);
-  add("launch-net", "bring the stack up: Kazoo, brokers and database on a network of their own", (stack, args) =>
-    stackUp(stack, args),
-  );
-  add("create-network", "make the stack's network alone", (stack, args) =>
-    // With what it is part of and made by.
-    stackUp(stack, [
-      ...targets("$docker:index/network:Network", `::${datacenterTypes.docker}`, "::pulumi:providers:docker"),
-      ...args,
-    ]),
-  );
-  add("launch-deps", "bring up the stack's brokers and database alone", (stack, args) => {
-    const { zone } = placeOf(stack);
-    return stackUp(stack, ["--exclude", `**::${zone.name}-kazoo*`, "--exclude", `**::${imageResource}*`, ...args]);
-  });
-  add("kill-deps", "end the stack's brokers and database at once; their data stays", (stack, args) =>
-    docker(placeOf(stack).cluster.host, ["kill", ...args, containers.alpha, containers.beta, containers.database]),
-  );
-
-  const container = (name: string, description: string, run: (args: string[]) => string[]): void =>
-    add(name, description, (stack, args) => docker(placeOf(stack).cluster.host, run(args)));
-  container("start", "start Kazoo's container again", (args) => ["start", ...args, containers.kazoo]);
-  container("stop", "stop Kazoo in order", (args) => ["stop", ...args, containers.kazoo]);
-  container("kill", "end Kazoo at once", (args) => ["kill", ...args, containers.kazoo]);
-  container("rm", "remove Kazoo's container", (args) => ["rm", "--force", ...args, containers.kazoo]);
-  return group;
+/** Opens a shell in a new container. A shell wants a terminal; where there is none, as in a pipe, it gets its input alone. */
+export async function shellInImage(stack: string, args: string[]): Promise<void> {
+  const { host, name } = imageOf(stack);
+  await docker(host, ["run", "--rm", "--interactive", ...(isTerminal() ? ["--tty"] : []), ...args, name, "bash"]);
 }
+
+/** Brings the stack up. Looks first: a container may have been stopped or removed by hand, or by the commands here. */
+export async function launchStack(stack: string, args: string[]): Promise<void> {
+  placeOf(stack);
+  await up({ stack }, ["--refresh", ...args]);
+}
+
+/** Makes the stack's network alone, with what it is part of and made by. */
+export const createNetwork = (stack: string, args: string[]): Promise<void> =>
+  launchStack(stack, [
+    ...targets("$docker:index/network:Network", `::${datacenterTypes.docker}`, "::pulumi:providers:docker"),
+    ...args,
+  ]);
+
+/** Brings up brokers and database alone. */
+export const launchStores = (stack: string, args: string[]): Promise<void> =>
+  launchStack(stack, [
+    ...["--exclude", `**::${placeOf(stack).zone.name}-kazoo*`, "--exclude", `**::${imageResource}*`],
+    ...args,
+  ]);
+
+/** Ends brokers and database at once. */
+export const killStores = (stack: string, args: string[]): Promise<void> =>
+  docker(placeOf(stack).cluster.host, ["kill", ...args, containers.alpha, containers.beta, containers.database]);
+
+/** Runs a command of docker on Kazoo's container. */
+export const onKazoo =
+  (...command: string[]) =>
+  (stack: string, args: string[]): Promise<void> =>
+    docker(placeOf(stack).cluster.host, [...command, ...args, containers.kazoo]);
 
 /** Arguments that bring up resources of the given types alone, each with what stands before it in an URN. */
 const targets = (...types: string[]): string[] => types.flatMap((type) => ["--target", `**${type}::**`]);
-
-/** Looks first: a container may have been stopped or removed by hand, or by the commands here. */
-async function stackUp(stack: string, args: readonly string[]): Promise<void> {
-  placeOf(stack);
-  process.exitCode = await up({ stack }, ["--refresh", ...args]);
-}
 
 function placeOf(stack: string): DockerPlace {
   const place = dockerPlace(readPlatform(stack));
@@ -98,13 +81,15 @@ function builtImage(stack: string): ImageBuild {
   );
 }
 
-async function build(stack: string, args: readonly string[]): Promise<void> {
+/** Builds the image as the stack would. */
+export async function build(stack: string, args: readonly string[]): Promise<void> {
   const image = builtImage(stack);
   process.chdir(projectDirectory);
   await docker(image.host, buildArguments(image, args));
 }
 
-async function tag(stack: string, names: readonly string[]): Promise<void> {
+/** Gives the built image all its names of the stack, and those named. */
+export async function tag(stack: string, names: readonly string[]): Promise<void> {
   const image = builtImage(stack);
   const [source = image.repository, ...others] = imageNames(image);
   const targets = [...others, ...names];
@@ -114,7 +99,8 @@ async function tag(stack: string, names: readonly string[]): Promise<void> {
   for (const target of targets) await docker(image.host, ["tag", source, target]);
 }
 
-async function push(stack: string, args: readonly string[]): Promise<void> {
+/** Pushes the built image under all its names. */
+export async function push(stack: string, args: readonly string[]): Promise<void> {
   const image = builtImage(stack);
   if (image.registry === undefined) {
     throw new UserError(
@@ -128,7 +114,8 @@ async function push(stack: string, args: readonly string[]): Promise<void> {
 /** Variables of the image that are not the operator's config, taken from the caller's environment too. */
 const more = ["RABBITMQ_USER", "RABBITMQ_PASS", "COUCHDB_USER", "COUCHDB_PASS", "ERLANG_HOSTNAME", "ERLANG_COOKIE"];
 
-async function launch(stack: string, args: readonly string[]): Promise<void> {
+/** Runs Kazoo alone, on Docker's default network. */
+export async function launch(stack: string, args: readonly string[]): Promise<void> {
   const place = placeOf(stack);
   const { name } = imageOf(stack);
   const chosen = [...Object.keys(variables), ...topologyVariables, ...more];

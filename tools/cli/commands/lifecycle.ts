@@ -1,4 +1,3 @@
-import { Command } from "commander";
 import type { Cluster } from "../../../config/platform";
 import { imageMessage } from "../history";
 import { readClusterIds, readSnapshot, recover, writeClusterIds } from "../localState";
@@ -21,37 +20,16 @@ interface StackOptions {
   readonly yes?: boolean;
 }
 
-/** `kazoo up`, `preview`, `destroy` and `env`: Pulumi on one stack, with all that it needs around it. */
-export function stackCommands(): Command[] {
-  const pulumiCommand = (name: string, description: string): Command =>
-    new Command(name)
-      .description(description)
-      .option("-s, --stack <name>", "which Pulumi.<name>.yaml", "dev")
-      .argument("[pulumi arguments...]", "after --: handed to pulumi as they are");
-  return [
-    pulumiCommand("up", "bring a stack up: toolchain, sandbox, then `pulumi up`")
-      .option("-y, --yes", "do not ask (never asked for sandbox and docker stacks that are not protected)")
-      .action(async (args: string[], options: StackOptions) => {
-        process.exitCode = await up(options, args);
-      }),
-    pulumiCommand("preview", "show what `up` would change").action(async (args: string[], options: StackOptions) => {
-      const stack = await openStack(options.stack, reportToStderr);
-      await begin(stack);
-      process.exitCode = await runPulumi(stack.pulumi, ["preview", ...stack.selection, ...args]);
-    }),
-    pulumiCommand("destroy", "remove all that a stack has made")
-      .option("-y, --yes", "do not ask (never asked for sandbox and docker stacks that are not protected)")
-      .action(async (args: string[], options: StackOptions) => {
-        process.exitCode = await destroy(options, args);
-      }),
-    new Command("env")
-      .description('print what plain pulumi and kubectl need for a stack: eval "$(npx kazoo env)"')
-      .option("-s, --stack <name>", "which Pulumi.<name>.yaml", "dev")
-      .action(async (options: StackOptions) => {
-        const variables = exportedEnvironment(await openStack(options.stack, reportToStderr));
-        process.stdout.write(shellLines(variables));
-      }),
-  ];
+/** Prints what plain pulumi and kubectl need for a stack. */
+export async function env({ stack }: StackOptions): Promise<void> {
+  process.stdout.write(shellLines(exportedEnvironment(await openStack(stack, reportToStderr))));
+}
+
+/** Shows what an `up` would change; returns Pulumi's exit code. */
+export async function preview(options: StackOptions, args: readonly string[]): Promise<number> {
+  const stack = await openStack(options.stack, reportToStderr);
+  await begin(stack);
+  return runPulumi(stack.pulumi, ["preview", ...stack.selection, ...args]);
 }
 
 /** Shell code that sets variables, and unsets those that are null. */
@@ -94,7 +72,8 @@ function nextAfterFailure({ name, state }: Stack): string {
   return `read what pulumi says above; if the backend has no stack ${name} yet: ${stackInit(name)}`;
 }
 
-async function destroy(options: StackOptions, args: readonly string[]): Promise<number> {
+/** Removes all that a stack has made; returns Pulumi's exit code. */
+export async function destroy(options: StackOptions, args: readonly string[]): Promise<number> {
   const stack = await openStack(options.stack, reportToStderr);
   const { refresh } = await begin(stack);
   const code = await runPulumi(stack.pulumi, [

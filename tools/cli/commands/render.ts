@@ -1,31 +1,17 @@
 import { spawn } from "node:child_process";
 import { join, resolve } from "node:path";
-import { Command } from "commander";
 import { UserError } from "../../shared/terminal";
 
 const entrypoint = join(__dirname, "../../../image/entrypoint");
 
 /**
- * `kazoo render --out DIR`: Kazoo's configuration as the container would have it, made by the image's own entrypoint from
- * the caller's environment. Needs bash, but neither Docker nor root.
- */
-export function renderCommand(): Command {
-  return new Command("render")
-    .description(
-      "write config.ini, vm.args, sys.config and .erlang.cookie as the container would, from this environment",
-    )
-    .requiredOption("--out <dir>", "folder to write to; made if it is not there")
-    .action(async ({ out }: { out: string }) => {
-      await renderConfiguration(resolve(out));
-    });
-}
-
-/**
- * Renders Kazoo's configuration into a folder.
- * @param out absolute path of the folder
+ * Renders Kazoo's configuration as the container would have it, by the image's own entrypoint, from the caller's environment. Needs bash, but
+ * neither Docker nor root.
+ * @param folder where to; made if it is not there
  * @throws UserError with exit code 64 if the environment cannot be used; the entrypoint has then named each problem
  */
-export async function renderConfiguration(out: string): Promise<void> {
+export async function render(folder: string): Promise<void> {
+  const out = resolve(folder);
   const code = await new Promise<number | null>((done, failed) => {
     const run = spawn("bash", [entrypoint, "render", out], { stdio: ["ignore", "inherit", "inherit"] });
     run.on("error", () =>

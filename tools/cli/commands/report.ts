@@ -1,6 +1,5 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, join, relative, resolve } from "node:path";
-import { Command } from "commander";
 import { ConfigError } from "../../../config/problem";
 import { interruptible } from "../../shared/interrupt";
 import { type Digest, parseDigest } from "../../report/digest";
@@ -10,33 +9,26 @@ import { htmlOf, markdownOf, terminalText } from "../../report/render";
 import { openStack, projectDirectory, readConfig, readPlatform } from "../openStack";
 import { UserError, colours, reportToStderr } from "../../shared/terminal";
 
-const exitCodes = `
-Exit codes: 0 no change, 2 changes, 3 changes that replace or delete what is protected or holds data, 1 error.
-Data: StatefulSets of brokers and databases, Namespaces, Secrets, volumes, random passwords and cookies; whether protected or not.`;
+interface ReportOptions {
+  readonly stack: string;
+  /** Folder to write to. */
+  readonly out?: string;
+  /** What `pulumi preview --json` printed. */
+  readonly json?: string;
+}
 
-/** `kazoo preview-report` and `kazoo drift`: what a stack would change, and what was changed by hand, for a reviewer. */
-export function reportCommands(): Command[] {
-  return [
-    new Command("preview-report")
-      .description("preview a stack and write a report of it for a reviewer: report.md and report.html")
-      .option("-s, --stack <name>", "which Pulumi.<name>.yaml", "dev")
-      .option("-o, --out <folder>", "where to write (default: .state/report/<stack>)")
-      .option("-j, --json <file>", "read what `pulumi preview --json` printed instead of previewing")
-      .addHelpText("after", exitCodes)
-      .action(async ({ stack, out, json }: { stack: string; out?: string; json?: string }) => {
-        const report = await valid("preview", stack, () => (json === undefined ? preview(stack) : read(stack, json)));
-        process.exitCode = tell(report, out ?? join(projectDirectory, ".state", "report", basename(stack)));
-      }),
-    new Command("drift")
-      .description("find what was changed by hand and what the program would undo; changes nothing, the state neither")
-      .option("-s, --stack <name>", "which Pulumi.<name>.yaml", "dev")
-      .option("-o, --out <folder>", "where to write (default: .state/drift/<stack>)")
-      .addHelpText("after", exitCodes)
-      .action(async ({ stack, out }: { stack: string; out?: string }) => {
-        const report = await valid("drift", stack, () => drift(stack));
-        process.exitCode = tell(report, out ?? join(projectDirectory, ".state", "drift", basename(stack)));
-      }),
-  ];
+/** Previews a stack and writes a report of it for a reviewer; returns the exit code. */
+export async function previewReport({ stack, out, json }: ReportOptions): Promise<number> {
+  const report = await valid("preview", stack, () =>
+    json === undefined ? look(stack, previewStack) : read(stack, json),
+  );
+  return tell(report, out ?? join(projectDirectory, ".state", "report", basename(stack)));
+}
+
+/** Finds what was changed by hand, and what the program would undo; returns the exit code. */
+export async function drift({ stack, out }: ReportOptions): Promise<number> {
+  const report = await valid("drift", stack, () => look(stack, lookForDrift));
+  return tell(report, out ?? join(projectDirectory, ".state", "drift", basename(stack)));
 }
 
 /** Makes a report; one of a config that is wrong says so, since a reviewer looks there. */
@@ -54,15 +46,9 @@ async function valid(
   return make();
 }
 
-async function preview(name: string): Promise<ChangeReport> {
+async function look(name: string, find: typeof previewStack | typeof lookForDrift): Promise<ChangeReport> {
   const stack = await openStack(name, reportToStderr);
-  const found = await interruptible((signal) => previewStack(stack, reportToStderr, signal));
-  return reportOf({ stack: name, platform: stack.platform, ...found });
-}
-
-async function drift(name: string): Promise<ChangeReport> {
-  const stack = await openStack(name, reportToStderr);
-  const found = await interruptible((signal) => lookForDrift(stack, reportToStderr, signal));
+  const found = await interruptible((signal) => find(stack, reportToStderr, signal));
   return reportOf({ stack: name, platform: stack.platform, ...found });
 }
 

@@ -1,7 +1,6 @@
 import { emitKeypressEvents } from "node:readline";
 import type { Writable } from "node:stream";
 import type { ReadStream } from "node:tty";
-import { Command } from "commander";
 import { type Readiness, type ZoneHealth, healthOf, isHealthy } from "../health";
 import { zonesOf } from "../nodes";
 import { openStack } from "../openStack";
@@ -14,36 +13,23 @@ interface StatusOptions {
   readonly watch: boolean;
 }
 
-/** `kazoo status`: how the zones of a stack are. Exit code 0 when all is ready, 1 otherwise. */
-export function statusCommand(): Command {
-  return new Command("status")
-    .description(
-      "show a stack's zones: what is ready, whether databases have joined and first boot is done, Kazoo's image, its last roll",
-    )
-    .option("-s, --stack <name>", "which Pulumi.<name>.yaml", "dev")
-    .option("--json", "for programs", false)
-    .option("-w, --watch", "go on looking, every two seconds, until q or Ctrl-C", false)
-    .addHelpText(
-      "after",
-      "\nJOIN: the Job that makes the databases one ring; FIRST BOOT: the one that makes the master account, in the ring's first zone.\nThe last roll is when the youngest Kazoo node was made. Exit code 1: something is not ready.",
-    )
-    .action(async ({ stack: name, json, watch }: StatusOptions) => {
-      if (watch && (json || !process.stdout.isTTY || !process.stdin.isTTY)) {
-        throw new UserError("--watch needs a terminal, and does not go with --json", "leave it out to look once");
-      }
-      const zones = await zonesOf(await openStack(name, reportToStderr));
-      const look = () => healthOf(zones);
-      if (watch) {
-        await watchHealth(name, look);
-        // A cluster that has not answered yet is not waited for.
-        process.exit();
-      }
-      const health = await look();
-      process.stdout.write(
-        json ? `${JSON.stringify({ stack: name, zones: health }, null, 2)}\n` : healthTable(health, new Date()),
-      );
-      process.exitCode = health.every(isHealthy) ? 0 : 1;
-    });
+/** Shows how the zones of a stack are. Returns 0 when all is ready, 1 otherwise. */
+export async function status({ stack: name, json, watch }: StatusOptions): Promise<number> {
+  if (watch && (json || !process.stdout.isTTY || !process.stdin.isTTY)) {
+    throw new UserError("--watch needs a terminal, and does not go with --json", "leave it out to look once");
+  }
+  const zones = await zonesOf(await openStack(name, reportToStderr));
+  const look = () => healthOf(zones);
+  if (watch) {
+    await watchHealth(name, look);
+    // A cluster that has not answered yet is not waited for.
+    process.exit();
+  }
+  const health = await look();
+  process.stdout.write(
+    json ? `${JSON.stringify({ stack: name, zones: health }, null, 2)}\n` : healthTable(health, new Date()),
+  );
+  return health.every(isHealthy) ? 0 : 1;
 }
 
 const readinessColumns = ["ZONE", "CLUSTER", "RING", "KAZOO", "BROKERS", "DATABASE"];

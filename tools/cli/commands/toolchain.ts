@@ -1,29 +1,14 @@
 import { delimiter } from "node:path";
-import { Argument, Command } from "commander";
-import { sandboxParts } from "../../sandbox";
-import { type Part, allParts, ensureToolchain, pruneToolchain, pulumiParts } from "../../toolchain";
+import { type Part, ensureToolchain, pruneToolchain, pulumiParts } from "../../toolchain";
 import { quoted } from "../../shared/shell";
 import { reportToStderr } from "../../shared/terminal";
+import { partsFor, readPlatform } from "../openStack";
 
-/** `kazoo toolchain [parts...]`: makes sure that the parts are there and says where. Without names: what dev needs. */
-export function toolchainCommand(): Command {
-  const parts = new Argument("[parts...]", "what to provide").choices(allParts).default(devParts, devParts.join(" "));
-  return new Command("toolchain")
-    .description("provide the Pulumi CLI, its plugins and the sandbox's programs, building what cannot be downloaded")
-    .addArgument(parts)
-    .option("--prune", "remove what older versions of the project have built, and Go's build cache of the toolchain")
-    .addHelpText(
-      "after",
-      "\nTOOLCHAIN=build builds everything, TOOLCHAIN=system takes the Pulumi that is installed; unset: system where it works.",
-    )
-    .action(async (wanted: readonly Part[], options: { readonly prune?: true }) => {
-      if (options.prune) await prune();
-      else await provide(wanted);
-    });
+/** Makes sure that parts of the toolchain are there and says where; without names, those that stack dev needs. `prune` removes old ones instead. */
+export async function toolchain(parts: readonly Part[], prune: boolean): Promise<void> {
+  if (prune) await removeOld();
+  else await provide(parts.length > 0 ? parts : partsFor(readPlatform("dev")));
 }
-
-/** What the stack `dev` needs. */
-const devParts: readonly Part[] = ["pulumi", "language", "kubernetes", "random", ...sandboxParts];
 
 async function provide(parts: readonly Part[]): Promise<void> {
   const toolchain = await ensureToolchain(parts, reportToStderr);
@@ -40,7 +25,7 @@ async function provide(parts: readonly Part[]): Promise<void> {
   }
 }
 
-async function prune(): Promise<void> {
+async function removeOld(): Promise<void> {
   const { root, removed } = await pruneToolchain(reportToStderr);
   process.stdout.write(
     removed.length === 0 ? `nothing to remove in ${root}\n` : `removed from ${root}: ${removed.join(", ")}\n`,

@@ -1,0 +1,333 @@
+import { Argument, Command } from "commander";
+import { allParts } from "../toolchain/parts";
+
+/**
+ * The commands, with what `--help` says of them. The code of a command is loaded when it runs. By `require`, since Node.js would hand an
+ * `import()` to its own loader, which reads no TypeScript.
+ */
+const code = {
+  accounts: () => require("./commands/accounts") as typeof import("./commands/accounts"),
+  complete: () => require("./commands/complete") as typeof import("./commands/complete"),
+  deploy: () => require("./commands/deploy") as typeof import("./commands/deploy"),
+  docker: () => require("./commands/docker") as typeof import("./commands/docker"),
+  edit: () => require("./commands/edit") as typeof import("./commands/edit"),
+  lifecycle: () => require("./commands/lifecycle") as typeof import("./commands/lifecycle"),
+  nodes: () => require("./nodes") as typeof import("./nodes"),
+  logs: () => require("./commands/logs") as typeof import("./commands/logs"),
+  render: () => require("./commands/render") as typeof import("./commands/render"),
+  report: () => require("./commands/report") as typeof import("./commands/report"),
+  rollback: () => require("./commands/rollback") as typeof import("./commands/rollback"),
+  sandbox: () => require("./commands/sandbox") as typeof import("./commands/sandbox"),
+  schema: () => require("./commands/schema") as typeof import("./commands/schema"),
+  status: () => require("./commands/status") as typeof import("./commands/status"),
+  toolchain: () => require("./commands/toolchain") as typeof import("./commands/toolchain"),
+};
+
+/** The program `kazoo` with all its commands. */
+export const kazoo = (): Command => withoutCompletion().addCommand(completeCommand());
+
+function withoutCompletion(): Command {
+  const command = new Command("kazoo").description(
+    "Kazoo on Kubernetes: stacks, and the sandbox and toolchain they run with",
+  );
+  const groups = [
+    ...stackCommands(),
+    ...reportCommands(),
+    statusCommand(),
+    ...nodeCommands(),
+    ...accountCommands(),
+    ...deployCommands(),
+    dockerCommands(),
+    renderCommand(),
+    schemaCommand(),
+    sandboxCommand(),
+    toolchainCommand(),
+  ];
+  groups.forEach((group) => command.addCommand(group));
+  return command.showHelpAfterError("(kazoo --help shows what there is)");
+}
+
+/** An action whose result, if it is a number, becomes the exit code. */
+const exiting =
+  <Given extends unknown[]>(action: (...given: Given) => Promise<number | void>) =>
+  async (...given: Given): Promise<void> => {
+    const exitCode = await action(...given);
+    if (typeof exitCode === "number") process.exitCode = exitCode;
+  };
+
+const withStack = (name: string, description: string, stack = "dev"): Command =>
+  new Command(name).description(description).option("-s, --stack <name>", "which Pulumi.<name>.yaml", stack);
+
+const asking = (command: Command): Command =>
+  command.option("-y, --yes", "do not ask (never asked for sandbox and docker stacks that are not protected)");
+
+interface Stacked {
+  readonly stack: string;
+  readonly yes?: boolean;
+}
+
+function stackCommands(): Command[] {
+  const pulumiCommand = (name: "up" | "preview" | "destroy", description: string): Command =>
+    withStack(name, description)
+      .argument("[pulumi arguments...]", "after --: handed to pulumi as they are")
+      .action(exiting((args: string[], options: Stacked) => code.lifecycle()[name](options, args)));
+  return [
+    asking(pulumiCommand("up", "bring a stack up: toolchain, sandbox, then `pulumi up`")),
+    pulumiCommand("preview", "show what `up` would change"),
+    asking(pulumiCommand("destroy", "remove all that a stack has made")),
+    withStack("env", 'print what plain pulumi and kubectl need for a stack: eval "$(npx kazoo env)"').action(
+      exiting((options: Stacked) => code.lifecycle().env(options)),
+    ),
+  ];
+}
+
+const reportExitCodes = `
+Exit codes: 0 no change, 2 changes, 3 changes that replace or delete what is protected or holds data, 1 error.
+Data: StatefulSets of brokers and databases, Namespaces, Secrets, volumes, random passwords and cookies; whether protected or not.`;
+
+function reportCommands(): Command[] {
+  return [
+    withStack("preview-report", "preview a stack and write a report of it for a reviewer: report.md and report.html")
+      .option("-o, --out <folder>", "where to write (default: .state/report/<stack>)")
+      .option("-j, --json <file>", "read what `pulumi preview --json` printed instead of previewing")
+      .action(exiting((options: Stacked) => code.report().previewReport(options))),
+    withStack(
+      "drift",
+      "find what was changed by hand and what the program would undo; changes nothing, the state neither",
+    )
+      .option("-o, --out <folder>", "where to write (default: .state/drift/<stack>)")
+      .action(exiting((options: Stacked) => code.report().drift(options))),
+  ].map((command) => command.addHelpText("after", reportExitCodes));
+}
+
+const statusCommand = (): Command =>
+  withStack(
+    "status",
+    "show a stack's zones: what is ready, whether databases have joined and first boot is done, Kazoo's image, its last roll",
+  )
+    .option("--json", "for programs", false)
+    .option("-w, --watch", "go on looking, every two seconds, until q or Ctrl-C", false)
+    .addHelpText(
+      "after",
+      "\nJOIN: the Job that makes the databases one ring; FIRST BOOT: the one that makes the master account, in the ring's first zone.\nThe last roll is when the youngest Kazoo node was made. Exit code 1: something is not ready.",
+    )
+    .action(exiting((options: Stacked & { json: boolean; watch: boolean }) => code.status().status(options)));
+
+const withZone = (name: string, description: string): Command =>
+  withStack(name, description).option("-z, --zone <name>", "which zone; needed where the stack has several");
+
+const withNode = (name: string, description: string): Command =>
+  withZone(name, description).option(
+    "-n, --node <name>",
+    "which node, e.g. kazoo-0; needed where the zone has several of Kazoo",
+  );
+
+/** Refuses what is on Docker where a command has something to run there instead. */
+const checked = <Given extends Stacked>(given: Given, name: string, instead: string | undefined): Promise<Given> =>
+  instead === undefined ? Promise.resolve(given) : code.nodes().onKubernetes(given, name, instead);
+
+function nodeCommands(): Command[] {
+  const log = (name: string, description: string, options: { follow: boolean; tail?: number }, instead?: string) =>
+    withNode(name, description).action(
+      exiting(async (given: Stacked) => code.logs().log(await checked(given, name, instead), options)),
+    );
+  const shell = (name: string, description: string, instead?: string) =>
+    withNode(name, description)
+      .argument("[command...]", "after --: run instead of a shell")
+      .action(
+        exiting(async (command: string[], given: Stacked) =>
+          code.logs().shell(await checked(given, name, instead), command),
+        ),
+      );
+  return [
+    log("logs", "show the log of a Kazoo node, or of the node that --node names", { follow: false }),
+    log("logsf", "follow the log of a Kazoo node, from its last 100 lines on", { follow: true, tail: 100 }),
+    shell("shell", "a shell in the container of a Kazoo node; commands may be piped into it"),
+    log("kube-logsf", "follow the log of a Kazoo pod, from its beginning", { follow: true }, "make logsf"),
+    log(
+      "kube-logsft",
+      "show the last 25 lines of a Kazoo pod's log, then follow",
+      { follow: true, tail: 25 },
+      "make logsf",
+    ),
+    shell("kube-shell", "a shell in a Kazoo pod", "make shell"),
+    withNode("kazoo-maint-nodes", "ask a Kazoo node which nodes it knows (sup kazoo_maintenance nodes)").action(
+      exiting((given: Stacked) => code.logs().maintenanceNodes(given)),
+    ),
+  ];
+}
+
+const accountCommands = (): Command[] => [
+  withNode(
+    "init-account",
+    "make the ring's master account, unless the ring has accounts (the bootstrap Job does it too)",
+  ).action(exiting((given: Stacked) => code.accounts().initAccount(given))),
+  withNode("init-apps", "make Monster UI's apps known to the master account")
+    .option("--path <folder>", "of the apps on the node; default: that of the config")
+    .option(
+      "--url <url>",
+      "the API that the apps are to call; default: that of the config, on Docker the published one",
+    )
+    .action(exiting((given: Stacked) => code.accounts().initApps(given))),
+  withNode("get-master-account", "show the ring's master account, as Kazoo has it")
+    .option("--name <name>", "of the account; default: that of the config")
+    .addHelpText("after", "\nExit code 1: there is no account of this name, or Kazoo does not answer.")
+    .action(exiting((given: Stacked) => code.accounts().getMasterAccount(given))),
+];
+
+type Deploy = typeof import("./commands/deploy");
+type DeployOptions = import("./commands/apply").DeployOptions;
+
+/** `kazoo kube-…`: the deployment of a zone's Kazoo, changed through Pulumi alone, so that state and cluster agree. */
+function deployCommands(): Command[] {
+  const command = (name: string, description: string, action: (options: DeployOptions) => Promise<void>): Command =>
+    withZone(name, description).action(
+      exiting(async (options: DeployOptions) => action(await checked(options, name, "make launch-net and its like"))),
+    );
+  const changing = (name: string, description: string, action: (options: DeployOptions) => Promise<void>): Command =>
+    asking(command(name, description, action));
+  const deploy = (action: (module: Deploy) => (options: DeployOptions) => Promise<void>) => (options: DeployOptions) =>
+    action(code.deploy())(options);
+  return [
+    changing(
+      "kube-deploy-service",
+      "create the zone's Service kazoo, if it is not there",
+      deploy(({ createService }) => createService),
+    ),
+    changing(
+      "kube-apply-service",
+      "make the zone's Service kazoo be as the config says",
+      deploy(({ applyService }) => applyService),
+    ),
+    changing(
+      "kube-delete-service",
+      "delete the zone's Service kazoo; nodes go on, nobody reaches them by it",
+      deploy(({ deleteService }) => deleteService),
+    ),
+    changing(
+      "kube-deploy",
+      "deploy the zone's Kazoo as the config says; recorded in the stack's history",
+      deploy(({ deployKazoo }) => deployKazoo),
+    ),
+    changing("kube-deploy-edit", "edit the zone's run environment in $EDITOR, preview, apply, wait", (options) =>
+      code.edit().edit(options),
+    ).addHelpText("after", "\nThe editor: KUBE_EDITOR, else VISUAL, else EDITOR, else vi."),
+    changing(
+      "kube-deploy-rollback",
+      "bring back the environment and image that the zone's Kazoo ran with before",
+      (options) => code.rollback().rollback(options),
+    ).option("--to <number>", "of an update in kube-rollout-history; default: the last one that differs"),
+    command(
+      "kube-rollout-status",
+      "wait until the zone's Kazoo has rolled",
+      deploy(({ rolloutStatus }) => rolloutStatus),
+    )
+      .option("--timeout <seconds>", "how long", "900")
+      .addHelpText("after", "\nExit code 1: it has not rolled in that time, or there is nothing to roll."),
+    command(
+      "kube-rollout-history",
+      "show the updates of the stack, and what they changed in the zone's Kazoo",
+      (options) => code.rollback().history(options),
+    ),
+    changing(
+      "kube-delete-deployment",
+      "delete the zone's Kazoo nodes; database, brokers and credentials stay",
+      deploy(({ deleteNodes }) => deleteNodes),
+    ),
+  ];
+}
+
+function dockerCommands(): Command {
+  const group = new Command("docker").description("the Kazoo image, and the containers of a stack on plain Docker");
+  const add = (
+    name: string,
+    description: string,
+    action: (module: typeof import("./commands/docker")) => (stack: string, args: string[]) => Promise<void>,
+  ): void => {
+    group.addCommand(
+      withStack(name, description, "docker")
+        .argument("[arguments...]", "after --: handed on as they are")
+        .action(exiting((args: string[], { stack }: Stacked) => action(code.docker())(stack, args))),
+    );
+  };
+  add("build", "build the Kazoo image as the stack would", ({ build }) => build);
+  add("rebuild", "build it without Docker's cache", ({ rebuild }) => rebuild);
+  add("tag", "give the built image all its names of the stack, and those named", ({ tag }) => tag);
+  add("push", "push the built image under all its names, with the login of `docker login`", ({ push }) => push);
+  add("rmi", "remove the image from the engine", ({ removeImage }) => removeImage);
+  add("run", "open a shell in a new container of the image", ({ shellInImage }) => shellInImage);
+  add("launch", "run Kazoo alone, on Docker's default network", ({ launch }) => launch);
+  add("launch-net", "bring the stack up: Kazoo, brokers and database on a network of their own", ({ launchStack }) => {
+    return launchStack;
+  });
+  add("create-network", "make the stack's network alone", ({ createNetwork }) => createNetwork);
+  add("launch-deps", "bring up the stack's brokers and database alone", ({ launchStores }) => launchStores);
+  add("kill-deps", "end the stack's brokers and database at once; their data stays", ({ killStores }) => killStores);
+  add("start", "start Kazoo's container again", ({ onKazoo }) => onKazoo("start"));
+  add("stop", "stop Kazoo in order", ({ onKazoo }) => onKazoo("stop"));
+  add("kill", "end Kazoo at once", ({ onKazoo }) => onKazoo("kill"));
+  add("rm", "remove Kazoo's container", ({ onKazoo }) => onKazoo("rm", "--force"));
+  return group;
+}
+
+const renderCommand = (): Command =>
+  new Command("render")
+    .description(
+      "write config.ini, vm.args, sys.config and .erlang.cookie as the container would, from this environment",
+    )
+    .requiredOption("--out <dir>", "folder to write to; made if it is not there")
+    .action(exiting(({ out }: { out: string }) => code.render().render(out)));
+
+const schemaCommand = (): Command =>
+  new Command("schema")
+    .description("write the JSON Schema of stack files, for editors: each key with its type, description and default")
+    .option("--out <file>", "file to write to, if not the project's own config/stack.schema.json")
+    .action(({ out }: { out?: string }) => code.schema().schema(out));
+
+function sandboxCommand(): Command {
+  const group = new Command("sandbox").description("Kubernetes clusters on this machine whose nodes are simulated");
+  group.addCommand(
+    withStack("up", "start the sandbox clusters of a stack, or those named; does nothing where they run")
+      .argument("[clusters...]", "names of clusters; default: those of the stack")
+      .option("--audit", "write what the API server is asked to .sandbox/NAME/audit.log, until --no-audit or a purge")
+      .option("--no-audit", "stop writing it")
+      .action(exiting((names: string[], options: Stacked) => code.sandbox().up(names, options))),
+  );
+  group
+    .command("down")
+    .description("end the processes of all sandbox clusters, or of those named; their data stays")
+    .argument("[clusters...]", "names of clusters; default: all of this project")
+    .option("--purge", "remove their data, keys and contexts as well", false)
+    .action(exiting((names: string[], { purge }: { purge: boolean }) => code.sandbox().down(names, purge)));
+  group
+    .command("status")
+    .description("show the sandbox clusters of this project")
+    .option("--json", "for programs", false)
+    .action(exiting(({ json }: { json: boolean }) => code.sandbox().status(json)));
+  return group;
+}
+
+const toolchainCommand = (): Command =>
+  new Command("toolchain")
+    .description("provide the Pulumi CLI, its plugins and the sandbox's programs, building what cannot be downloaded")
+    .addArgument(new Argument("[parts...]", "what to provide; default: what stack dev needs").choices(allParts))
+    .option("--prune", "remove what older versions of the project have built, and Go's build cache of the toolchain")
+    .addHelpText(
+      "after",
+      "\nTOOLCHAIN=build builds everything, TOOLCHAIN=system takes the Pulumi that is installed; unset: system where it works.",
+    )
+    .action(
+      exiting((parts: (typeof allParts)[number][], { prune = false }: { prune?: boolean }) =>
+        code.toolchain().toolchain(parts, prune),
+      ),
+    );
+
+const completeCommand = (): Command =>
+  new Command("complete")
+    .description("print a script that completes commands, options, stacks and zones in your shell")
+    .argument("[words...]", "bash, zsh or fish; or, after --, the words to complete")
+    .addHelpText(
+      "after",
+      '\nFor bash, add to ~/.bashrc:\n  kazoo() { npx kazoo "$@"; }\n  source <(npx kazoo complete bash)',
+    )
+    .action(exiting((words: string[]) => code.complete().complete(words, withoutCompletion())));
