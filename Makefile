@@ -178,7 +178,7 @@ render: $(packages) ## render Kazoo's configuration from your environment (OUT=f
 test: $(packages) ## lint, types and all tests
 	@npm test
 
-test-unit: $(packages) ## unit tests and golden files: a minute or two
+test-unit: $(packages) ## unit tests and golden files: a minute
 	@npm run test:unit
 
 e2e: $(packages) ## a ring of two datacenters with real pods (root, Linux): minutes

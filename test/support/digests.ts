@@ -1,7 +1,9 @@
+import { join } from "node:path";
+import { Worker } from "node:worker_threads";
 import { type Path, difference } from "../../tools/report/difference";
 import type { Digest, State, Step } from "../../tools/report/digest";
 import type { Platform } from "../../config/platform";
-import { deployWithMocks, type Registered } from "./mocks";
+import type { Registered } from "./mocks";
 
 /** How a made-up digest is made up. */
 export interface DigestOptions {
@@ -68,18 +70,46 @@ export async function digestOf(
 
 const deployedBefore = new WeakMap<Platform, Promise<Resources>>();
 
-/** What a platform deploys; the mocks are the process's, so one after the other. */
+/** What a platform deploys. */
 async function deployed(platform: Platform): Promise<Resources> {
   const known = deployedBefore.get(platform);
   if (known !== undefined) return known;
-  const made = deployWithMocks(platform).then(
-    ({ resources }) =>
+  const made = deployElsewhere(platform).then(
+    (resources) =>
       new Map(
         resources.map(({ name, type, inputs }: Registered) => [name, { type, inputs: opened(inputs) as Inputs }]),
       ),
   );
   deployedBefore.set(platform, made);
   return made;
+}
+
+let worker: Worker | undefined;
+const waiting = new Map<
+  number,
+  { readonly done: (resources: Registered[]) => void; readonly fail: (error: unknown) => void }
+>();
+
+/** {@link deployWithMocks} in a thread of its own: the test runner keeps an account of every promise of its thread, and of these there are millions. */
+function deployElsewhere(platform: Platform): Promise<Registered[]> {
+  if (worker === undefined) {
+    const load = [require.resolve("tsx/cjs"), join(__dirname, "deployWorker.ts")];
+    worker = new Worker(load.map((path) => `require(${JSON.stringify(path)});`).join(""), { eval: true, execArgv: [] });
+    worker.on("message", ({ id, resources, error }: { id: number; resources?: Registered[]; error?: unknown }) => {
+      const asker = waiting.get(id);
+      waiting.delete(id);
+      if (waiting.size === 0) worker?.unref();
+      if (resources === undefined) asker?.fail(error);
+      else asker?.done(resources);
+    });
+    worker.on("error", (error) => waiting.forEach(({ fail }) => fail(error)));
+  }
+  worker.ref();
+  return new Promise((done, fail) => {
+    const id = waiting.size === 0 ? 0 : Math.max(...waiting.keys()) + 1;
+    waiting.set(id, { done, fail });
+    worker?.postMessage({ id, platform });
+  });
 }
 
 /** Without the SDK's wrapping of secrets. */
