@@ -5,16 +5,17 @@ import { type Api, connect } from "./api";
 import { type ClusterFiles, type Component, components, readText, writePrivate } from "./files";
 import { type ClusterOptions, clusterConfig, createCluster, startCluster } from "./kwokctl";
 import { clusterPorts } from "./ports";
-import { endPrograms, runningPrograms } from "./programs";
+import { type Programs, endPrograms, runningPrograms } from "./programs";
 import { type ClusterSettings, serverUrl } from "./settings";
 import { simulatedNodes, storageClass } from "./simulation";
 
-/** Milliseconds that a program may take to become ready; on two busy cores a start was seen to take 15 s. */
-const patience = 90_000;
+/** Milliseconds that a program may take to become ready; on two very busy cores a start was seen to take 20 s. */
+const patience = 180_000;
 
 /**
  * Brings a cluster to where all its programs run as wanted and are ready. Does nothing where all is well, starts the
  * programs that do not run, and makes the cluster again, with the same data, when it was made from another configuration.
+ * Interrupted, it ends what it started.
  * @returns the programs that it started
  * @throws UserError naming the program that ended or did not become ready, with the end of its log
  */
@@ -33,6 +34,12 @@ export async function startControlPlane(
   };
   const config = clusterConfig(options);
   const before = runningPrograms(files);
+  const started = (): Programs =>
+    Object.fromEntries(
+      Object.entries(runningPrograms(files)).filter(
+        ([component, { startTime }]) => before[component as Component]?.startTime !== startTime,
+      ),
+    );
   if (readText(files.config) !== config) {
     await endPrograms(before);
     rmSync(files.config, { force: true });
@@ -56,11 +63,13 @@ export async function startControlPlane(
       const nodesReady = states.every((state) => state !== undefined && isReadyNode(JSON.parse(state.body)));
       return (await unhealthy(settings, wanted, api)) ?? (nodesReady ? undefined : "kwok");
     });
+  } catch (error) {
+    if (signal.aborted) await endPrograms(started());
+    throw error;
   } finally {
     api.close();
   }
-  const after = runningPrograms(files);
-  return wanted.filter((component) => after[component]?.startTime !== before[component]?.startTime);
+  return wanted.filter((component) => component in started());
 }
 
 /** Waits until nothing lags behind; a program that ends meanwhile, or lags for too long, is an error that names it. */

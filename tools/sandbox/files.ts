@@ -21,10 +21,10 @@ export interface ClusterFiles {
   readonly settings: string;
   /** etcd's folder: outside of kwokctl's, which can be removed and made again at any time. */
   readonly data: string;
-  /** What kwokctl has made the cluster from; missing when it did not finish. */
-  readonly config: string;
   /** kwokctl's folder of the cluster: certificates, logs, process numbers. */
   readonly work: string;
+  /** What kwokctl has made this folder from; missing when it did not finish. */
+  readonly config: string;
   readonly certificate: (user: "ca" | "admin") => string;
   readonly key: (user: "ca" | "admin") => string;
   readonly log: (component: Component) => string;
@@ -41,8 +41,8 @@ export function clusterFiles(project: string, name: string): ClusterFiles {
     directory,
     settings: join(directory, "settings.json"),
     data: join(directory, "etcd"),
-    config: join(directory, "kwokctl.yaml"),
     work,
+    config: join(work, "sandbox.yaml"),
     certificate: (user) => join(work, "pki", `${user}.crt`),
     key: (user) => join(work, "pki", `${user}.key`),
     log: (component) => join(work, "logs", `${kwokctlName(component)}.log`),
