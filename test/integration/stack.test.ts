@@ -69,8 +69,10 @@ describe("the dev stack", () => {
     }
   });
 
-  test("a second preview and a second up change nothing", async () => {
-    succeeded(await clone.run(["preview", "--", "--expect-no-changes"]));
+  test("a second preview and a second up change nothing, also where a proxy is set", async () => {
+    const nobody = "http://127.0.0.1:1";
+    const proxied = { http_proxy: nobody, https_proxy: nobody, HTTP_PROXY: nobody, HTTPS_PROXY: nobody };
+    succeeded(await clone.run(["preview", "--", "--expect-no-changes"], { ...proxied, no_proxy: "example.com" }));
     const up = succeeded(await clone.run(["up"]));
     assert.match(up.stdout, /Resources:\n +\d+ unchanged\n/);
   });

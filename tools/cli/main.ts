@@ -1,5 +1,6 @@
-import { kazoo } from "./commandLine";
+import { withoutLoopbackProxy } from "../shared/proxy";
 import { printError } from "../shared/terminal";
+import { kazoo } from "./commandLine";
 
 /** Runs the command that the command line names; errors become a message and an exit code. */
 export async function run(): Promise<void> {
@@ -8,6 +9,7 @@ export async function run(): Promise<void> {
     if (error.code !== "EPIPE") throw error;
     process.exit();
   });
+  Object.assign(process.env, withoutLoopbackProxy(process.env)); // for this process and all that it starts
   try {
     await kazoo().parseAsync();
   } catch (error) {

@@ -12,6 +12,7 @@ import {
   localStateEnvironment,
 } from "./localState";
 import type { PulumiContext } from "./pulumi";
+import { withoutLoopbackProxy } from "../shared/proxy";
 import { type Report, UserError } from "../shared/terminal";
 
 /** The project's folder: the one that this command is part of, wherever it is called from. */
@@ -118,7 +119,7 @@ export function exportedEnvironment(stack: Stack): Record<string, string | null>
   const local =
     stack.state === undefined ? {} : { PULUMI_CONFIG_PASSPHRASE: null, ...localStateEnvironment(stack.state) };
   const sandbox = sandboxClusters(stack.platform).length === 0 ? {} : { KUBECONFIG: kubeconfigPath(projectDirectory) };
-  return { ...stack.toolchain.env, ...local, ...sandbox };
+  return { ...stack.toolchain.env, ...local, ...sandbox, ...withoutLoopbackProxy(process.env) };
 }
 
 /** Makes the stack's sandbox clusters run and returns the id of each by name. */
