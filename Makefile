@@ -164,7 +164,7 @@ sandbox-down: $(packages) ## stop all sandbox clusters (PURGE=1: remove their da
 sandbox-status: $(packages) ## show the sandbox clusters
 	@$(kazoo) sandbox status
 
-toolchain: $(packages) ## provide the Pulumi CLI, its plugins and the sandbox's programs
+toolchain: $(packages) ## provide Pulumi, its plugins and the sandbox's programs (TOOLCHAIN=download, build, system)
 	@$(kazoo) toolchain
 
 env: $(packages) ## print what plain pulumi and kubectl need: eval "$(make -s env)"

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import type { Report } from "../../tools/shared/terminal";
 import { type Group, type PartOf, ensurePrograms } from "../../tools/toolchain";
-import { kubernetesVariables } from "../../tools/toolchain/parts";
+import { kubernetesReleases, kubernetesVariables } from "../../tools/toolchain/parts";
 
 /** Programs that only tests need, each group from the Go module of its name in this folder. */
 export const programGroups = [
@@ -9,12 +9,22 @@ export const programGroups = [
     name: "actionlint",
     folder: join(__dirname, "actionlint"),
     packages: { actionlint: "github.com/rhysd/actionlint/cmd/actionlint" },
+    releases: ({ os, arch }) => {
+      const folder = "https://github.com/rhysd/actionlint/releases/download/v1.7.12";
+      const url = `${folder}/actionlint_1.7.12_${os}_${arch}.tar.gz`;
+      const sha256 = `${folder}/actionlint_1.7.12_checksums.txt`;
+      return { actionlint: { files: [{ url, sha256 }], program: "actionlint" } };
+    },
     minutes: 0.5,
   },
   {
     name: "coredns",
     folder: join(__dirname, "coredns"),
     packages: { coredns: "github.com/coredns/coredns" },
+    releases: ({ os, arch }) => {
+      const url = `https://github.com/coredns/coredns/releases/download/v1.15.0/coredns_1.15.0_${os}_${arch}.tgz`;
+      return { coredns: { files: [{ url, sha256: `${url}.sha256` }], program: "coredns" } };
+    },
     minutes: 3,
   },
   {
@@ -26,6 +36,7 @@ export const programGroups = [
       "kube-proxy": "k8s.io/kubernetes/cmd/kube-proxy",
       kubectl: "k8s.io/kubernetes/cmd/kubectl",
     },
+    releases: (platform) => kubernetesReleases(["kubelet", "kube-proxy", "kubectl"], platform),
     variables: kubernetesVariables,
     big: true,
     minutes: 7,

@@ -1,52 +1,21 @@
 import assert from "node:assert/strict";
-import { type ChildProcess, spawn } from "node:child_process";
-import {
-  chmodSync,
-  cpSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  readdirSync,
-  rmSync,
-  utimesSync,
-  writeFileSync,
-} from "node:fs";
+import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { type TestContext, describe, it } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
 import { Entries } from "../../tools/toolchain/cache";
 import { atLeast, checkDisk, checkGo } from "../../tools/toolchain/checks";
 import { explain } from "../../tools/toolchain/go";
 import { type Group, binaryName, buildFlags, groupOf } from "../../tools/toolchain/groups";
 import { groups as toolGroups, versions } from "../../tools/toolchain/parts";
 import { duration } from "../../tools/toolchain/progress";
-import { forcedMode } from "../../tools/toolchain/system";
+import { forcedMode, mirrorOf } from "../../tools/toolchain/mode";
 import { programGroups } from "../programs";
+import { Workplace, program, project, temporaryFolder, until } from "../support/workplace";
 
-const project = resolve(__dirname, "../..");
 const groups: readonly Group[] = [...toolGroups, ...programGroups];
 const allParts = groups.flatMap(({ packages }) => Object.keys(packages));
 const compiler = { version: "go1.26.0", os: "linux", arch: "amd64" };
-
-function temporaryFolder(test: TestContext): string {
-  const folder = mkdtempSync(join(tmpdir(), "toolchain-test-"));
-  test.after(() => rmSync(folder, { recursive: true, force: true }));
-  return folder;
-}
-
-function program(path: string, script: string): void {
-  mkdirSync(join(path, ".."), { recursive: true });
-  writeFileSync(path, `#!/bin/sh\n${script}\n`);
-  chmodSync(path, 0o755);
-}
-
-async function until(what: string, condition: () => boolean): Promise<void> {
-  for (const deadline = Date.now() + 180_000; !condition(); await sleep(20)) {
-    if (Date.now() > deadline) assert.fail(`waited in vain: ${what}`);
-  }
-}
 
 describe("what a build is kept under", () => {
   /** The groups with sources of their own: a folder for each, below the returned one. */
@@ -185,117 +154,24 @@ describe("what is missing", () => {
     assert.deepEqual([0, 59.4, 60, 190].map(duration), ["0s", "59s", "1m00s", "3m10s"]);
   });
 
+  it("KAZOO_MIRROR: what was found and what is expected", () => {
+    assert.equal(mirrorOf("http://127.0.0.1:8080/kazoo/"), "http://127.0.0.1:8080/kazoo/");
+    assert.equal(mirrorOf(""), undefined);
+    for (const value of ["mirror.example", "ftp://mirror.example"]) {
+      assert.throws(() => mirrorOf(value), {
+        message: `KAZOO_MIRROR is "${value}": a URL is expected, e.g. https://mirror.example.com/releases`,
+      });
+    }
+  });
+
   it("TOOLCHAIN: what was found and what is expected", () => {
     assert.equal(forcedMode("build"), "build");
     assert.equal(forcedMode(""), undefined);
-    assert.throws(() => forcedMode("docker"), { message: 'TOOLCHAIN is "docker": build or system is expected' });
+    assert.throws(() => forcedMode("docker"), {
+      message: 'TOOLCHAIN is "docker": download, build or system is expected',
+    });
   });
 });
-
-/**
- * The real command in a cache and with a `go` of its own. That `go` notes each build in `builds`, makes programs that
- * are plain files, and while a file `hold` exists it waits in the middle of a build, half of its output written.
- */
-class Workplace {
-  readonly cache: string;
-  readonly hold: string;
-  private readonly bin: string;
-  private readonly running = new Set<ChildProcess>();
-
-  constructor(
-    test: TestContext,
-    readonly folder = temporaryFolder(test),
-  ) {
-    this.cache = join(folder, "cache/toolchain");
-    this.hold = join(folder, "hold");
-    this.bin = join(folder, "bin");
-    mkdirSync(join(folder, "module/kustomize/stage/node"), { recursive: true });
-    writeFileSync(join(folder, "module/kustomize/stage/node/node.yaml"), "kind: Stage\n");
-    program(
-      join(this.bin, "go"),
-      `case "$1" in
-env) echo '{"GOVERSION":"go1.26.0","GOOS":"linux","GOARCH":"amd64"}' ;;
-mod) echo '{"Dir":"${folder}/module"}' ;;
-list) echo "true stale dependency" ;;
-build)
-  echo "$$ $*" >> ${folder}/builds
-  while [ "$1" != -o ]; do shift; done
-  output=$2; shift 2
-  test -e ${folder}/fail && { echo "# some/package" >&2; echo "x.go:1:1: broken" >&2; exit 1; }
-  for package in "$@"; do
-    echo "$package" >&2
-    echo half > "$output$(basename "$package")"
-    while [ -e ${this.hold} ]; do sleep 0.05; done
-    echo whole > "$output$(basename "$package")"
-  done ;;
-*) exit 2 ;;
-esac`,
-    );
-    // A process left behind by a failed test must not outlive it.
-    test.after(() => {
-      rmSync(this.hold, { force: true });
-      for (const child of this.running) child.kill("SIGKILL");
-    });
-  }
-
-  /** Starts `kazoo toolchain …`. */
-  start(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
-    const child = spawn(process.execPath, [join(project, "tools/cli/kazoo.js"), "toolchain", ...args], {
-      // No TOOLCHAIN, no Pulumi and no Go but those of the test.
-      env: {
-        PATH: `${this.bin}:/usr/bin:/bin`,
-        HOME: this.folder,
-        KAZOO_CACHE: join(this.folder, "cache"),
-        TOOLCHAIN: "build",
-        ...env,
-      },
-      stdio: ["ignore", "pipe", "pipe"],
-    });
-    this.running.add(child);
-    const said = { out: "", error: "" };
-    child.stdout.on("data", (text: Buffer) => (said.out += text.toString()));
-    child.stderr.on("data", (text: Buffer) => (said.error += text.toString()));
-    const ended = new Promise<number>((done) =>
-      child.once("close", (code, signal) => {
-        this.running.delete(child);
-        done(code ?? (signal === "SIGKILL" ? 137 : 1));
-      }),
-    );
-    return { child, said, ended };
-  }
-
-  async run(args: readonly string[], env?: NodeJS.ProcessEnv) {
-    const { said, ended } = this.start(args, env);
-    return { code: await ended, ...said };
-  }
-
-  /** `<process> <arguments>` of each `go build`. */
-  get builds(): string[] {
-    const file = join(this.folder, "builds");
-    return existsSync(file) ? readFileSync(file, "utf8").trim().split("\n") : [];
-  }
-
-  /** All that is kept, in short: `kwok-<key>/kwok`, … */
-  get kept(): string[] {
-    if (!existsSync(this.cache)) return [];
-    return readdirSync(this.cache, { recursive: true, encoding: "utf8" })
-      .map((name) => name.replace(/-[0-9a-f]{16}/, "-<key>"))
-      .filter((name) => /^(kwok|docker|core|language|tmp|lock)/.test(name))
-      .sort();
-  }
-
-  addPulumi(version: string, install = "exit 1"): void {
-    program(
-      join(this.bin, "pulumi"),
-      `case "$1" in version) echo v${version} ;; plugin) echo "$*" >> ${this.folder}/installs; ${install} ;; esac`,
-    );
-    program(join(this.bin, "pulumi-language-nodejs"), "exit 0");
-  }
-
-  addPlugin(name: "random" | "kubernetes" | "docker"): void {
-    program(join(this.folder, `.pulumi/plugins/resource-${name}-v${versions[name]}/pulumi-resource-${name}`), "exit 0");
-  }
-}
 
 describe("kazoo toolchain", { concurrency: true }, () => {
   it("builds what is asked for, with what belongs beside it, and once only", async (test) => {
@@ -500,7 +376,7 @@ describe("an installed Pulumi", { concurrency: true }, () => {
     const env = { ...auto, HTTPS_PROXY: "http://127.0.0.1:1" };
     const first = await at.run(["random"], env);
     assert.equal(first.code, 0, first.error);
-    assert.match(first.error, /cannot be downloaded \(error: 403 from the release server\): building it instead/);
+    assert.match(first.error, /cannot download the plugin random 4\.21\.2 \(error: 403 from the release server\)/);
     const second = await at.run(["random"], env);
     assert.equal(second.error, "");
     const installs = (): number => readFileSync(join(at.folder, "installs"), "utf8").trim().split("\n").length;

@@ -311,10 +311,13 @@ const toolchainCommand = (): Command =>
   new Command("toolchain")
     .description("provide the Pulumi CLI, its plugins and the sandbox's programs, building what cannot be downloaded")
     .addArgument(new Argument("[parts...]", "what to provide; default: what stack dev needs").choices(allParts))
-    .option("--prune", "remove what older versions of the project have built, and Go's build cache of the toolchain")
+    .option(
+      "--prune",
+      "remove what older versions of the project left, Go's build cache, and the memory of failed downloads",
+    )
     .addHelpText(
       "after",
-      "\nTOOLCHAIN=build builds everything, TOOLCHAIN=system takes the Pulumi that is installed; unset: system where it works.",
+      "\nTOOLCHAIN=system takes the Pulumi that is installed, TOOLCHAIN=download downloads, TOOLCHAIN=build builds from Go modules; unset: the first of these that works. KAZOO_MIRROR=<url> downloads from <url>/<host>/<path>.",
     )
     .action(
       exiting((parts: (typeof allParts)[number][], { prune = false }: { prune?: boolean }) =>

@@ -55,8 +55,8 @@ export async function buildMissing(parts: readonly string[], entries: Entries, r
   });
 }
 
-/** Removes what killed builds have left. */
-function removeLeftovers(root: string): void {
+/** Removes what killed processes have left. */
+export function removeLeftovers(root: string): void {
   for (const name of readdirSync(root)) {
     const pid = /^tmp-(\d+)-/.exec(name)?.[1];
     if (pid !== undefined && identify(Number(pid)) === undefined)

@@ -16,11 +16,13 @@ export interface Compiler {
  * Where the toolchain keeps what it builds, shared by all clones of one user. Below it:
  *
  * - `<group>-<key>/` the programs of one Go module,
- * - `home-<key>/` the Pulumi home (`bin/`, `plugins/`) made of links to them,
+ * - `home-<key>/` a Pulumi home: `plugins/`, and `bin/` where it is made of links to what was built,
+ * - `release-<key>/` what was downloaded, an archive or a program each,
  * - `go-build/` Go's build cache. It is kept: parts are asked for one after the other and share most of their
  *   packages, so that a kubelet takes one minute after an API server and seven without. Go drops what was not used
  *   for five days, `--prune` all of it,
- * - `tmp-<pid>-…/` what a build at work writes to, `lock` the number of its process, `system.json` see system.ts.
+ * - `tmp-<pid>-…/` what a process at work writes to, `lock` the number of this process,
+ * - `downloads.json` the downloads that failed.
  */
 export function toolchainRoot(env: NodeJS.ProcessEnv = process.env): string {
   return join(env["KAZOO_CACHE"] ?? join(env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache"), "kazoo"), "toolchain");
@@ -81,21 +83,22 @@ export class Entries {
     if (this.has("pulumi")) link(this.binary("pulumi"), bin);
   }
 
-  /**
-   * Removes what other versions of these groups have left, and Go's build cache. Returns the names of what was
-   * removed.
-   */
-  prune(): string[] {
-    if (!existsSync(this.root)) return [];
-    const current = new Set([this.home, ...this.groups.map((group) => this.folder(group))]);
-    const kinds = this.groups.flatMap(({ name, packages }) => ("pulumi" in packages ? [name, "home"] : [name]));
-    const prunable = new RegExp(`^((${kinds.join("|")})-[0-9a-f]{16}|go-build|system\\.json)$`);
-    const removable = readdirSync(this.root).filter(
-      (name) => prunable.test(name) && !current.has(join(this.root, name)),
-    );
-    for (const name of removable) rmSync(join(this.root, name), { recursive: true, force: true });
-    return removable;
+  /** Everything that these groups can have in the cache. */
+  get folders(): string[] {
+    return [this.home, ...this.groups.map((group) => this.folder(group))];
   }
+}
+
+/**
+ * Removes the folders of these kinds (what comes before their key) that are not `current`, Go's build cache, and the
+ * memory of downloads that failed. Returns the names of what was removed.
+ */
+export function prune(root: string, kinds: readonly string[], current: readonly string[]): string[] {
+  if (!existsSync(root)) return [];
+  const prunable = new RegExp(`^((${kinds.join("|")})-[0-9a-f]{16}|go-build|system\\.json|downloads\\.json)$`);
+  const removable = readdirSync(root).filter((name) => prunable.test(name) && !current.includes(join(root, name)));
+  for (const name of removable) rmSync(join(root, name), { recursive: true, force: true });
+  return removable;
 }
 
 /** A group's key: what its Go files, go.mod and go.sum hold, the flags, the compiler. Times and places do not count. */
@@ -114,7 +117,7 @@ function groupKey(group: Group, compiler: Compiler): string {
 }
 
 /** 16 hexadecimal digits for a list of texts. */
-function hash(texts: readonly string[]): string {
+export function hash(texts: readonly string[]): string {
   return createHash("sha256").update(JSON.stringify(texts)).digest("hex").slice(0, 16);
 }
 

@@ -1,7 +1,23 @@
+import type { RemoteFile } from "./download";
+
 /** Files or folders of a Go module: path here -> path there. */
 export interface ModuleFiles {
   readonly module: string;
   readonly paths: Readonly<Record<string, string>>;
+}
+
+/** A system and a processor, as Go calls them: `linux`, `amd64`. */
+export interface Platform {
+  readonly os: string;
+  readonly arch: string;
+}
+
+/** A program as its makers publish it. */
+export interface Release {
+  /** What to download, all of it into one folder. */
+  readonly files: readonly RemoteFile[];
+  /** The program's path in this folder. */
+  readonly program: string;
 }
 
 /** Programs of one Go module: one `go build` makes them, and compiles once what they share. */
@@ -26,6 +42,8 @@ export interface Group {
   readonly embed?: ModuleFiles;
   /** Files of a module that belong beside the binaries: path in the group's folder -> path in the module. */
   readonly files?: ModuleFiles;
+  /** Where the same programs are published, by part. */
+  readonly releases?: (platform: Platform) => Readonly<Record<string, Release>>;
   /** Whether it takes gigabytes of disk to compile. */
   readonly big?: true;
   /** Minutes on two cores with nothing compiled yet, for the progress line. */

@@ -1,14 +1,14 @@
-import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { delimiter, dirname, join } from "node:path";
 import { withLock } from "../shared/lock";
-import { type Report, UserError } from "../shared/terminal";
-import { buildMissing } from "./build";
-import { Entries, lockFile, toolchainRoot } from "./cache";
-import { checkGo } from "./checks";
+import type { Report } from "../shared/terminal";
+import { Entries, lockFile, prune, toolchainRoot } from "./cache";
 import type { Group, PartOf } from "./groups";
+import { type Mode, forcedMode, mirrorOf } from "./mode";
 import { type Part, groups, pulumiParts } from "./parts";
-import { type Mode, decideMode, userHome } from "./system";
+import { type Place, entriesOf, provide } from "./provide";
+import { Releases } from "./releases";
+import { installedPulumi, userHome } from "./system";
 
 export type { Group, PartOf } from "./groups";
 export type { Part } from "./parts";
@@ -16,7 +16,7 @@ export { allParts, pulumiParts } from "./parts";
 
 /** Programs that are there, and how to run Pulumi with them. */
 export interface Toolchain {
-  /** Where the Pulumi CLI and its plugins come from. What the sandbox runs is built in both modes. */
+  /** Where the Pulumi CLI and its plugins come from. What the sandbox runs is downloaded or built. */
   readonly mode: Mode;
   /** The absolute path of a part's program. In mode `system`, the language host and the plugins are Pulumi's own: none. */
   binary(part: Part): string;
@@ -30,32 +30,32 @@ export interface Toolchain {
 }
 
 /**
- * Makes sure that these parts are there and returns where. Builds what is missing, which takes minutes and says so
- * through `report`; does next to nothing when all is there. Throws a UserError when something that it needs (Go, disk,
- * network) is missing.
+ * Makes sure that these parts are there and returns where. What is missing is downloaded, or built where it cannot be
+ * downloaded, which takes minutes; `report` gets the progress. Does next to nothing when all is there. Throws a
+ * UserError when something that it needs (Go, disk, network) is missing.
  */
 export async function ensureToolchain(parts: readonly Part[], report: Report): Promise<Toolchain> {
   const root = toolchainRoot();
-  const source = await decideMode(parts, root, process.env, report);
-  const toBuild = source.mode === "system" ? parts.filter((part) => !pulumiParts.includes(part)) : parts;
-  // A stack on a cluster of the user's, with the user's Pulumi, needs no Go at all.
-  const entries = toBuild.length === 0 ? undefined : entriesFor(groups, toBuild, root);
-  if (entries !== undefined) await buildMissing(toBuild, entries, report);
-  if (entries !== undefined && source.mode === "build") entries.linkHome();
-  const built = (part: Part): Entries => {
-    if (entries === undefined || !entries.has(part)) throw new Error(`the toolchain was not asked for ${part}`);
-    return entries;
-  };
+  const mode = forcedMode(process.env["TOOLCHAIN"]);
+  const pulumi = parts.filter((part) => pulumiParts.includes(part));
+  const look = pulumi.length > 0 && (mode === undefined || mode === "system");
+  const system = look ? await installedPulumi(pulumi, root, process.env, mode === "system", report) : undefined;
+  // Pulumi, its language host and its plugins come from one place.
+  const others = parts.filter((part) => !pulumi.includes(part)).map((part) => [part]);
+  const units = system !== undefined || pulumi.length === 0 ? others : [pulumi, ...others];
+  const placeOf = await provide(units, { ...provision(report), root, groups });
+  const place = system === undefined && pulumi[0] !== undefined ? placeOf(pulumi[0]) : undefined;
+  if (place instanceof Entries) place.linkHome();
   return {
-    mode: source.mode,
+    mode: system !== undefined ? "system" : place instanceof Entries ? "build" : "download",
     binary: (part) => {
-      if (part !== "pulumi") return built(part).binary(part);
-      return source.mode === "system" ? source.cli : join(built(part).home, "bin", "pulumi");
+      if (part !== "pulumi") return placeOf(part).binary(part);
+      return system ?? (place instanceof Entries ? join(place.home, "bin", "pulumi") : placeOf(part).binary(part));
     },
     get kwokStages() {
-      return join(dirname(built("kwok").binary("kwok")), "stage");
+      return join(dirname(placeOf("kwok").binary("kwok")), "stage");
     },
-    env: source.mode === "system" ? { PULUMI_SKIP_UPDATE_CHECK: "true" } : builtEnvironment(entries?.home),
+    env: system !== undefined ? { PULUMI_SKIP_UPDATE_CHECK: "true" } : ownEnvironment(place),
   };
 }
 
@@ -68,55 +68,53 @@ export async function ensurePrograms<G extends Group>(
   parts: readonly PartOf<G>[],
   report: Report,
 ): Promise<(part: PartOf<G>) => string> {
-  const entries = entriesFor(from, parts, toolchainRoot());
-  await buildMissing(parts, entries, report);
-  return (part) => entries.binary(part);
+  const units = parts.map((part) => [part]);
+  const placeOf = await provide(units, { ...provision(report), root: toolchainRoot(), groups: from });
+  return (part) => placeOf(part).binary(part);
+}
+
+/** How programs other than an installed Pulumi are provided, from the environment. */
+function provision(report: Report) {
+  const mode = forcedMode(process.env["TOOLCHAIN"]);
+  const mirror = mirrorOf(process.env["KAZOO_MIRROR"]);
+  return {
+    report,
+    ...(mode === "download" || mode === "build" ? { only: mode } : {}),
+    ...(mirror === undefined ? {} : { mirror }),
+  };
 }
 
 /**
- * Removes what other versions of these groups have left, and Go's build cache. Returns the names of what was removed,
- * and from where.
+ * Removes what other versions of these groups have left, Go's build cache, and the memory of downloads that failed.
+ * Returns the names of what was removed, and from where.
  */
 export async function pruneToolchain(
   report: Report,
   of: readonly Group[] = groups,
 ): Promise<{ readonly root: string; readonly removed: readonly string[] }> {
   const root = toolchainRoot();
-  const entries = entriesFor(of, [], root);
+  const entries = entriesOf(of, [], root);
+  const releases = new Releases(root, of, undefined);
+  // Without Go nothing says which of the built ones are current: they stay.
+  const built =
+    entries instanceof Entries ? { kinds: of.map(({ name }) => name), folders: entries.folders } : undefined;
+  const downloaded = of === groups ? ["home", "release"] : [];
+  const kinds = [...downloaded, ...(built?.kinds ?? [])];
+  const current = [...releases.folders, ...(built?.folders ?? [])];
   const waiting = (pid: number): void => report(`waiting for the toolchain build of process ${pid}`);
-  const removed = await withLock(lockFile(root), waiting, () => Promise.resolve(entries.prune()));
+  const removed = await withLock(lockFile(root), waiting, () => Promise.resolve(prune(root, kinds, current)));
   return { root, removed };
 }
 
-/** Where everything is for the compiler that is installed, which must be new enough to build `parts`. */
-function entriesFor(from: readonly Group[], parts: readonly string[], root: string): Entries {
-  const wanted = from.filter(({ packages }) => parts.some((part) => part in packages));
-  return new Entries(root, from, checkGo(goEnvironment(), wanted));
-}
-
-/** What `go env` says; undefined when there is no go. */
-function goEnvironment(): string | undefined {
-  try {
-    return execFileSync("go", ["env", "-json", "GOVERSION", "GOOS", "GOARCH"], {
-      cwd: __dirname,
-      encoding: "utf8",
-      env: { ...process.env, GOTOOLCHAIN: "local", GOWORK: "off" },
-      stdio: ["ignore", "pipe", "pipe"],
-    });
-  } catch (error) {
-    const { code, stderr } = error as { code?: string; stderr?: string };
-    if (code === "ENOENT") return undefined;
-    throw new UserError(`go env fails: ${String(stderr).trim()}`, "repair the Go installation");
-  }
-}
-
-function builtEnvironment(home: string | undefined): Record<string, string> {
-  if (home === undefined) return {}; // no part was asked for
+/** What `pulumi` needs in its environment to use the CLI and the plugins of a place, and no others. */
+function ownEnvironment(place: Place | undefined): Record<string, string> {
+  if (place === undefined) return {}; // no part of Pulumi was asked for
+  const bin = place instanceof Entries ? join(place.home, "bin") : dirname(place.binary("pulumi"));
   // A login to another backend that the user has: it stays in use, only the place of the plugins is ours.
   const login = process.env["PULUMI_CREDENTIALS_PATH"] ?? userHome(process.env);
   return {
-    PATH: [join(home, "bin"), process.env["PATH"]].filter(Boolean).join(delimiter),
-    PULUMI_HOME: home,
+    PATH: [bin, process.env["PATH"]].filter(Boolean).join(delimiter),
+    PULUMI_HOME: place.home,
     ...(existsSync(join(login, "credentials.json")) ? { PULUMI_CREDENTIALS_PATH: login } : {}),
     PULUMI_SKIP_UPDATE_CHECK: "true",
     // What is missing is missing: an error at once, not after minutes of trying a network that may not be there.

@@ -12,7 +12,7 @@ export async function toolchain(parts: readonly Part[], prune: boolean): Promise
 
 async function provide(parts: readonly Part[]): Promise<void> {
   const toolchain = await ensureToolchain(parts, reportToStderr);
-  const own = (part: Part): boolean => toolchain.mode === "build" || part === "pulumi" || !pulumiParts.includes(part);
+  const own = (part: Part): boolean => toolchain.mode !== "system" || part === "pulumi" || !pulumiParts.includes(part);
   for (const part of parts) {
     process.stdout.write(`${part.padEnd(24)}${own(part) ? toolchain.binary(part) : "as installed with Pulumi"}\n`);
   }

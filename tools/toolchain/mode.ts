@@ -1,0 +1,30 @@
+import { UserError } from "../shared/terminal";
+
+/**
+ * Where programs come from. `system`: the Pulumi that is installed, with its own plugins and login; `download`: what
+ * their makers publish; `build`: Go modules.
+ */
+export type Mode = "system" | "download" | "build";
+
+/** The mode that TOOLCHAIN forces; undefined when it is unset or empty. Throws a UserError for any other value. */
+export function forcedMode(value: string | undefined): Mode | undefined {
+  if (value === undefined || value === "") return undefined;
+  if (value === "system" || value === "download" || value === "build") return value;
+  throw new UserError(
+    `TOOLCHAIN is ${JSON.stringify(value)}: download, build or system is expected`,
+    "set one of them, or unset it",
+  );
+}
+
+/**
+ * The mirror that KAZOO_MIRROR names; undefined when it is unset or empty. Throws a UserError for what is no address of
+ * a web server.
+ */
+export function mirrorOf(value: string | undefined): string | undefined {
+  if (value === undefined || value === "") return undefined;
+  if (/^https?:$/.test(URL.canParse(value) ? new URL(value).protocol : "")) return value;
+  throw new UserError(
+    `KAZOO_MIRROR is ${JSON.stringify(value)}: a URL is expected, e.g. https://mirror.example.com/releases`,
+    "set it to the URL of a mirror, or unset it",
+  );
+}
