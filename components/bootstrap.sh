@@ -1,14 +1,19 @@
-# First boot of a ring: the database's own databases, then the master account with its apps and prompts. May run any number
-# of times: what is there is left alone. The reason of a failure is the last thing written, for Kubernetes keeps the end.
+# First boot of a ring: the database's own databases, the security of those that are there, then the master account with its
+# apps and prompts. May run any number of times: it changes nothing that is in place. The reason of a failure is the last
+# line written, since Kubernetes keeps the end.
 #
 # DATABASE_URL, DATABASE_USER, DATABASE_PASSWORD   the database
 # SYSTEM_DATABASES                                 names, separated by blanks; may be empty
+# CLOSE_DATABASES                                  yes: databases that let everyone in are closed to all but administrators
 # KAZOO_ENTRYPOINT                                 the image's entrypoint, which writes what sup reads, for a container in which no Kazoo
 #                                                  runs; sup then asks the node ERLANG_VM@ERLANG_HOSTNAME
-# STEPS                                            what to do of: databases account apps prompts; left out: all that is named below
+# STEPS                                            which of the steps databases security account apps prompts; by default all for which
+#                                                  there are settings
 # ACCOUNT_NAME, _REALM, _USER, _PASSWORD           the master account
 # APPS_PATH, APPS_URL                              Monster UI's apps on the Kazoo node, and the API that they are to call
 # PROMPTS_PATH, PROMPTS_LANGUAGE                   recordings on the Kazoo node
+#
+# Exit codes: 1 another try may succeed, 3 the database refuses user or password
 set -eu
 
 fail() {
@@ -16,10 +21,9 @@ fail() {
   exit 1
 }
 
-# The password goes through standard input: arguments can be read by every process.
-request() {
-  printf 'user = "%s:%s"\n' "$DATABASE_USER" "$DATABASE_PASSWORD" | curl --silent --show-error --max-time 20 --config - "$@"
-}
+# The password goes through standard input: every process can read arguments. So do the addresses of many requests.
+settings() { printf 'user = "%s:%s"\n' "$DATABASE_USER" "$DATABASE_PASSWORD"; }
+request() { settings | curl --silent --show-error --max-time 20 --config - "$@"; }
 
 status() { request --output /dev/null --write-out '%{http_code}' "$@" 2>/dev/null || true; }
 
@@ -35,7 +39,22 @@ until_works() {
   done
 }
 
-database_answers() { [ "$(status "$DATABASE_URL/")" = 200 ]; }
+# CouchDB 3.4 and later locks out an address that has failed to log in five times, so a refusal is never tried again.
+database_answers() {
+  answer=$(request --write-out '\n%{http_code}' "$DATABASE_URL/" 2>/dev/null) || true
+  case "$answer" in
+    *'
+200') return 0 ;;
+    *'
+401' | *'
+403')
+      reason=$(printf '%s' "$answer" | sed -n 's/.*"reason":"\([^"]*\)".*/\1/p')
+      echo "bootstrap failed: the database refuses user $DATABASE_USER or the password in Secret bigcouch: $reason" >&2
+      exit 3
+      ;;
+  esac
+  return 1
+}
 
 make_database() {
   code=$(status --request PUT "$DATABASE_URL/$1")
@@ -44,6 +63,48 @@ make_database() {
     412) echo "database $1: is there" ;;
     *) fail "making database $1 ended with HTTP status $code" ;;
   esac
+}
+
+# each METHOD [CURL ARGUMENT…]: a request to each address on standard input, over one connection; a line CODE ADDRESS BODY for each.
+each() {
+  method=$1
+  shift
+  { settings && sed 's/.*/url = "&"/'; } |
+    curl --silent --show-error --max-time 20 --config - --request "$method" --write-out '\n%{http_code} %{url_effective}\n' "$@" |
+    awk '/^[0-9][0-9][0-9] http/ { print $0, body; body = ""; next } { body = body $0 }'
+}
+
+# Of lines CODE ADDRESS SECURITY those that let everyone in, as ADDRESS ADMINISTRATORS; what cannot be read as `failed CODE ADDRESS`.
+open_databases='
+$1 == "404" { next } # deleted meanwhile
+$1 != "200" { print "failed", $1, $2; next }
+/"(members|readers)":[{][^}]*\["/ { next }
+{
+  administrators = "{\"roles\":[\"_admin\"]}"
+  if (match($0, /"admins":[{][^}]*\["[^}]*[}]/)) administrators = substr($0, RSTART + 9, RLENGTH - 9)
+  print $2, administrators
+}'
+
+# Databases that were made while the database let everyone in, as CouchDB 2 does by default, stay open until their security is set. A
+# database's own administrators are kept. CouchDB itself protects _users, and from 3.0 on refuses to change its security.
+close_databases() {
+  all=$(request --fail "$DATABASE_URL/_all_dbs") || fail "the list of databases cannot be read"
+  addresses=$(
+    printf '%s' "$all" | tr -d '[]" \n\r' | tr ',' '\n' | sed -e '/^_users$/d' -e 's|/|%2F|g' -e 's|+|%2B|g' -e "s|.*|$DATABASE_URL/&/_security|"
+  )
+  [ -n "$addresses" ] || return 0
+  open=$(printf '%s\n' "$addresses" | each GET | awk "$open_databases")
+  case "$open" in *'failed '*) fail "the security of databases cannot be read: $(printf '%s\n' "$open" | grep '^failed ' | head -n 1)" ;; esac
+  printf '%s\n' "$open" | cut -d ' ' -f 2- | sort -u | while read -r administrators; do
+    [ -n "$administrators" ] || continue
+    failed=$(
+      printf '%s\n' "$open" | same="$administrators" awk '{ address = $1; sub(/^[^ ]* /, "") } $0 == ENVIRON["same"] { print address }' |
+        each PUT --header 'Content-Type: application/json' --data "{\"admins\":$administrators,\"members\":{\"roles\":[\"_admin\"]}}" |
+        grep -v '^20[012] ' | head -n 1
+    ) || true
+    [ -z "$failed" ] || fail "the security of a database cannot be set: $failed"
+  done || exit 1
+  echo "databases: $(printf '%s\n' "$open" | grep -c .) were open to everyone; all are for administrators alone"
 }
 
 # documents DATABASE [CURL ARGUMENT…]: ids of a database's documents, without design documents; none where there is no database.
@@ -126,6 +187,7 @@ import_prompts() {
 step() {
   case "$1" in
     databases) for name in $SYSTEM_DATABASES; do make_database "$name"; done ;;
+    security) [ -z "${CLOSE_DATABASES-}" ] || close_databases ;;
     account) [ -z "${ACCOUNT_NAME-}" ] || make_account ;;
     apps) [ -z "${APPS_PATH-}" ] || init_apps ;;
     prompts) [ -z "${PROMPTS_PATH-}" ] || import_prompts ;;
@@ -138,5 +200,5 @@ if [ -n "${KAZOO_ENTRYPOINT-}" ]; then
   "$KAZOO_ENTRYPOINT" render /opt/kazoo/etc
   until_works 36 "Kazoo at $ERLANG_HOSTNAME" node_answers
 fi
-for step in ${STEPS:-databases account apps prompts}; do step "$step"; done
+for step in ${STEPS:-databases security account apps prompts}; do step "$step"; done
 exit 0

@@ -2,6 +2,7 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { requireDatabaseKind } from "../config/compatibility";
 import { bootstrapScript } from "./bootstrapScript";
+import { endWhenRefused } from "./jobs";
 import { defaultCurlImage } from "./kazoo";
 import { workloadLabels } from "./labels";
 import { databasePort, kazooPorts, secrets, workloads } from "./names";
@@ -96,6 +97,7 @@ export class BootstrapJob extends pulumi.ComponentResource {
         metadata: { ...metadata, annotations: { "pulumi.com/replaceUnready": "true" } },
         spec: {
           backoffLimit: 2,
+          podFailurePolicy: endWhenRefused("bootstrap"),
           activeDeadlineSeconds: 25 * 60,
           template: {
             metadata: { labels },
@@ -176,6 +178,7 @@ export function bootstrapEnvironment<T extends pulumi.Input<string>>({
   const database = {
     DATABASE_URL: databaseUrl,
     SYSTEM_DATABASES: systemDatabases(databaseVersion).join(" "),
+    ...(requireDatabaseKind(databaseVersion).engine === "bigcouch" ? {} : { CLOSE_DATABASES: "yes" }),
   };
   if (account === undefined || node === undefined) return database;
   return {

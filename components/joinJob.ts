@@ -4,6 +4,7 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { type DatabaseKind, requireDatabaseKind } from "../config/compatibility";
 import type { DatabaseNode } from "./bigcouch";
+import { endWhenRefused } from "./jobs";
 import { defaultCurlImage } from "./kazoo";
 import { workloadLabels } from "./labels";
 import { databasePort, workloads } from "./names";
@@ -92,14 +93,6 @@ export class JoinJob extends pulumi.ComponentResource {
     this.registerOutputs({ job: this.job });
   }
 }
-
-/** Exit code with which a script says that the database refuses user or password. */
-const refused = 3;
-
-/** A Job that the database refuses ends at its first try: more of them would have CouchDB 3.4 and later lock the address out. */
-export const endWhenRefused = (containerName: string): k8s.types.input.batch.v1.PodFailurePolicy => ({
-  rules: [{ action: "FailJob", onExitCodes: { containerName, operator: "In", values: [refused] } }],
-});
 
 const functions = readFileSync(join(__dirname, "join.sh"), "utf8");
 

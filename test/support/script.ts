@@ -27,7 +27,7 @@ while [ $# -gt 0 ]; do
   case "$1" in
     --request) method=$2; shift ;;
     --data) body=$2; shift ;;
-    --write-out) wants=status; shift ;;
+    --write-out) wants=$2; shift ;;
     --fail) fail=yes ;;
     --output | --max-time | --config | --header | --data-urlencode) shift ;;
     --*) ;;
@@ -38,11 +38,15 @@ done
 echo "$method $url $body" >>"$FAKE/requests"
 while read -r answer_method answer_url answer_status answer_body; do
   [ "$answer_method $answer_url" = "$method $url" ] || continue
-  if [ "$wants" = status ]; then printf %s "$answer_status"; else printf '%s\\n' "$answer_body"; fi
+  case "$wants" in
+    '') printf '%s\\n' "$answer_body" ;;
+    %*) printf %s "$answer_status" ;;
+    *) printf '%s\\n%s' "$answer_body" "$answer_status" ;;
+  esac
   [ "$fail" = yes ] && [ "$answer_status" -ge 400 ] && exit 22
   exit 0
 done <"$FAKE/answers"
-[ "$wants" = status ] && printf 000
+[ -n "$wants" ] && printf '\\n000'
 echo "curl: (7) Failed to connect" >&2
 exit 7
 `;

@@ -15,6 +15,7 @@ const up: Answers = {
   [`PUT ${database}/_users`]: 201,
   [`PUT ${database}/_replicator`]: 201,
   [`PUT ${database}/_global_changes`]: 202,
+  [`GET ${database}/_all_dbs`]: [200, "[]"],
 };
 const fresh: Answers = { ...up, [`GET ${database}/accounts`]: 404 };
 const master: Answers = {
@@ -83,7 +84,7 @@ describe("system databases", () => {
 
   test("that are there are left alone", () => {
     const answers = Object.fromEntries(
-      Object.keys(up).map((request) => [request, request.startsWith("PUT") ? 412 : 200]),
+      Object.entries(up).map(([request, answer]) => [request, request.startsWith("PUT") ? 412 : answer]),
     );
     const run = bootstrap({ answers });
     assert.equal(run.code, 0, run.stderr);

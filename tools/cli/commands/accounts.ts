@@ -28,7 +28,10 @@ interface Account {
 export async function initAccount(given: AccountOptions): Promise<number> {
   const { stack, selected, node } = await target(given);
   const { name, realm, user, password } = await masterAccount(stack, selected);
-  return firstBoot(selected, node, "account", {
+  // On Docker no Job closes databases that were made while the database let everyone in.
+  const closes = ringOf(stack, selected)?.database.engine !== "bigcouch";
+  return firstBoot(selected, node, "security account", {
+    CLOSE_DATABASES: closes ? "yes" : "",
     ACCOUNT_NAME: name,
     ACCOUNT_REALM: realm,
     ACCOUNT_USER: user,
@@ -55,14 +58,14 @@ async function target(given: AccountOptions): Promise<{ stack: Stack; selected: 
   return { stack, selected, node: await selectNode(selected, given) };
 }
 
-/** Runs a step of the bootstrap Job's script in the container of a running Kazoo node, which has the database's credentials. */
+/** Runs steps of the bootstrap Job's script in the container of a running Kazoo node, which has the database's credentials. */
 function firstBoot(
   { zone }: SelectedZone,
   node: ZoneNode,
-  step: "account" | "apps",
+  steps: "security account" | "apps",
   variables: Readonly<Record<string, string>>,
 ): Promise<number> {
-  const all = { STEPS: step, DATABASE_URL: zone.endpoints.database, ...variables };
+  const all = { STEPS: steps, DATABASE_URL: zone.endpoints.database, ...variables };
   const settings = Object.entries(all).map(([name, value]) => `export ${name}=${quoted(value)}`);
   const credentials = ['export DATABASE_USER="$COUCHDB_USER"', 'export DATABASE_PASSWORD="$COUCHDB_PASS"'];
   const script = readFileSync(join(projectDirectory, bootstrapScriptPath), "utf8");
