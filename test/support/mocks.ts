@@ -15,29 +15,24 @@ const known =
   /^(kubernetes:(core\/v1:(Namespace|Secret|ConfigMap|Service|ServiceAccount)|apps\/v1:StatefulSet|batch\/v1:Job|policy\/v1:PodDisruptionBudget|networking\.k8s\.io\/v1:NetworkPolicy)|random:index\/random(Password|Id):Random(Password|Id)|docker:index\/(network:Network|volume:Volume|container:Container|remoteImage:RemoteImage|registryImage:RegistryImage)|pulumi:providers:(kubernetes|random|docker))$/;
 
 /**
- * Runs the program on a platform without engine or plugins; returns what it asked for, in the order of names, its outputs, and `waited`: for
- * each StatefulSet, by namespace and name, those that had rolled when it was asked for. `exists` says which exist already.
+ * Runs a program without engine or plugins.
+ * @param onResource sees each resource as it is asked for
+ * @returns what the program returns, as it is and resolved, and the resources that it asked for, in the order of names
  */
-export async function deployWithMocks(
-  platform: Platform,
-  exists: (statefulSet: string) => boolean = () => true,
-): Promise<{
-  resources: Registered[];
-  outputs: ReturnType<typeof kazoo>;
-  waited: Record<string, string[]>;
-}> {
+export async function withMocks<T>(
+  program: () => T,
+  onResource: (resource: Registered) => void = () => undefined,
+): Promise<{ resources: Registered[]; returned: T; outputs: pulumi.Unwrap<T> }> {
   const resources: Registered[] = [];
-  const rolled: string[] = [];
-  const waited: Record<string, string[]> = {};
   await pulumi.runtime.setMocks(
     {
       newResource: ({ type, name, inputs }) => {
         if (type.startsWith("kazoo:index:")) return { id: name, state: inputs as object };
         if (!known.test(type)) throw new Error(`the program asked for a resource of unknown type ${type} (${name})`);
-        resources.push({ type, name, inputs: inputs as Record<string, unknown> });
-        const { metadata } = inputs as { metadata?: { namespace: string; name: string } };
-        if (type.endsWith(":StatefulSet")) waited[`${metadata?.namespace}/${metadata?.name}`] = [...rolled];
-        return { id: `${name}-id`, state: stateOf(type, name, inputs as Record<string, unknown>) };
+        const resource = { type, name, inputs: inputs as Record<string, unknown> };
+        resources.push(resource);
+        onResource(resource);
+        return { id: `${name}-id`, state: stateOf(type, name, resource.inputs) };
       },
       call: ({ token }) => {
         throw new Error(`the program called ${token}, but it calls no function`);
@@ -50,24 +45,45 @@ export async function deployWithMocks(
   const { stackTraceLimit } = Error;
   Error.stackTraceLimit = 0;
   try {
-    const outputs = kazoo(platform, "test", () => ({
-      exists: async (namespace, name) => exists(`${namespace}/${name}`),
-      wait: async ({ namespace, name }) => {
-        await untilStill(resources);
-        rolled.push(`${namespace}/${name}`);
-      },
-    }));
+    const returned = program();
     await pulumi.runtime.disconnect();
-    return { resources: resources.sort((a, b) => (a.name < b.name ? -1 : 1)), outputs, waited };
+    const outputs = await new Promise<pulumi.Unwrap<T>>((done) => {
+      pulumi.output(returned).apply((value) => done(value));
+    });
+    return { resources: resources.sort((a, b) => (a.name < b.name ? -1 : 1)), returned, outputs };
   } finally {
     Error.stackTraceLimit = stackTraceLimit;
   }
 }
 
+/**
+ * Runs the program of a stack on a platform; returns also `waited`: for each StatefulSet, by namespace and name, those that had rolled when
+ * it was asked for. `exists` says which exist already.
+ */
+export async function deployWithMocks(platform: Platform, exists: (statefulSet: string) => boolean = () => true) {
+  const rolled: string[] = [];
+  const waited: Record<string, string[]> = {};
+  let asked = 0;
+  const program = () =>
+    kazoo(platform, "test", () => ({
+      exists: async (namespace, name) => exists(`${namespace}/${name}`),
+      wait: async ({ namespace, name }) => {
+        await untilStill(() => asked);
+        rolled.push(`${namespace}/${name}`);
+      },
+    }));
+  const run = await withMocks(program, ({ type, inputs }) => {
+    asked += 1;
+    const { metadata } = inputs as { metadata?: { namespace: string; name: string } };
+    if (type.endsWith(":StatefulSet")) waited[`${metadata?.namespace}/${metadata?.name}`] = [...rolled];
+  });
+  return { ...run, waited };
+}
+
 /** Waits until the program asks for nothing more: what it has not asked for by then waits for something. Nothing here waits for time to pass. */
-async function untilStill(resources: readonly Registered[]): Promise<void> {
+async function untilStill(asked: () => number): Promise<void> {
   for (let turns = 0, seen = -1; turns < 50; turns++) {
-    if (resources.length !== seen) [turns, seen] = [0, resources.length];
+    if (asked() !== seen) [turns, seen] = [0, asked()];
     await new Promise((resolve) => setImmediate(resolve));
   }
 }

@@ -29,7 +29,7 @@ interface Container {
 }
 
 async function bootstrapJobs(ring: object, secrets?: object) {
-  const { resources, outputs } = await deployWithMocks(stack(ring, secrets));
+  const { resources, returned: outputs } = await deployWithMocks(stack(ring, secrets));
   const jobs = Object.entries(objects(resources, "Job")).filter(([name]) => name.endsWith("/kazoo-bootstrap"));
   return { resources, outputs, jobs: Object.fromEntries(jobs) as unknown as Record<string, Job> };
 }

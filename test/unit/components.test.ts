@@ -221,6 +221,16 @@ test("brokers of a zone never change at a time, nor do databases of a ring; the 
   assert.deepEqual([...(waited["us-east-nyc/kazoo"] ?? [])].sort(), [...all, "us-east-bos/kazoo"].sort());
 });
 
+test("a first up makes brokers and databases of all zones at once; Kazoo still waits for them, and the first zone's goes first", async () => {
+  const { waited } = await deployWithMocks(platformFrom(stack({})), () => false);
+  const stores = ["us-east-bos", "us-east-nyc"].flatMap((zone) =>
+    ["rabbitmq-alpha", "rabbitmq-beta", "bigcouch"].map((name) => `${zone}/${name}`),
+  );
+  for (const store of stores) assert.deepEqual(waited[store], [], store);
+  assert.deepEqual([...(waited["us-east-bos/kazoo"] ?? [])].sort(), stores.sort());
+  assert.ok(waited["us-east-nyc/kazoo"]?.includes("us-east-bos/kazoo"));
+});
+
 test("hosts that the run environment names are told to the other zones, and the way to them is open", async () => {
   const own = { KAZOO_AMQP_HOST: "mq.example.com", BIGCOUCH_HOST: "db.example.com", BIGCOUCH_DATA_PORT: 15984 };
   const resources = await deploy({
