@@ -1,0 +1,44 @@
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { promisify } from "node:util";
+import { cloneProject, type Clone } from "../support/clone";
+import { clusterApi } from "../support/clusterApi";
+
+/** examples/components on the sandbox: the components in a program of their own, with the plain Pulumi CLI. */
+describe("a program made of components alone", () => {
+  let clone: Clone;
+  let environment: string;
+  before(async () => {
+    clone = await cloneProject();
+    const started = await clone.run(["sandbox", "up", "--stack", "dev"]);
+    assert.equal(started.code, 0, started.stderr);
+    environment = (await clone.run(["env"])).stdout;
+  });
+  after(() => clone?.dispose());
+
+  const pulumi = async (...args: string[]) => {
+    // Types are checked by the lint; checking them at each run of the program would take seconds.
+    const command = `${environment}\nexport PULUMI_NODEJS_TRANSPILE_ONLY=true\nexec pulumi --non-interactive "$@"`;
+    const cwd = join(clone.directory, "examples/components");
+    return (await promisify(execFile)("bash", ["-c", command, "bash", ...args], { cwd })).stdout;
+  };
+
+  test("comes up, is stable in a second preview, and goes away", async () => {
+    await pulumi("stack", "init", "example", "--secrets-provider", "passphrase");
+    await pulumi("config", "set", "context", "sandbox-local");
+    await pulumi("up", "--yes", "--skip-preview");
+    const api = await clusterApi(clone.directory, "local");
+    for (const zone of ["us-east-nyc", "us-east-bos"]) {
+      const { body } = await api.call("GET", `/apis/apps/v1/namespaces/${zone}/statefulsets`);
+      const sets = (body as { items: { metadata: { name: string }; status: { readyReplicas?: number } }[] }).items;
+      assert.deepEqual(
+        sets.map(({ metadata, status }) => [metadata.name, status.readyReplicas]),
+        ["bigcouch", "kazoo", "rabbitmq-alpha", "rabbitmq-beta"].map((name) => [name, 1]),
+      );
+    }
+    await pulumi("preview", "--expect-no-changes");
+    await pulumi("destroy", "--yes", "--skip-preview");
+  });
+});
