@@ -38,7 +38,7 @@ interface Condition {
 }
 const isReady = ({ type, status }: Condition): boolean => type === "Ready" && status === "True";
 
-/** The whole life of two real control planes in one folder; each test goes on from the one before. */
+/** The whole life of two real control planes in one folder; each test continues where the last one ended. */
 describe("the sandbox", () => {
   const directory = mkdtempSync(join(tmpdir(), "kazoo-sandbox-"));
   let toolchain: Toolchain;
@@ -97,14 +97,14 @@ describe("the sandbox", () => {
     for (const pid of await pids()) listening(pid);
   });
 
-  test("its API is told apart by its own authority, and takes nobody without a certificate", async () => {
+  test("each API has its own authority, and accepts nobody without a certificate", async () => {
     const { server } = await status("east");
     await assert.rejects(answer(`${server}/api`, undefined), /self.signed|unable to verify/i);
     await assert.rejects(answer(`${server}/api`, await authority("west")), /signature|verify|self.signed/i);
     assert.equal(await answer(`${server}/api`, await authority("east")), 401);
   });
 
-  test("its store takes nobody without a certificate, and does not speak in clear", async () => {
+  test("etcd accepts nobody without a certificate, and no plain HTTP", async () => {
     const [port] = listening((await status("east")).running.etcd ?? 0);
     assert.ok(port);
     await assert.rejects(answer(`https://127.0.0.1:${port}/version`, await authority("east")), /certificate|alert/i);
@@ -218,7 +218,7 @@ describe("the sandbox", () => {
     assert.equal(before.length, 10);
     const ids = (await up()).map(({ id }) => id);
     assert.deepEqual(await sandboxDown({ directory, clusters: ["west"], purge: false, report: silent }), ["west"]);
-    assert.equal((await status("east")).ready, true, "the other cluster goes on");
+    assert.equal((await status("east")).ready, true, "the other cluster still runs");
     assert.deepEqual(await sandboxDown({ directory, purge: false, report: silent }), ["east"]);
     assert.deepEqual(before.map(identify), Array(10).fill(undefined));
     // Since then, as after a restart of the machine, a stranger has got a number that one of them had.
@@ -235,7 +235,7 @@ describe("the sandbox", () => {
     assert.ok(identify(stranger.pid ?? 0), "the stranger runs on");
   });
 
-  test("a sandbox of an earlier version goes on with its data", async (test) => {
+  test("a sandbox of an earlier version keeps its data", async (test) => {
     await up();
     const { id } = (await up())[0] ?? assert.fail();
     const { server } = await status("east");
@@ -266,7 +266,7 @@ describe("the sandbox", () => {
     assert.deepEqual(readdirSync(old).sort(), ["clusters", "etcd", "kubectl", "settings.json"]);
   });
 
-  test("what its API is asked is written down where wanted, but for what Secrets hold", async () => {
+  test("an audit log is written on request, without the contents of Secrets", async () => {
     const [east] = await sandboxUp({ directory, clusters: ["east"], toolchain, report: silent, audit: true });
     assert.equal(east?.started.length, 5);
     assert.deepEqual((await up())[0]?.started, [], "the choice stays");
@@ -305,7 +305,7 @@ describe("the sandbox", () => {
     assert.deepEqual(readdirSync(join(directory, ".sandbox")), []);
   });
 
-  test("a program that ends at its start is named, with the end of its log and where that lies", async () => {
+  test("a program that ends at its start is named, with the end and the path of its log", async () => {
     const program = join(directory, "etcd");
     const script =
       'case "$1" in --version) echo "etcd Version: 3.6.11";; *) echo "fatal: the disk is full" >&2; exit 3;; esac';
@@ -331,7 +331,7 @@ describe("the sandbox", () => {
     assert.equal(north?.started.length, 5);
   });
 
-  test("Ctrl-C ends what the command has started, and nothing else", async () => {
+  test("Ctrl-C ends the programs that the command has started, and nothing else", async () => {
     const program = `
       const { sandboxParts, sandboxUp } = require("./tools/sandbox");
       const { ensureToolchain } = require("./tools/toolchain");
@@ -354,7 +354,7 @@ describe("the sandbox", () => {
     child.kill("SIGINT");
     assert.match((await said).join(""), /interrupted/);
     assert.deepEqual((await status("south")).running, {});
-    assert.deepEqual(await pids(), before, "the cluster that ran goes on");
+    assert.deepEqual(await pids(), before, "the other cluster still runs");
   });
 
   /** PEM of a cluster's authority. */

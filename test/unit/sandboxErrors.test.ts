@@ -22,7 +22,7 @@ const up = (clusters: string[], toolchain: Toolchain) =>
   sandboxUp({ directory, clusters, toolchain, report: () => undefined });
 
 describe("the sandbox's errors", () => {
-  test("why kwokctl fails is told in its own words", async () => {
+  test("the reason of a failing kwokctl is in the error", async () => {
     const said = `{"level":"ERROR","msg":"Failed to setup config","err":"write \\"x\\": no space left on device"}`;
     await assert.rejects(up(["east"], toolchainOf(`echo '${said}' >&2; exit 1`)), (error: unknown) => {
       assert.ok(error instanceof UserError);

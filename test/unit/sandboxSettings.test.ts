@@ -46,7 +46,7 @@ describe("what a sandbox cluster is given", () => {
     }
   });
 
-  test("is its own: no two clusters share a port, a network or an id, also when made again", async () => {
+  test("is its own: no two clusters share a port, a network or an id, also when created again", async () => {
     const [east, west] = await settle(["east", "west"]);
     assert.ok(east && west);
     const ports = [east, west].flatMap(({ port }) => Object.values(clusterPorts(port)));

@@ -13,9 +13,9 @@ import { simulatedNodes, storageClass } from "./simulation";
 const patience = 180_000;
 
 /**
- * Brings a cluster to where all its programs run as wanted and are ready. Does nothing where all is well, starts the
- * programs that do not run, and makes the cluster again, with the same data, when it was made from another configuration.
- * Interrupted, it ends what it started.
+ * Makes all programs of a cluster run and waits until they are ready. Starts only programs that do not run. A cluster
+ * that was created from another configuration is stopped and created again, with the same data. An interrupted start
+ * ends the programs that it has started.
  * @returns the programs that it started
  * @throws UserError naming the program that ended or did not become ready, with the end of its log
  */
@@ -28,7 +28,7 @@ export async function startControlPlane(
     const running = runningPrograms(files);
     const missing = wanted.filter((component) => running[component] === undefined);
     if (missing.length === 0) return;
-    // kwokctl takes any process that has the number it noted for the program.
+    // kwokctl takes any process with the number in this file for the program.
     for (const component of missing) rmSync(files.processNumber(component), { force: true });
     await startCluster(options);
   };
@@ -52,7 +52,7 @@ export async function startControlPlane(
   try {
     const first: Component[] = ["etcd", "kube-apiserver"];
     await untilReady(files, first, signal, () => unhealthy(settings, first, api));
-    // kwokctl starts all at once, and controllers give up when the API server does not answer within ten seconds.
+    // kwokctl starts all programs at once; controllers exit when the API server does not answer within ten seconds.
     await startMissing();
     const nodes = simulatedNodes(files.name, options.simulatedNodes);
     const objects = nodes.length === 0 ? [] : [storageClass, ...nodes];
@@ -72,7 +72,7 @@ export async function startControlPlane(
   return wanted.filter((component) => component in started());
 }
 
-/** Waits until nothing lags behind; a program that ends meanwhile, or lags for too long, is an error that names it. */
+/** Waits until `lagging` returns nothing. A program that ends meanwhile, or takes too long, is an error that names it. */
 async function untilReady(
   files: ClusterFiles,
   wanted: readonly Component[],
@@ -90,7 +90,7 @@ async function untilReady(
   if (ready === undefined && last !== undefined) throw failure(files, last, `is not ready after ${patience / 1000} s`);
 }
 
-/** The first of these programs that does not yet say that it is ready. */
+/** The first of these programs whose health endpoint does not say that it is ready. */
 async function unhealthy(
   settings: ClusterSettings,
   wanted: readonly Component[],
@@ -123,6 +123,6 @@ function failure(files: ClusterFiles, component: Component, what: string): UserE
   const lines = existsSync(log) ? readFileSync(log, "utf8").trimEnd().split("\n").slice(-8) : [];
   return new UserError(
     [`${component} of the sandbox cluster ${files.name} ${what}; the end of its log:`, ...lines].join("\n  "),
-    `read ${log}; the same command again tries anew`,
+    `read ${log}, then run the same command again`,
   );
 }

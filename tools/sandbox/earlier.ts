@@ -5,8 +5,8 @@ import { type ClusterFiles, type Component, readText } from "./files";
 import { endPrograms } from "./programs";
 
 /**
- * Ends the programs of a cluster that an earlier version of this project started without kwokctl, and removes its
- * certificates and logs. The cluster's data and settings lie where they are kept now: the next start goes on with them.
+ * Ends the programs that an earlier version of this project, without kwokctl, started for a cluster, and removes their
+ * certificates and logs. Data and settings are in the same place as now, so the next start uses them.
  * @returns the programs that ran
  */
 export async function endEarlierPrograms(files: ClusterFiles): Promise<Component[]> {

@@ -19,17 +19,17 @@ export interface ClusterFiles {
   readonly name: string;
   readonly directory: string;
   readonly settings: string;
-  /** etcd's folder: outside of kwokctl's, which can be removed and made again at any time. */
+  /** etcd's folder; outside kwokctl's folder, which may be deleted and created again at any time. */
   readonly data: string;
-  /** kwokctl's folder of the cluster: certificates, logs, process numbers. */
+  /** kwokctl's folder for the cluster: certificates, logs, process numbers. */
   readonly work: string;
-  /** What kwokctl has made this folder from; missing when it did not finish. */
+  /** The configuration that kwokctl has created this folder from; missing when it did not finish. */
   readonly config: string;
   readonly certificate: (user: "ca" | "admin") => string;
   readonly key: (user: "ca" | "admin") => string;
   readonly log: (component: Component) => string;
   readonly processNumber: (component: Component) => string;
-  /** What the API server was asked for, one JSON object a line, where the settings say so. */
+  /** The API server's audit log, one JSON object per line, where the settings ask for it. */
   readonly auditLog: string;
 }
 

@@ -24,10 +24,10 @@ import { ensureSettings, networks, readSettings, serverUrl } from "./settings";
 
 export { contextName, kubeconfigPath };
 
-/** Parts of the toolchain that a sandbox consists of. */
+/** Parts of the toolchain that a sandbox needs. */
 export const sandboxParts = [...components, "kwokctl"] as const;
 
-/** The programs of a sandbox cluster. */
+/** The programs that run in a sandbox cluster. */
 export const sandboxPrograms: readonly Component[] = components;
 
 /** What {@link sandboxUp} takes. */
@@ -42,16 +42,16 @@ export interface SandboxUpOptions {
   readonly address?: string;
   /** Simulated nodes of each cluster, over three zones; default 6. With 0 KWOK is not started. */
   readonly simulatedNodes?: number;
-  /** Flags that a program gets beyond the sandbox's, without `--`, by name; they win. Default none. */
+  /** Additional flags per program, without `--`; they override the sandbox's own. Default none. */
   readonly extraFlags?: ClusterOptions["extraFlags"];
-  /** Whether the API servers write an audit log; default as the cluster was made, and false for a new one. */
+  /** Whether the API servers write an audit log; default: as before, for a new cluster no. */
   readonly audit?: boolean;
 }
 
-/** A cluster that {@link sandboxUp} has made sure of. */
+/** A running cluster, as {@link sandboxUp} returns it. */
 export interface RunningCluster {
   readonly name: string;
-  /** Differs for every cluster ever made, also for one made again under the same name after a purge. */
+  /** Unique: a cluster that is created again under the same name after a purge has another one. */
   readonly id: string;
   readonly context: string;
   readonly server: string;
@@ -91,7 +91,7 @@ export async function sandboxUp(options: SandboxUpOptions): Promise<RunningClust
       if (started.length > 0) report(`sandbox cluster ${name}: ready after ${seconds} s (${started.join(", ")})`);
       return { name, id: cluster.id, context: contextName(name), server: serverUrl(cluster), started };
     };
-    // All settle before one's failure is told: nothing may go on behind the caller's back.
+    // Waits for all before it reports one's failure, so that nothing runs behind the caller's back.
     const results = await Promise.allSettled(names.map(one));
     writeKubeconfig(directory);
     return results.map((result) => {

@@ -7,9 +7,9 @@ import { readSettings, serverUrl } from "./settings";
 export const contextName = (cluster: string): string => `sandbox-${cluster}`;
 
 /**
- * Writes the kubeconfig of all clusters that the project's sandbox has, one context each, the first of them the current
- * one; removes it when there are none. Credentials lie in the file itself. kwokctl's own would name the contexts otherwise,
- * and lead to loopback alone.
+ * Writes the kubeconfig of all clusters of the project's sandbox, with a context for each; the first is the current one.
+ * Removes the file when there are none. It holds the credentials themselves. kwokctl's own kubeconfig has other context
+ * names, and always names loopback.
  */
 export function writeKubeconfig(project: string): void {
   const entries = clusterNames(project).flatMap((cluster) => {

@@ -11,7 +11,7 @@ import { simulatedNodeAnnotation, stageFolders } from "./simulation";
 /** Flags of a program, without `--`, and their values. */
 type Flags = Readonly<Record<string, string | number | boolean>>;
 
-/** What a cluster is made from. */
+/** What a cluster is created from. */
 export interface ClusterOptions {
   readonly files: ClusterFiles;
   readonly settings: ClusterSettings;
@@ -19,13 +19,13 @@ export interface ClusterOptions {
   readonly binary: (part: Component | "kwokctl") => string;
   /** KWOK's stage files' folder. */
   readonly stages: string;
-  /** Nodes that KWOK simulates; with 0 KWOK is not started, so that claims bind only to volumes made by others. */
+  /** Number of nodes that KWOK simulates. With 0 KWOK does not run, and claims bind only to volumes that others create. */
   readonly simulatedNodes: number;
-  /** Added to a program's flags; wins over one that is there already. */
+  /** Additional flags per program; they override the sandbox's own. */
   readonly extraFlags?: Partial<Readonly<Record<Component, Flags>>>;
 }
 
-/** The configuration that kwokctl makes a cluster from, as YAML. */
+/** The configuration from which kwokctl creates a cluster, as YAML. */
 export function clusterConfig(options: ClusterOptions): string {
   const { files, settings, binary } = options;
   const ports = clusterPorts(settings.port);
@@ -47,7 +47,7 @@ export function clusterConfig(options: ClusterOptions): string {
       kubeSchedulerBinary: binary("kube-scheduler"),
       kwokControllerBinary: binary("kwok"),
       kubectlBinary: noKubectl(files),
-      // A stack of a thousand objects would wait for a minute at 20 to 50 requests a second.
+      // With the default limits, 20 to 50 requests per second, a stack of a thousand objects waits for a minute.
       disableQPSLimits: true,
       ...(options.simulatedNodes === 0 ? { disable: [kwokctlName("kwok")] } : {}),
       ...(settings.audit ? { kubeAuditPolicy: join(__dirname, "auditPolicy.yaml") } : {}),
@@ -67,7 +67,7 @@ export function clusterConfig(options: ClusterOptions): string {
   return `${stringify(configuration, { lineWidth: 0 })}---\n${ownStage}`;
 }
 
-/** What differs from kwokctl's own command lines: flags that it gives another value, and flags that it does not give. */
+/** Flags in which the sandbox differs from kwokctl: those that kwokctl sets to another value, and those that it does not set. */
 function flags(options: ClusterOptions): Record<Component, { replaced?: Flags; added?: Flags }> {
   const { files, settings } = options;
   const { address } = settings;
@@ -78,9 +78,9 @@ function flags(options: ClusterOptions): Record<Component, { replaced?: Flags; a
   const peer = `https://127.0.0.1:${ports.etcdPeer}`;
   const authority = files.certificate("ca");
   const serving = { "tls-cert-file": files.certificate("admin"), "tls-private-key-file": files.key("admin") };
-  // kwokctl's kubeconfig leads to loopback, wherever the API server listens.
+  // kwokctl's kubeconfig always names loopback.
   const client = loopback ? {} : { master: serverUrl(settings) };
-  const controller = { ...client, ...serving, "leader-elect": false, profiling: false }; // alone: no leader to elect
+  const controller = { ...client, ...serving, "leader-elect": false, profiling: false }; // one instance: no leader to elect
   const mutualTls = (prefix: string): Flags => ({
     [`${prefix}cert-file`]: files.certificate("admin"),
     [`${prefix}key-file`]: files.key("admin"),
@@ -89,7 +89,7 @@ function flags(options: ClusterOptions): Record<Component, { replaced?: Flags; a
   });
   return {
     etcd: {
-      // TLS on both sides, or every user of the machine could read and write what the API server keeps from them.
+      // With client certificates: otherwise every user of the machine could read and write the cluster's data.
       replaced: {
         "data-dir": files.data,
         "listen-client-urls": etcd,
@@ -101,7 +101,7 @@ function flags(options: ClusterOptions): Record<Component, { replaced?: Flags; a
       added: {
         ...mutualTls(""),
         ...mutualTls("peer-"),
-        // A killed etcd loses nothing by it; a machine that loses power may. Much faster on slow disks.
+        // Much faster on slow disks. A killed etcd loses nothing, a machine that loses power may.
         "unsafe-no-fsync": true,
         "log-level": "warn",
       },
@@ -118,7 +118,7 @@ function flags(options: ClusterOptions): Record<Component, { replaced?: Flags; a
         "etcd-keyfile": files.key("admin"),
         "anonymous-auth": false,
         "service-cluster-ip-range": ranges.services,
-        // The Service "kubernetes" may not lead to a loopback address, so there it leads nowhere.
+        // Endpoints must not be loopback addresses, so there the Service "kubernetes" has none.
         ...(loopback
           ? { "endpoint-reconciler-type": "none" }
           : { "endpoint-reconciler-type": "lease", "advertise-address": address }),
@@ -134,7 +134,7 @@ function flags(options: ClusterOptions): Record<Component, { replaced?: Flags; a
         "allocate-node-cidrs": true,
         "cluster-cidr": ranges.pods,
         "service-cluster-ip-range": ranges.services,
-        // Its default lies outside the project, and it would make that folder.
+        // The controller manager creates this folder; its default is outside the project.
         "flex-volume-plugin-dir": join(files.work, "flexvolume"),
         "concurrent-statefulset-syncs": 50,
         "concurrent-namespace-syncs": 50,
@@ -156,26 +156,26 @@ function flags(options: ClusterOptions): Record<Component, { replaced?: Flags; a
 }
 
 /**
- * Path of a program that stands for kubectl and says yes. kwokctl asks by kubectl whether the API server answers, for up to
- * two minutes in which a program that ended goes unseen; the sandbox asks by itself, and needs no kubectl for it.
+ * Path of a script that replaces kubectl and always succeeds. kwokctl uses kubectl to wait for the API server, for up to
+ * two minutes, and does not notice that a program has ended. The sandbox waits itself, so it need not build kubectl.
  */
 const noKubectl = (files: ClusterFiles): string => join(files.directory, "kubectl");
 
-/** Makes a cluster as `config` says and starts its programs. Returns before they are ready. */
+/** Creates a cluster from `config` and starts its programs. Returns before they are ready. */
 export async function createCluster(options: ClusterOptions, config: string): Promise<void> {
   writeFileSync(noKubectl(options.files), "#!/bin/sh\n", { mode: 0o700 });
   const stages = stageFolders(options.stages).map((folder) => `--config=${folder}`);
   await kwokctl(options, ["create", "cluster", "--kubeconfig=", "--config=-", ...stages], config);
 }
 
-/** Starts those programs of a cluster that do not run. Returns before they are ready. */
+/** Starts the programs of a cluster that do not run. Returns before they are ready. */
 export const startCluster = (options: ClusterOptions): Promise<void> => kwokctl(options, ["start", "cluster"]);
 
 async function kwokctl({ files, binary }: ClusterOptions, args: readonly string[], input = ""): Promise<void> {
   const program = binary("kwokctl");
-  const umask = process.umask(0o077); // inherited: what it and the programs write is for their owner alone
+  const umask = process.umask(0o077); // inherited: only the owner can read what kwokctl and the programs write
   const running = spawn(program, args, {
-    // Ctrl-C comes to us alone: kwokctl has noted what it started when it ends, in a second or two.
+    // Ctrl-C must not reach kwokctl: it ends in a second or two, and then has noted all that it started.
     detached: true,
     // No proxies, no credentials of the caller, no kubectl on the PATH.
     env: { PATH: "", HOME: files.directory, KWOK_WORKDIR: files.directory },
@@ -183,11 +183,11 @@ async function kwokctl({ files, binary }: ClusterOptions, args: readonly string[
     stdio: ["pipe", "ignore", "pipe"],
   });
   process.umask(umask);
-  running.stdin.on("error", () => undefined).end(input); // told below: one that has not started reads nothing
+  running.stdin.on("error", () => undefined).end(input); // reported below: a process that did not start
   let said = "";
   running.stderr.setEncoding("utf8").on("data", (text: string) => (said += text));
   const code = await new Promise<number | null>((done) => {
-    running.once("exit", done); // not "close": the programs that it started may hold its pipes
+    running.once("exit", done); // not "close": the programs may keep its pipes open
     running.once("error", (error) => {
       said = error.message;
       done(null);
@@ -196,11 +196,11 @@ async function kwokctl({ files, binary }: ClusterOptions, args: readonly string[
   if (code !== 0)
     throw new UserError(
       `kwokctl could not start the sandbox cluster ${files.name}: ${lastError(said)}`,
-      "make toolchain repairs missing programs; the same command again tries anew",
+      "run make toolchain to restore missing programs, then the same command again",
     );
 }
 
-/** The last error in a log of kwokctl, which has one JSON object a line. */
+/** The last error in a log of kwokctl: one JSON object per line. */
 function lastError(log: string): string {
   const errors = [...log.matchAll(/"err":("(?:[^"\\]|\\.)*")/g)].map(([, text]) => JSON.parse(text ?? "") as string);
   return errors.at(-1) ?? log.trim();

@@ -3,8 +3,8 @@ import { createServer } from "node:net";
 import { UserError } from "../shared/terminal";
 
 /**
- * The ports of a cluster, one after the other. Not chosen by kwokctl: it gives two clusters that are created at the same
- * time the same ones, and a stopped cluster's to the next that is made.
+ * The ports of a cluster, a consecutive block. kwokctl does not choose them: it would give the same ports to two clusters
+ * that are created at the same time, and those of a stopped cluster to the next one.
  */
 export const clusterPorts = (first: number) =>
   ({
@@ -21,7 +21,7 @@ export const clusterPorts = (first: number) =>
  */
 const blocks = { first: 2_000, end: 3_000 } as const;
 
-/** First port of a free block, none of `taken`. Two commands at once get different ones with near certainty. */
+/** First port of a free block, none of `taken`. Two commands at the same time get different ones with near certainty. */
 export async function choosePort(address: string, taken: readonly number[]): Promise<number> {
   for (let attempt = 0; attempt < 1_000; attempt++) {
     const port = 10 * randomInt(blocks.first, blocks.end);

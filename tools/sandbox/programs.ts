@@ -7,8 +7,8 @@ import { type ClusterFiles, type Component, components, kwokctlName } from "./fi
 export type Programs = Readonly<Partial<Record<Component, ProcessId>>>;
 
 /**
- * Finds a cluster's programs among all processes: each runs in the cluster's own folder. kwokctl's notes of process
- * numbers do not tell as much: the kernel gives a number out again, and a killed kwokctl leaves one unwritten.
+ * Finds a cluster's programs among all processes, by the folder in which they run. kwokctl's files with process numbers
+ * are not reliable: the kernel reuses numbers, and a killed kwokctl may not have written one.
  */
 export function runningPrograms(files: ClusterFiles): Programs {
   let folder: string;
@@ -35,8 +35,8 @@ export function runningPrograms(files: ClusterFiles): Programs {
 /**
  * Ends the programs of a cluster, those that use the API server first, the store last.
  *
- * Not by `kwokctl stop`: that kills them all at once, does not wait until their ports and files are free, and needs the
- * toolchain, which may be gone when somebody only wants to clean up.
+ * Not with `kwokctl stop`: it kills by number, does not wait until ports and files are free, and needs the toolchain,
+ * which may be gone when somebody wants to clean up.
  */
 export async function endPrograms(programs: Programs): Promise<Component[]> {
   const end = async (component: Component): Promise<void> => {

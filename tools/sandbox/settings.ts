@@ -4,9 +4,9 @@ import { type ClusterFiles, clusterFiles, clusterNames, makePrivateDirectory, re
 import { areFree, choosePort, clusterPorts } from "./ports";
 import { runningPrograms } from "./programs";
 
-/** What a cluster is given when it is made, and keeps. */
+/** What a cluster gets when it is created, and keeps. */
 export interface ClusterSettings {
-  /** Differs for every cluster ever made, also for one made again under the same name. */
+  /** Unique: a cluster that is created again under the same name has another one. */
   readonly id: string;
   /** 0 to 127, different for each cluster of a sandbox: its networks follow from it. */
   readonly network: number;
@@ -32,17 +32,17 @@ export function networks({ network }: ClusterSettings): { pods: string; services
 export const serverUrl = ({ address, port }: ClusterSettings): string =>
   `https://${address}:${clusterPorts(port).apiServer}`;
 
-/** Reads a cluster's settings; undefined when it was never made. */
+/** Reads a cluster's settings; undefined when there is no such cluster. */
 export function readSettings(files: ClusterFiles): ClusterSettings | undefined {
   const text = readText(files.settings);
   if (text === undefined) return undefined;
-  // An earlier version of the project chose each port by itself.
+  // An earlier version of the project chose each port separately.
   const { ports, ...settings } = JSON.parse(text) as ClusterSettings & { ports?: { apiServer: number } };
   return ports === undefined ? settings : { ...settings, port: ports.apiServer - clusterPorts(0).apiServer };
 }
 
 /**
- * The settings of each named cluster, made where missing. A cluster keeps its ports, unless another program has taken one
+ * The settings of each named cluster; creates those that are missing. A cluster keeps its ports, unless another program has taken one
  * while the cluster was stopped.
  */
 export async function ensureSettings(
