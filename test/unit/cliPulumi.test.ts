@@ -7,16 +7,20 @@ import {
   mkdirSync,
   mkdtempSync,
   readFileSync,
+  readdirSync,
   rmSync,
   statSync,
+  utimesSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterEach, beforeEach, describe, test } from "node:test";
 import { poll } from "../../tools/shared/interrupt";
-import { ensureLocalState, ensureStack, recover } from "../../tools/cli/localState";
+import { clearDeadRuns } from "../../tools/cli/runFolder";
+import { beforeRun, ensureLocalState, ensureStack, readSnapshot, recover } from "../../tools/cli/localState";
 import { type PulumiContext, askPulumi, runPulumi } from "../../tools/cli/pulumi";
+import { identify } from "../../tools/shared/processes";
 import { UserError } from "../../tools/shared/terminal";
 
 const project = resolve(__dirname, "../..");
@@ -111,6 +115,115 @@ describe("the state of throw-away stacks", () => {
   });
 });
 
+describe("the temporary folder of a run", () => {
+  const dead = { pid: 4_000_000, startTime: "another boot/1" };
+  const folderOf = (name: string, owner: object): string => {
+    const folder = join(directory, `kazoo-run-${name}`);
+    mkdirSync(folder);
+    writeFileSync(join(folder, "owner"), JSON.stringify(owner));
+    return folder;
+  };
+  /** Something that a run started, under the name of the given program. */
+  async function startIn(folder: string, program: string): Promise<ChildProcess> {
+    const binary = join(directory, program);
+    copyFileSync("/bin/sleep", binary);
+    const child = spawn(binary, ["300"], { stdio: "ignore", env: { TMPDIR: folder } });
+    await once(child, "spawn");
+    await until(`${program} runs`, () => readFileSync(`/proc/${child.pid}/comm`, "utf8").trim() === program);
+    return child;
+  }
+  const said: string[] = [];
+  const clear = () => clearDeadRuns((line) => said.push(line), directory);
+
+  test("goes with what the run left running, once its command is dead; nothing else does", async () => {
+    const [killed, ours] = [folderOf("killed", dead), folderOf("ours", identify(process.pid) ?? {})];
+    const [left, used, other] = [
+      await startIn(killed, "pulumi-language"),
+      await startIn(ours, "pulumi-resource"),
+      await startIn(directory, "pulumi-other"),
+    ];
+    // The folder is gone already where the command itself could still remove it.
+    const gone = await startIn(join(directory, "kazoo-run-gone"), "pulumi-gone");
+    try {
+      const ended = Promise.all([once(left, "exit"), once(gone, "exit")]);
+      await clear();
+      await ended;
+      assert.equal(existsSync(killed), false);
+      assert.equal(existsSync(ours), true);
+      assert.deepEqual([used.exitCode, used.signalCode, other.exitCode, other.signalCode], [null, null, null, null]);
+      assert.match(said.join(), /ending 1 processes that a killed pulumi left behind/);
+    } finally {
+      for (const child of [left, used, other, gone]) child.kill("SIGKILL");
+    }
+  });
+
+  test("stays while its pulumi works on, whose command alone was killed", async () => {
+    const folder = folderOf("busy", dead);
+    const pulumi = await startIn(folder, "pulumi");
+    try {
+      await clear();
+      assert.equal(existsSync(folder), true);
+      assert.equal(pulumi.exitCode ?? pulumi.signalCode, null);
+    } finally {
+      pulumi.kill("SIGKILL");
+    }
+  });
+
+  test("is removed with its command, also by an error", async () => {
+    const script = `require("tsx/cjs");
+      console.log(require(${JSON.stringify(join(project, "tools", "cli", "runFolder.ts"))}).runFolder());
+      throw new Error("wrong");`;
+    const child = spawn(process.execPath, ["-e", script], {
+      cwd: project,
+      env: { ...process.env, TMPDIR: directory },
+      stdio: ["ignore", "pipe", "ignore"],
+    });
+    let printed = "";
+    child.stdout.setEncoding("utf8").on("data", (text: string) => (printed += text));
+    await once(child, "close");
+    assert.match(printed, new RegExp(`^${directory}/kazoo-run-`));
+    assert.deepEqual(
+      readdirSync(directory).filter((name) => name.startsWith("kazoo-run-")),
+      [],
+    );
+  });
+});
+
+describe("before a run", () => {
+  const withState = (text: string) => {
+    const state = ensureLocalState(directory);
+    const stacks = join(state.directory, ".pulumi/stacks/kazoo");
+    mkdirSync(stacks, { recursive: true });
+    writeFileSync(join(stacks, "dev.json"), text);
+    return { state, path: join(stacks, "dev.json") };
+  };
+  const good = JSON.stringify({ checkpoint: { latest: { resources: [{}] } } });
+
+  test("too little room for the state is refused, saying how much there is", () => {
+    const { state } = withState(good);
+    const few = () => 12 * 1024 ** 2;
+    assert.throws(() => beforeRun(state, "dev", few), /only 12 MiB are free for the state in .*\.state, .* 64 MiB/);
+    beforeRun(state, "dev", () => 1024 ** 3);
+  });
+
+  test("a state that is cut off is named, with the copy from before the last run that was good", () => {
+    const { state, path } = withState(good);
+    beforeRun(state, "dev", () => 1024 ** 3);
+    writeFileSync(path, good.slice(0, 20));
+    writeFileSync(`${path}.bak`, good.slice(0, 20));
+    const check = (error: unknown): boolean => {
+      assert.ok(error instanceof UserError);
+      assert.ok(error.message.includes(path), error.message);
+      const copy = /: cp '([^']+)' '([^']+)', then make up STACK=dev$/.exec(error.next ?? "");
+      assert.equal(copy?.[2], path);
+      assert.equal(readFileSync(copy?.[1] ?? "", "utf8"), good);
+      return true;
+    };
+    assert.throws(() => beforeRun(state, "dev", () => 1024 ** 3), check);
+    assert.throws(() => readSnapshot(state, "dev"), check);
+  });
+});
+
 describe("what a killed pulumi leaves behind", () => {
   const stack = (context: PulumiContext) => ({ name: "dev", pulumi: context, selection: ["--stack", "dev"] });
   const leave = (pid: number | undefined, pending: number): ReturnType<typeof ensureLocalState> => {
@@ -135,6 +248,17 @@ describe("what a killed pulumi leaves behind", () => {
     const context = pulumiThat("");
     await recover(stack(context), leave(process.pid, 0), silent);
     assert.equal(calls(), ".: --non-interactive cancel --yes --stack dev\n");
+  });
+
+  test("a lock that was only half written is removed, once it is no longer being written", async () => {
+    const state = leave(undefined, 0);
+    const lock = join(state.directory, ".pulumi/locks/organization/kazoo/dev/1.json.tmp");
+    writeFileSync(lock, "");
+    await recover(stack(pulumiThat("")), state, silent);
+    assert.equal(existsSync(lock), true);
+    utimesSync(lock, new Date(0), new Date(0));
+    await recover(stack(pulumiThat("")), state, silent);
+    assert.equal(existsSync(lock), false);
   });
 
   test("a lock whose pulumi runs is respected, and the error says which process it is", async () => {

@@ -1,6 +1,19 @@
 import { randomBytes } from "node:crypto";
-import { copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, renameSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  statfsSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { quoted } from "../shared/shell";
 import { processName } from "../shared/processes";
 import { type PulumiContext, askPulumi, runPulumi } from "./pulumi";
 import { type Report, UserError } from "../shared/terminal";
@@ -70,13 +83,71 @@ export interface Snapshot {
 export function readSnapshot(state: LocalState, stack: string): Snapshot {
   const path = stateFile(state, stack);
   if (!existsSync(path)) return { resources: 0, pending: 0 };
-  const { checkpoint } = JSON.parse(readFileSync(path, "utf8")) as {
-    checkpoint?: { latest?: { resources?: unknown[]; pending_operations?: unknown[] } };
-  };
+  const checkpoint = readCheckpoint(path);
+  if (checkpoint === undefined) throw unreadable(state, stack);
   return {
-    resources: checkpoint?.latest?.resources?.length ?? 0,
-    pending: checkpoint?.latest?.pending_operations?.length ?? 0,
+    resources: checkpoint.latest?.resources?.length ?? 0,
+    pending: checkpoint.latest?.pending_operations?.length ?? 0,
   };
+}
+
+interface Checkpoint {
+  readonly latest?: { readonly resources?: unknown[]; readonly pending_operations?: unknown[] };
+}
+
+/** A stack's state; undefined where the file is cut off or otherwise no state. */
+function readCheckpoint(path: string): Checkpoint | undefined {
+  try {
+    return (JSON.parse(readFileSync(path, "utf8")) as { checkpoint?: Checkpoint } | null)?.checkpoint;
+  } catch {
+    return undefined;
+  }
+}
+
+/** The error of a state that cannot be read, with the copies that can. */
+function unreadable(state: LocalState, stack: string): UserError {
+  const path = stateFile(state, stack);
+  const copies = [copyFile(state, stack), `${path}.bak`].filter((copy) => readCheckpoint(copy) !== undefined);
+  const [newest] = copies.sort((a, b) => statSync(b).mtimeMs - statSync(a).mtimeMs);
+  return new UserError(
+    `the state of stack ${stack} cannot be read: ${path} is cut off or damaged`,
+    newest === undefined
+      ? "bring the file back from a backup; without it the passwords of what runs are lost"
+      : `go back to the copy of ${statSync(newest).mtime.toISOString()}: cp ${quoted(newest)} ${quoted(path)}, then make up STACK=${stack}`,
+  );
+}
+
+/** Least room for a run that changes a stack: its state is written at each step, and twice. */
+const leastRoom = 64 * 1024 ** 2;
+
+/**
+ * Makes sure that a run can write its state to the end, and keeps a copy of the state from before it.
+ * @param room free bytes of the file system that a path is on
+ * @throws UserError where there is too little room, or the state cannot be read
+ */
+export function beforeRun(state: LocalState, stack: string, room: (path: string) => number = freeBytes): void {
+  const path = stateFile(state, stack);
+  const size = existsSync(path) ? statSync(path).size : 0;
+  const needed = leastRoom + 4 * size;
+  for (const [folder, what] of [
+    [state.directory, "the state"],
+    [tmpdir(), "temporary files"],
+  ] as const) {
+    if (room(folder) >= needed) continue;
+    const megabytes = (bytes: number) => `${Math.floor(bytes / 1024 ** 2)} MiB`;
+    throw new UserError(
+      `only ${megabytes(room(folder))} are free for ${what} in ${folder}, and a run may need ${megabytes(needed)}`,
+      "free some space first: a state that cannot be written loses the passwords of what is made",
+    );
+  }
+  if (!existsSync(path)) return;
+  if (readCheckpoint(path) === undefined) throw unreadable(state, stack);
+  replace(copyFile(state, stack), readFileSync(path, "utf8"));
+}
+
+function freeBytes(path: string): number {
+  const { bavail, bsize } = statfsSync(path);
+  return bavail * bsize;
 }
 
 /** A stack, with what Pulumi needs to run on it. */
@@ -129,6 +200,8 @@ export function writeClusterIds(state: LocalState, stack: string, ids: Readonly<
 
 const clusterIdsFile = (state: LocalState, stack: string): string => join(state.configs, `${stack}.clusters.json`);
 
+const copyFile = (state: LocalState, stack: string): string => join(state.configs, `${stack}.before.json`);
+
 const stateFile = (state: LocalState, stack: string): string =>
   join(state.directory, ".pulumi", "stacks", pulumiProject, `${stack}.json`);
 
@@ -136,9 +209,16 @@ const stateFile = (state: LocalState, stack: string): string =>
 function lockHolders(state: LocalState, stack: string): number[] {
   const directory = join(state.directory, ".pulumi", "locks", "organization", pulumiProject, stack);
   if (!existsSync(directory)) return [];
-  return readdirSync(directory)
-    .filter((name) => name.endsWith(".json"))
-    .map((name) => (JSON.parse(readFileSync(join(directory, name), "utf8")) as { pid: number }).pid);
+  return readdirSync(directory).flatMap((name) => {
+    const path = join(directory, name);
+    try {
+      return [(JSON.parse(readFileSync(path, "utf8")) as { pid: number }).pid];
+    } catch {
+      // Half-written, by a Pulumi that had no room or was killed; one that is being written now is younger than this.
+      if (Date.now() - statSync(path).mtimeMs > 10_000) rmSync(path, { force: true });
+      return [];
+    }
+  });
 }
 
 function replace(path: string, content: string): void {

@@ -13,6 +13,7 @@ import {
 } from "./localState";
 import type { PulumiContext } from "./pulumi";
 import { withoutLoopbackProxy } from "../shared/proxy";
+import { clearDeadRuns, runFolder } from "./runFolder";
 import { type Report, UserError } from "../shared/terminal";
 
 /** The project's folder: the one that this command is part of, wherever it is called from. */
@@ -89,6 +90,7 @@ export function readPlatform(name: string): Platform {
 /** Reads a stack's file, gets its toolchain ready, and prepares its state where that is kept below the project. */
 export async function openStack(name: string, report: Report): Promise<Stack> {
   const platform = readPlatform(name);
+  await clearDeadRuns(report);
   const toolchain = await ensureToolchain(partsFor(platform), report);
   const state = isOfThisMachine(platform) ? ensureLocalState(projectDirectory) : undefined;
   const pulumi: PulumiContext = {
@@ -108,7 +110,7 @@ function stackEnvironment(
   caller: NodeJS.ProcessEnv,
 ): NodeJS.ProcessEnv {
   // Types are checked by the tests; checking them at each start of the program takes four seconds.
-  const common = { ...caller, ...toolchain.env, PULUMI_NODEJS_TRANSPILE_ONLY: "true" };
+  const common = { ...caller, ...toolchain.env, TMPDIR: runFolder(), PULUMI_NODEJS_TRANSPILE_ONLY: "true" };
   if (state === undefined) return common;
   // A passphrase in the caller's environment is for stacks of theirs, and would win over ours.
   return { ...common, ...localStateEnvironment(state), PULUMI_CONFIG_PASSPHRASE: undefined };

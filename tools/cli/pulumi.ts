@@ -1,6 +1,7 @@
 import { execFile, spawn } from "node:child_process";
 import { constants } from "node:os";
 import { promisify } from "node:util";
+import { endProcessesOf } from "./runFolder";
 import { UserError } from "../shared/terminal";
 
 /** A Pulumi CLI that can be run: which, where, with what around it. */
@@ -38,6 +39,8 @@ export async function runPulumi(context: PulumiContext, args: readonly string[])
     });
   } finally {
     process.off("SIGINT", onInterrupt).off("SIGTERM", onTerminate);
+    // A Pulumi that is killed leaves its language host and providers running.
+    if (child.signalCode !== null && context.env.TMPDIR !== undefined) await endProcessesOf(context.env.TMPDIR);
   }
 }
 

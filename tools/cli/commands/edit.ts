@@ -1,10 +1,10 @@
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { parse, stringify } from "yaml";
 import type { Zone } from "../../../config/platform";
+import { runFolder } from "../runFolder";
 import { type OwnEnvironment, ownEnvironment, withOwnEnvironment } from "../stackEdit";
 import { UserError, reportToStderr } from "../../shared/terminal";
 import { type DeployOptions, applyFile, stackFile, zoneOfFile } from "./apply";
@@ -32,7 +32,7 @@ export async function edit(options: DeployOptions): Promise<void> {
 
 /** Opens an editor with the variables that a datacenter itself sets, and returns what comes back. */
 function editOwn(zone: Zone, own: OwnEnvironment, stack: string): OwnEnvironment {
-  const folder = mkdtempSync(join(tmpdir(), "kazoo-edit-"));
+  const folder = mkdtempSync(join(runFolder(), "edit-"));
   try {
     const path = join(folder, `${zone.name}.yaml`);
     writeFileSync(path, editText(zone, own, stack));

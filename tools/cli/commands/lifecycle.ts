@@ -1,6 +1,6 @@
 import type { Cluster } from "../../../config/platform";
 import { imageMessage } from "../history";
-import { readClusterIds, readSnapshot, recover, writeClusterIds } from "../localState";
+import { beforeRun, readClusterIds, readSnapshot, recover, writeClusterIds } from "../localState";
 import { runPulumi, stackInit } from "../pulumi";
 import { quoted } from "../../shared/shell";
 import {
@@ -94,6 +94,7 @@ export async function destroy(options: StackOptions, args: readonly string[]): P
 export async function begin(stack: Stack): Promise<{ ids: Record<string, string>; refresh: string[] }> {
   const ids = await startClusters(stack, reportToStderr);
   if (stack.state === undefined) return { ids, refresh: [] };
+  beforeRun(stack.state, stack.name);
   await recover(stack, stack.state, reportToStderr);
   const before = readClusterIds(stack.state, stack.name);
   const replaced = Object.keys(ids).filter((name) => before[name] !== ids[name]);

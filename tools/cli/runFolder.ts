@@ -1,0 +1,89 @@
+import { mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type ProcessId, endProcess, identify, isAlive, processName } from "../shared/processes";
+import type { Report } from "../shared/terminal";
+
+/**
+ * A run of Pulumi has a temporary folder of its own as TMPDIR: its providers leave kubeconfigs with credentials there. The folder also marks
+ * the processes of the run, which outlive a Pulumi that is killed.
+ */
+const prefix = "kazoo-run-";
+const ownerFile = "owner";
+
+let own: string | undefined;
+
+/** The temporary folder of this command, made at the first call; it is removed when the command ends. */
+export function runFolder(): string {
+  if (own !== undefined) return own;
+  const folder = mkdtempSync(join(tmpdir(), prefix));
+  writeFileSync(join(folder, ownerFile), JSON.stringify(identify(process.pid) ?? { pid: process.pid, startTime: "" }));
+  process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
+  own = folder;
+  return folder;
+}
+
+/**
+ * Removes the folders of runs whose command was killed, and ends what these left running: language host and providers. A run whose Pulumi still
+ * works is left alone.
+ * @param parent folder that the folders lie in
+ */
+export async function clearDeadRuns(report: Report, parent: string = tmpdir()): Promise<void> {
+  const processes = processesByFolder(parent);
+  const folders = readdirSync(parent)
+    .filter((name) => name.startsWith(prefix))
+    .map((name) => join(parent, name));
+  for (const folder of new Set([...folders, ...processes.keys()])) {
+    const left = processes.get(folder) ?? [];
+    if (isOwned(folder) || left.some(({ pid }) => processName(pid) === "pulumi")) continue;
+    if (left.length > 0) report(`ending ${left.length} processes that a killed pulumi left behind`);
+    await endAll(left);
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** Ends what runs with this folder as its TMPDIR. */
+export const endProcessesOf = (folder: string): Promise<void> => endAll(processesByFolder(tmpdir()).get(folder) ?? []);
+
+const endAll = async (processes: readonly ProcessId[]): Promise<void> => {
+  await Promise.all(processes.map((id) => endProcess(id, 5_000)));
+};
+
+/** Whether the command that made the folder still runs. */
+function isOwned(folder: string): boolean {
+  try {
+    return isAlive(JSON.parse(readFileSync(join(folder, ownerFile), "utf8")) as ProcessId);
+  } catch {
+    // Without its mark, a young folder is being made right now.
+    return Date.now() - (statSync(folder, { throwIfNoEntry: false })?.mtimeMs ?? 0) < 10_000;
+  }
+}
+
+/** Processes by the run's folder that stands in their environment; none where there is no /proc. */
+function processesByFolder(parent: string): Map<string, ProcessId[]> {
+  const found = new Map<string, ProcessId[]>();
+  for (const pid of pids()) {
+    const folder = temporaryFolderOf(pid);
+    const id = folder?.startsWith(join(parent, prefix)) === true ? identify(pid) : undefined;
+    if (folder !== undefined && id !== undefined) found.set(folder, [...(found.get(folder) ?? []), id]);
+  }
+  return found;
+}
+
+function pids(): number[] {
+  try {
+    return readdirSync("/proc")
+      .filter((name) => /^\d+$/.test(name))
+      .map(Number);
+  } catch {
+    return [];
+  }
+}
+
+function temporaryFolderOf(pid: number): string | undefined {
+  try {
+    return /(?:^|\0)TMPDIR=([^\0]*)/.exec(readFileSync(`/proc/${pid}/environ`, "latin1"))?.[1];
+  } catch {
+    return undefined; // another user's, or ended
+  }
+}
