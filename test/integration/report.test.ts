@@ -118,12 +118,12 @@ describe("reports of the rehearsal stack", () => {
     assert.equal(first.code, 2, first.stdout + first.stderr);
     assert.match(
       first.stdout,
-      /^Nothing is replaced or deleted\.\n8 resources in all 4 datacenters: 4 changed in place, 4 renewed\. 8 pods roll\.\n/,
+      /^Nothing is replaced or deleted\.\n8 resources in all 4 datacenters: 4 changed in place, 4 renewed\. 8 pods restart\.\n/,
     );
     const lines = first.markdown.split("\n");
     assert.ok(lines.length <= 40, `${lines.length} lines`);
     assert.ok(
-      lines.includes("- **all 4 datacenters**: `KAZOO_LOG_LEVEL` `info` → `debug`; pods of StatefulSet kazoo roll"),
+      lines.includes("- **all 4 datacenters**: `KAZOO_LOG_LEVEL` `info` → `debug`; pods of StatefulSet kazoo restart"),
     );
     await free(first);
 
@@ -180,7 +180,7 @@ describe("reports of the rehearsal stack", () => {
     assert.match(file.stderr, /error: nowhere\.json can't be read \(ENOENT\)/);
     const other = await clone.run(["preview-report", "--stack", "rehearsal", "--json", "package.json"]);
     assert.equal(other.code, 1);
-    assert.match(other.stderr, /error: package\.json is no preview/);
+    assert.match(other.stderr, /error: package\.json is not a preview/);
   });
 
   test("what is changed by hand is found, and what undoing it does; undone, nothing is left", async () => {

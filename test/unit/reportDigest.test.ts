@@ -68,7 +68,7 @@ describe("a digest", () => {
     for (const text of ["", "error: no stack", "[]", "null", "{}", '{"steps": 3}']) {
       assert.throws(
         () => parseDigest(text, "preview.json"),
-        (error) => error instanceof UserError && /^preview\.json is no preview: expected/.test(error.message),
+        (error) => error instanceof UserError && /^preview\.json is not a preview: expected/.test(error.message),
         text,
       );
     }
@@ -341,7 +341,7 @@ describe("exit codes", () => {
     });
     assert.equal(exitCodeOf(program), 1);
     const markdown = markdownOf(program);
-    assert.match(markdown, /^\*\*The program failed: what it would change is not known\.\*\*$/m);
+    assert.match(markdown, /^\*\*The program failed, so its changes are unknown\.\*\*$/m);
     assert.match(markdown, /- `first line`\n- `second line`/);
     assert.doesNotMatch(markdown, /index\.ts/);
   });
@@ -390,8 +390,8 @@ describe("exit codes", () => {
       const silent = report([], findings);
       assert.equal(exitCodeOf(silent), 1);
       const markdown = markdownOf(silent);
-      assert.match(markdown, /^\*\*The program failed: what it would change is not known\.\*\*$/m);
-      assert.match(markdown, /to see the reason: npx kazoo preview --stack dev`$/m);
+      assert.match(markdown, /^\*\*The program failed, so its changes are unknown\.\*\*$/m);
+      assert.match(markdown, /To see the reason: npx kazoo preview --stack dev`$/m);
       assert.doesNotMatch(markdown, /No changes/);
     }
     const drift = report([], { refresh: closing, failed: true });

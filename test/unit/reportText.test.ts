@@ -152,14 +152,14 @@ describe("text", () => {
         assert.ok(fitted.length <= limit);
         assert.ok(fitted.startsWith("**VERDICT**"));
         if (full.length <= limit) assert.equal(fitted, full);
-        else assert.match(fitted, /\d+ more (lines|details) left out for length; all are in report\.html\./);
+        else assert.match(fitted, /\d+ more (lines|details) omitted for length; all are in report\.html\./);
       }),
     );
     const list = { kind: "list", items: [["keep ".repeat(20)]], importance: 5 } as const;
     const details = { kind: "details", importance: 1, entries: [{ title: ["drop ".repeat(60)], lines: [] }] } as const;
     assert.match(
       fit([details, list], toMarkdown, 250, "x"),
-      /^1 more details left out for length; all are in x\.\n\n- keep/,
+      /^1 more details omitted for length; all are in x\.\n\n- keep/,
     );
   });
 });
@@ -198,7 +198,7 @@ describe("a report", () => {
     const text = markdownOf(about(JSON.parse(alike) as Digest));
     assert.match(
       text,
-      /- \*\*all 64 datacenters\*\*: `KAZOO_LOG_LEVEL` `info` → `debug`; pods of StatefulSet kazoo roll/,
+      /- \*\*all 64 datacenters\*\*: `KAZOO_LOG_LEVEL` `info` → `debug`; pods of StatefulSet kazoo restart/,
     );
     assert.ok(text.split("\n").length <= 50, `${text.split("\n").length} lines`);
   });
@@ -229,7 +229,7 @@ describe("a report", () => {
     const text = markdownOf(about({ steps, diagnostics: [] }));
     assert.ok(text.length < mostCharacters && text.length > mostCharacters * 0.9, `${text.length} characters`);
     assert.match(text, /^\*\*Nothing is replaced or deleted\.\*\*/m);
-    assert.match(text, /\d+ more details left out for length; all are in report\.html\./);
+    assert.match(text, /\d+ more details omitted for length; all are in report\.html\./);
   });
 
   test("is the same for the same change, in whatever order the engine tells it and whatever names it makes up", async () => {
@@ -258,7 +258,7 @@ describe("a report", () => {
     );
     assert.match(
       terminalText(report, colours),
-      /^The program failed: what it would change is not known\.\n\nFailed\n {2}2 problems/,
+      /^The program failed, so its changes are unknown\.\n\nFailed\n {2}2 problems/,
     );
   });
 

@@ -12,20 +12,20 @@ export interface Change {
   readonly urn: string;
   readonly effect: Effect;
   readonly subject: Subject;
-  /** Its datacenter; undefined for what belongs to a ring or to the whole stack. */
+  /** Its datacenter; undefined for resources of a ring or of the whole stack. */
   readonly place: Place | undefined;
-  /** Whether the engine refuses to delete or replace it; it does not where protection is lifted with the same change. */
+  /** Whether the engine refuses to delete or replace it. It does not if the same change lifts the protection. */
   readonly protected: boolean;
   readonly properties: readonly PropertyChange[];
   /** Labels of the properties that force a replacement, or titles of the replaced resources that it depends on. */
   readonly forcedBy: { readonly properties: readonly string[]; readonly resources: readonly string[] };
-  /** Titles of renewed resources whose new name it takes over. */
+  /** Titles of renewed resources whose new name it uses. */
   readonly follows: readonly string[];
-  /** Whether its pods are made anew. */
+  /** Whether its pods restart. */
   readonly rolls: boolean;
 }
 
-/** What a masked digest does to the stack's resources, in the order of place and title; components, which are only groups, are left out. */
+/** The changes in a masked digest, by place and title, without components, which are only groups. */
 export function changesOf(digest: Digest, places: readonly Place[]): Change[] {
   const found = [...merge(digest.steps)].flatMap(([urn, { effect, step }]) => {
     const { type, name } = parseUrn(urn);
@@ -51,9 +51,9 @@ export function changesOf(digest: Digest, places: readonly Place[]): Change[] {
       const { urn, effect, subject, place, step } = resource;
       const differs = effect === "change" || effect === "replace" || effect === "renew";
       const raw = differs ? propertiesOf(step, subject) : [];
-      const told = raw.map((property) => withTitles(property, names));
-      const follows = told.filter(isFollowing);
-      const properties = told.filter((property) => !isFollowing(property));
+      const titled = raw.map((property) => withTitles(property, names));
+      const follows = titled.filter(isFollowing);
+      const properties = titled.filter((property) => !isFollowing(property));
       const forced = effect === "replace" ? forcedBy(step, properties, replaced) : { properties: [], resources: [] };
       return {
         urn,
@@ -72,7 +72,7 @@ export function changesOf(digest: Digest, places: readonly Place[]): Change[] {
     .sort(byPlaceAndTitle);
 }
 
-/** One step for each resource: the engine tells a replacement in up to three. */
+/** One step per resource: the engine lists a replacement as up to three steps. */
 function merge(steps: readonly Step[]): Map<string, { readonly effect: Effect; readonly step: Step }> {
   const merged = new Map<string, { effect: Effect; step: Step }>();
   for (const step of steps) {
@@ -121,7 +121,7 @@ function effectOf({ op, oldState, newState }: Step): Effect | undefined {
   }
 }
 
-/** What differs in the inputs, and what the provider alone sees: secrets, which look alike when masked. */
+/** The differences in the inputs, and those that only the provider sees: masked secrets look equal. */
 function propertiesOf({ oldState, newState, detailedDiff }: Step, { kind }: Subject): PropertyChange[] {
   const [before, after] = [oldState?.inputs, newState?.inputs];
   const own = difference(before ?? {}, after ?? {});
@@ -137,13 +137,13 @@ function propertiesOf({ oldState, newState, detailedDiff }: Step, { kind }: Subj
   return sorted([...own, ...others]);
 }
 
-/** Made-up names hold random letters, which differ from preview to preview: what they name is told instead. */
+/** Generated names contain random letters that differ between previews, so the title of the resource is shown instead. */
 function withTitles(property: PropertyChange, names: ReadonlyMap<string, string>): PropertyChange {
   const tell = (text: string) => [...names].reduce((rest, [name, title]) => rest.replaceAll(name, title), text);
   return { ...property, removed: property.removed.map(tell), added: property.added.map(tell) };
 }
 
-/** Whether nothing changes but a made-up name, known by now or not. */
+/** Whether nothing changes but a generated name, whether known yet or not. */
 function isFollowing({ removed, added }: PropertyChange): boolean {
   return (
     removed.length > 0 && removed.join() !== secret && (removed.join() === added.join() || isRenamed(removed, added))

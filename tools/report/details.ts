@@ -3,11 +3,11 @@ import type { Detail, DiffLine } from "./document";
 import { groupEqual, whereInFull } from "./group";
 import { effectWords, plural } from "./wording";
 
-/** All that differs, resource by resource; the gravest first, equal ones in many datacenters as one. `by` begins each title. */
+/** All differences by resource, the most serious first; equal ones in many datacenters are one entry. Each title starts with `by`. */
 export function detailsOf(changes: readonly Change[], by = ""): Detail[] {
-  const told = [...changes].sort(byGravity);
+  const sorted = [...changes].sort(byGravity);
   const groups = groupEqual(
-    told
+    sorted
       .filter(({ effect }) => !isWhole(effect))
       .map(({ effect, subject, place, properties, forcedBy, follows }) => ({
         place,
@@ -34,19 +34,19 @@ export function detailsOf(changes: readonly Change[], by = ""): Detail[] {
         ...removed.map((text): DiffLine => ({ sign: "-", text })),
         ...added.map((text): DiffLine => ({ sign: "+", text })),
       ]),
-      ...value.follows.map((title): DiffLine => ({ sign: " ", text: `takes over the new name of ${title}` })),
+      ...value.follows.map((title): DiffLine => ({ sign: " ", text: `uses the new name of ${title}` })),
     ],
   }));
   return [
     ...differing,
-    ...(["delete", "unprotect", "create", "protect"] as const).flatMap((effect) => listed(told, effect, by)),
+    ...(["delete", "unprotect", "create", "protect"] as const).flatMap((effect) => listed(sorted, effect, by)),
   ];
 }
 
-/** Effects on a resource as a whole: there is no property to show. */
+/** Effects on a whole resource, without properties to show. */
 const isWhole = (effect: Change["effect"]): boolean => !["replace", "change", "renew"].includes(effect);
 
-/** The resources that an effect meets, by place. */
+/** The resources with an effect, by place. */
 function listed(changes: readonly Change[], effect: Change["effect"], by: string): Detail[] {
   const titles = new Map<Change["place"], string[]>();
   for (const { place, subject } of changes.filter((change) => change.effect === effect)) {

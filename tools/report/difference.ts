@@ -8,12 +8,12 @@ export interface PropertyChange {
   readonly path: Path;
   /** The path for people: list elements by their `name` where they have one, `containers[kazoo].image`. */
   readonly label: string;
-  /** What goes: the value, or of a text of many lines or words the ones that go. */
+  /** What is removed: the value, or the affected lines or words of a longer text. */
   readonly removed: readonly string[];
   readonly added: readonly string[];
 }
 
-/** How two inputs of a resource differ, leaf by leaf, in the order of their labels. */
+/** The differences between two inputs of a resource, leaf by leaf, sorted by label. */
 export function difference(before: unknown, after: unknown): PropertyChange[] {
   return sorted(compare([], [], before, after));
 }
@@ -71,13 +71,13 @@ export function changeOf(path: Path, before: unknown, after: unknown, label = la
   };
 }
 
-/** What stands for a value that is not shown. */
+/** The placeholder for a value that is not shown. */
 const isRemark = (text: string): boolean => text === secret || text === unknown;
 
-/** A text of more words is compared word by word (or line by line), and only what differs is told. */
+/** Longer texts are compared word by word or line by line, and only the differences are shown. */
 const wordsOfAValue = 2;
 
-/** What is in a list and not in the other, as often as it is. */
+/** The elements of one list that are missing in the other, with repetitions. */
 function without(list: readonly string[], other: readonly string[]): string[] {
   const left = new Map<string, number>();
   for (const item of other) left.set(item, (left.get(item) ?? 0) + 1);
@@ -124,7 +124,7 @@ function compareLists(path: Path, shown: Path, before: unknown[], after: unknown
 
 const bracket = (shown: Path, name: string): Path => [...shown.slice(0, -1), `${shown.at(-1) ?? ""}[${name}]`];
 
-/** Names of a list's elements, where each has one of its own: in the Kubernetes API such a list is a mapping. */
+/** Names of a list's elements, if all are different: in the Kubernetes API such a list is a mapping. */
 function names(list: readonly unknown[]): string[] | undefined {
   const found = list.map((item) => {
     if (!isObject(item)) return undefined;
@@ -135,7 +135,7 @@ function names(list: readonly unknown[]): string[] | undefined {
   return known.length === list.length && new Set(known).size === list.length ? known : undefined;
 }
 
-/** Docker's way to write a mapping: a list of `NAME=value`. */
+/** Docker writes a mapping as a list of `NAME=value`. */
 function settingsOf(list: readonly unknown[]): Record<string, string> | undefined {
   const settings = list.map((item) => (typeof item === "string" ? /^([A-Z_][A-Z0-9_]*)=(.*)$/s.exec(item) : null));
   if (list.length === 0 || settings.some((setting) => setting === null)) return undefined;

@@ -1,20 +1,20 @@
 import { UserError } from "../shared/terminal";
 
-/** What `pulumi preview --json` and `pulumi refresh --preview-only --json` print, as far as a report reads it. */
+/** The part of the output of `pulumi preview --json` and `pulumi refresh --preview-only --json` that a report uses. */
 export interface Digest {
   readonly steps: readonly Step[];
   readonly diagnostics: readonly Diagnostic[];
 }
 
-/** What the engine means to do to one resource. */
+/** What the engine would do to one resource. */
 export interface Step {
   readonly op: string;
   readonly urn: string;
   readonly oldState?: State;
   readonly newState?: State;
-  /** Paths that the provider wants a replacement for. */
+  /** Paths that force a replacement. */
   readonly replaceReasons?: readonly string[] | null;
-  /** Paths that differ, as the provider sees it; a kind that ends in `-replace` forces a replacement. */
+  /** Paths that differ according to the provider; a kind that ends in `-replace` forces a replacement. */
   readonly detailedDiff?: Readonly<Record<string, { readonly kind: string }>> | null;
 }
 
@@ -33,11 +33,11 @@ export interface State {
 /** A resource of a stack's state, as `pulumi stack export` prints it. */
 export type Deployed = State & {
   readonly urn: string;
-  /** Replaced already, and only not deleted yet. */
+  /** Already replaced, but not deleted yet. */
   readonly delete?: boolean;
 };
 
-/** What the engine, a provider or the program says. */
+/** A message of the engine, a provider or the program. */
 export interface Diagnostic {
   readonly urn?: string;
   readonly message: string;
@@ -62,7 +62,7 @@ export function parseDigest(text: string, source: string): Digest {
   const { steps, diagnostics } = read ?? {};
   if (read === null || typeof read !== "object" || Array.isArray(read) || !Array.isArray(steps ?? diagnostics)) {
     throw new UserError(
-      `${source} is no preview: expected the JSON that \`pulumi preview --json\` prints, with "steps"`,
+      `${source} is not a preview: expected the JSON that \`pulumi preview --json\` prints, with "steps"`,
       "make one with: pulumi preview --json > preview.json, without --show-secrets",
     );
   }

@@ -2,20 +2,20 @@
 export type Span = string | { readonly code: string } | { readonly strong: string };
 export type Text = readonly Span[];
 
-/** A line of a difference: gone, new, context, or a remark. */
+/** A line of a difference: removed, added, context, or a remark. */
 export interface DiffLine {
   readonly sign: "-" | "+" | " " | "!";
   readonly text: string;
 }
 
-/** A resource, or equal ones in many places, with all that differs. */
+/** A resource, or equal ones in many places, with all differences. */
 export interface Detail {
   readonly title: Text;
   readonly lines: readonly DiffLine[];
 }
 
 /**
- * A part of a report. What has an `importance` may be shortened, the least important first and each from its end; all else always stays.
+ * A part of a report. Parts with an `importance` can be shortened, the least important first, each from its end. Others always stay.
  */
 export type Block =
   | { readonly kind: "heading"; readonly level: 2 | 3; readonly text: Text }
@@ -32,7 +32,7 @@ export type Block =
 /** A report as it is read, from top to bottom. */
 export type Document = readonly Block[];
 
-/** How many entries a block has that may be left out. */
+/** How many entries of a block can be omitted. */
 export function entriesOf(block: Block): number {
   switch (block.kind) {
     case "list":

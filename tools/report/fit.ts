@@ -1,12 +1,12 @@
 import { type Block, type Document, entriesOf, shortened } from "./document";
 
-/** Most characters of a Markdown report; a comment on GitHub holds 65536. */
+/** The longest Markdown report; GitHub accepts 65536 characters in a comment. */
 export const mostCharacters = 60_000;
 
 /**
- * Renders a document in at most `limit` characters: what is least important is left out, with a word on how much that is.
- * @param render must not grow shorter when entries are added
- * @param whole where the whole report is to be found, for that word
+ * Renders a document in at most `limit` characters. The least important entries are omitted, with a note of how many.
+ * @param render must not get shorter when entries are added
+ * @param whole where the whole report is, for the note
  */
 export function fit(document: Document, render: (document: Document) => string, limit: number, whole: string): string {
   const full = render(document);
@@ -20,7 +20,7 @@ export function fit(document: Document, render: (document: Document) => string, 
   return render(keep(document, low, whole));
 }
 
-/** The document with its `count` most important entries alone. */
+/** The document with only its `count` most important entries. */
 function keep(document: Document, count: number, whole: string): Document {
   const budgets = new Map<Block, number>();
   let left = count;
@@ -32,7 +32,7 @@ function keep(document: Document, count: number, whole: string): Document {
   return document.flatMap((block): Block[] => {
     const cut = entriesOf(block) - (budgets.get(block) ?? 0);
     if (cut === 0) return [block];
-    const what = `${cut} more ${nouns[block.kind] ?? "entries"} left out for length; all are in ${whole}.`;
+    const what = `${cut} more ${nouns[block.kind] ?? "entries"} omitted for length; all are in ${whole}.`;
     return [shortened(block, budgets.get(block) ?? 0), { kind: "paragraph", text: [what] }];
   });
 }

@@ -1,16 +1,16 @@
 import { type Place, byPlace, withoutPlace } from "./place";
 
-/** Something that is equal in several places. */
+/** A value that is equal in several places. */
 export interface Group<T> {
   readonly value: T;
-  /** Datacenters, by region and name; undefined for what belongs to none. */
+  /** Datacenters, by region and name; undefined for resources that belong to none. */
   readonly places: readonly (Place | undefined)[];
 }
 
 /**
- * Brings together what is equal, or equal but for each datacenter's own names; then the names in `value` are placeholders. In the order of
- * first appearance.
- * @param entries values that JSON can hold, each with its place
+ * Groups equal values, and values that differ only in their datacenter's own names; the names in `value` are then placeholders. Groups are in
+ * order of first appearance.
+ * @param entries JSON values, each with its place
  */
 export function groupEqual<T>(
   entries: readonly { readonly place: Place | undefined; readonly value: T }[],
@@ -20,7 +20,7 @@ export function groupEqual<T>(
   for (const { text } of texts) counts.set(text, (counts.get(text) ?? 0) + 1);
   const groups = new Map<string, { texts: Set<string>; places: Set<Place | undefined> }>();
   for (const { place, text } of texts) {
-    // What is equal word for word stays so: another zone's name in it may be the very change.
+    // Equal texts are not rewritten: another zone's name in them may be the change itself.
     const key = (counts.get(text) ?? 0) > 1 ? text : withoutPlace(text, place);
     const group = groups.get(key) ?? { texts: new Set(), places: new Set() };
     group.texts.add(text);

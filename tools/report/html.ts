@@ -1,6 +1,6 @@
 import type { Block, Detail, Document, Span, Text } from "./document";
 
-/** A document as a page of its own, that needs nothing from elsewhere; light or dark as its reader's system is. */
+/** A document as a self-contained page, light or dark like the reader's system. */
 export function toHtml(title: string, document: Document): string {
   return `<!doctype html>
 <html lang="en">

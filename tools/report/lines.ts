@@ -5,12 +5,12 @@ import { type Group, groupEqual, whereShort } from "./group";
 import type { Place } from "./place";
 import { changed, effectWords, firstOf, joined, plural, shortLabel, workloadsFirst } from "./wording";
 
-/** Lines of a summary, one for what is equal in many datacenters. */
+/** Lines of a summary. Equal changes in many datacenters are one line. */
 
 /** Most titles in a line. */
 const mostTitles = 8;
 
-/** Replacements, one resource a line, what holds data first. */
+/** Replacements, one resource per line, those that hold data first. */
 export function replacementLines(changes: readonly Change[], all: readonly Place[]): Text[] {
   const groups = groupEqual(
     changes
@@ -37,7 +37,7 @@ export function replacementLines(changes: readonly Change[], all: readonly Place
         ? ["forced by ", ...joined(forces)]
         : resources.length > 0
           ? [`because it depends on ${firstOf(resources, mostTitles)}, which is replaced`]
-          : ["the engine names no property that forces it"];
+          : ["Pulumi does not say which property forces it"];
     return [
       { strong: `${title} replaced` },
       ` in ${whereShort(places, all)}`,
@@ -53,7 +53,7 @@ function atStake(stake: Change["subject"]["stake"], kept: boolean): Text {
   return kept ? [...what, ", protected"] : what;
 }
 
-/** What goes: whole datacenters, and single resources. */
+/** Deletions: whole datacenters, and single resources. */
 export const deletionLines = (changes: readonly Change[], all: readonly Place[]): Text[] =>
   byStake(groupEqual(bundles(changes, "delete")).map(withStake)).map(({ value, places }) => {
     const { whole, titles, data, calls, kept } = value;
@@ -65,16 +65,16 @@ export const deletionLines = (changes: readonly Change[], all: readonly Place[])
       ...(calls.length > 0
         ? [data.length > 0 ? ", " : ": ", { strong: "calls at stake" }, ...named(calls, titles)]
         : []),
-      ...(kept > 0 ? [`; ${kept} of it protected`] : []),
+      ...(kept > 0 ? [`; ${kept} of them protected`] : []),
     ];
     return [{ strong: whereShort(places, all) }, `: ${what}`, ...stakes];
   });
 
-/** Names some of the resources told of, unless they are all of them. */
+/** Names some of the listed resources, unless they are all of them. */
 const named = (some: readonly string[], all: readonly string[]): Text =>
   some.length === all.length ? [] : [` (${firstOf(workloadsFirst(some), mostTitles)})`];
 
-/** What comes: whole datacenters, and single resources. */
+/** Creations: whole datacenters, and single resources. */
 export const creationLines = (changes: readonly Change[], all: readonly Place[]): Text[] =>
   groupEqual(bundles(changes, "create")).map(({ value, places }) => {
     const { whole, titles, kinds } = value;
@@ -93,7 +93,7 @@ interface Bundle {
   readonly kept: number;
 }
 
-/** All that is created or deleted in a place, as one. */
+/** Everything created or deleted in a place, as one bundle. */
 function bundles(
   changes: readonly Change[],
   effect: "create" | "delete",
@@ -129,7 +129,7 @@ const withStake = ({ value, places }: Group<Bundle>): Group<Bundle & { stake: Ch
   value: { ...value, stake: value.data.length > 0 ? "data" : value.calls.length > 0 ? "calls" : "none" },
 });
 
-/** What changes in place or is renewed, a property a line. */
+/** Changes in place and renewals, one property per line. */
 export function changeLines(changes: readonly Change[], all: readonly Place[]): Text[] {
   const groups = groupEqual(changes.flatMap((change) => propertiesOf(change, changes)));
   return groups.map(({ value, places }) => {
@@ -141,12 +141,12 @@ export function changeLines(changes: readonly Change[], all: readonly Place[]): 
 }
 
 interface Property {
-  /** The resource, where the property alone does not tell; may say all there is to say. */
+  /** The resource, if the property alone is not clear; may be the whole line. */
   readonly about: string;
   readonly label?: string;
   readonly removed: readonly string[];
   readonly added: readonly string[];
-  /** What follows from it. */
+  /** The consequences. */
   readonly then: readonly string[];
 }
 
@@ -155,20 +155,20 @@ function propertiesOf(change: Change, all: readonly Change[]): { place: Place | 
   if (effect !== "change" && effect !== "renew") return [];
   const followers = all
     .filter((other) => other.place === place && other.rolls && other.follows.includes(subject.title))
-    .map((other) => `pods of ${other.subject.title} roll`);
+    .map((other) => `pods of ${other.subject.title} restart`);
   if (properties.length === 0) {
-    // What only follows is told with what it follows.
+    // A change that only follows another one is reported there.
     if (follows.length > 0 && (rolls || subject.kind === "Job")) return [];
-    const how = effect === "renew" ? "made anew" : "changes, the engine names no property";
+    const how = effect === "renew" ? "recreated" : "changes; Pulumi does not say which property";
     return [{ place, value: { about: `${subject.title} ${how}`, removed: [], added: [], then: [] } }];
   }
-  // The run environment is known by its variables.
+  // Variables of the run environment need no further title.
   const environment = subject.kind === "ConfigMap" && subject.title.endsWith(`-${kazooParts.environment}`);
-  const about = environment ? "" : subject.kind === "Job" ? `${subject.title} runs anew` : subject.title;
+  const about = environment ? "" : subject.kind === "Job" ? `${subject.title} runs again` : subject.title;
   return properties.map(({ path, label, removed, added }) => {
     const own =
       rolls && (effect === "renew" || path[1] === "template")
-        ? [subject.kind === "Container" ? "it restarts" : "its pods roll"]
+        ? [subject.kind === "Container" ? "it restarts" : "its pods restart"]
         : [];
     return {
       place,
@@ -185,7 +185,7 @@ function propertiesOf(change: Change, all: readonly Change[]): { place: Place | 
   });
 }
 
-/** Resources whose protection is switched on or off. */
+/** Resources whose protection changes. */
 export const protectionLines = (changes: readonly Change[], all: readonly Place[]): Text[] =>
   (["unprotect", "protect"] as const).flatMap((effect) => {
     const titles = new Map<Place | undefined, string[]>();
@@ -199,7 +199,7 @@ export const protectionLines = (changes: readonly Change[], all: readonly Place[
     ]);
   });
 
-/** Pods that are made anew, by workload. */
+/** Pods that restart, by workload. */
 export function rollLines(changes: readonly Change[], all: readonly Place[]): Text[] {
   const workloads = new Map<string, Change[]>();
   for (const change of changes.filter(({ rolls }) => rolls)) {
@@ -221,7 +221,7 @@ export function rollLines(changes: readonly Change[], all: readonly Place[]): Te
     });
 }
 
-/** Data first, then calls; otherwise as they come. */
+/** Data first, then calls; otherwise the order stays. */
 function byStake<T extends { readonly stake: Change["subject"]["stake"] }>(groups: readonly Group<T>[]): Group<T>[] {
   const rank = { data: 0, calls: 1, none: 2 };
   return [...groups].sort((a, b) => rank[a.value.stake] - rank[b.value.stake]);

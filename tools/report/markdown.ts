@@ -1,7 +1,7 @@
 import type { Block, Detail, DiffLine, Document, Span, Text } from "./document";
 import { cut } from "./wording";
 
-/** A document as GitHub's Markdown, in which each detail is kept short. */
+/** A document as GitHub's Markdown, with short details. */
 export function toMarkdown(document: Document): string {
   return `${document
     .map(block)
@@ -23,7 +23,7 @@ function block(part: Block): string {
         .join("\n");
     case "details":
       if (part.entries.length === 0) return "";
-      // GitHub reads Markdown inside of HTML only after an empty line.
+      // GitHub reads Markdown inside HTML only after an empty line.
       return ["<details><summary>Details</summary>", ...part.entries.map(detail), "</details>"].join("\n\n");
   }
 }
@@ -54,12 +54,12 @@ function span(part: Span): string {
   const text = part.code.replace(/\s+/g, " ");
   if (text.trim() === "") return "*(empty)*";
   const ticks = "`".repeat(longestRun(text) + 1);
-  // A space within the ticks, which Markdown takes away again, where the text itself begins or ends with one.
+  // Markdown removes one space inside the backticks, so add one where the text starts or ends with a space or backtick.
   const pad = /^[` ]|[` ]$/.test(text) ? " " : "";
   return `${ticks}${pad}${text}${pad}${ticks}`;
 }
 
 const longestRun = (text: string): number => Math.max(0, ...[...text.matchAll(/`+/g)].map(([run]) => run.length));
 
-/** Everything that Markdown or HTML could take for markup. */
+/** Escapes everything that Markdown or HTML could read as markup. */
 const escaped = (text: string): string => text.replace(/[\\`*_{}[\]<>#|~&]/g, "\\$&").replace(/\s+/g, " ");

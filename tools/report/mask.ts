@@ -1,8 +1,8 @@
 import { type Digest, type State, type Step, stackType } from "./digest";
 
-/** Stands for a secret, as Pulumi's own. */
+/** The placeholder for a secret, the same as Pulumi's. */
 export const secret = "[secret]";
-/** Stands for a value that the preview can't know. */
+/** The placeholder for a value that the preview cannot know. */
 export const unknown = "(known after apply)";
 
 /** What Pulumi prints for an unknown value, by its type (pulumi/pulumi, sdk/go/common/resource/plugin/rpc.go). */
@@ -13,12 +13,12 @@ const unknownValues =
 const signature = "4dabf18193072939515e22adb298388d";
 const secretSignature = "1b47061264138c4ac30d75fd1eb44270";
 
-/** Texts shorter than this are masked where they stand, but not looked for elsewhere: the user `kazoo` is a word of every report. */
+/** Shorter secrets are masked in their own place, but not in other texts: the user `kazoo` is a word in every report. */
 const shortestWanted = 8;
 
 /**
- * Takes all secrets out of a digest: what Pulumi knows to be secret, and what is so by its type or name. What was found is also looked
- * for in every other text, diagnostics included. Of outputs only the stack's stay. Unknown values get their name.
+ * Removes all secrets from a digest: what Pulumi marks as secret, and what is secret by its type or name. Each secret found is also masked
+ * in every other text, including diagnostics. Only the stack's outputs are kept. Unknown values get a placeholder.
  */
 export function maskDigest(digest: Digest): Digest {
   const found = new Set<string>();
@@ -48,7 +48,7 @@ function maskStep({ op, urn, oldState, newState, replaceReasons, detailedDiff }:
 function maskState(state: State, found: Set<string>): State {
   const { type, custom, protect, inputs = {}, outputs = {}, dependencies = [], additionalSecretOutputs = [] } = state;
   const hidden = new Set([...additionalSecretOutputs, ...(type.endsWith(":Secret") ? ["data", "stringData"] : [])]);
-  // Outputs are not kept, but what is secret in them may stand elsewhere.
+  // Outputs are not kept, but their secrets may appear elsewhere.
   for (const key of [...hidden, ...(type.startsWith("random:") ? ["result", "bcryptHash"] : [])]) {
     remember(outputs[key], found);
   }
@@ -112,14 +112,14 @@ function maskText(text: string, found = new Set<string>()): string {
     .replace(unknownValues, unknown);
 }
 
-/** A word of a name that is a secret's: on its own, or at the end of a longer one, as in SMTPPASS; too much is better than too little. */
+/** A word that marks a name as secret, alone or at the end of a longer word such as SMTPPASS. Masking too much is better than too little. */
 const secretWord = /^auth$|(password|passwd|passphrase|(?<!^by|^com)pass|pwd|secret|token|cookie|credential)s?$/;
 /** Keys that are secret, as one word or two; others may well be names of things. */
 const secretKey = /(access|api|encryption|licen[cs]e|private|secret|signing) ?keys?$/;
-/** Names of objects that hold a secret, which are none themselves. */
+/** Names of objects that hold a secret, but are none themselves. */
 const harmlessNames = new Set(["secretName"]);
 
-/** Whether a value of this name is taken for a secret: a word of it says so, in whatever way words are put together. */
+/** Whether a name is that of a secret, in any style of joining words. */
 export function isSecretName(name: string): boolean {
   if (harmlessNames.has(name)) return false;
   const words = name

@@ -5,38 +5,38 @@ import { maskDigest } from "./mask";
 import { type Place, placesOf } from "./place";
 import { type Refusal, isError, refusalsOf, stopsEarly } from "./refusals";
 
-/** What a preview, or a look for drift, found; free of secrets. */
+/** The result of a preview or a drift check, without secrets. */
 export interface ChangeReport {
   readonly purpose: "preview" | "drift";
   readonly stack: string;
   readonly places: readonly Place[];
   /** What the program would do, in the order of place and title. */
   readonly changes: readonly Change[];
-  /** What somebody did besides the program; of a drift report alone. */
+  /** Manual changes; only in a drift report. */
   readonly byHand: readonly Change[];
-  /** Why the engine, a provider or the program would not go on. */
+  /** Why the engine, a provider or the program stopped. */
   readonly refusals: readonly Refusal[];
-  /** Whether the engine went through to the end, so that no change is missing. */
+  /** Whether the engine reached the end, so that no change is missing. */
   readonly complete: boolean;
 }
 
-/** What a report is made of. */
+/** The input of a report. */
 export interface Findings {
   readonly stack: string;
   readonly platform: Platform;
-  /** Of the preview. Where it was refused, this one may be of a second, more patient one. */
+  /** The preview. If the first one was refused, this may be a second one that does not stop at the refusal. */
   readonly preview: Digest;
   /** Errors of a first preview that was refused. */
   readonly refused?: Digest;
-  /** All that is deployed, where the second preview has a step for each resource that stays: the rest was to be deleted. */
+  /** All deployed resources, if the second preview lists every resource that stays: the others would be deleted. */
   readonly deployed?: readonly Deployed[];
-  /** Of the refresh; makes it a drift report. */
+  /** The refresh; it makes this a drift report. */
   readonly refresh?: Digest;
-  /** Whether Pulumi ended with an error, which need not stand in a digest: policies that are violated never do. */
+  /** Whether Pulumi ended with an error. The digest may not mention it: policy violations are never in there. */
   readonly failed?: boolean;
 }
 
-/** Makes a report of what the engine printed. */
+/** Turns the engine's output into a report. */
 export function reportOf(findings: Findings): ChangeReport {
   const { stack, platform, preview, refused, deployed = [], refresh } = findings;
   const last = [...preview.diagnostics, ...(refresh?.diagnostics ?? []), ...unexplained(findings)];
@@ -44,7 +44,7 @@ export function reportOf(findings: Findings): ChangeReport {
     steps: [...(refresh?.steps ?? []), ...preview.steps, ...deletions(deployed, preview.steps)],
     diagnostics: [...(refused?.diagnostics ?? []), ...last],
   };
-  // Together, so that a secret found in one is looked for in the others.
+  // Together, so that a secret found in one is masked in the others.
   const masked = maskDigest(all);
   const refreshed = refresh?.steps.length ?? 0;
   const places = placesOf(platform, masked);
@@ -62,24 +62,24 @@ export function reportOf(findings: Findings): ChangeReport {
   };
 }
 
-/** An error for a failure of which no digest says why: it must not read as if all were well. */
+/** An error for a failure that no digest explains: the report must not look like a success. */
 function unexplained({ stack, preview, refused, refresh, failed = false }: Findings): Diagnostic[] {
-  const told = [preview, refused, refresh].flatMap((digest) => digest?.diagnostics ?? []);
-  if (told.some(isError) || !(failed || told.some(({ severity }) => severity === "error"))) return [];
+  const diagnostics = [preview, refused, refresh].flatMap((digest) => digest?.diagnostics ?? []);
+  if (diagnostics.some(isError) || !(failed || diagnostics.some(({ severity }) => severity === "error"))) return [];
   const see = `npx kazoo preview --stack ${stack}${refresh === undefined ? "" : " -- --refresh"}`;
-  const message = `Pulumi failed without saying why, as it does when a policy is violated; to see the reason: ${see}`;
+  const message = `Pulumi failed without a reason, as it does when a policy is violated. To see the reason: ${see}`;
   return [{ severity: "error", message }];
 }
 
-/** What would be deleted, of which the engine tells no more once it has met the first that is protected. */
+/** The deletions. The engine stops listing them at the first protected resource. */
 function deletions(deployed: readonly Deployed[], steps: readonly Step[]): Step[] {
-  const told = new Set(steps.map(({ urn }) => urn));
+  const known = new Set(steps.map(({ urn }) => urn));
   return deployed
-    .filter(({ urn, delete: goesAnyway }) => goesAnyway !== true && !told.has(urn))
+    .filter(({ urn, delete: goesAnyway }) => goesAnyway !== true && !known.has(urn))
     .map(({ urn, ...state }) => ({ op: "delete", urn, oldState: { ...state, type: parseUrn(urn).type } }));
 }
 
-/** A report of a program that fails before anything is known of its changes. */
+/** A report of a program that fails before its changes are known. */
 export const failedReport = (purpose: ChangeReport["purpose"], stack: string, message: string): ChangeReport => ({
   purpose,
   stack,

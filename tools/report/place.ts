@@ -2,7 +2,7 @@ import { datacenterTypes } from "../../components/names";
 import type { Platform } from "../../config/platform";
 import { type Digest, parseUrn, stackType } from "./digest";
 
-/** A datacenter, as a report speaks of it. */
+/** A datacenter in a report. */
 export interface Place {
   readonly zone: string;
   readonly region: string;
@@ -13,8 +13,8 @@ export interface Place {
 }
 
 /**
- * All datacenters of a stack, by region and name: those of its config, those that its outputs still tell of, and those that only
- * a resource tells of.
+ * All datacenters of a stack, by region and name: those in its config, those still in its outputs, and those that only
+ * a resource refers to.
  */
 export function placesOf(platform: Platform, digest: Digest): Place[] {
   const places = new Map<string, Place>();
@@ -24,8 +24,8 @@ export function placesOf(platform: Platform, digest: Digest): Place[] {
   }
   const before = digest.steps.find(({ urn }) => parseUrn(urn).type === stackType)?.oldState?.outputs?.zones;
   if (typeof before === "object" && before !== null) {
-    for (const [zone, told] of Object.entries(before as Record<string, Partial<Place> | null>)) {
-      const { region, datacenter, namespace } = { ...bare(zone), ...told };
+    for (const [zone, output] of Object.entries(before as Record<string, Partial<Place> | null>)) {
+      const { region, datacenter, namespace } = { ...bare(zone), ...output };
       places.set(zone, { zone, region, datacenter, namespace });
     }
   }
@@ -53,15 +53,15 @@ export function byPlace(a: Place, b: Place): number {
   return left < right ? -1 : left > right ? 1 : 0;
 }
 
-/** Where a resource belongs and what is left of its name: `us-east-nyc-kazoo-nodes` is `kazoo-nodes` in us-east-nyc. */
+/** A resource's datacenter and the rest of its name: `us-east-nyc-kazoo-nodes` is `kazoo-nodes` in us-east-nyc. */
 export function locate(name: string, places: readonly Place[]): { readonly place?: Place; readonly role: string } {
   const candidates = places.filter(({ zone }) => name === zone || name.startsWith(`${zone}-`));
-  // The longest: a zone `us-east` may stand beside `us-east-nyc`.
+  // The longest match: there can be a zone `us-east` next to `us-east-nyc`.
   const place = candidates.sort((a, b) => b.zone.length - a.zone.length)[0];
   return place === undefined ? { role: name } : { place, role: name.slice(place.zone.length + 1) };
 }
 
-/** A text with what is a datacenter's own, its names and domain, replaced by what they are: so that equal changes look equal. */
+/** A text in which placeholders replace a datacenter's own names and domain, so that equal changes look equal. */
 export function withoutPlace(text: string, place: Place | undefined): string {
   if (place === undefined) return text;
   const { zone, namespace, domain } = place;

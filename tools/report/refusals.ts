@@ -5,7 +5,7 @@ import { subjectOf } from "./subject";
 
 /** An error in a preview. */
 export interface Refusal {
-  /** `protected`: the engine keeps what is protected; `resource`: a provider can't do it; `program`: the program itself failed. */
+  /** `protected`: the engine refuses to touch a protected resource; `resource`: a provider fails; `program`: the program itself fails. */
   readonly cause: "protected" | "resource" | "program";
   /** Of the resource; empty for the program. */
   readonly title: string;
@@ -14,13 +14,13 @@ export interface Refusal {
 }
 
 /**
- * Why a preview failed. Where the engine keeps what is protected, all that it would keep: it names only what it meets before it stops.
+ * Why a preview failed. If a protected resource is the reason, all affected protected resources: the engine names only those before it stops.
  * @param digest masked
  */
 export function refusalsOf(digest: Digest, places: readonly Place[], changes: readonly Change[]): Refusal[] {
   const errors = digest.diagnostics.filter(isError);
   const states = new Map(digest.steps.map((step) => [step.urn, step.newState ?? step.oldState]));
-  const told = errors.map(({ urn, message }): Refusal => {
+  const found = errors.map(({ urn, message }): Refusal => {
     // Some messages name their resource only in their text.
     const subject = urn ?? /urn:pulumi:[^\s"`]+/.exec(message)?.[0];
     const { type, name } = parseUrn(subject ?? "");
@@ -32,10 +32,10 @@ export function refusalsOf(digest: Digest, places: readonly Place[], changes: re
     if (keeps.test(message)) return keeping(title, place);
     return { cause: "resource", title, place, message: withoutPlace(tidy(message, places), place) };
   });
-  const kept = told.some(({ cause }) => cause === "protected")
+  const kept = found.some(({ cause }) => cause === "protected")
     ? changes.filter((change) => change.protected && (change.effect === "replace" || change.effect === "delete"))
     : [];
-  const all = [...told, ...kept.map(({ subject, place }) => keeping(subject.title, place))];
+  const all = [...found, ...kept.map(({ subject, place }) => keeping(subject.title, place))];
   const unique = new Map(all.map((refusal) => [JSON.stringify(refusal), refusal]));
   return [...unique].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, refusal]) => refusal);
 }
@@ -47,12 +47,12 @@ const keeping = (title: string, place: Place | undefined): Refusal => ({
   message: "protected",
 });
 
-/** How the engine says that it keeps what is protected: from replacement, from deletion. */
+/** The engine's messages when it refuses to replace or delete a protected resource. */
 const keeps = /currently marked for protection|because it is protected/;
 
 /**
- * Whether an error kept the engine from telling all that would change. It goes on when it keeps something from replacement.
- * @param deletions whether what would be deleted is known otherwise
+ * Whether an error stopped the engine before it had listed all changes. A refused replacement does not stop it.
+ * @param deletions whether the deletions are known from elsewhere
  */
 export function stopsEarly(diagnostic: Diagnostic, deletions: boolean): boolean {
   const { message } = diagnostic;
@@ -60,16 +60,16 @@ export function stopsEarly(diagnostic: Diagnostic, deletions: boolean): boolean 
   return !(deletions && isDeletionRefused(diagnostic));
 }
 
-/** Whether the engine keeps something from deletion, which it finds out at the end, when all else is told. */
+/** Whether the engine refuses a deletion. It does so at the end, after listing everything else. */
 export const isDeletionRefused = ({ message }: Diagnostic): boolean => /because it is protected/.test(message);
 
-/** Whether it is an error that says something. */
+/** Whether it is an error with content, not the engine's summary. */
 export const isError = ({ severity, message }: Diagnostic): boolean => severity === "error" && !isSummary(message);
 
-/** The engine's last word, which says no more than that there were errors. */
+/** The engine's final message, which only says that there were errors. */
 const isSummary = (message: string): boolean => /^(error: )*(preview|update|refresh) failed\s*$/.test(message.trim());
 
-/** A message without what differs from run to run, and without what its reader can't use: URNs, made-up names, stack traces. */
+/** A message without what differs between runs and what a reader cannot use: URNs, generated names, stack traces. */
 function tidy(message: string, places: readonly Place[]): string {
   return message
     .replace(/^(error: )+/, "")

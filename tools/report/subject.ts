@@ -2,21 +2,21 @@ import { workloads } from "../../components/names";
 import type { State } from "./digest";
 import type { Place } from "./place";
 
-/** What is lost while, or for good when, a resource is gone: stored data and credentials; calls and registrations; neither. */
+/** What is at stake when a resource goes: stored data and credentials, calls and registrations, or neither. */
 export type Stake = "data" | "calls" | "none";
 
-/** A resource as a reviewer knows it. */
+/** A resource in a reviewer's terms. */
 export interface Subject {
   /** Kind and name: `StatefulSet kazoo`. */
   readonly title: string;
   readonly kind: string;
   readonly stake: Stake;
   /**
-   * Whether a replacement loses nothing: an immutable ConfigMap under a name that the provider makes up, a Job, a container, an image. All
-   * that counts is in the new one, and what refers to it follows.
+   * Whether a replacement loses nothing: an immutable ConfigMap with a generated name, a Job, a container, an image. The new one holds
+   * everything, and resources that refer to it follow.
    */
   readonly renewable: boolean;
-  /** Name that the provider made up. */
+  /** Name that the provider generated. */
   readonly madeUpName?: string;
   /** Pods that run it, of a StatefulSet; 1 of a container; 0 of anything else. */
   readonly pods: number;

@@ -10,7 +10,7 @@ import type { Refusal } from "./refusals";
 import { verdictOf } from "./verdict";
 import { cut, firstOf, plural, workloadsFirst } from "./wording";
 
-/** A report as it is read: the verdict first, then the gravest, then the rest, then the details. */
+/** A report in reading order: the verdict, the most serious changes, the rest, the details. */
 export function documentOf(report: ChangeReport): Document {
   const { purpose, stack, places, changes, byHand, refusals, complete } = report;
   const { headline, counts } = verdictOf(report);
@@ -23,7 +23,7 @@ export function documentOf(report: ChangeReport): Document {
       : [
           ...section("Changed by hand", [...changeLines(past(byHand), places), ...deletionLines(byHand, places)], 9),
           ...chapter("What undoing it does", effects(undoing, places)),
-          ...chapter("Not by hand: what the program changes as well", effects(pending, places)),
+          ...chapter("Other pending changes of the program", effects(pending, places)),
           ...(byHand.length > 0 ? [paragraph(...howToUndo(stack))] : []),
         ];
   const details = [...detailsOf(byHand, "by hand: "), ...detailsOf(changes)];
@@ -42,10 +42,10 @@ export function documentOf(report: ChangeReport): Document {
   ];
 }
 
-/** What has happened already has nothing that follows. */
+/** Manual changes have already happened, so no pod restarts because of them. */
 const past = (changes: readonly Change[]): Change[] => changes.map((change) => ({ ...change, rolls: false }));
 
-/** Whether a change puts right what was done by hand, or comes along with that. */
+/** Whether a change reverts a manual change, or follows from reverting one. */
 const undoes = ({ urn, forcedBy }: Change, byHand: readonly Change[]): boolean =>
   byHand.some((other) => other.urn === urn) || forcedBy.resources.length > 0;
 
@@ -55,7 +55,7 @@ function effects(changes: readonly Change[], places: readonly Place[]): Block[] 
     ...section("Protection", protectionLines(changes, places), 7),
     ...section("Changed", changeLines(changes, places), 6),
     ...section("Created", creationLines(changes, places), 4),
-    ...section("Pods that roll", rollLines(changes, places), 5),
+    ...section("Pods that restart", rollLines(changes, places), 5),
     ...byDatacenter(changes),
   ];
 }
@@ -81,10 +81,10 @@ function refusalLines(refusals: readonly Refusal[], all: readonly Place[]): Text
   const protectedLines = groupEqual([...kept].map(([place, value]) => ({ place, value }))).map(
     ({ value, places }): Text => [
       { strong: whereShort(places, all) },
-      `: the engine keeps ${firstOf(workloadsFirst(value), 12)}, which ${value.length === 1 ? "is" : "are"} protected`,
+      `: Pulumi refuses to replace or delete ${firstOf(workloadsFirst(value), 12)}: protected`,
     ],
   );
-  // The engine stops at the first error, which may be another datacenter's next time: where it was met says little.
+  // The engine stops at the first error, which may be in another datacenter next time, so the place is not shown.
   const messages = new Set(
     refusals
       .filter(({ cause }) => cause !== "protected")
@@ -100,7 +100,7 @@ function refusalLines(refusals: readonly Refusal[], all: readonly Place[]): Text
   return [...protectedLines, ...otherLines];
 }
 
-/** Counts by region and datacenter; datacenters of a region that are alike share a row. */
+/** Counts by region and datacenter; equal datacenters of a region share a row. */
 function byDatacenter(changes: readonly Change[]): Block[] {
   const places = [...new Set(changes.map(({ place }) => place))];
   const regions = byRegion(places.filter((place) => place !== undefined));
@@ -130,7 +130,7 @@ function byDatacenter(changes: readonly Change[]): Block[] {
     { kind: "heading", level: 3, text: ["By datacenter"] },
     {
       kind: "table",
-      head: ["region", "datacenter", "created", "changed", "renewed", "replaced", "deleted", "pods that roll"],
+      head: ["region", "datacenter", "created", "changed", "renewed", "replaced", "deleted", "pods that restart"],
       rows,
       importance: 3,
     },
@@ -143,11 +143,11 @@ function notes(changes: readonly Change[]): Block[] {
     .filter(({ added }) => added.some((text) => text.includes(unknown)));
   const renewed = changes.some(({ effect }) => effect === "renew");
   return [
-    ...(unknowns.length > 0 ? [paragraph(`${plural(unknowns.length, "value")} can be known only after apply.`)] : []),
+    ...(unknowns.length > 0 ? [paragraph(`${plural(unknowns.length, "value")} will be known only after apply.`)] : []),
     ...(renewed
       ? [
           paragraph(
-            "Renewed: an immutable ConfigMap, a Job, a container or an image that takes the place of another; nothing is lost.",
+            "Renewed: a new immutable ConfigMap, Job, container or image takes the place of the old one; nothing is lost.",
           ),
         ]
       : []),

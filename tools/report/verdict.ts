@@ -3,7 +3,7 @@ import { whereShort } from "./group";
 import { type ChangeReport, isGrave } from "./model";
 import { effectWords, firstOf, plural, workloadsFirst } from "./wording";
 
-/** The verdict a reviewer needs, in two sentences: what is at stake, and how much changes. Always short. */
+/** The verdict in two short sentences: what is at stake, and how much changes. */
 export function verdictOf(report: ChangeReport): { readonly headline: string; readonly counts: string } {
   return { headline: headlineOf(report), counts: countsOf(report) };
 }
@@ -15,11 +15,11 @@ function headlineOf({ purpose, changes, byHand, refusals, places }: ChangeReport
     return `Refused: ${plural(kept.length, "protected resource")} would be replaced or deleted (${firstOf(titles, 4)}).`;
   }
   if (refusals.some(({ cause }) => cause === "program") && changes.length === 0) {
-    return "The program failed: what it would change is not known.";
+    return "The program failed, so its changes are unknown.";
   }
   const failed = refusals.length > 0 ? " The preview failed, and so would an up." : "";
   if (changes.length === 0 && byHand.length === 0) {
-    if (refusals.length > 0) return "The preview failed: what would change is not known.";
+    if (refusals.length > 0) return "The preview failed, so the changes are unknown.";
     return purpose === "drift" ? "Nothing was changed by hand." : "No changes.";
   }
   const gone = changes.filter(({ effect }) => effect === "replace" || effect === "delete");
@@ -38,8 +38,8 @@ function headlineOf({ purpose, changes, byHand, refusals, places }: ChangeReport
   if (purpose === "preview") return protection + stake + failed;
   const hand =
     byHand.length === 0 ? "Nothing was changed by hand." : `Changed by hand: ${plural(byHand.length, "resource")}.`;
-  if (changes.length === 0) return `${hand} There is nothing that the program would undo.${failed}`;
-  return `${hand} ${byHand.length === 0 ? "But the program has changes that wait: " : "To undo it: "}${stake[0]?.toLowerCase()}${stake.slice(1)}${failed}`;
+  if (changes.length === 0) return `${hand} The program would undo nothing.${failed}`;
+  return `${hand} ${byHand.length === 0 ? "But the program has pending changes: " : "To undo it: "}${stake[0]?.toLowerCase()}${stake.slice(1)}${failed}`;
 }
 
 function countsOf({ changes, places }: ChangeReport): string {
@@ -50,7 +50,7 @@ function countsOf({ changes, places }: ChangeReport): string {
     return count === 0 ? [] : [`${count} ${effectWords[effect]}`];
   });
   const rolling = changes.filter(({ rolls }) => rolls).reduce((sum, { subject }) => sum + subject.pods, 0);
-  const pods = rolling === 0 ? "No pod rolls." : `${plural(rolling, "pod rolls", "pods roll")}.`;
+  const pods = rolling === 0 ? "No pod restarts." : `${plural(rolling, "pod restarts", "pods restart")}.`;
   return `${plural(changes.length, "resource")} in ${whereShort(placesOf(changes), places)}: ${parts.join(", ")}. ${pods}`;
 }
 

@@ -12,17 +12,17 @@ export function firstOf(items: readonly string[], most: number): string {
   return rest > 0 ? `${items.slice(0, most).join(", ")} and ${rest} more` : items.join(", ");
 }
 
-/** Titles, those that say most first. */
+/** Titles, StatefulSets first. */
 export const workloadsFirst = (titles: readonly string[]): string[] =>
   [...titles].sort((a, b) => Number(b.startsWith("StatefulSet")) - Number(a.startsWith("StatefulSet")));
 
-/** A property's path as short as it stays clear: a ConfigMap's key alone, a pod's path within the pod. */
+/** The shortest clear form of a property's path: a ConfigMap's key, or the path within the pod. */
 export function shortLabel(kind: string, label: string): string {
   if (kind === "ConfigMap") return label.replace(/^data\[(.+)\]$/, "$1").replace(/^data\./, "");
   return label.replace(/^spec\.template\.spec\./, "");
 }
 
-/** `LABEL old → new` on one line; of longer lists the first. */
+/** `LABEL old → new` on one line; longer lists are cut. */
 export function changed(label: string, { removed, added }: Pick<PropertyChange, "removed" | "added">): Text {
   const name: Text = [{ code: label }, " "];
   if (removed.length === 0 && added.length === 0) return [...name, "changes"];
@@ -31,7 +31,7 @@ export function changed(label: string, { removed, added }: Pick<PropertyChange, 
   return [...name, ...joined([...some("−", removed), ...some("+", added)])];
 }
 
-/** Texts with commas between. */
+/** Texts separated by commas. */
 export const joined = (texts: readonly Text[]): Text =>
   texts.flatMap((text, index) => (index === 0 ? text : [", ", ...text]));
 
@@ -44,7 +44,7 @@ function some(sign: string, values: readonly string[]): Span[][] {
 const mostValues = 2;
 const longestValue = 120;
 
-/** A value, cut where it is long; what is in parentheses is a remark rather than a value. */
+/** A value, cut if it is long. Text in parentheses is a remark, not a value. */
 function value(text = ""): Span {
   if (/^\(.*\)$/.test(text)) return text;
   return { code: cut(text, longestValue) };
@@ -54,7 +54,7 @@ function value(text = ""): Span {
 export const cut = (text: string, most: number): string =>
   text.length > most ? `${text.slice(0, most)}… (${text.length} characters)` : text;
 
-/** What an effect is called. */
+/** The words for each effect. */
 export const effectWords: Record<Change["effect"], string> = {
   create: "created",
   change: "changed in place",
