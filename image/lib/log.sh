@@ -4,8 +4,8 @@
 # Node and filter are joined by named pipes, whose two ends this shell keeps open. So the filter may end at any time without
 # the node noticing; it is started again.
 
-# open_log DIR: makes the pipes in a folder of this user's and starts the filter. Sets $log_out and $log_err, the
-# descriptors to write to, and $log_filter.
+# open_log DIR: makes the pipes in a folder of this user's and starts the filter. Sets $log_pipes, the files to write to for
+# standard output and standard error.
 open_log() {
   log_pipes=("$1/stdout" "$1/stderr")
   log_end="end of the log $(</proc/sys/kernel/random/uuid)"

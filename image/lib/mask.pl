@@ -8,8 +8,8 @@
 use strict;
 use warnings;
 
-my $masked  = '[masked]';
-my $shown   = 6;             # characters by which a secret is recognized where the rest of it is missing
+my $masked = '[masked]';
+my $shown = 6;               # characters by which a secret is recognized where the rest of it is missing
 my $patience = 0.5;          # seconds to wait for the rest of a line
 my $longest = 256 * 1024;    # bytes to keep of a line that does not end
 my $tail    = 8192;          # bytes that hold the longest secret, however it is written
@@ -32,10 +32,9 @@ sub forms {
     $string =~ s/([\\"])/\\$1/g;
     $atom =~ s/([\\'])/\\$1/g;
     $upper =~ s/([^A-Za-z0-9._~-])/sprintf '%%%02X', ord $1/ge;
-    (my $lower = $upper) =~ s/(%..)/lc $1/ge;
     utf8::encode($utf8);
     (my $escaped = $string) =~ s/([\x80-\xff])/sprintf '\x{%X}', ord $1/ge;
-    my %unique = map { $_ => 1 } $text, $string, $atom, $upper, $lower, $utf8, $escaped;
+    my %unique = map { $_ => 1 } $text, $string, $atom, $upper, $utf8, $escaped;
     return keys %unique;
 }
 
@@ -47,6 +46,11 @@ sub in_place {
     return "$form(?:(?<=[\"']$form)(?=[\"'])|(?<=:$form)(?=\@)|(?<=cookie,$form)$word_ends|(?<=cookie to $form)$word_ends)";
 }
 
+# encoded(TEXT): the text with any of its bytes percent-encoded. Encoders differ in which they leave as they are.
+sub encoded {
+    return join '', map { sprintf '(?:%%(?i:%02x)|%s)', ord, quotemeta } split //, shift;
+}
+
 # Erlang's pretty printer spreads long strings over several lines, each in quotes of its own.
 my $seam = '(?:"\n[ \t]*")?';
 
@@ -55,7 +59,7 @@ sub spread {
     return join $seam, map { quotemeta } split //, shift;
 }
 
-my (@whole, @short, @spread, %forms_by_head);
+my (@whole, @short, @encoded, @spread, %forms_by_head);
 for my $secret (grep { length } @secrets) {
     my @forms = forms($secret);
     if (length $secret < 8) {
@@ -64,6 +68,7 @@ for my $secret (grep { length } @secrets) {
     }
     my @numbers = unpack 'C*', $secret;
     push @whole, @forms, join ',', @numbers;
+    push @encoded, encoded($secret);
     push @spread, (map { spread($_) } @forms), join ',\s*', @numbers;
     push @{ $forms_by_head{ substr $_, 0, $shown } }, $_ for @forms;
 }
@@ -71,10 +76,11 @@ for my $secret (grep { length } @secrets) {
 sub any { my @patterns = @_; return @patterns ? do { my $any = join '|', @patterns; qr/$any/ } : qr/(?!)/ }
 
 # Literal texts alone, the longest first: Perl searches for all of them at once.
-my $any_whole  = any(map { quotemeta } sort { length $b <=> length $a } @whole);
-my $any_short  = any(@short);
+my $any_whole = any(map { quotemeta } sort { length $b <=> length $a } @whole);
+my $any_short = any(@short);
+my $any_encoded = any(@encoded);
 my $any_spread = any(@spread);
-my $any_head   = any(map { quotemeta } keys %forms_by_head);
+my $any_head = any(map { quotemeta } keys %forms_by_head);
 
 # beginnings(TEXT, USE): calls USE with where each beginning of a secret starts and ends in the text, seams included. USE may
 # change the text, and then returns where to go on.
@@ -104,6 +110,7 @@ sub mask {
     my ($text) = @_;
     $$text =~ s/$any_whole/$masked/g;
     $$text =~ s/$any_short/$masked/g if @short;
+    $$text =~ s/$any_encoded/$masked/g if index($$text, '%') >= 0;
     $$text =~ s/$any_spread/$masked/g if $$text =~ /["\d],?\n/;
     mask_cut($text) if index($$text, '...') >= 0;
 }
@@ -123,9 +130,14 @@ sub write_all {
     my ($to, $text) = @_;
     for (my $done = 0; $done < length $text;) {
         my $count = syswrite $to, $text, length($text) - $done, $done;
-        next if !defined $count && $!{EINTR};
-        return unless defined $count;    # nobody reads it any more: that is no reason to stop the node
-        $done += $count;
+        if (defined $count) {
+            $done += $count;
+        } elsif ($!{EAGAIN}) {
+            vec(my $wanted = '', fileno $to, 1) = 1;
+            select undef, $wanted, undef, undef;
+        } elsif (!$!{EINTR}) {
+            return;    # nobody reads it any more: that is no reason to stop the node
+        }
     }
 }
 

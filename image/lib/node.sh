@@ -35,9 +35,10 @@ run_node() {
   echo "Starting $node in zone $KAZOO_ZONE"
   cd "$kazoo_root"
   open_log "$kazoo_etc"
+  # Erlang makes its output non-blocking, for all who share it: it opens the pipes on its own.
   "$BINDIR/erlexec" -boot "$(echo releases/*/kazoo.boot | sed 's/\.boot$//')" -boot_var ERTS_LIB_DIR "$kazoo_root/lib" \
     -mode interactive -config "$kazoo_etc/sys.config" -args_file "$kazoo_etc/vm.args" \
-    </dev/null >&"$log_out" 2>&"$log_err" {log_out}>&- {log_err}>&- &
+    </dev/null >"${log_pipes[0]}" 2>"${log_pipes[1]}" {log_out}>&- {log_err}>&- &
   pid=$!
   trap 'interrupted=1; stop_node "$pid"' TERM INT
   wait "$pid" || code=$?

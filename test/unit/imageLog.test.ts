@@ -14,6 +14,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { after, describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import fc from "fast-check";
 import { entrypoint } from "../image/support/entrypoint";
 
 const image = dirname(entrypoint);
@@ -168,6 +169,52 @@ describe("the log's filter", () => {
     assert.equal(filter.out(), "progress: 50 % [masked]");
   });
 
+  it("finds random secrets in random texts, however they are written and cut into pieces", async () => {
+    const secrets = fc.uniqueArray(
+      fc.string({ minLength: 8, maxLength: 40, unit: fc.constantFrom(..."ABCXYZ!@/:%$^*()[]{}?+|.~é".split("")) }),
+      { minLength: 1, maxLength: 3 },
+    );
+    const filler = fc.string({ maxLength: 30, unit: fc.constantFrom(..."abc012 \n\n\",'\\\u001b".split("")) });
+    const piece = fc.record({
+      filler,
+      secret: fc.nat(2),
+      form: fc.constantFrom("raw", "uri", "spread", "none"),
+      at: fc.nat(40),
+    });
+    const written = (secret: string, form: string, at: number): string => {
+      if (form === "uri")
+        return encodeURIComponent(secret).replace(/[!*()]/g, (c) => `%${c.charCodeAt(0).toString(16)}`);
+      if (form === "none") return "";
+      const seam = 1 + (at % (secret.length - 1));
+      return form === "raw" ? secret : `${secret.slice(0, seam)}"\n   "${secret.slice(seam)}`;
+    };
+    await fc.assert(
+      fc.asyncProperty(
+        secrets,
+        fc.array(piece, { maxLength: 12 }),
+        fc.array(fc.nat(400)),
+        async (known, pieces, cuts) => {
+          // One secret within another is masked in part, as it must be.
+          fc.pre(known.every((a) => known.every((b) => a === b || !a.includes(b.slice(0, 6)))));
+          const of = (index: number) => known[index % known.length]!;
+          const text = Buffer.from(pieces.map((p) => `${p.filler}a${written(of(p.secret), p.form, p.at)}a`).join(""));
+          const expected = pieces.map((p) => `${p.filler}a${p.form === "none" ? "" : "[masked]"}a`).join("");
+          const filter = filtered(known, "cat >&3");
+          let from = 0;
+          for (const at of [...cuts].sort((a, b) => a - b).concat(text.length)) {
+            filter.child.stdin.write(text.subarray(from, Math.max(from, at)));
+            from = Math.max(from, at);
+            await sleep(0);
+          }
+          filter.child.stdin.end();
+          assert.deepEqual(await filter.ended, { code: 0, signal: null });
+          assert.equal(filter.out(), expected);
+        },
+      ),
+      { numRuns: 50 * Number(process.env["FUZZ"] ?? "1") },
+    );
+  });
+
   it("keeps standard output and standard error apart", async () => {
     const filter = filtered([secret], `echo 'out ${secret}' >&3; echo 'err ${secret}' >&4`);
     await filter.ended;
@@ -306,6 +353,25 @@ describe("a node and its log", () => {
     assert.match(err(), /The filter of the log has failed and is started again/);
     assert.ok(!out().includes(secrets.cookie));
     assert.deepEqual(processes(root), []);
+  });
+
+  it("ends in order though the node leaves its output full and non-blocking, as Erlang does", async () => {
+    const { ended, out, root } = runNode(`
+      until [[ -e go ]]; do sleep 0.05; done
+      perl -MFcntl -e 'fcntl STDOUT, F_SETFL, O_WRONLY | O_NONBLOCK; 1 while syswrite STDOUT, "x" x 99; 1 while syswrite STDOUT, "x"'
+      echo >full`);
+    const [filter] = await until("the filter", () => {
+      const found = processes(root);
+      return found.length > 0 && found;
+    });
+    process.kill(filter!, "SIGSTOP");
+    writeFileSync(join(root, "go"), "");
+    await until("the pipe to be full", () => existsSync(join(root, "full")));
+    // By then the shell is at its last words, or will be.
+    await sleep(500);
+    process.kill(filter!, "SIGCONT");
+    assert.deepEqual(await ended, { code: 0, signal: null });
+    assert.match(out(), /^Starting [^\n]*\nx{60000,}Stopped [^\n]*\n$/);
   });
 
   it("shows no secret in the process list or in the node's own cookie variable", async () => {
