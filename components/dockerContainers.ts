@@ -6,7 +6,7 @@ import { configPaths, databaseConfig, erlangFlags } from "./bigcouch";
 import type { RingSettings, ZoneArgs } from "./datacenter";
 import { type Environment, hasCrossbar } from "./kazoo";
 import { databasePort, kazooPorts, rabbitmqPorts, userName } from "./names";
-import { brokerConfig, enabledPlugins } from "./rabbitmq";
+import { brokerConfig, brokerHome, enabledPlugins } from "./rabbitmq";
 import { databaseRingConfig, type RingCredentials } from "./ring";
 import { users } from "./security";
 import type { Resources } from "./workload";
@@ -19,7 +19,12 @@ export function brokerContainer(image: pulumi.Input<string>, { zone, ring, crede
   return {
     ...common(users.rabbitmq, zone.rabbitmq, 60),
     image,
-    envs: environment({ RABBITMQ_DEFAULT_USER: userName, RABBITMQ_DEFAULT_PASS: credentials.rabbitmq }),
+    envs: environment({
+      HOME: brokerHome,
+      RABBITMQ_DEFAULT_USER: userName,
+      RABBITMQ_DEFAULT_PASS: credentials.rabbitmq,
+    }),
+    tmpfs: { [brokerHome]: `mode=0700,size=16m,uid=${users.rabbitmq},gid=${users.rabbitmq}` },
     uploads: [
       {
         file: "/etc/rabbitmq/conf.d/90-kazoo.conf",

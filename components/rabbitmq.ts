@@ -131,6 +131,7 @@ export class RabbitMQ extends pulumi.ComponentResource {
                   name: "rabbitmq",
                   image,
                   env: [
+                    { name: "HOME", value: brokerHome },
                     { name: "RABBITMQ_DEFAULT_USER", valueFrom: fromSecret(args.credentials, "username") },
                     { name: "RABBITMQ_DEFAULT_PASS", valueFrom: fromSecret(args.credentials, "password") },
                   ],
@@ -161,6 +162,7 @@ export class RabbitMQ extends pulumi.ComponentResource {
                   securityContext: containerSecurity(false),
                   volumeMounts: [
                     { name: "data", mountPath: "/var/lib/rabbitmq" },
+                    { name: "home", mountPath: brokerHome },
                     {
                       name: "config",
                       mountPath: "/etc/rabbitmq/conf.d/90-kazoo.conf",
@@ -176,7 +178,10 @@ export class RabbitMQ extends pulumi.ComponentResource {
                   ],
                 },
               ],
-              volumes: [{ name: "config", configMap: { name: config.metadata.name } }],
+              volumes: [
+                { name: "config", configMap: { name: config.metadata.name } },
+                { name: "home", emptyDir: { medium: "Memory", sizeLimit: "16Mi" } },
+              ],
             },
           },
           volumeClaimTemplates: [volumeClaim("data", labels, volume)],
@@ -196,6 +201,13 @@ export class RabbitMQ extends pulumi.ComponentResource {
     this.registerOutputs({ host: this.host, endpoint: this.endpoint });
   }
 }
+
+/**
+ * Home of the broker's user, where Erlang writes its cookie for the broker and its command line. The image has it on the data volume, but
+ * whatever changes the group of all files there, such as the restore of a volume, would make Erlang refuse the cookie and the broker not
+ * start. Nobody else knows the cookie, so each start may make another.
+ */
+export const brokerHome = "/home/rabbitmq";
 
 /** The file `enabled_plugins`: a term of Erlang. */
 export function enabledPlugins(plugins: readonly string[]): string {

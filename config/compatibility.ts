@@ -13,8 +13,8 @@ export function versionOfSources(name: string): KazooVersion | undefined {
   return kazooVersions.find((version) => version === series);
 }
 
-/** RabbitMQ's series that this program knows how to run. */
-export const rabbitmqVersions = ["3.8", "3.9", "3.10", "3.11", "3.12", "3.13", "4.0", "4.1", "4.2", "4.3"] as const;
+/** RabbitMQ's series that this program knows how to run. Not 3.8: its image prints its configuration, password included, into the log. */
+export const rabbitmqVersions = ["3.9", "3.10", "3.11", "3.12", "3.13", "4.0", "4.1", "4.2", "4.3"] as const;
 export type RabbitmqVersion = (typeof rabbitmqVersions)[number];
 
 /** What a database of the given kind listens on and how its nodes join. */

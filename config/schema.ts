@@ -375,7 +375,7 @@ const ring = mapping(
     ).default("couchdb-2.3.1"),
     rabbitmq: field(version(rabbitmqVersions), {
       description: "RabbitMQ's series.",
-      expected: `one of ${rabbitmqVersions.join(", ")}, in quotes, so that YAML does not read 3.10 as 3.1`,
+      expected: `one of ${rabbitmqVersions.join(", ")}, in quotes, so that YAML does not read 3.10 as 3.1 (a broker of 3.8, whose image logs its password, goes to 3.9 first; then change the password)`,
     }).default("3.13"),
     permitTransientQueues: field(z.boolean(), {
       description:

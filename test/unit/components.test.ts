@@ -180,6 +180,22 @@ test("BigCouch has other names, ports and no /_up", async () => {
   );
 });
 
+test("the broker's Erlang cookie lies where no change of the data volume's group reaches it", async () => {
+  const resources = await deploy(stack({}));
+  const node = container(resources, "us-east-nyc-rabbitmq-alpha-nodes");
+  const home = String(variable(node, "HOME"));
+  const mounts = node.volumeMounts as { name: string; mountPath: string }[];
+  const volume = mounts.find(({ mountPath }) => mountPath === home)?.name;
+  const { volumes } = at(named(resources, "us-east-nyc-rabbitmq-alpha-nodes"), "spec", "template", "spec") as {
+    volumes: { name: string; emptyDir?: Tree }[];
+  };
+  assert.ok(volumes.find(({ name }) => name === volume)?.emptyDir, "Erlang keeps the cookie in $HOME/.erlang.cookie");
+  assert.ok(
+    mounts.some(({ name, mountPath }) => name === "data" && mountPath === "/var/lib/rabbitmq"),
+    "the data of a live broker stays where it is",
+  );
+});
+
 test("RabbitMQ 4.3 permits Kazoo's queues where asked to", async () => {
   const resources = await deploy(stack({ rabbitmq: "4.3", permitTransientQueues: true }));
   const config = String(at(named(resources, "us-east-nyc-rabbitmq-beta-config"), "data", "kazoo.conf"));

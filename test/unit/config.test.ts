@@ -296,6 +296,12 @@ const table: Record<string, Bad> = {
     found: '"couchdb-3.3.3"',
     expected: /port 5986, which Kazoo 4\.2 needs/,
   },
+  "a RabbitMQ whose image logs its password": {
+    config: ringOf({ rabbitmq: "3.8" }),
+    key: "kazoo:rings.main.rabbitmq",
+    found: '"3.8"',
+    expected: /^one of 3\.9, .*goes to 3\.9 first; then change the password/,
+  },
   "RabbitMQ 4.3 without the permit flag": {
     config: ringOf({ rabbitmq: 4.3 }),
     key: "kazoo:rings.main.rabbitmq",
