@@ -1,8 +1,13 @@
+import { existsSync, readFileSync } from "node:fs";
+import { basename, join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import * as runtime from "@pulumi/pulumi/runtime/config";
+import { misreadProblems } from "./misread";
 import { parsePlatform, structured } from "./parse";
 import type { Platform } from "./platform";
 import { ConfigError } from "./problem";
+import { misreadIn, stackFilePath } from "./stackFile";
+import type { Misread } from "./yaml";
 
 const prefix = "kazoo:";
 
@@ -18,9 +23,27 @@ export function loadPlatform(): Platform {
   const bare = entries.map(([key, value]) => [key.slice(prefix.length), value] as const);
   const input = Object.fromEntries(bare.map(([key, value]) => [key, structured(key, value)]));
   const secretKeys = entries.filter(([key]) => isConfigSecret(key)).map(([key]) => key.slice(prefix.length));
+  const misread = misreadScalars(stackFilePath(join(__dirname, ".."), pulumi.getStack())).filter((scalar) =>
+    isFrom(scalar, input),
+  );
   try {
-    return parsePlatform(input, new Set(secretKeys));
+    return parsePlatform(input, new Set(secretKeys), misreadProblems(misread));
   } catch (error) {
     throw error instanceof ConfigError ? new pulumi.RunError(error.message) : error;
   }
+}
+
+/** The engine hands over values, which no longer tell the text that they were made of: only the stack's file does. */
+function misreadScalars(path: string): readonly Misread[] {
+  return existsSync(path) ? misreadIn(readFileSync(path), basename(path)) : [];
+}
+
+/** Whether the engine has the value, too: the stack may have another file (`--config-file`). */
+function isFrom({ path, isKey, value }: Misread, input: unknown): boolean {
+  const holder = (isKey ? path.slice(0, -1) : path).reduce<unknown>(
+    (node, key) => (typeof node === "object" && node !== null ? (node as Record<string, unknown>)[key] : undefined),
+    input,
+  );
+  if (isKey) return typeof holder === "object" && holder !== null && String(value) in holder;
+  return holder === value || (value instanceof Date && typeof holder === "string");
 }

@@ -14,12 +14,22 @@ type Path = readonly PropertyKey[];
  * Makes a Platform of a stack's config.
  * @param input the keys of the config without `kazoo:`, structured as in YAML
  * @param secretKeys those top-level keys that hold secrets
+ * @param before problems found already, as with the file's YAML; others at their keys are not reported again
  * @throws ConfigError with all problems of the config at once
  */
-export function parsePlatform(input: unknown, secretKeys: ReadonlySet<string>): Platform {
-  const problems = secrecy(input, secretKeys);
+export function parsePlatform(
+  input: unknown,
+  secretKeys: ReadonlySet<string>,
+  before: readonly Problem[] = [],
+): Platform {
+  const problems = [...before, ...secrecy(input, secretKeys)];
   const { given, issues } = parseWhatIsRight(input);
-  problems.push(...issues.flatMap((issue) => problemsOf(issue, input)));
+  const reported = before.map(({ key }) => key);
+  problems.push(
+    ...issues
+      .flatMap((issue) => problemsOf(issue, input))
+      .filter(({ key }) => !reported.some((other) => other === key || other.startsWith(`${key}.`))),
+  );
   if (given !== undefined) {
     const platform = platformOf(given);
     // A problem that follows from a broken key is not reported: fixing that key comes first.
@@ -166,10 +176,10 @@ function deepFreeze<T>(value: T): T {
 
 /**
  * A top-level value as the config means it. The engine hands mappings, numbers and booleans over as JSON text, and writes them as such into a
- * stack's file; a password of digits alone stays the text that it is.
+ * stack's file; a key of text alone stays the text that it is, though it may look like a number.
  */
 export function structured(key: string, value: unknown): unknown {
-  if (typeof value !== "string" || key === "registryPassword") return value;
+  if (typeof value !== "string" || key === "registryPassword" || key === "ring") return value;
   try {
     return JSON.parse(value);
   } catch {

@@ -36,12 +36,16 @@ function line(problem: Problem): string {
   return `  ${problem.key}: found ${problem.found}; expected ${problem.expected}, for example: ${problem.example}`;
 }
 
+/** Whether what stands at a config key is secret. */
+export const isSecretKey = (key: string): boolean =>
+  key.startsWith("kazoo:credentials.") || key === "kazoo:registryPassword";
+
 const longest = 80;
 
 /** Shows a config value in an error: JSON, on one line, at most 80 characters; secret values are masked. */
 export function show(value: unknown, key: string): string {
   if (value === undefined || value === null) return "nothing";
-  if (key.startsWith("kazoo:credentials.") || key === "kazoo:registryPassword") return "[secret]";
+  if (isSecretKey(key)) return "[secret]";
   const text = JSON.stringify(value);
   return text.length <= longest ? text : `${text.slice(0, longest - 1)}…`;
 }

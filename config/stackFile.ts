@@ -1,9 +1,10 @@
-import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
-import { parse } from "yaml";
+import { existsSync, readFileSync, readdirSync } from "node:fs";
+import { basename, join } from "node:path";
 import { parsePlatform, structured } from "./parse";
+import { misreadProblems } from "./misread";
 import type { Platform } from "./platform";
-import { UnknownStackError } from "./problem";
+import { ConfigError, UnknownStackError, problem, type Problem } from "./problem";
+import { readYaml, type Misread, type YamlFile } from "./yaml";
 
 const prefix = "kazoo:";
 
@@ -23,7 +24,7 @@ export const knownStacks = (project: string): string[] =>
  * Encrypted values stay closed; a placeholder of the right form stands for each.
  * @param project the project's folder
  * @param stack the stack's name, with or without its organization
- * @throws UnknownStackError where there is no such file; ConfigError with all problems of the config
+ * @throws UnknownStackError where there is no such file; ConfigError with all problems of the file and its config
  */
 export function readStackFile(project: string, stack: string): Platform {
   const path = stackFilePath(project, stack);
@@ -36,36 +37,107 @@ export function readStackFile(project: string, stack: string): Platform {
 /**
  * Reads the config of a stack's file; see {@link readStackFile}.
  * @param path the file's path
- * @throws ConfigError with all problems of the config
+ * @throws ConfigError with all problems of the file and its config
  */
-export function platformOfFile(path: string): Platform {
-  const file = (parse(readFileSync(path, "utf8")) ?? {}) as { config?: Record<string, unknown> };
+export const platformOfFile = (path: string): Platform => platformOfBytes(readFileSync(path), basename(path));
+
+/**
+ * Reads the config of a stack's file; see {@link readStackFile}.
+ * @param bytes the file's contents
+ * @param name the file's name, for errors
+ */
+export function platformOfBytes(bytes: Uint8Array, name: string): Platform {
+  const { entries, misread } = kazooKeys(readYaml(bytes, name), name);
   const secretKeys = new Set<string>();
   const input: Record<string, unknown> = {};
-  for (const [key, value] of Object.entries(file.config ?? {}).filter(([candidate]) => candidate.startsWith(prefix))) {
-    const bare = key.slice(prefix.length);
-    input[bare] = structured(
-      bare,
-      opened(value, () => secretKeys.add(bare)),
+  for (const [key, value] of entries) {
+    input[key] = structured(
+      key,
+      opened(value, () => secretKeys.add(key)),
     );
-    if (bare === "credentials" && holdsPlainText(value)) secretKeys.delete(bare);
+    if (key === "credentials" && holdsPlainText(value)) secretKeys.delete(key);
   }
-  return parsePlatform(input, secretKeys);
+  return parsePlatform(input, secretKeys, [...misreadProblems(misread), ...tooLarge(entries, name)]);
+}
+
+/** The plain scalars below `kazoo:` that are not the text that they look like. */
+export function misreadIn(bytes: Uint8Array, name: string): readonly Misread[] {
+  return kazooKeys(readYaml(bytes, name), name).misread;
+}
+
+/** The keys of the project, without their prefix; as the engine does, a key without a prefix is taken for one of the project. */
+function kazooKeys(
+  { value, misread }: YamlFile,
+  name: string,
+): { entries: [key: string, value: unknown][]; misread: Misread[] } {
+  const file = mappingOf(value, name);
+  const config = mappingOf(file.config, `${name}, config`);
+  const entries = Object.entries(config).flatMap(([key, content]): [string, unknown][] => {
+    const bare = bareKey(key);
+    return bare === undefined ? [] : [[bare, content]];
+  });
+  const twice = entries.find(([key], index) => entries.findIndex(([other]) => other === key) < index);
+  if (twice !== undefined) {
+    const found = `the key ${twice[0]} with its prefix and without`;
+    throw new ConfigError([{ key: name, found, expected: "each key once", example: `${prefix}${twice[0]}` }]);
+  }
+  const ours = misread.flatMap(({ path: [top, key, ...rest], ...scalar }): Misread[] => {
+    const bare = top === "config" && key !== undefined ? bareKey(key) : undefined;
+    return bare === undefined ? [] : [{ ...scalar, path: [bare, ...rest] }];
+  });
+  return { entries, misread: ours };
+}
+
+function bareKey(key: string): string | undefined {
+  if (key.startsWith(prefix)) return key.slice(prefix.length).replace(/^config:/, "");
+  return key.includes(":") ? undefined : key;
+}
+
+function mappingOf(value: unknown, key: string): Record<string, unknown> {
+  if (value === null || value === undefined) return {};
+  if (typeof value === "object" && !Array.isArray(value)) return value as Record<string, unknown>;
+  throw new ConfigError([problem(key, value, "a mapping", "config: { kazoo:clusters: … }")]);
+}
+
+/** Linux hands at most 128 KiB to a program in one variable of its environment, and the engine hands over the config in one. */
+const largest = 128 * 1024;
+
+function tooLarge(entries: readonly [string, unknown][], name: string): Problem[] {
+  const texts = entries.map(([key, value]) => [
+    `${prefix}${key}`,
+    typeof value === "string" ? value : JSON.stringify(value),
+  ]);
+  const size = Buffer.byteLength(`PULUMI_CONFIG=${JSON.stringify(Object.fromEntries(texts))}`) + 1;
+  return size <= largest
+    ? []
+    : [
+        {
+          key: name,
+          found: `a config of ${Math.ceil(size / 1024)} KiB`,
+          expected: "at most 128 KiB, since the engine hands it to the program in one variable of its environment",
+          example: "say once for the platform or a region what datacenters share, or give regions stacks of their own",
+        },
+      ];
 }
 
 /** Sixteen characters: right for a cookie and for a password. */
 const placeholder = "encrypted-secret";
 
 function opened(value: unknown, onSecret: () => void): unknown {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) return value;
-  if ("secure" in value) {
+  if (typeof value !== "object" || value === null) return value;
+  if (Array.isArray(value)) return value.map((item) => opened(item, onSecret));
+  if (isEncrypted(value)) {
     onSecret();
     return placeholder;
   }
   return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, opened(inner, onSecret)]));
 }
 
+/** As the engine has it: `secure` alone, with text. */
+const isEncrypted = (value: object): boolean =>
+  Object.keys(value).length === 1 && typeof (value as { secure?: unknown }).secure === "string";
+
 function holdsPlainText(value: unknown): boolean {
   if (typeof value !== "object" || value === null) return true;
-  return !("secure" in value) && Object.values(value).some(holdsPlainText);
+  return !isEncrypted(value) && Object.values(value).some(holdsPlainText);
 }
