@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { existsSync, readFileSync, readdirSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
-import { findCommand, run, until } from "../image/support/commands";
+import { findCommand, run } from "../image/support/commands";
+import { until } from "../support/until";
 import { linkName } from "./support/runFolder";
 import { noStage, setStage, type Stage } from "./support/stage";
 
@@ -44,7 +45,7 @@ interface KazooNode {
   readonly database: { connected: boolean };
 }
 
-describe("a ring of two datacenters on a real node", { timeout: 900_000 }, async () => {
+describe("a ring of two datacenters on a real node", { timeout: 60 * 60_000 }, async () => {
   const skip = await noStage();
   if (skip !== false) return void test("all that it does", { skip });
   let machine: string[];
@@ -62,7 +63,7 @@ describe("a ring of two datacenters on a real node", { timeout: 900_000 }, async
     status.conditions?.some(({ type, status: found }) => type === "Ready" && found === "True") === true;
   const kazooPods = (namespace: string) => pods(namespace, "app.kubernetes.io/name=kazoo");
   const kazooReady = () =>
-    until("both Kazoo pods to be ready", async () => (await kazooPods(one)).filter(isReady).length === 2, 120_000);
+    until("both Kazoo pods to be ready", async () => (await kazooPods(one)).filter(isReady).length === 2);
   const kazooNode = async (namespace: string, pod: string) =>
     JSON.parse(await stage.exec(namespace, pod, ["curl", "-sS", "http://127.0.0.1:8000/node"])) as KazooNode;
   const nodeName = (namespace: string, index: number) =>
@@ -285,11 +286,7 @@ describe("a ring of two datacenters on a real node", { timeout: 900_000 }, async
   void test("a killed alpha is followed by beta, and comes back", async () => {
     await stage.kubectl(["delete", "pod", "-n", one, "rabbitmq-alpha-0", "--grace-period=1", "--wait=false"]);
     const primaryIs = (role: string) =>
-      until(
-        `${role} to be in use`,
-        async () => (await kazooNode(one, "kazoo-0")).primary === broker(one, role),
-        120_000,
-      );
+      until(`${role} to be in use`, async () => (await kazooNode(one, "kazoo-0")).primary === broker(one, role));
     await primaryIs("beta");
     await primaryIs("alpha");
   });
@@ -320,7 +317,7 @@ describe("a ring of two datacenters on a real node", { timeout: 900_000 }, async
       fewest = Math.min(fewest, ready.length);
       return ready.length === 2 && ready.every(({ metadata }) => !before.includes(metadata.uid));
     };
-    await Promise.all([up(), until("two other pods to be ready", rolled, 300_000)]);
+    await Promise.all([up(), until("two other pods to be ready", rolled)]);
     assert.equal(fewest, 1);
     assert.match(await stage.exec(one, "kazoo-0", ["cat", "/opt/kazoo/etc/config.ini"]), /console = "debug"/);
     const said = await log;

@@ -7,7 +7,7 @@ import { startFlakyProxy } from "./support/flakyProxy";
 import { closedNetworkArgs, kazooImage, tryBuild } from "./support/kazooImage";
 import { serveKazooSources, type KazooSources } from "./support/kazooSources";
 
-describe("building the Kazoo image", { timeout: 900_000 }, () => {
+describe("building the Kazoo image", { timeout: 60 * 60_000 }, () => {
   let skip: string | false;
   let engine: Engine;
   let sources: KazooSources;

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { after, before, test, type TestContext } from "node:test";
 import { cloneProject, type Clone, type Run } from "../support/clone";
-import { freePort, until } from "./support/commands";
+import { until } from "../support/until";
+import { freePort } from "./support/commands";
 import { couchdbImage } from "./support/couchdbImage";
 import { holdDockerNames } from "./support/dockerNames";
 import { acquireEngine, noEngine, type Engine } from "./support/engine";

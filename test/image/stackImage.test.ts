@@ -6,7 +6,8 @@ import { join } from "node:path";
 import { after, before, test, type TestContext } from "node:test";
 import { cloneProject, type Clone, type Run } from "../support/clone";
 import { clusterApi } from "../support/clusterApi";
-import { findCommand, freePort, until } from "./support/commands";
+import { until } from "../support/until";
+import { findCommand, freePort } from "./support/commands";
 import { acquireEngine, noEngine, type Engine } from "./support/engine";
 import { noRegistry, startRegistry, type Registry } from "./support/registry";
 import { pulumi, writeStackFile } from "./support/stackFile";
@@ -250,6 +251,6 @@ http: { addr: "${address}" }
     execFileSync("umount", [folder]);
     rmSync(folder, { recursive: true });
   });
-  await until("the full registry", async () => (await fetch(`http://${address}/v2/`)).ok, 15_000);
+  await until("the full registry", async () => (await fetch(`http://${address}/v2/`)).ok);
   return address;
 }

@@ -3,7 +3,8 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test, type TestContext } from "node:test";
 import { cloneProject, type Clone } from "../support/clone";
-import { freePort, until } from "./support/commands";
+import { until } from "../support/until";
+import { freePort } from "./support/commands";
 import { couchdbImage } from "./support/couchdbImage";
 import { holdDockerNames } from "./support/dockerNames";
 import { acquireEngine, noEngine, type Engine } from "./support/engine";
@@ -101,7 +102,7 @@ const status = async (container: string) =>
 /** What `kazoo logs` shows, of a container that was launched alone too. */
 const logs = async () => (await clone.run(["logs", "--stack", "docker"])).stdout;
 
-const answers = () => until("Crossbar", async () => (await fetch(`http://127.0.0.1:${port}/`)).status === 200, 60_000);
+const answers = () => until("Crossbar", async () => (await fetch(`http://127.0.0.1:${port}/`)).status === 200);
 
 step("build and rebuild make the image under all names of the stack", async () => {
   for (const target of ["build", "rebuild"]) {

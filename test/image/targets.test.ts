@@ -3,7 +3,8 @@ import { after, before, test, type TestContext } from "node:test";
 import { bootstrapEnvironment } from "../../components/bootstrapJob";
 import { bootstrapScript } from "../../components/bootstrapScript";
 import { cloneProject, type Clone } from "../support/clone";
-import { freePort, until } from "./support/commands";
+import { until } from "../support/until";
+import { freePort } from "./support/commands";
 import { couchdbImage } from "./support/couchdbImage";
 import { holdDockerNames } from "./support/dockerNames";
 import { acquireEngine, noEngine, type Engine } from "./support/engine";
@@ -79,7 +80,7 @@ async function refused(target: string, ...args: string[]): Promise<string> {
   return stdout + stderr;
 }
 
-const answers = () => until("Crossbar", async () => (await fetch(`http://127.0.0.1:${port}/`)).status === 200, 60_000);
+const answers = () => until("Crossbar", async () => (await fetch(`http://127.0.0.1:${port}/`)).status === 200);
 
 step("before the stack is up, accounts are refused with the next step", async () => {
   assert.match(await refused("init-account"), /stack docker is not up\nnext: make up STACK=docker/);
@@ -88,11 +89,11 @@ step("before the stack is up, accounts are refused with the next step", async ()
 step("status shows the zone's containers, for people and for programs", async () => {
   await kazoo("up");
   await answers();
-  await until("all ready", async () => (await clone.run(["status", ...stack])).code === 0, 60_000);
-  assert.match(await kazoo("status"), /^local-dev +local +main +1\/1 +2\/2 +1\/1 +- +- +\S+ +\d+ s ago$/m);
+  await until("all ready", async () => (await clone.run(["status", ...stack])).code === 0);
+  assert.match(await kazoo("status"), /^local-dev +local +main +1\/1 +2\/2 +1\/1 +- +- +\S+ +\d+ (s|min) ago$/m);
   const { zones } = JSON.parse(await kazoo("status", "--json")) as { zones: { kazoo: unknown; rolled: string }[] };
   assert.deepEqual(zones[0]?.kazoo, { ready: 1, wanted: 1 });
-  assert.ok(Math.abs(Date.now() - Date.parse(zones[0]?.rolled ?? "")) < 300_000);
+  assert.ok(Math.abs(Date.now() - Date.parse(zones[0]?.rolled ?? "")) < 30 * 60_000);
 });
 
 step("logs are those of Kazoo, or of the container that is named", async () => {
@@ -206,7 +207,7 @@ step("the Job's script, in a container of its own, reaches the Kazoo node from t
 
 step("logsf follows until the container ends", async () => {
   const following = clone.run(["logsf", ...stack]);
-  await until("the follower", async () => (await engine.docker(["ps", "--quiet"])) !== "", 10_000);
+  await until("the follower", async () => (await engine.docker(["ps", "--quiet"])) !== "");
   await engine.docker(["stop", "kazoo"]);
   const { code, stdout } = await following;
   assert.equal(code, 0);

@@ -67,7 +67,7 @@ describe("a first boot that fails", () => {
     edit("config:\n", "config:\n  kazoo:environment: { KAZOO_LOG_LEVEL: debug }\n");
     const up = succeeded(await clone.run(["up"]));
     assert.match(up.stdout, /StatefulSet local-dev-kazoo-nodes updated[\s\S]*Job ring-main-bootstrap-job/);
-    const { status } = await eventually("the Job", 30, job, (found) => !failed(found.status));
+    const { status } = await eventually("the Job", job, (found) => !failed(found.status));
     assert.equal((status as { succeeded: number }).succeeded, 1);
     succeeded(await clone.run(["preview", "--", "--expect-no-changes"]));
   });

@@ -122,7 +122,6 @@ describe("the sandbox", () => {
     );
     await eventually(
       "three pods ready",
-      180,
       () => api.list("/apis/apps/v1/namespaces/default/statefulsets"),
       ([set]) => set?.status?.readyReplicas === 3,
     );
@@ -135,7 +134,6 @@ describe("the sandbox", () => {
     assert.equal(new Set(pods.map((pod) => pod.spec?.nodeName)).size, 3, "spread over nodes");
     await eventually(
       "the job done",
-      180,
       () => api.list("/apis/batch/v1/namespaces/default/jobs"),
       ([job]) => job?.status?.succeeded === 1,
     );
@@ -150,7 +148,6 @@ describe("the sandbox", () => {
     assert.equal(status, 200);
     await eventually(
       "the pod ready",
-      180,
       async () => (await api.call("GET", pod)).body as Found,
       (found) => (found.status?.["conditions"] as Condition[]).some(isReady),
     );
@@ -174,7 +171,6 @@ describe("the sandbox", () => {
     };
     await eventually(
       "the simulated node ready",
-      180,
       () => conditions("simulated-later"),
       (found) => found.some(isReady),
     );
@@ -200,7 +196,6 @@ describe("the sandbox", () => {
       process.kill(killed, "SIGKILL");
       await eventually(
         "it ended",
-        180,
         () => Promise.resolve(identify(killed)),
         (found) => found === undefined,
       );

@@ -99,7 +99,6 @@ describe("the dev stack", () => {
     try {
       await eventually(
         "up waits for the roll",
-        60,
         async () => (existsSync(log) ? readFileSync(log, "utf8") : ""),
         (said) => said.includes("waiting for StatefulSet local-dev/kazoo: the change is not yet seen"),
       );

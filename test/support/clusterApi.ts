@@ -1,6 +1,7 @@
 import { request } from "node:https";
 import { join } from "node:path";
 import type { KubernetesObject } from "@kubernetes/client-node";
+import { until } from "./until";
 
 /** An answer of an API server. */
 export interface Answer {
@@ -54,19 +55,12 @@ export async function clusterApi(directory: string, cluster: string) {
   return { call, list };
 }
 
-/** Asks again until the answer is right, at most for `seconds`. */
-export async function eventually<T>(
-  what: string,
-  seconds: number,
-  ask: () => Promise<T>,
-  right: (answer: T) => boolean,
-): Promise<T> {
-  const deadline = Date.now() + seconds * 1000;
-  for (;;) {
+/** Asks again until the answer is right, and returns it. */
+export async function eventually<T>(what: string, ask: () => Promise<T>, right: (answer: T) => boolean): Promise<T> {
+  const { answer } = await until(what, async () => {
     const answer = await ask();
-    if (right(answer)) return answer;
-    if (Date.now() > deadline)
-      throw new Error(`${what}: not within ${seconds} s; the last answer was ${JSON.stringify(answer)}`);
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
+    if (right(answer)) return { answer };
+    throw new Error(`the last answer was ${JSON.stringify(answer)}`);
+  });
+  return answer;
 }

@@ -13,7 +13,6 @@ import {
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import type { TestContext } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
 import { versions } from "../../tools/toolchain/parts";
 
 export const project = resolve(__dirname, "../..");
@@ -28,12 +27,6 @@ export function program(path: string, script: string): void {
   mkdirSync(join(path, ".."), { recursive: true });
   writeFileSync(path, `#!/bin/sh\n${script}\n`);
   chmodSync(path, 0o755);
-}
-
-export async function until(what: string, condition: () => boolean): Promise<void> {
-  for (const deadline = Date.now() + 180_000; !condition(); await sleep(20)) {
-    if (Date.now() > deadline) assert.fail(`waited in vain: ${what}`);
-  }
 }
 
 /**

@@ -6,9 +6,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { poll } from "../../tools/shared/interrupt";
 import { withLock } from "../../tools/shared/lock";
 import { type ProcessId, endProcess, identify, isAlive, startDetached } from "../../tools/shared/processes";
+import { until } from "../support/until";
 
 let directory: string;
 let started: ProcessId[];
@@ -21,11 +21,6 @@ afterEach(async () => {
   rmSync(directory, { recursive: true, force: true });
 });
 
-const never = new AbortController().signal;
-const until = async (what: string, condition: () => boolean): Promise<void> => {
-  assert.ok(await poll(5_000, never, () => condition() || undefined), `${what} within 5 s`);
-};
-
 function start(script: string): ProcessId {
   const log = join(directory, "log");
   const options = { binary: process.execPath, args: ["-e", script], directory, log, env: {} };
@@ -36,7 +31,7 @@ function start(script: string): ProcessId {
 
 /** Ends a program of a test and leaves it unreaped, as an init that does not care would: its parent sleeps. */
 async function zombie(): Promise<number> {
-  const parent = spawn("/bin/sh", ["-c", "sh -c 'echo $$' & exec sleep 30"], { stdio: ["ignore", "pipe", "ignore"] });
+  const parent = spawn("/bin/sh", ["-c", "sh -c 'echo $$' & exec sleep 600"], { stdio: ["ignore", "pipe", "ignore"] });
   if (parent.pid !== undefined) started.push(identify(parent.pid) as ProcessId);
   const [line] = (await once(parent.stdout, "data")) as [Buffer];
   return Number(line.toString());
@@ -99,7 +94,7 @@ describe("the lock", () => {
     assert.equal(existsSync(path), false);
   });
 
-  test("is taken over from a killed holder", { timeout: 10_000 }, async () => {
+  test("is taken over from a killed holder", async () => {
     const path = join(directory, "lock");
     const holder = start("setInterval(() => {}, 1000)");
     writeFileSync(path, JSON.stringify(holder));

@@ -16,12 +16,12 @@ import {
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterEach, beforeEach, describe, test } from "node:test";
-import { poll } from "../../tools/shared/interrupt";
 import { clearDeadRuns } from "../../tools/cli/runFolder";
 import { beforeRun, ensureLocalState, ensureStack, readSnapshot, recover } from "../../tools/cli/localState";
 import { type PulumiContext, askPulumi, runPulumi } from "../../tools/cli/pulumi";
 import { identify } from "../../tools/shared/processes";
 import { UserError } from "../../tools/shared/terminal";
+import { until } from "../support/until";
 
 const project = resolve(__dirname, "../..");
 let directory: string;
@@ -264,7 +264,7 @@ describe("what a killed pulumi leaves behind", () => {
   test("a lock whose pulumi runs is respected, and the error says which process it is", async () => {
     const sleeper = join(directory, "pulumi-asleep");
     copyFileSync("/bin/sleep", sleeper);
-    const other = spawn(sleeper, ["30"], { stdio: "ignore" });
+    const other = spawn(sleeper, ["600"], { stdio: "ignore" });
     try {
       await once(other, "spawn");
       await until("it runs", () => readFileSync(`/proc/${other.pid}/comm`, "utf8").startsWith("pulumi"));
@@ -284,7 +284,3 @@ describe("what a killed pulumi leaves behind", () => {
     await assert.rejects(recover(stack(pulumiThat("exit 1")), leave(undefined, 3), silent), /could not be refreshed/);
   });
 });
-
-async function until(what: string, condition: () => boolean): Promise<void> {
-  assert.ok(await poll(10_000, new AbortController().signal, () => condition() || undefined), `${what} within 10 s`);
-}

@@ -11,7 +11,8 @@ import { groups as toolGroups, versions } from "../../tools/toolchain/parts";
 import { duration } from "../../tools/toolchain/progress";
 import { forcedMode, mirrorOf } from "../../tools/toolchain/mode";
 import { programGroups } from "../programs";
-import { Workplace, program, project, temporaryFolder, until } from "../support/workplace";
+import { until } from "../support/until";
+import { Workplace, program, project, temporaryFolder } from "../support/workplace";
 
 const groups: readonly Group[] = [...toolGroups, ...programGroups];
 const allParts = groups.flatMap(({ packages }) => Object.keys(packages));

@@ -18,6 +18,7 @@ import { describe, test } from "node:test";
 import { promisify } from "node:util";
 import { parse } from "yaml";
 import { kazoo } from "../../tools/cli/commandLine";
+import { until } from "../support/until";
 
 const project = join(__dirname, "../..");
 const comment = createRequire(__filename)("../../.github/comment.js") as (given: object) => Promise<void>;
@@ -354,12 +355,12 @@ describe("the gate", () => {
         child.on("close", (code, by) => done(code ?? by)),
       );
       if (signal !== undefined) {
-        while (!existsSync(join(directory, "waits"))) await new Promise((done) => setTimeout(done, 20));
+        await until("apt-get", () => existsSync(join(directory, "waits")));
         process.kill(-(child.pid ?? assert.fail()), signal);
       }
       const result = await ended;
       // A signal ends the outer shell first.
-      for (let tries = 0; existsSync(policy) && tries < 250; tries++) await new Promise((done) => setTimeout(done, 20));
+      await until("the policy to go", () => !existsSync(policy));
       const seen = readFileSync(join(directory, "seen"), "utf8");
       return { result, seen, left: existsSync(policy), late: existsSync(join(directory, "late")) };
     } finally {

@@ -5,7 +5,8 @@ import { contextName, kubeconfigPath, sandboxDown, sandboxStatus, sandboxUp } fr
 import { clusterFiles } from "../../../tools/sandbox/files";
 import type { Toolchain } from "../../../tools/toolchain";
 import type { TestPrograms } from "../../programs";
-import { attempt, run, until } from "../../image/support/commands";
+import { attempt, run } from "../../image/support/commands";
+import { until } from "../../support/until";
 import { forward } from "./forward";
 import { type Machine, startMachine } from "./machine";
 import { nodeName, startNode } from "./node";

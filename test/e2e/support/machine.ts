@@ -1,7 +1,8 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { findCommand, run, until } from "../../image/support/commands";
+import { findCommand, run } from "../../image/support/commands";
+import { until } from "../../support/until";
 
 /**
  * A machine within this one: network, mounts and processes of its own, `/run` and `/var` of its own in the run's folder. Whatever is made in

@@ -3,7 +3,6 @@ import { accessSync, constants } from "node:fs";
 import { createServer, type AddressInfo } from "node:net";
 import { homedir } from "node:os";
 import { delimiter, join } from "node:path";
-import { setTimeout as wait } from "node:timers/promises";
 
 /** What a command did. */
 export interface Outcome {
@@ -85,28 +84,4 @@ export async function freePort(wanted = 0): Promise<number> {
       server.close(() => done(port));
     });
   });
-}
-
-/**
- * Polls until `check` returns something other than undefined and false.
- * @param what what is waited for, for the error
- * @param limit longest wait in ms
- * @throws Error with the last error of `check`, if it threw
- */
-export async function until<T>(what: string, check: () => Promise<T | undefined | false>, limit = 60_000): Promise<T> {
-  const end = Date.now() + limit;
-  let last: unknown;
-  for (;;) {
-    try {
-      const result = await check();
-      if (result !== undefined && result !== false) return result;
-      last = undefined;
-    } catch (error) {
-      last = error;
-    }
-    if (Date.now() > end) {
-      throw new Error(`waited ${limit / 1000} s in vain for ${what}${last ? `: ${String(last)}` : ""}`);
-    }
-    await wait(200);
-  }
 }

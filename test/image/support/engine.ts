@@ -2,7 +2,8 @@ import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { mkdirSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync, closeSync } from "node:fs";
 import { join } from "node:path";
-import { attempt, cacheFolder, findCommand, searchPath, run, until, type Outcome, type RunOptions } from "./commands";
+import { until } from "../../support/until";
+import { attempt, cacheFolder, findCommand, searchPath, run, type Outcome, type RunOptions } from "./commands";
 import { isAlive, withLock } from "./lock";
 
 /** A Docker Engine that answers. */
@@ -112,14 +113,10 @@ async function start(): Promise<void> {
   let ended = false;
   daemon.on("exit", () => (ended = true));
   daemon.on("error", () => (ended = true));
-  await until(
-    "the Docker Engine",
-    async () => {
-      if (ended) return true;
-      return await answers(socket);
-    },
-    60_000,
-  );
+  await until("the Docker Engine", async () => {
+    if (ended) return true;
+    return await answers(socket);
+  });
   if (ended) {
     const output = readFileSync(join(runtime, "dockerd.log"), "utf8").trim().split("\n").slice(-5).join("\n");
     throw new Error(`dockerd ended:\n${output}`);
@@ -133,7 +130,7 @@ async function stop(): Promise<void> {
   await run("docker", ["network", "prune", "-f"], { env });
   const pid = Number(readFileSync(pidFile, "utf8"));
   process.kill(pid, "SIGTERM");
-  await until("the Docker Engine to stop", async () => !isAlive(pid), 60_000);
+  await until("the Docker Engine to stop", async () => !isAlive(pid));
   await attempt("ip", ["link", "delete", bridge]);
   // It leaves its mounts behind, such as the network namespace of builds with the host's network.
   const mounts = readFileSync("/proc/mounts", "utf8")

@@ -4,7 +4,8 @@ import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, stat
 import { createConnection } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { freePort, run, until } from "./commands";
+import { until } from "../../support/until";
+import { freePort, run } from "./commands";
 
 /** Git repositories on loopback that stand for Kazoo's and Monster UI's. */
 export interface KazooSources {
@@ -50,7 +51,7 @@ export async function serveKazooSources(): Promise<KazooSources> {
     // A group of its own: `git` runs the daemon as its child.
     { stdio: "ignore", detached: true },
   );
-  await until("the git daemon", () => listens(port), 15_000);
+  await until("the git daemon", () => listens(port));
   const base = `git://127.0.0.1:${port}/${hash}`;
   return {
     args: {

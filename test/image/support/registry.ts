@@ -2,7 +2,8 @@ import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { findCommand, freePort, run, until } from "./commands";
+import { until } from "../../support/until";
+import { findCommand, freePort, run } from "./commands";
 
 /** A running image registry on loopback, by plain HTTP. */
 export interface Registry {
@@ -54,7 +55,7 @@ ${auth}`,
     url,
     async start() {
       process_ = spawn(findCommand("docker-registry")!, ["serve", join(folder, "config.yml")], { stdio: "ignore" });
-      await until("the registry", async () => (await fetch(`${url}/v2/`)).status < 500, 15_000);
+      await until("the registry", async () => (await fetch(`${url}/v2/`)).status < 500);
     },
     async stop() {
       const child = process_;
