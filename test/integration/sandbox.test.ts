@@ -342,7 +342,6 @@ describe("the sandbox", () => {
     const said = child.stdout.setEncoding("utf8").toArray();
     await eventually(
       "its store to run",
-      120,
       () => sandboxStatus({ directory }),
       (clusters) => clusters.some(({ name, running }) => name === "south" && running.etcd !== undefined),
     );
