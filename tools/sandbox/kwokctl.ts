@@ -1,4 +1,3 @@
-import { spawn } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { stringify } from "yaml";
@@ -172,36 +171,30 @@ export async function createCluster(options: ClusterOptions, config: string): Pr
 export const startCluster = (options: ClusterOptions): Promise<void> => kwokctl(options, ["start", "cluster"]);
 
 async function kwokctl({ files, binary }: ClusterOptions, args: readonly string[], input = ""): Promise<void> {
+  const { execa } = await import("execa");
   const program = binary("kwokctl");
   const umask = process.umask(0o077); // inherited: only the owner can read what kwokctl and the programs write
-  const running = spawn(program, args, {
+  const running = execa(program, args, {
+    input,
+    reject: false,
     // Ctrl-C must not reach kwokctl: it ends in a second or two, and then has noted all that it started.
     detached: true,
     // No proxies, no credentials of the caller, no kubectl on the PATH.
+    extendEnv: false,
     env: { PATH: "", HOME: files.directory, KWOK_WORKDIR: files.directory },
     cwd: files.directory,
-    stdio: ["pipe", "ignore", "pipe"],
   });
   process.umask(umask);
-  running.stdin.on("error", () => undefined).end(input); // reported below: a process that did not start
-  let said = "";
-  running.stderr.setEncoding("utf8").on("data", (text: string) => (said += text));
-  const code = await new Promise<number | null>((done) => {
-    running.once("exit", done); // not "close": the programs may keep its pipes open
-    running.once("error", (error) => {
-      said = error.message;
-      done(null);
-    });
-  });
-  if (code !== 0)
-    throw new UserError(
-      `kwokctl could not start the sandbox cluster ${files.name}: ${lastError(said)}`,
-      "run make toolchain to restore missing programs, then the same command again",
-    );
+  const { failed, stderr, shortMessage } = await running;
+  if (!failed) return;
+  throw new UserError(
+    `kwokctl could not start the sandbox cluster ${files.name}: ${lastError(stderr) ?? shortMessage}`,
+    "run make toolchain to restore missing programs, then the same command again",
+  );
 }
 
 /** The last error in a log of kwokctl: one JSON object per line. */
-function lastError(log: string): string {
+function lastError(log = ""): string | undefined {
   const errors = [...log.matchAll(/"err":("(?:[^"\\]|\\.)*")/g)].map(([, text]) => JSON.parse(text ?? "") as string);
-  return errors.at(-1) ?? log.trim();
+  return errors.at(-1);
 }
