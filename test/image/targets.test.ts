@@ -83,7 +83,7 @@ async function refused(target: string, ...args: string[]): Promise<string> {
 const answers = () => until("Crossbar", async () => (await fetch(`http://127.0.0.1:${port}/`)).status === 200);
 
 step("before the stack is up, accounts are refused with the next step", async () => {
-  assert.match(await refused("init-account"), /stack docker is not up\nnext: make up STACK=docker/);
+  assert.match(await refused("init-account"), /stack docker is not deployed\nnext: make up STACK=docker/);
 });
 
 step("status shows the zone's containers, for people and for programs", async () => {
@@ -101,7 +101,7 @@ step("logs are those of Kazoo, or of the container that is named", async () => {
   assert.doesNotMatch(await kazoo("logs", "--node", "rabbitmq-alpha"), /Starting kazoo_apps/);
   assert.match(
     await refused("logs", "--node", "kazoo-9"),
-    /there is no node kazoo-9\nnext: NODE= takes one of kazoo, bigcouch/,
+    /there is no node kazoo-9\nnext: set NODE= to one of kazoo, bigcouch/,
   );
 });
 

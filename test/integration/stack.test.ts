@@ -161,7 +161,7 @@ describe("the dev stack", () => {
     }
     assert.equal(await cookie(), before);
     edit(clone, "dev", (text) => text.replace("dev: { namespace: elsewhere }", "dev: {}"));
-    assert.match((await clone.run(["destroy"])).stderr, /--yes/, "nobody can be asked here");
+    assert.match((await clone.run(["destroy"])).stderr, /--yes/, "there is no terminal to ask on");
     assert.notEqual((await clone.run(["destroy", "--yes"])).code, 0);
     assert.equal(await cookie(), before);
     edit(clone, "dev", (text) => text.replace("kazoo:protect: true", "kazoo:protect: false"));

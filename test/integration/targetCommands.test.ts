@@ -172,7 +172,7 @@ describe("an edit", () => {
     const { code, stderr } = await kazoo(...edit);
     assert.equal(code, 0, stderr);
     assert.match(written(), /ERLANG_THREADS: 40/);
-    assert.match(stderr, /Pulumi\.own\.yaml has the change/);
+    assert.match(stderr, /the change is in Pulumi\.own\.yaml/);
   });
 
   test("whose preview fails is taken back", async () => {
@@ -187,7 +187,7 @@ describe("an edit", () => {
     says("up", "exit 255");
     assert.match(
       await refused(...edit),
-      /pulumi up ended with exit code 255\nnext: Pulumi\.own\.yaml keeps the change: make kube-deploy STACK=own ZONE=us-east-nyc goes on/,
+      /pulumi up ended with exit code 255\nnext: Pulumi\.own\.yaml keeps the change: make kube-deploy STACK=own ZONE=us-east-nyc continues/,
     );
     assert.match(written(), /ERLANG_THREADS: 40/);
   });
@@ -273,7 +273,7 @@ describe("a rollback of the image", () => {
     const said = await refused("kube-deploy-rollback", "--zone", nyc);
     assert.match(
       said,
-      /the image is the whole stack's: the next make up brings it to us-east-bos too[\s\S]*nobody can be asked/,
+      /a stack has one image: the next make up changes us-east-bos too[\s\S]*there is no terminal to ask on/,
     );
     assert.match(written(), /kazoo:5/);
   });
@@ -307,7 +307,7 @@ describe("what is said where something is missing", () => {
     writeStack({ "kazoo:clusters": { east: { context: "prod-eats", kubeconfig: "kubeconfig" } } });
     assert.match(
       await refused("kube-rollout-status", "--zone", nyc),
-      /^error: kazoo:clusters\.east\.context: found "prod-eats", which \S*kubeconfig lacks\nnext: .*: prod-east, prod-west\n$/,
+      /^error: kazoo:clusters\.east\.context: found "prod-eats", which is not in \S*kubeconfig\nnext: .*: prod-east, prod-west\n$/,
     );
   });
 
@@ -343,7 +343,10 @@ describe("a pod's log", () => {
     });
     const { code, stdout, stderr } = await kazoo("logsf", "--zone", nyc);
     assert.equal(stdout, "first line\n");
-    assert.match(stderr, /^error: the connection to the log of pod kazoo-0 broke: .*\nnext: the same command again/);
+    assert.match(
+      stderr,
+      /^error: the connection to the log of pod kazoo-0 broke: .*\nnext: run the same command again/,
+    );
     assert.equal(code, 1);
   });
 

@@ -73,7 +73,7 @@ async function given(zone: string): Promise<{ image: string; environment: Record
 describe("on a stack that is not up", () => {
   test("targets say so, and what to do", async () => {
     for (const target of ["status", "logs", "kube-deploy", "kube-rollout-status"]) {
-      assert.match(await refused([target]), /stack dev is not up\nnext: make up STACK=dev/);
+      assert.match(await refused([target]), /stack dev is not deployed\nnext: make up STACK=dev/);
     }
   });
 });
@@ -98,7 +98,7 @@ describe("first boot", () => {
 describe("status", () => {
   test("is a table for people, without colours in a pipe, and exits with 0 when all is ready", async () => {
     const { stdout } = succeeded(await clone.run(["status"]));
-    assert.match(stdout, /^ZONE +CLUSTER +RING +KAZOO +BROKERS +DATABASE +JOIN +FIRST BOOT +IMAGE +LAST ROLL$/m);
+    assert.match(stdout, /^ZONE +CLUSTER +RING +KAZOO +BROKERS +DATABASE +JOIN +FIRST BOOT +IMAGE +LAST RESTART$/m);
     assert.match(stdout, /^local-two +local +main +1\/1 +2\/2 +1\/1 +done +- +kazoo:4 +\d+ (s|min) ago$/m);
     assert.ok(!stdout.includes("\x1b"));
   });
@@ -144,17 +144,17 @@ describe("status", () => {
 });
 
 describe("a zone and a node", () => {
-  test("must be named where there are several and nobody can be asked", async () => {
+  test("must be named where there are several and there is no terminal", async () => {
     assert.match(
       await refused(["kube-rollout-status"]),
-      /which zone\? there are local-one, local-two\nnext: choose one with ZONE=, e\.g\. ZONE=local-one/,
+      /there is more than one zone: local-one, local-two\nnext: choose one with ZONE=, e\.g\. ZONE=local-one/,
     );
     assert.match(
       await refused(["logs", "--zone", "x"]),
-      /there is no zone x\nnext: ZONE= takes one of local-one, local-two/,
+      /there is no zone x\nnext: set ZONE= to one of local-one, local-two/,
     );
     const node = await refused(["logs", "--zone", "local-one", "--node", "kazoo-7"]);
-    assert.match(node, /there is no node kazoo-7\nnext: NODE= takes one of kazoo-0, bigcouch-0, rabbitmq-alpha-0/);
+    assert.match(node, /there is no node kazoo-7\nnext: set NODE= to one of kazoo-0, bigcouch-0, rabbitmq-alpha-0/);
   });
 });
 
@@ -182,7 +182,10 @@ describe("what simulated pods cannot do is said in one line", () => {
   }
 
   test("init-apps without an API that browsers reach", async () => {
-    assert.match(await refused(["init-apps", ...zone]), /which API are the apps to call\?.*\nnext: --url/);
+    assert.match(
+      await refused(["init-apps", ...zone]),
+      /the apps need the address of the API.*\nnext: set URL= \(or --url\)/,
+    );
   });
 });
 
@@ -201,7 +204,7 @@ describe("the Service", () => {
     succeeded(await clone.run(["kube-deploy-service", ...zone]));
     assert.ok((await kazoo("services", "local-two")) !== undefined);
     await unchanged();
-    assert.match(await refused(["kube-deploy-service", ...zone]), /is there already\nnext: make kube-apply-service/);
+    assert.match(await refused(["kube-deploy-service", ...zone]), /already exists\nnext: make kube-apply-service/);
   });
 
   test("is changed by kube-apply-service, and nothing else is", async () => {
@@ -303,10 +306,7 @@ describe("the deployment", () => {
   });
 
   test("a rollback to an update that was not is refused", async () => {
-    assert.match(
-      await refused(["kube-deploy-rollback", ...zone, "--to", "999"]),
-      /there is no update 999 of zone local-two/,
-    );
+    assert.match(await refused(["kube-deploy-rollback", ...zone, "--to", "999"]), /zone local-two has no update 999/);
   });
 
   test("kube-delete-deployment deletes the zone's nodes alone, of the ring's first zone too; kube-deploy makes them again", async () => {
@@ -350,7 +350,7 @@ test("a stack of another cluster is asked about, and its targets leave it alone 
   for (const target of ["kube-delete-deployment", "kube-delete-service"]) {
     const said = await refused([target, "--stack", "other"], own);
     assert.match(said, /will be deleted: .* Data is not touched\. This stack is protected/);
-    assert.match(said, /nobody can be asked here\nnext: YES=1/);
+    assert.match(said, /there is no terminal to ask on\nnext: confirm with YES=1/);
   }
   assert.ok((await kazoo("statefulsets", "other-dc")) !== undefined);
   succeeded(await clone.run(["kube-delete-deployment", "--stack", "other", "--yes"], own));

@@ -269,7 +269,7 @@ describe("what a killed pulumi leaves behind", () => {
       await once(other, "spawn");
       await until("it runs", () => readFileSync(`/proc/${other.pid}/comm`, "utf8").startsWith("pulumi"));
       const recovering = recover(stack(pulumiThat("")), leave(Number(other.pid), 1), silent);
-      await assert.rejects(recovering, new RegExp(`another pulumi \\(process ${other.pid}\\) works on stack dev`));
+      await assert.rejects(recovering, new RegExp(`another pulumi \\(process ${other.pid}\\) is working on stack dev`));
       assert.equal(calls(), "");
     } finally {
       other.kill("SIGKILL");

@@ -262,7 +262,7 @@ describe("kazoo toolchain", { concurrency: true }, () => {
       await until("the build to begin", () => at.builds.length === 1);
       stopped.child.kill(signal);
       assert.equal(await stopped.ended, code);
-      assert.match(stopped.said.error, /error: interrupted\nnext: the same command again goes on from here\n$/);
+      assert.match(stopped.said.error, /error: interrupted\nnext: run the same command again to continue\n$/);
       assert.deepEqual(at.kept, []);
       const pid = at.builds[0]?.split(" ")[0];
       assert.ok(!existsSync(`/proc/${pid}`), "go has ended");
@@ -366,7 +366,7 @@ describe("an installed Pulumi", { concurrency: true }, () => {
     at.addPulumi("3.218.0", `mkdir -p ${plugin}; touch ${plugin}/pulumi-resource-random`);
     const { code, out, error } = await at.run(["pulumi", "random"], { ...auto, HTTPS_PROXY: "http://127.0.0.1:1" });
     assert.equal(code, 0, error);
-    assert.match(out, /^random +as installed with Pulumi$/m);
+    assert.match(out, /^random +installed with Pulumi$/m);
     assert.deepEqual(at.builds, []);
   });
 

@@ -1,7 +1,7 @@
 import { createInterface } from "node:readline/promises";
 import { UserError } from "../shared/terminal";
 
-/** Whether somebody can be asked: both ends of the conversation are a terminal. */
+/** Whether a question can be asked: input and output are a terminal. */
 const canAsk = (): boolean => process.stdin.isTTY && process.stderr.isTTY;
 
 async function ask(question: string): Promise<string> {
@@ -9,7 +9,7 @@ async function ask(question: string): Promise<string> {
   try {
     return (await terminal.question(question)).trim();
   } catch (error) {
-    // By Ctrl-C or Ctrl-D, after which the cursor still stands behind the question.
+    // After Ctrl-C or Ctrl-D the cursor is still behind the question.
     if ((error as Error).name !== "AbortError") throw error;
     process.stderr.write("\n");
     throw new UserError("interrupted", "nothing was changed", 130);
@@ -19,10 +19,10 @@ async function ask(question: string): Promise<string> {
 }
 
 /**
- * One of several things: the one that is given, the only one, or the one that is chosen on the terminal.
- * @param what what they are, e.g. `zone`
- * @param variable how one is given to make, e.g. `ZONE`
- * @throws UserError with the list, where nobody can be asked
+ * Selects one of several names: the given one, the only one, or the one chosen on the terminal.
+ * @param what what the names are of, e.g. `zone`
+ * @param variable make's variable for it, e.g. `ZONE`
+ * @throws UserError with the list, if there is no terminal
  */
 export async function choose(
   what: string,
@@ -34,12 +34,12 @@ export async function choose(
   if (only === undefined) throw new UserError(`there is no ${what}`);
   if (given !== undefined) {
     if (names.includes(given)) return given;
-    throw new UserError(`there is no ${what} ${given}`, `${variable}= takes one of ${names.join(", ")}`);
+    throw new UserError(`there is no ${what} ${given}`, `set ${variable}= to one of ${names.join(", ")}`);
   }
   if (names.length === 1) return only;
   if (!canAsk()) {
     throw new UserError(
-      `which ${what}? there are ${names.join(", ")}`,
+      `there is more than one ${what}: ${names.join(", ")}`,
       `choose one with ${variable}=, e.g. ${variable}=${only}`,
     );
   }
@@ -47,11 +47,11 @@ export async function choose(
   const answer = await ask(`which ${what}? [1-${names.length}] `);
   const chosen = names.find((name, index) => answer === name || answer === String(index + 1));
   if (chosen === undefined)
-    throw new UserError(`${JSON.stringify(answer)} is none of them`, `answer with a number or a name`);
+    throw new UserError(`${JSON.stringify(answer)} is not in the list`, `answer with a number or a name`);
   return chosen;
 }
 
-/** The same of things that have names: returns the thing itself. */
+/** The same for named things; returns the thing itself. */
 export async function chooseAmong<T extends { readonly name: string }>(
   what: string,
   variable: string,
@@ -63,11 +63,11 @@ export async function chooseAmong<T extends { readonly name: string }>(
 }
 
 /**
- * Asks before something is changed; `yes` is the answer given beforehand.
- * @throws UserError where nobody can be asked
+ * Asks for confirmation; `yes` skips the question.
+ * @throws UserError if there is no terminal to ask on
  */
 export async function confirmed(question: string, yes: boolean): Promise<boolean> {
   if (yes) return true;
-  if (!canAsk()) throw new UserError(`${question} nobody can be asked here`, "YES=1 (or --yes) answers beforehand");
+  if (!canAsk()) throw new UserError(`${question} there is no terminal to ask on`, "confirm with YES=1 (or --yes)");
   return /^y(es)?$/i.test(await ask(`${question} [y/N] `));
 }

@@ -2,8 +2,8 @@ import { Argument, Command } from "commander";
 import { allParts } from "../toolchain/parts";
 
 /**
- * The commands, with what `--help` says of them. The code of a command is loaded when it runs. By `require`, since Node.js would hand an
- * `import()` to its own loader, which reads no TypeScript.
+ * The commands and their help. The code of a command is loaded when it runs, with `require`: Node.js would give an `import()` to its own
+ * loader, which does not read TypeScript.
  */
 const code = {
   accounts: () => require("./commands/accounts") as typeof import("./commands/accounts"),
@@ -28,7 +28,7 @@ export const kazoo = (): Command => withoutCompletion().addCommand(completeComma
 
 function withoutCompletion(): Command {
   const command = new Command("kazoo").description(
-    "Kazoo on Kubernetes: stacks, and the sandbox and toolchain they run with",
+    "Kazoo on Kubernetes: deploy and operate stacks, with a local sandbox and toolchain",
   );
   const groups = [
     ...stackCommands(),
@@ -44,7 +44,7 @@ function withoutCompletion(): Command {
     toolchainCommand(),
   ];
   groups.forEach((group) => command.addCommand(group));
-  return command.showHelpAfterError("(kazoo --help shows what there is)");
+  return command.showHelpAfterError("(kazoo --help lists the commands)");
 }
 
 /** An action whose result, if it is a number, becomes the exit code. */
@@ -59,7 +59,7 @@ const withStack = (name: string, description: string, stack = "dev"): Command =>
   new Command(name).description(description).option("-s, --stack <name>", "which Pulumi.<name>.yaml", stack);
 
 const asking = (command: Command): Command =>
-  command.option("-y, --yes", "do not ask (never asked for sandbox and docker stacks that are not protected)");
+  command.option("-y, --yes", "do not ask for confirmation (unprotected sandbox and docker stacks never ask)");
 
 interface Stacked {
   readonly stack: string;
@@ -69,15 +69,16 @@ interface Stacked {
 function stackCommands(): Command[] {
   const pulumiCommand = (name: "up" | "preview" | "destroy", description: string): Command =>
     withStack(name, description)
-      .argument("[pulumi arguments...]", "after --: handed to pulumi as they are")
+      .argument("[pulumi arguments...]", "after --: passed to pulumi")
       .action(exiting((args: string[], options: Stacked) => code.lifecycle()[name](options, args)));
   return [
-    asking(pulumiCommand("up", "bring a stack up: toolchain, sandbox, then `pulumi up`")),
+    asking(pulumiCommand("up", "deploy a stack or bring it up to date: toolchain, sandbox, then `pulumi up`")),
     pulumiCommand("preview", "show what `up` would change"),
-    asking(pulumiCommand("destroy", "remove all that a stack has made")),
-    withStack("env", 'print what plain pulumi and kubectl need for a stack: eval "$(npx kazoo env)"').action(
-      exiting((options: Stacked) => code.lifecycle().env(options)),
-    ),
+    asking(pulumiCommand("destroy", "remove a stack and everything it created")),
+    withStack(
+      "env",
+      'print the variables that plain pulumi and kubectl need for a stack: eval "$(npx kazoo env)"',
+    ).action(exiting((options: Stacked) => code.lifecycle().env(options))),
   ];
 }
 
@@ -87,13 +88,13 @@ Data: StatefulSets of brokers and databases, Namespaces, Secrets, volumes, rando
 
 function reportCommands(): Command[] {
   return [
-    withStack("preview-report", "preview a stack and write a report of it for a reviewer: report.md and report.html")
+    withStack("preview-report", "preview a stack and write report.md and report.html for a reviewer")
       .option("-o, --out <folder>", "where to write (default: .state/report/<stack>)")
-      .option("-j, --json <file>", "read what `pulumi preview --json` printed instead of previewing")
+      .option("-j, --json <file>", "use this output of `pulumi preview --json` instead of a new preview")
       .action(exiting((options: Stacked) => code.report().previewReport(options))),
     withStack(
       "drift",
-      "find what was changed by hand and what the program would undo; changes nothing, the state neither",
+      "find manual changes in the clusters, and what the program would undo; read-only, including the state",
     )
       .option("-o, --out <folder>", "where to write (default: .state/drift/<stack>)")
       .action(exiting((options: Stacked) => code.report().drift(options))),
@@ -103,26 +104,26 @@ function reportCommands(): Command[] {
 const statusCommand = (): Command =>
   withStack(
     "status",
-    "show a stack's zones: what is ready, whether databases have joined and first boot is done, Kazoo's image, its last roll",
+    "show each zone: what is ready, whether databases have joined and first boot is done, Kazoo's image, the last restart",
   )
     .option("--json", "for programs", false)
-    .option("-w, --watch", "go on looking, every two seconds, until q or Ctrl-C", false)
+    .option("-w, --watch", "refresh every two seconds, until q or Ctrl-C", false)
     .addHelpText(
       "after",
-      "\nJOIN: the Job that makes the databases one ring; FIRST BOOT: the one that makes the master account, in the ring's first zone.\nThe last roll is when the youngest Kazoo node was made. Exit code 1: something is not ready.",
+      "\nJOIN: the Job that joins the databases to one ring. FIRST BOOT: the Job that creates the master account, in the ring's first zone.\nLAST RESTART: when the newest Kazoo node started. Exit code 1: something is not ready.",
     )
     .action(exiting((options: Stacked & { json: boolean; watch: boolean }) => code.status().status(options)));
 
 const withZone = (name: string, description: string): Command =>
-  withStack(name, description).option("-z, --zone <name>", "which zone; needed where the stack has several");
+  withStack(name, description).option("-z, --zone <name>", "which zone; needed if the stack has several");
 
 const withNode = (name: string, description: string): Command =>
   withZone(name, description).option(
     "-n, --node <name>",
-    "which node, e.g. kazoo-0; needed where the zone has several of Kazoo",
+    "which node, e.g. kazoo-0; needed if the zone has several Kazoo nodes",
   );
 
-/** Refuses what is on Docker where a command has something to run there instead. */
+/** Refuses zones on Docker if the command has a replacement there. */
 const checked = <Given extends Stacked>(given: Given, name: string, instead: string | undefined): Promise<Given> =>
   instead === undefined ? Promise.resolve(given) : code.nodes().onKubernetes(given, name, instead);
 
@@ -133,16 +134,16 @@ function nodeCommands(): Command[] {
     );
   const shell = (name: string, description: string, instead?: string) =>
     withNode(name, description)
-      .argument("[command...]", "after --: run instead of a shell")
+      .argument("[command...]", "after --: run this instead of a shell")
       .action(
         exiting(async (command: string[], given: Stacked) =>
           code.logs().shell(await checked(given, name, instead), command),
         ),
       );
   return [
-    log("logs", "show the log of a Kazoo node, or of the node that --node names", { follow: false }),
+    log("logs", "print the log of a Kazoo node, or of the node in --node", { follow: false }),
     log("logsf", "follow the log of a Kazoo node, from its last 100 lines on", { follow: true, tail: 100 }),
-    shell("shell", "a shell in the container of a Kazoo node; commands may be piped into it"),
+    shell("shell", "open a shell in the container of a Kazoo node; accepts piped commands"),
     log("kube-logsf", "follow the log of a Kazoo pod, from its beginning", { follow: true }, "make logsf"),
     log(
       "kube-logsft",
@@ -150,7 +151,7 @@ function nodeCommands(): Command[] {
       { follow: true, tail: 25 },
       "make logsf",
     ),
-    shell("kube-shell", "a shell in a Kazoo pod", "make shell"),
+    shell("kube-shell", "open a shell in a Kazoo pod", "make shell"),
     withNode("kazoo-maint-nodes", "ask a Kazoo node which nodes it knows (sup kazoo_maintenance nodes)").action(
       exiting((given: Stacked) => code.logs().maintenanceNodes(given)),
     ),
@@ -160,29 +161,28 @@ function nodeCommands(): Command[] {
 const accountCommands = (): Command[] => [
   withNode(
     "init-account",
-    "make the ring's master account, unless the ring has accounts (the bootstrap Job does it too)",
+    "create the ring's master account, unless the ring has accounts (the bootstrap Job does the same)",
   ).action(exiting((given: Stacked) => code.accounts().initAccount(given))),
-  withNode("init-apps", "make Monster UI's apps known to the master account")
-    .option("--path <folder>", "of the apps on the node; default: that of the config")
-    .option(
-      "--url <url>",
-      "the API that the apps are to call; default: that of the config, on Docker the published one",
-    )
+  withNode("init-apps", "register Monster UI's apps with the master account")
+    .option("--path <folder>", "folder of the apps on the node; default: the config's")
+    .option("--url <url>", "the API that the apps call; default: the config's, on Docker the published one")
     .action(exiting((given: Stacked) => code.accounts().initApps(given))),
-  withNode("get-master-account", "show the ring's master account, as Kazoo has it")
-    .option("--name <name>", "of the account; default: that of the config")
-    .addHelpText("after", "\nExit code 1: there is no account of this name, or Kazoo does not answer.")
+  withNode("get-master-account", "show the ring's master account as Kazoo has it")
+    .option("--name <name>", "name of the account; default: the config's")
+    .addHelpText("after", "\nExit code 1: there is no account with this name, or Kazoo does not answer.")
     .action(exiting((given: Stacked) => code.accounts().getMasterAccount(given))),
 ];
 
 type Deploy = typeof import("./commands/deploy");
 type DeployOptions = import("./commands/apply").DeployOptions;
 
-/** `kazoo kube-…`: the deployment of a zone's Kazoo, changed through Pulumi alone, so that state and cluster agree. */
+/** `kazoo kube-…`: a zone's Kazoo, only changed through Pulumi, so that state and cluster agree. */
 function deployCommands(): Command[] {
   const command = (name: string, description: string, action: (options: DeployOptions) => Promise<void>): Command =>
     withZone(name, description).action(
-      exiting(async (options: DeployOptions) => action(await checked(options, name, "make launch-net and its like"))),
+      exiting(async (options: DeployOptions) =>
+        action(await checked(options, name, "make launch-net and similar targets")),
+      ),
     );
   const changing = (name: string, description: string, action: (options: DeployOptions) => Promise<void>): Command =>
     asking(command(name, description, action));
@@ -191,43 +191,39 @@ function deployCommands(): Command[] {
   return [
     changing(
       "kube-deploy-service",
-      "create the zone's Service kazoo, if it is not there",
+      "create the zone's Service kazoo",
       deploy(({ createService }) => createService),
     ),
     changing(
       "kube-apply-service",
-      "make the zone's Service kazoo be as the config says",
+      "update the zone's Service kazoo as configured",
       deploy(({ applyService }) => applyService),
     ),
     changing(
       "kube-delete-service",
-      "delete the zone's Service kazoo; nodes go on, nobody reaches them by it",
+      "delete the zone's Service kazoo; the nodes keep running, but cannot be reached through it",
       deploy(({ deleteService }) => deleteService),
     ),
     changing(
       "kube-deploy",
-      "deploy the zone's Kazoo as the config says; recorded in the stack's history",
+      "deploy the zone's Kazoo as configured; recorded in the stack's history",
       deploy(({ deployKazoo }) => deployKazoo),
     ),
     changing("kube-deploy-edit", "edit the zone's run environment in $EDITOR, preview, apply, wait", (options) =>
       code.edit().edit(options),
     ).addHelpText("after", "\nThe editor: KUBE_EDITOR, else VISUAL, else EDITOR, else vi."),
-    changing(
-      "kube-deploy-rollback",
-      "bring back the environment and image that the zone's Kazoo ran with before",
-      (options) => code.rollback().rollback(options),
-    ).option("--to <number>", "of an update in kube-rollout-history; default: the last one that differs"),
+    changing("kube-deploy-rollback", "return the zone's Kazoo to an earlier environment and image", (options) =>
+      code.rollback().rollback(options),
+    ).option("--to <number>", "number of an update in kube-rollout-history; default: the last one that differs"),
     command(
       "kube-rollout-status",
-      "wait until the zone's Kazoo has rolled",
+      "wait until the zone's Kazoo is rolled out",
       deploy(({ rolloutStatus }) => rolloutStatus),
     )
-      .option("--timeout <seconds>", "how long", "900")
-      .addHelpText("after", "\nExit code 1: it has not rolled in that time, or there is nothing to roll."),
-    command(
-      "kube-rollout-history",
-      "show the updates of the stack, and what they changed in the zone's Kazoo",
-      (options) => code.rollback().history(options),
+      .option("--timeout <seconds>", "how long to wait", "900")
+      .addHelpText("after", "\nExit code 1: it was not rolled out in that time, or there is no StatefulSet."),
+    command("kube-rollout-history", "list the stack's updates and what they changed in the zone's Kazoo", (options) =>
+      code.rollback().history(options),
     ),
     changing(
       "kube-delete-deployment",
@@ -238,7 +234,7 @@ function deployCommands(): Command[] {
 }
 
 function dockerCommands(): Command {
-  const group = new Command("docker").description("the Kazoo image, and the containers of a stack on plain Docker");
+  const group = new Command("docker").description("the Kazoo image and the containers of a stack on plain Docker");
   const add = (
     name: string,
     description: string,
@@ -246,26 +242,26 @@ function dockerCommands(): Command {
   ): void => {
     group.addCommand(
       withStack(name, description, "docker")
-        .argument("[arguments...]", "after --: handed on as they are")
+        .argument("[arguments...]", "after --: passed on")
         .action(exiting((args: string[], { stack }: Stacked) => action(code.docker())(stack, args))),
     );
   };
   add("build", "build the Kazoo image as the stack would", ({ build }) => build);
-  add("rebuild", "build it without Docker's cache", ({ rebuild }) => rebuild);
-  add("tag", "give the built image all its names of the stack, and those named", ({ tag }) => tag);
+  add("rebuild", "build it without the cache", ({ rebuild }) => rebuild);
+  add("tag", "give the built image all its names in the stack, and the given ones", ({ tag }) => tag);
   add("push", "push the built image under all its names, with the login of `docker login`", ({ push }) => push);
   add("rmi", "remove the image from the engine", ({ removeImage }) => removeImage);
   add("run", "open a shell in a new container of the image", ({ shellInImage }) => shellInImage);
   add("launch", "run Kazoo alone, on Docker's default network", ({ launch }) => launch);
-  add("launch-net", "bring the stack up: Kazoo, brokers and database on a network of their own", ({ launchStack }) => {
+  add("launch-net", "start Kazoo, brokers and database on the stack's network", ({ launchStack }) => {
     return launchStack;
   });
-  add("create-network", "make the stack's network alone", ({ createNetwork }) => createNetwork);
-  add("launch-deps", "bring up the stack's brokers and database alone", ({ launchStores }) => launchStores);
-  add("kill-deps", "end the stack's brokers and database at once; their data stays", ({ killStores }) => killStores);
-  add("start", "start Kazoo's container again", ({ onKazoo }) => onKazoo("start"));
-  add("stop", "stop Kazoo in order", ({ onKazoo }) => onKazoo("stop"));
-  add("kill", "end Kazoo at once", ({ onKazoo }) => onKazoo("kill"));
+  add("create-network", "create the stack's network", ({ createNetwork }) => createNetwork);
+  add("launch-deps", "start the stack's brokers and database", ({ launchStores }) => launchStores);
+  add("kill-deps", "kill the stack's brokers and database; their data stays", ({ killStores }) => killStores);
+  add("start", "start Kazoo's stopped container", ({ onKazoo }) => onKazoo("start"));
+  add("stop", "stop Kazoo's container in order", ({ onKazoo }) => onKazoo("stop"));
+  add("kill", "kill Kazoo's container", ({ onKazoo }) => onKazoo("kill"));
   add("rm", "remove Kazoo's container", ({ onKazoo }) => onKazoo("rm", "--force"));
   return group;
 }
@@ -273,9 +269,9 @@ function dockerCommands(): Command {
 const renderCommand = (): Command =>
   new Command("render")
     .description(
-      "write config.ini, vm.args, sys.config and .erlang.cookie as the container would, from this environment",
+      "render config.ini, vm.args, sys.config and .erlang.cookie from this environment, as the container does",
     )
-    .requiredOption("--out <dir>", "folder to write to; made if it is not there")
+    .requiredOption("--out <dir>", "folder to write to; created if missing")
     .action(exiting(({ out }: { out: string }) => code.render().render(out)));
 
 const schemaCommand = (): Command =>
@@ -287,21 +283,21 @@ const schemaCommand = (): Command =>
 function sandboxCommand(): Command {
   const group = new Command("sandbox").description("Kubernetes clusters on this machine whose nodes are simulated");
   group.addCommand(
-    withStack("up", "start the sandbox clusters of a stack, or those named; does nothing where they run")
-      .argument("[clusters...]", "names of clusters; default: those of the stack")
-      .option("--audit", "write what the API server is asked to .sandbox/NAME/audit.log, until --no-audit or a purge")
-      .option("--no-audit", "stop writing it")
+    withStack("up", "start the sandbox clusters of a stack, or the named ones, unless they run")
+      .argument("[clusters...]", "names of clusters; default: the stack's")
+      .option("--audit", "log requests to the API server in .sandbox/NAME/audit.log, until --no-audit or a purge")
+      .option("--no-audit", "stop logging them")
       .action(exiting((names: string[], options: Stacked) => code.sandbox().up(names, options))),
   );
   group
     .command("down")
-    .description("end the processes of all sandbox clusters, or of those named; their data stays")
-    .argument("[clusters...]", "names of clusters; default: all of this project")
-    .option("--purge", "remove their data, keys and contexts as well", false)
+    .description("stop all sandbox clusters, or the named ones; their data stays")
+    .argument("[clusters...]", "names of clusters; default: all in this project")
+    .option("--purge", "remove their data, keys and contexts too", false)
     .action(exiting((names: string[], { purge }: { purge: boolean }) => code.sandbox().down(names, purge)));
   group
     .command("status")
-    .description("show the sandbox clusters of this project")
+    .description("show this project's sandbox clusters")
     .option("--json", "for programs", false)
     .action(exiting(({ json }: { json: boolean }) => code.sandbox().status(json)));
   return group;
@@ -309,15 +305,17 @@ function sandboxCommand(): Command {
 
 const toolchainCommand = (): Command =>
   new Command("toolchain")
-    .description("provide the Pulumi CLI, its plugins and the sandbox's programs, building what cannot be downloaded")
-    .addArgument(new Argument("[parts...]", "what to provide; default: what stack dev needs").choices(allParts))
+    .description("provide the Pulumi CLI, its plugins and the sandbox's programs; build what cannot be downloaded")
+    .addArgument(
+      new Argument("[parts...]", "parts to provide; default: those that the stack dev needs").choices(allParts),
+    )
     .option(
       "--prune",
       "remove what older versions of the project left, Go's build cache, and the memory of failed downloads",
     )
     .addHelpText(
       "after",
-      "\nTOOLCHAIN=system takes the Pulumi that is installed, TOOLCHAIN=download downloads, TOOLCHAIN=build builds from Go modules; unset: the first of these that works. KAZOO_MIRROR=<url> downloads from <url>/<host>/<path>.",
+      "\nTOOLCHAIN=system uses the installed Pulumi, TOOLCHAIN=download downloads it, TOOLCHAIN=build builds it from Go modules; unset: the first that works.\nKAZOO_MIRROR=<url> downloads from <url>/<host>/<path>.",
     )
     .action(
       exiting((parts: (typeof allParts)[number][], { prune = false }: { prune?: boolean }) =>

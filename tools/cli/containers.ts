@@ -4,13 +4,13 @@ import { UserError } from "../shared/terminal";
 
 /** A container as its engine sees it. */
 export interface ContainerState {
-  /** Healthy, or running where it has no health check. */
+  /** Healthy, or running if it has no health check. */
   readonly ready: boolean;
   /** When it was last started, ISO 8601. */
   readonly started: string;
 }
 
-/** Looks at containers by name; those that are not there are left out. */
+/** Inspects containers by name; missing ones are skipped. */
 export async function inspectContainers(
   host: string,
   names: readonly string[],

@@ -5,10 +5,10 @@ import { UserError } from "../shared/terminal";
 /**
  * Runs the Docker client on this terminal against an engine.
  * @param host address of the engine
- * @param input written to its standard input; left out: this process's own
- * @param environment variables over this process's own
- * @returns its exit code, 128 + number when a signal ended it; where it is not 0, Docker has said why
- * @throws UserError where there is no client
+ * @param input written to its standard input; default: this process's standard input
+ * @param environment variables to add to this process's own
+ * @returns its exit code, 128 + number if a signal ended it; if it is not 0, Docker has printed the reason
+ * @throws UserError if there is no client
  */
 export async function runDocker(
   host: string,
@@ -20,9 +20,9 @@ export async function runDocker(
     stdio: [input === undefined ? "inherit" : "pipe", "inherit", "inherit"],
     env: { ...process.env, ...environment },
   });
-  // It may end before it has read all.
+  // The client may end before it has read everything.
   child.stdin?.on("error", () => undefined).end(input);
-  // Ctrl-C is for what runs in front: `docker logs --follow` ends by it, and then so do we.
+  // Ctrl-C is for the client: it ends `docker logs --follow`, and then this process ends too.
   const ignore = (): void => undefined;
   process.on("SIGINT", ignore);
   try {
@@ -35,7 +35,7 @@ export async function runDocker(
   }
 }
 
-/** What `docker exec` is told to run a command in a container. */
+/** Arguments of docker for running a command in a container. */
 export function execArguments(
   container: string,
   command: readonly string[],
@@ -44,7 +44,7 @@ export function execArguments(
   return ["exec", ...(stdin ? ["--interactive"] : []), ...(terminal ? ["--tty"] : []), container, ...command];
 }
 
-/** What `docker logs` is told. `tail` is a number of lines; left out: all. */
+/** Arguments of docker for a log. `tail` is a number of lines; default: all. */
 export function logArguments(
   container: string,
   { follow, tail }: { readonly follow: boolean; readonly tail?: number | undefined },

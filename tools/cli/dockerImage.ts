@@ -14,16 +14,16 @@ export function dockerPlaces(platform: Platform): DockerPlace[] {
     .filter((place): place is DockerPlace => place.cluster?.kind === "docker");
 }
 
-/** Where a stack has its (first) datacenter on Docker; undefined where it has none. */
+/** A stack's first datacenter on Docker; undefined if it has none. */
 export const dockerPlace = (platform: Platform): DockerPlace | undefined => dockerPlaces(platform)[0];
 
-/** All names of a built image, `registry/repository:tag`, the one it is built under first. */
+/** All names of a built image, `registry/repository:tag`, starting with the one it is built as. */
 export function imageNames({ registry, repository, tags }: ImageBuild): string[] {
   const fullName = registry === undefined ? repository : `${registry.address}/${repository}`;
   return tags.map((tag) => `${fullName}:${tag}`);
 }
 
-/** What `docker build` is told: the same arguments, tags and context as the stack's own build has. */
+/** Arguments of `docker build`: the same build arguments, tags and context as in the stack's build. */
 export function buildArguments(build: ImageBuild, more: readonly string[]): string[] {
   return [
     "build",
@@ -37,14 +37,14 @@ export function buildArguments(build: ImageBuild, more: readonly string[]): stri
 }
 
 /**
- * What `docker run` is told to start one Kazoo on Docker's default network: as restricted as in the stack. Values of variables are taken
- * from the client's environment, so that none stands on a command line.
- * @param variables names of the variables that the container gets
+ * Arguments of `docker run` for one Kazoo on Docker's default network, with the stack's restrictions. The client takes the values of
+ * variables from its environment, so that none is on a command line.
+ * @param variables names of the container's variables
  */
 export function launchArguments({ cluster }: DockerPlace, image: string, variables: readonly string[]): string[] {
   const { address, crossbar, websockets } = cluster.published;
   const own = "uid=1000,gid=1000,mode=0700";
-  // An IPv6 address has colons of its own.
+  // An IPv6 address contains colons.
   const at = address.includes(":") ? `[${address}]` : address;
   return [
     ...["run", "--detach", "--name", containers.kazoo, "--hostname", `${containers.kazoo}.${cluster.network}`],

@@ -6,16 +6,16 @@ import { asking, clientsOf } from "./kubernetes";
 import { type SelectedZone, nodesOf, hostsIn } from "./nodes";
 import { UserError } from "../shared/terminal";
 
-/** How many of a workload's nodes there should be, and how many are ready. */
+/** The number of a workload's nodes, wanted and ready. */
 export interface Readiness {
   readonly ready: number;
   readonly wanted: number;
 }
 
-/** How a Job is. */
+/** The state of a Job. */
 export type JobState = "done" | "running" | "failed";
 
-/** How a zone is. */
+/** The state of a zone. */
 export interface ZoneHealth {
   readonly zone: string;
   readonly ring: string;
@@ -23,27 +23,27 @@ export interface ZoneHealth {
   readonly kazoo: Readiness;
   readonly brokers: Readiness;
   readonly database: Readiness;
-  /** The Job that makes the zone's database nodes and the ring's other ones known to each other; undefined when there is none, as on Docker. */
+  /** The Job that joins the zone's database nodes to the ring; undefined if there is none, as on Docker. */
   readonly join?: JobState;
   /** The Job of the ring's first boot, in its first zone. */
   readonly firstBoot?: JobState;
-  /** Reference of the image that the youngest Kazoo node runs, with its digest where the node tells it; undefined when none is there. */
+  /** Image of the newest Kazoo node, with the digest if the node reports it; undefined if there is no node. */
   readonly image?: string;
-  /** When the youngest Kazoo node was made (Kubernetes) or last started (Docker), ISO 8601. */
+  /** When the newest Kazoo node was created (Kubernetes) or last started (Docker), ISO 8601. */
   readonly rolled?: string;
-  /** Why nothing is known of the zone. */
+  /** Why the zone's state is unknown. */
   readonly problem?: string;
   /** What to do about it. */
   readonly next?: string;
 }
 
-/** Whether all of a zone is ready. */
+/** Whether everything in a zone is ready. */
 export const isHealthy = ({ problem, kazoo, brokers, database, join, firstBoot }: ZoneHealth): boolean =>
   problem === undefined &&
   [kazoo, brokers, database].every(({ ready, wanted }) => ready >= wanted) &&
   [join, firstBoot].every((job) => job === undefined || job === "done");
 
-/** Looks at zones. A cluster that does not answer is told of its zones, and the others are seen. */
+/** Reads the state of zones. If a cluster does not answer, its zones say so; the others are not affected. */
 export function healthOf(zones: readonly SelectedZone[]): Promise<ZoneHealth[]> {
   return Promise.all(
     zones.map(async (selected): Promise<ZoneHealth> => {
@@ -123,10 +123,10 @@ async function onKubernetes({ zone }: SelectedZone, cluster: KubernetesCluster):
 
 const made = ({ metadata }: KubernetesObject): number => metadata?.creationTimestamp?.getTime() ?? 0;
 
-/** The youngest first. */
+/** Newest first. */
 const byAge = (a: KubernetesObject, b: KubernetesObject): number => made(b) - made(a);
 
-/** How a Job is; undefined where there is none. */
+/** The state of a Job; undefined if there is none. */
 export function stateOf(job: Pick<V1Job, "status"> | undefined): JobState | undefined {
   if (job === undefined) return undefined;
   const has = (wanted: string) =>
@@ -134,7 +134,7 @@ export function stateOf(job: Pick<V1Job, "status"> | undefined): JobState | unde
   return has("Complete") ? "done" : has("Failed") ? "failed" : "running";
 }
 
-/** The image that a pod runs: an image that is named by a tag gets the digest that its node has pulled. */
+/** The image of a pod. An image named by tag gets the digest that its node pulled. */
 export function imageOf(pod: Pick<V1Pod, "spec" | "status"> | undefined): string | undefined {
   const image = pod?.spec?.containers[0]?.image;
   const digest = /@(sha256:[a-f0-9]{64})$/.exec(pod?.status?.containerStatuses?.[0]?.imageID ?? "")?.[1];

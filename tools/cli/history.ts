@@ -3,24 +3,24 @@ import { type Platform, builtReference } from "../../config/platform";
 import { askPulumi } from "./pulumi";
 import type { Stack } from "./openStack";
 
-/** An update of a stack, as Pulumi's own history has it. */
+/** An update in Pulumi's history of a stack. */
 export interface Update {
-  /** Counted from the stack's first, which is 1. */
+  /** The stack's first update is 1. */
   readonly number: number;
   /** When it began, ISO 8601. */
   readonly time: string;
   readonly result: string;
   readonly message: string;
-  /** The config that it ran with. Secrets are not among the values. */
+  /** The config of the update, without secret values. */
   readonly config: Readonly<
     Record<string, { readonly value?: string; readonly objectValue?: unknown; readonly secret: boolean }>
   >;
 }
 
-/** What a zone's Kazoo ran with. */
+/** Environment and image of a zone's Kazoo. */
 export interface Rollout {
   readonly environment: Readonly<Record<string, string>>;
-  /** The image's reference, if it is known: of one that is built, only what runs now tells it, or the message of the update after. */
+  /** The image's reference, if known. For a built image, only the running nodes or the message of the next update have it. */
   readonly image: string | undefined;
 }
 
@@ -42,16 +42,16 @@ export async function readUpdates(stack: Stack): Promise<Update[]> {
 }
 
 /**
- * The message of an update, with the image that ran before it: a built one's digest stands nowhere else in the history.
- * @param image its reference; left out, or not by digest: there is nothing to remember
+ * The message of an update, with the previous image: the digest of a built one is recorded nowhere else in the history.
+ * @param image its reference; undefined or without digest: nothing is recorded
  */
 export const imageMessage = (what: string, image: string | undefined): string =>
   image === undefined || !image.includes("sha256:") ? what : `${what} (image before: ${image})`;
 
-/** The message of an update of one zone's Kazoo alone; see {@link concerns}. */
+/** The message of an update that only concerns one zone's Kazoo; see {@link concerns}. */
 export const zoneMessage = (what: string, zone: string): string => `${what} ZONE=${zone}`;
 
-/** Whether an update was about a zone's Kazoo: not where its message names another zone, or a Service alone. */
+/** Whether an update concerns a zone's Kazoo: not if its message names another zone, or only a Service. */
 function concerns({ message }: Update, zoneName: string): boolean {
   const { what, zone } = /^(?<what>kube-\S+).* ZONE=(?<zone>\S+)/.exec(message)?.groups ?? {};
   return zone === undefined || (zone === zoneName && what?.endsWith("-service") === false);
@@ -60,9 +60,9 @@ function concerns({ message }: Update, zoneName: string): boolean {
 const recordedImage = (message: string): string | undefined => /\(image before: (\S+)\)$/.exec(message)?.[1];
 
 /**
- * What a zone's Kazoo ran with after each update that succeeded, newest first; updates that were about something else, of which
- * the config has no such zone, or cannot be read any more, are left out.
- * @param current the reference of the image that runs now
+ * Environment and image of a zone's Kazoo after each successful update, newest first. Updates that concern something else, or whose config
+ * lacks the zone or can no longer be read, are skipped.
+ * @param current reference of the running image
  */
 export function rollouts(
   updates: readonly Update[],
@@ -74,7 +74,7 @@ export function rollouts(
     const platform = platformAt(update);
     const zone = platform?.zones.find(({ name }) => name === zoneName);
     const image = platform === undefined ? undefined : (namedImage(platform) ?? built);
-    // Of the update before this one.
+    // The image of the update before this one.
     built = recordedImage(update.message);
     return zone === undefined || update.result !== "succeeded" || !concerns(update, zoneName)
       ? []
@@ -82,7 +82,7 @@ export function rollouts(
   });
 }
 
-/** The reference of a stack's image, where its config names it. */
+/** The reference of a stack's image, if its config names one. */
 function namedImage({ image }: Platform): string | undefined {
   if (image.kind === "prebuilt") return image.reference;
   return image.digest === undefined ? undefined : builtReference(image, image.digest);
@@ -104,11 +104,11 @@ function platformAt({ config }: Update): Platform | undefined {
   try {
     return parsePlatform(input, new Set(bare.filter(([, { secret }]) => secret).map(([name]) => name)));
   } catch {
-    return undefined; // a config that this version of the program would refuse
+    return undefined; // a config that this version of the program refuses
   }
 }
 
-/** The last rollout that differs from the newest one, or the one of the update with this number. */
+/** The last rollout that differs from the newest one, or the rollout of the given update. */
 export function earlier<R extends Rollout & { readonly update: Update }>(
   all: readonly R[],
   number?: number,
@@ -118,7 +118,7 @@ export function earlier<R extends Rollout & { readonly update: Update }>(
   return newest === undefined ? undefined : all.find((rollout) => differences(rollout, newest).length > 0);
 }
 
-/** What must change in the first to get the second: `VARIABLE before -> after`; variables first, then the image. */
+/** The differences between two rollouts, `VARIABLE before -> after`: first variables, then the image. */
 export function differences(before: Rollout, after: Rollout): string[] {
   const names = [...new Set([...Object.keys(before.environment), ...Object.keys(after.environment)])].sort();
   const variables = names

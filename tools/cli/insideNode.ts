@@ -4,9 +4,9 @@ import { type LogOptions, type Streams, execInPod, podLog } from "./kubernetes";
 import type { ZoneNode } from "./nodes";
 import { isTerminal } from "../shared/terminal";
 
-/** Looking into a node's container and running things there, the same on Kubernetes and on Docker. */
+/** Logs of and commands in a node's container, the same on Kubernetes and on Docker. */
 
-/** Runs a command in a node's container, with this command's own standard input and output, and returns its exit code. */
+/** Runs a command in a node's container on this process's standard input and output; returns its exit code. */
 export async function runInside({ place }: ZoneNode, command: readonly string[]): Promise<number> {
   const terminal = isTerminal();
   if (place.kind === "container") {
@@ -15,7 +15,7 @@ export async function runInside({ place }: ZoneNode, command: readonly string[])
   return withRawTerminal(terminal, () => execInPod(place, command, ownStreams(terminal)));
 }
 
-/** Runs a shell script in a node's container. It must end by itself, with `exit` or `exec`: its input stays open. */
+/** Runs a shell script in a node's container. The script must end with `exit` or `exec`, because its input stays open. */
 export async function runScriptInside({ place }: ZoneNode, script: string): Promise<number> {
   if (place.kind === "container") {
     return runDocker(place.host, execArguments(place.container, ["sh"], { stdin: true, terminal: false }), script);
@@ -30,7 +30,7 @@ export async function runScriptInside({ place }: ZoneNode, script: string): Prom
   }
 }
 
-/** Shows a node's log on standard output. Returns the exit code. */
+/** Writes a node's log to standard output. Returns the exit code. */
 export async function showLog({ place }: ZoneNode, options: LogOptions): Promise<number> {
   if (place.kind === "container") return runDocker(place.host, logArguments(place.container, options));
   await podLog(place, options, process.stdout);
@@ -44,7 +44,7 @@ const ownStreams = (terminal: boolean): Streams => ({
   terminal,
 });
 
-/** On a terminal every key goes to the container, Ctrl-C too. */
+/** On a terminal every key goes to the container, including Ctrl-C. */
 async function withRawTerminal<T>(terminal: boolean, work: () => Promise<T>): Promise<T> {
   if (!terminal) return work().finally(() => process.stdin.destroy());
   process.stdin.setRawMode(true);

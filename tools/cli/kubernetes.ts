@@ -5,7 +5,7 @@ import type { KubernetesCluster } from "../../config/platform";
 import { kubeconfigOf } from "./openStack";
 import { UserError } from "../shared/terminal";
 
-/** The official client with what a cluster is reached by. Loaded only here: it takes longer than all the rest of a command. */
+/** The official client for a cluster. Loaded only here: loading it takes longer than the rest of a command. */
 export async function clientsOf(cluster: KubernetesCluster) {
   const client = await import("@kubernetes/client-node");
   const config = new client.KubeConfig();
@@ -30,22 +30,22 @@ export async function clientsOf(cluster: KubernetesCluster) {
 }
 
 const startSandbox = ({ name }: KubernetesCluster): string =>
-  `make sandbox-up STACK=… (or npx kazoo sandbox up ${name}) starts it where it is stopped`;
+  `make sandbox-up STACK=… (or npx kazoo sandbox up ${name}) starts it if it is stopped`;
 
 function requireContext(config: KubeConfig, cluster: KubernetesCluster, path: string | undefined): void {
   if (config.getContextObject(cluster.context) !== null) return;
   const known = config.getContexts().map(({ name }) => name);
   throw new UserError(
-    `kazoo:clusters.${cluster.name}.context: found ${JSON.stringify(cluster.context)}, which ${path ?? "your kubeconfig"} lacks`,
+    `kazoo:clusters.${cluster.name}.context: found ${JSON.stringify(cluster.context)}, which is not in ${path ?? "your kubeconfig"}`,
     cluster.kind === "sandbox"
       ? startSandbox(cluster)
       : known.length === 0
-        ? "there is no context at all: set KUBECONFIG, or kubeconfig beside context"
-        : `take one of its contexts: ${known.join(", ")}`,
+        ? "there is no context at all: set KUBECONFIG, or kubeconfig next to context"
+        : `use one of its contexts: ${known.join(", ")}`,
   );
 }
 
-/** Runs calls to a cluster's API server; a failure becomes one clear line. `absent` is what a 404 stands for. */
+/** Runs calls to a cluster's API server; a failure becomes one clear line. `absent` is the error for a 404. */
 export async function asking<T>(cluster: KubernetesCluster, work: () => Promise<T>, absent?: UserError): Promise<T> {
   try {
     return await work();
@@ -58,8 +58,8 @@ export async function asking<T>(cluster: KubernetesCluster, work: () => Promise<
       const look = `kubectl --context ${cluster.context}`;
       const hint =
         code === 401 || code === 403
-          ? `${look} auth whoami shows whom you are taken for; give that user the right`
-          : `${look} get --raw '/readyz?verbose' shows how the API server is`;
+          ? `${look} auth whoami shows which user you are; give that user the permission`
+          : `${look} get --raw '/readyz?verbose' shows the state of the API server`;
       throw new UserError(`cluster ${cluster.name} answers ${code}: ${said}`, hint);
     }
     const hint = cluster.kind === "sandbox" ? startSandbox(cluster) : "is the cluster reachable from here?";
@@ -81,8 +81,8 @@ export interface PodPlace {
 }
 
 /**
- * The pod, if there is something in it.
- * @throws UserError where there is no such pod, or nothing runs in it: the sandbox's nodes are simulated
+ * The pod, if a container runs in it.
+ * @throws UserError if there is no such pod, or it is simulated as in the sandbox
  */
 async function realPod({ cluster, namespace, pod }: PodPlace, what: string): Promise<V1Pod> {
   const { core } = await clientsOf(cluster);
@@ -91,7 +91,7 @@ async function realPod({ cluster, namespace, pod }: PodPlace, what: string): Pro
     () => core.readNamespacedPod({ name: pod, namespace }),
     new UserError(
       `there is no pod ${pod} in namespace ${namespace} of cluster ${cluster.name}`,
-      `kubectl --context ${cluster.context} -n ${namespace} get pods shows those there are`,
+      `kubectl --context ${cluster.context} -n ${namespace} get pods lists them`,
     ),
   );
   const node = found.spec?.nodeName;
@@ -107,12 +107,12 @@ async function realPod({ cluster, namespace, pod }: PodPlace, what: string): Pro
   return found;
 }
 
-/** What goes into a command in a container, and what comes out of it. */
+/** Input and output of a command in a container. */
 export interface Streams {
   readonly input?: Readable;
   readonly output: Writable;
   readonly errors: Writable;
-  /** Whether a person sits at a terminal. */
+  /** Whether input and output are a terminal. */
   readonly terminal: boolean;
 }
 
@@ -149,16 +149,16 @@ function exitCode({ status, reason, message, details }: V1Status): number {
 /** Which part of a log. */
 export interface LogOptions {
   readonly follow: boolean;
-  /** Number of last lines to begin with; left out: all. */
+  /** Start with this number of last lines; default: all. */
   readonly tail?: number;
 }
 
-/** Writes a container's log; returns at its end, which a followed log of a running container never reaches. */
+/** Writes a container's log and returns at its end; a followed log of a running container has none. */
 export async function podLog(place: PodPlace, { follow, tail }: LogOptions, output: Writable): Promise<void> {
   requireStarted(await realPod(place, "log"), place);
   const { log } = await clientsOf(place.cluster);
   const stream = new PassThrough();
-  // The client's pipe hands on what is read, and not that the connection broke.
+  // The client's pipe passes on data, but not the error of a broken connection.
   stream.on("pipe", (body) => body.on("error", (error) => stream.destroy(error)));
   stream.pipe(output, { end: false });
   const options = { follow, ...(tail === undefined ? {} : { tailLines: tail }) };
@@ -168,12 +168,12 @@ export async function podLog(place: PodPlace, { follow, tail }: LogOptions, outp
   } catch (error) {
     throw new UserError(
       `the connection to the log of pod ${place.pod} broke: ${(error as Error).message}`,
-      "the same command again goes on",
+      "run the same command again",
     );
   }
 }
 
-/** Refuses the log of a container that has not started yet, whose reason the API server's answer hides. */
+/** Refuses the log of a container that has not started yet; the API server's answer does not give the reason. */
 function requireStarted({ status }: V1Pod, { cluster, namespace, pod, container }: PodPlace): void {
   const found = status?.containerStatuses?.find(({ name }) => name === container);
   const started = found?.state?.running ?? found?.state?.terminated ?? found?.lastState?.terminated;
@@ -182,6 +182,6 @@ function requireStarted({ status }: V1Pod, { cluster, namespace, pod, container 
   const reason = found?.state?.waiting?.reason ?? status?.phase ?? "unknown";
   throw new UserError(
     `pod ${pod} has no log yet, its container is waiting: ${reason}${initial === undefined ? "" : ` (for ${initial.name})`}`,
-    `try again in a while; kubectl --context ${cluster.context} -n ${namespace} describe pod ${pod} shows what it waits for`,
+    `try again in a while; kubectl --context ${cluster.context} -n ${namespace} describe pod ${pod} shows why`,
   );
 }

@@ -22,18 +22,18 @@ import { type Report, UserError } from "../shared/terminal";
 const pulumiProject = "kazoo";
 
 /**
- * The Pulumi state of stacks of this machine (on sandbox, and on its own Docker Engine): a file backend below the project, with a passphrase
- * that nobody has to type.
+ * The Pulumi state of stacks of this machine, which run on the sandbox or on its Docker Engine: a file backend in the project's folder, with
+ * a passphrase in a file.
  */
 export interface LocalState {
   readonly backendUrl: string;
   readonly passphraseFile: string;
-  /** Copies of the stacks' files, in which Pulumi may write what it likes to add to them. */
+  /** Copies of the stacks' files, to which Pulumi can add its own settings. */
   readonly configs: string;
   readonly directory: string;
 }
 
-/** Makes the folders and the passphrase of the local state unless they are there. */
+/** Creates the folders and the passphrase of the local state unless they exist. */
 export function ensureLocalState(project: string): LocalState {
   const directory = join(project, ".state");
   const state: LocalState = {
@@ -47,19 +47,19 @@ export function ensureLocalState(project: string): LocalState {
   return state;
 }
 
-/** What Pulumi's environment needs so that it uses this state. */
+/** The variables that make Pulumi use this state. */
 export const localStateEnvironment = (state: LocalState): Record<string, string> => ({
   PULUMI_BACKEND_URL: state.backendUrl,
   PULUMI_CONFIG_PASSPHRASE_FILE: state.passphraseFile,
-  // The salt is in the state already; Pulumi need not ask the stack's file for it.
+  // The salt is in the state, so Pulumi does not need it in the stack's file.
   PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER: "true",
-  // Pulumi notes down every backend that it logs in to; not beside the user's own logins.
+  // Pulumi records every backend it logs in to; keep this one apart from the user's logins.
   PULUMI_CREDENTIALS_PATH: state.directory,
 });
 
 /**
- * Makes sure that the stack exists in the backend, and returns the path of a copy of its file for `--config-file`: Pulumi
- * writes the salt of its encryption into that file, and the one under version control must stay as it is.
+ * Ensures that the stack exists in the backend, and returns the path of a copy of its file for `--config-file`: Pulumi
+ * writes the salt of its encryption into that file, and the one under version control must not change.
  */
 export async function ensureStack(context: PulumiContext, state: LocalState, stack: string): Promise<string> {
   const copy = join(state.configs, `Pulumi.${stack}.yaml`);
@@ -72,10 +72,10 @@ export async function ensureStack(context: PulumiContext, state: LocalState, sta
   return copy;
 }
 
-/** What a stack's state holds, as far as commands here must know. */
+/** The part of a stack's state that commands use. */
 export interface Snapshot {
   readonly resources: number;
-  /** Operations that were under way when Pulumi was killed. */
+  /** Operations that were running when Pulumi was killed. */
   readonly pending: number;
 }
 
@@ -159,8 +159,8 @@ export interface SelectedStack {
 }
 
 /**
- * Clears what a killed Pulumi left behind: its lock, and operations of which it did not learn the end.
- * @throws UserError when another Pulumi works on the stack right now
+ * Cleans up after a killed Pulumi: its lock, and operations whose result it did not see.
+ * @throws UserError if another Pulumi is working on the stack
  */
 export async function recover(
   { name: stack, pulumi: context, selection }: SelectedStack,
@@ -171,8 +171,8 @@ export async function recover(
   const alive = holders.find((pid) => processName(pid)?.startsWith("pulumi"));
   if (alive !== undefined) {
     throw new UserError(
-      `another pulumi (process ${alive}) works on stack ${stack}`,
-      `wait until it is done, or end it: kill -INT ${alive}`,
+      `another pulumi (process ${alive}) is working on stack ${stack}`,
+      `wait until it is done, or stop it: kill -INT ${alive}`,
     );
   }
   if (holders.length > 0) {
@@ -181,19 +181,19 @@ export async function recover(
   }
   const { pending } = readSnapshot(state, stack);
   if (pending === 0) return;
-  report(`stack ${stack}: ${pending} operations were interrupted; asking the cluster what became of them`);
+  report(`stack ${stack}: ${pending} operations were interrupted; checking their results in the cluster`);
   const args = ["refresh", ...selection, "--yes", "--skip-preview", "--suppress-outputs"];
   const code = await runPulumi(context, [...args, "--clear-pending-creates"]);
-  if (code !== 0) throw new UserError(`stack ${stack} could not be refreshed`, "read what pulumi says above");
+  if (code !== 0) throw new UserError(`stack ${stack} could not be refreshed`, "see pulumi's messages above");
 }
 
-/** Ids of the sandbox clusters that a stack was last brought up on, by name. */
+/** Ids of the sandbox clusters that a stack was last deployed to, by name. */
 export function readClusterIds(state: LocalState, stack: string): Record<string, string> {
   const path = clusterIdsFile(state, stack);
   return existsSync(path) ? (JSON.parse(readFileSync(path, "utf8")) as Record<string, string>) : {};
 }
 
-/** Notes down the sandbox clusters that a stack is now on. */
+/** Records the sandbox clusters that a stack is deployed to. */
 export function writeClusterIds(state: LocalState, stack: string, ids: Readonly<Record<string, string>>): void {
   replace(clusterIdsFile(state, stack), JSON.stringify(ids));
 }
@@ -205,7 +205,7 @@ const copyFile = (state: LocalState, stack: string): string => join(state.config
 const stateFile = (state: LocalState, stack: string): string =>
   join(state.directory, ".pulumi", "stacks", pulumiProject, `${stack}.json`);
 
-/** Process numbers in the locks that Pulumi's file backend keeps for a stack. */
+/** Process ids in the locks that Pulumi's file backend keeps for a stack. */
 function lockHolders(state: LocalState, stack: string): number[] {
   const directory = join(state.directory, ".pulumi", "locks", "organization", pulumiProject, stack);
   if (!existsSync(directory)) return [];

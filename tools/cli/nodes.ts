@@ -17,17 +17,17 @@ export type Place =
     }
   | { readonly kind: "container"; readonly host: string; readonly container: string };
 
-/** A node of a zone: of Kazoo, of its database, or a broker. */
+/** A node of a zone: Kazoo, database or broker. */
 export interface ZoneNode {
-  /** As Kubernetes or Docker know it: `kazoo-0`, `rabbitmq-alpha-0`; on Docker `kazoo`, `rabbitmq-alpha`. */
+  /** Name of its pod or container: `kazoo-0`, `rabbitmq-alpha-0`; on Docker `kazoo`, `rabbitmq-alpha`. */
   readonly name: string;
   readonly workload: typeof workloads.kazoo | typeof workloads.database | typeof workloads.rabbitmq;
-  /** Fully qualified; of a broker the Service. */
+  /** Fully qualified; for a broker, its Service. */
   readonly host: string;
   readonly place: Place;
 }
 
-/** Host names of a zone's nodes, and the namespace they are in. */
+/** Host names of a zone's nodes, and their namespace. */
 export interface NodeHosts {
   readonly namespace: string;
   readonly kazoo: readonly string[];
@@ -35,7 +35,7 @@ export interface NodeHosts {
   readonly brokers: readonly string[];
 }
 
-/** The hosts of a zone as the stack's outputs have them. */
+/** The hosts of a zone, from the stack's outputs. */
 export const hostsIn = ({ namespace, nodes, endpoints }: ZoneView): NodeHosts => ({
   namespace,
   kazoo: nodes.kazoo.map((name) => name.split("@")[1] ?? name),
@@ -65,45 +65,45 @@ export function nodesOf(hosts: NodeHosts, cluster: Cluster): ZoneNode[] {
 
 const label = (host: string): string => host.split(".")[0] ?? host;
 
-/** What a user says of the zone and the node that are meant. */
+/** The zone and the node that the user chose. */
 export interface Selection {
   readonly zone?: string | undefined;
   readonly node?: string | undefined;
 }
 
-/** A zone of a stack that is up, with its cluster. */
+/** A zone of a deployed stack, with its cluster. */
 export interface SelectedZone {
   readonly name: string;
   readonly zone: ZoneView;
   readonly cluster: Cluster;
 }
 
-/** The zones of a stack that is up. */
+/** The zones of a deployed stack. */
 export async function zonesOf(stack: Stack): Promise<SelectedZone[]> {
   const zones = Object.entries(await readZones(stack));
-  if (zones.length === 0) throw new UserError(`stack ${stack.name} is not up`, `make up STACK=${stack.name}`);
+  if (zones.length === 0) throw new UserError(`stack ${stack.name} is not deployed`, `make up STACK=${stack.name}`);
   return zones.map(([name, zone]) => {
     const cluster = stack.platform.clusters[zone.cluster];
     if (cluster === undefined)
       throw new UserError(
-        `zone ${name} is on ${zone.cluster}, which the stack's file lacks`,
+        `zone ${name} is on ${zone.cluster}, which is not in the stack's file`,
         `add kazoo:clusters.${zone.cluster} to it again, until make up STACK=${stack.name} has removed the zone`,
       );
     return { name, zone, cluster };
   });
 }
 
-/** The zone that is meant. */
+/** The zone to act on. */
 export const selectZone = async (stack: Stack, { zone }: Selection): Promise<SelectedZone> =>
   chooseAmong("zone", "ZONE", await zonesOf(stack), zone);
 
-/** The node that is meant: one of Kazoo's, unless it is named. */
+/** The node to act on: a Kazoo node, unless another one is named. */
 export const selectNode = ({ zone, cluster }: SelectedZone, selection: Selection): Promise<ZoneNode> =>
   nodeAmong(nodesOf(hostsIn(zone), cluster), selection);
 
 /**
- * The node that is meant on a stack, whatever it runs on. On Docker the stack need not be up, since a container may have been started
- * alone; the toolchain then is not needed either.
+ * The node of a stack to act on, on Kubernetes or Docker. On Docker the stack need not be deployed, because a container can have been started
+ * alone; then the toolchain is not needed either.
  */
 export async function findNode(stackName: string, selection: Selection): Promise<ZoneNode> {
   const platform = readPlatform(stackName);
@@ -121,8 +121,8 @@ export async function findNode(stackName: string, selection: Selection): Promise
 }
 
 /**
- * Refuses a stack or zone on Docker; of a stack that has both, the zones on Kubernetes are those to choose from.
- * @param instead what to run on Docker
+ * Refuses a stack or zone on Docker. If a stack has both, only its zones on Kubernetes can be chosen.
+ * @param instead the command to run on Docker
  */
 export async function onKubernetes<Given extends Selection & { readonly stack: string }>(
   given: Given,
@@ -142,7 +142,7 @@ export async function onKubernetes<Given extends Selection & { readonly stack: s
 async function nodeAmong(nodes: readonly ZoneNode[], { node }: Selection): Promise<ZoneNode> {
   const kazoo = nodes.filter(({ workload }) => workload === workloads.kazoo);
   const candidates = node === undefined ? kazoo : nodes;
-  // An Erlang node's full name will do too.
+  // An Erlang node's full name is accepted too.
   const wanted = node?.includes("@") ? label(node.split("@")[1] ?? "") : node;
   return chooseAmong("node", "NODE", candidates, wanted);
 }

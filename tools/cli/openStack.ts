@@ -16,22 +16,22 @@ import { withoutLoopbackProxy } from "../shared/proxy";
 import { clearDeadRuns, runFolder } from "./runFolder";
 import { type Report, UserError } from "../shared/terminal";
 
-/** The project's folder: the one that this command is part of, wherever it is called from. */
+/** The project's folder, wherever the command is called from. */
 export const projectDirectory = resolve(__dirname, "../..");
 
-/** A stack with all that is needed to run Pulumi on it. */
+/** A stack with everything that Pulumi needs to run on it. */
 export interface Stack extends SelectedStack {
   readonly platform: Platform;
   readonly toolchain: Toolchain;
-  /** Its Pulumi state below the project; undefined: the user's own backend and secrets provider. */
+  /** Its Pulumi state in the project's folder; undefined: the user's own backend and secrets provider. */
   readonly state: LocalState | undefined;
 }
 
-/** Whether nothing of value is lost with a stack, so that nobody need be asked: it is not protected, and on sandbox and docker alone. */
+/** Whether a stack is for throwing away, so that commands do not ask: it is unprotected, and on the sandbox or Docker only. */
 export const isThrowAway = ({ protect, clusters }: Platform): boolean =>
   !protect && Object.values(clusters).every(({ kind }) => kind !== "kubernetes");
 
-/** Whether a stack's Pulumi state is kept below the project: all that it knows of is on this machine too. */
+/** Whether a stack's Pulumi state is in the project's folder: everything it describes is on this machine too. */
 export const isOfThisMachine = ({ clusters }: Platform): boolean =>
   Object.values(clusters).every(
     (cluster) => cluster.kind === "sandbox" || (cluster.kind === "docker" && localEngine.test(cluster.host)),
@@ -45,13 +45,13 @@ export const sandboxClusters = (platform: Platform): string[] =>
     .filter(({ kind }) => kind === "sandbox")
     .map(({ name }) => name);
 
-/** Path of the kubeconfig that a cluster's context is in; undefined: the caller's own. */
+/** Path of the kubeconfig with a cluster's context; undefined: the caller's own. */
 export const kubeconfigOf = (cluster: KubernetesCluster): string | undefined =>
   cluster.kind === "sandbox"
     ? kubeconfigPath(projectDirectory)
     : cluster.kubeconfig && resolve(projectDirectory, cluster.kubeconfig);
 
-/** The parts of the toolchain that a stack needs, and no others: each may take minutes to build. */
+/** The parts of the toolchain that a stack needs, and no others: each can take minutes to build. */
 export function partsFor(platform: Platform): Part[] {
   const kinds = new Set(Object.values(platform.clusters).map(({ kind }) => kind));
   return [
@@ -66,19 +66,19 @@ export function partsFor(platform: Platform): Part[] {
 
 /**
  * Reads a stack's file.
- * @throws UserError where there is no such stack; ConfigError with all problems of its config
+ * @throws UserError if there is no such stack; ConfigError with all problems of its config
  */
 export function readConfig(name: string): Platform {
   try {
     return readStackFile(projectDirectory, name);
   } catch (error) {
     throw error instanceof UnknownStackError
-      ? new UserError(error.message, `choose one of ${error.known.join(", ")} with STACK=, or write that file`)
+      ? new UserError(error.message, `choose one of ${error.known.join(", ")} with STACK=, or create that file`)
       : error;
   }
 }
 
-/** Reads a stack's file; what is wrong with it is the user's to mend. */
+/** Reads a stack's file; mistakes in it become a UserError. */
 export function readPlatform(name: string): Platform {
   try {
     return readConfig(name);
@@ -87,7 +87,7 @@ export function readPlatform(name: string): Platform {
   }
 }
 
-/** Reads a stack's file, gets its toolchain ready, and prepares its state where that is kept below the project. */
+/** Reads a stack's file, prepares its toolchain and, if it is in the project's folder, its state. */
 export async function openStack(name: string, report: Report): Promise<Stack> {
   const platform = readPlatform(name);
   await clearDeadRuns(report);
@@ -109,14 +109,14 @@ function stackEnvironment(
   state: LocalState | undefined,
   caller: NodeJS.ProcessEnv,
 ): NodeJS.ProcessEnv {
-  // Types are checked by the tests; checking them at each start of the program takes four seconds.
+  // The tests check types; doing so at each start of the program takes four seconds.
   const common = { ...caller, ...toolchain.env, TMPDIR: runFolder(), PULUMI_NODEJS_TRANSPILE_ONLY: "true" };
   if (state === undefined) return common;
-  // A passphrase in the caller's environment is for stacks of theirs, and would win over ours.
+  // A passphrase in the caller's environment belongs to other stacks, and would take precedence.
   return { ...common, ...localStateEnvironment(state), PULUMI_CONFIG_PASSPHRASE: undefined };
 }
 
-/** The variables that plain `pulumi` and `kubectl` need for a stack; null: one that must not be set. */
+/** The variables that plain `pulumi` and `kubectl` need for a stack; null: must not be set. */
 export function exportedEnvironment(stack: Stack): Record<string, string | null> {
   const local =
     stack.state === undefined ? {} : { PULUMI_CONFIG_PASSPHRASE: null, ...localStateEnvironment(stack.state) };
@@ -124,7 +124,7 @@ export function exportedEnvironment(stack: Stack): Record<string, string | null>
   return { ...stack.toolchain.env, ...local, ...sandbox, ...withoutLoopbackProxy(process.env) };
 }
 
-/** Makes the stack's sandbox clusters run and returns the id of each by name. */
+/** Starts the stack's sandbox clusters and returns the id of each by name. */
 export async function startClusters(stack: Stack, report: Report): Promise<Record<string, string>> {
   const clusters = sandboxClusters(stack.platform);
   if (clusters.length === 0) return {};

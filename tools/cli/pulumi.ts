@@ -4,7 +4,7 @@ import { promisify } from "node:util";
 import { endProcessesOf } from "./runFolder";
 import { UserError } from "../shared/terminal";
 
-/** A Pulumi CLI that can be run: which, where, with what around it. */
+/** A Pulumi CLI with its working folder and environment. */
 export interface PulumiContext {
   readonly binary: string;
   readonly directory: string;
@@ -12,12 +12,12 @@ export interface PulumiContext {
 }
 
 /**
- * Runs the Pulumi CLI on this terminal and returns its exit code (128 + number when a signal ended it).
- * Pulumi gets Ctrl-C once, so that it ends in order: a second one would make it drop what it is doing.
+ * Runs the Pulumi CLI on this terminal and returns its exit code (128 + number if a signal ended it).
+ * Pulumi gets Ctrl-C once, so that it stops in order: a second one would make it abandon its work.
  */
 export async function runPulumi(context: PulumiContext, args: readonly string[]): Promise<number> {
-  // On a terminal, Ctrl-C reaches everything in the foreground by itself; without one, Pulumi gets a group of its own
-  // and hears what is sent to us from us alone.
+  // On a terminal, Ctrl-C reaches the whole foreground group; without one, Pulumi gets its own process group and only
+  // receives the signals that we pass on.
   const terminal = process.stdin.isTTY || process.stdout.isTTY || process.stderr.isTTY;
   const child = spawn(context.binary, args, {
     cwd: context.directory,
@@ -44,7 +44,7 @@ export async function runPulumi(context: PulumiContext, args: readonly string[])
   }
 }
 
-/** Runs a short Pulumi command and returns what it prints; its own words are the error when it fails. */
+/** Runs a short Pulumi command and returns its output; if it fails, its message is the error. */
 export async function askPulumi(context: PulumiContext, args: readonly string[]): Promise<string> {
   try {
     const options = { cwd: context.directory, env: context.env, maxBuffer: 64 * 1024 * 1024 };
@@ -55,10 +55,10 @@ export async function askPulumi(context: PulumiContext, args: readonly string[])
     const unknown = /^no stack named '(?:\S+\/)?([^'/]+)'/.exec(said)?.[1];
     throw new UserError(
       `pulumi ${args.slice(0, 2).join(" ")}: ${said === "" ? message : said}`,
-      unknown === undefined ? undefined : `if it is new to the backend: ${stackInit(unknown)}`,
+      unknown === undefined ? undefined : `if the backend does not have it yet: ${stackInit(unknown)}`,
     );
   }
 }
 
-/** How a stack is made in the user's own backend. */
+/** The command that creates a stack in the user's own backend. */
 export const stackInit = (stack: string): string => `eval "$(npx kazoo env -s ${stack})" && pulumi stack init ${stack}`;

@@ -8,12 +8,12 @@ import { type Deployed, type Diagnostic, type Digest, parseDigest } from "../rep
 import type { Findings } from "../report/model";
 import { isDeletionRefused, isError } from "../report/refusals";
 
-/** What the engine found; nothing here writes a stack's state. */
+/** The engine's findings; nothing here writes a stack's state. */
 type Found = Pick<Findings, "preview" | "refused" | "deployed" | "refresh" | "failed">;
 
 /**
- * Previews a stack once. Where that fails, once more without asking the clusters whether they would accept it: they say no to the first
- * resource alone, and a reviewer must see all.
+ * Previews a stack. If that fails, previews it again without asking the clusters whether they would accept the changes: they refuse the first
+ * resource only, and a reviewer must see all.
  */
 export async function previewStack(stack: Stack, report: Report, signal: AbortSignal): Promise<Found> {
   const args = ["preview", ...(await refreshArgs(stack, report))];
@@ -21,7 +21,7 @@ export async function previewStack(stack: Stack, report: Report, signal: AbortSi
   const first = await ask(stack, args, {}, signal);
   if (!first.failed || !first.digest.diagnostics.some(isOfResource))
     return { preview: first.digest, failed: first.failed };
-  report("the preview was refused; looking at all that it would have done");
+  report("the preview was refused; listing all changes");
   const patient = { PULUMI_DISABLE_PROVIDER_PREVIEW: "true" };
   const second = await ask(stack, [...args, "--show-sames"], patient, signal);
   const errors = second.digest.diagnostics.filter(isError);
@@ -29,25 +29,25 @@ export async function previewStack(stack: Stack, report: Report, signal: AbortSi
   return errors.length > 0 && errors.every(isDeletionRefused) ? { ...found, deployed: await deployed(stack) } : found;
 }
 
-/** All that a stack's state holds, its secrets encrypted. */
+/** A stack's state, with encrypted secrets. */
 async function deployed(stack: Stack): Promise<Deployed[]> {
   const text = await askPulumi(stack.pulumi, ["stack", "export", "--stack", stack.name]);
   return (JSON.parse(text) as { deployment?: { resources?: Deployed[] } }).deployment?.resources ?? [];
 }
 
-/** Compares a stack's state with its clusters, and looks what the program would do about the difference. */
+/** Compares a stack's state with its clusters, and previews what the program would do about the differences. */
 export async function lookForDrift(stack: Stack, report: Report, signal: AbortSignal): Promise<Found> {
   await startClusters(stack, report);
   report(`comparing stack ${stack.name} with its clusters`);
   const refresh = await ask(stack, ["refresh", "--preview-only"], {}, signal);
   if (refresh.failed) return { preview: { steps: [], diagnostics: [] }, refresh: refresh.digest, failed: true };
-  report("looking what the program would do about it");
-  // Who changed a field by hand owns it from then on: Kubernetes would refuse to give it back to anybody who does not insist.
+  report("previewing what the program would do about it");
+  // Whoever changed a field by hand owns it: Kubernetes only gives it back if forced.
   const preview = await ask(stack, ["preview", "--refresh"], { PULUMI_K8S_ENABLE_PATCH_FORCE: "true" }, signal);
   return { preview: preview.digest, refresh: refresh.digest, failed: preview.failed };
 }
 
-/** A sandbox cluster that was made anew since the last `up` holds nothing of what the state knows: then Pulumi must look first. */
+/** A sandbox cluster that was recreated since the last `up` has nothing of what is in the state: then Pulumi must refresh first. */
 async function refreshArgs(stack: Stack, report: Report): Promise<string[]> {
   const ids = await startClusters(stack, report);
   if (stack.state === undefined || readSnapshot(stack.state, stack.name).resources === 0) return [];
@@ -58,7 +58,7 @@ async function refreshArgs(stack: Stack, report: Report): Promise<string[]> {
 const isOfResource = ({ urn, message, severity }: Diagnostic): boolean =>
   severity === "error" && (urn ?? message).includes("urn:pulumi:") && !(urn ?? "").includes("::pulumi:pulumi:Stack::");
 
-/** Most that is read of what Pulumi prints, in bytes; a stack of 64 datacenters prints 75 MB when refreshed. */
+/** The most output that is read from Pulumi, in bytes; a refresh of 64 datacenters prints 75 MB. */
 const mostOutput = 500 * 1024 * 1024;
 
 async function ask(
@@ -70,7 +70,7 @@ async function ask(
   const { binary, directory, env } = stack.pulumi;
   const options = {
     cwd: directory,
-    // Events instead of a digest are not what is read here.
+    // A digest, not a stream of events.
     env: { ...env, ...environment, PULUMI_ENABLE_STREAMING_JSON_PREVIEW: undefined },
     maxBuffer: mostOutput,
     signal,
@@ -78,12 +78,13 @@ async function ask(
   const all = ["--non-interactive", "--color", "never", ...args, "--json", ...stack.selection];
   try {
     const { stdout } = await promisify(execFile)(binary, all, options);
-    return { digest: parseDigest(stdout, "what pulumi printed"), failed: false };
+    return { digest: parseDigest(stdout, "the output of pulumi"), failed: false };
   } catch (error) {
     signal.throwIfAborted();
     if (error instanceof UserError) throw error;
     const { stdout = "", stderr = "", message } = error as { stdout?: string; stderr?: string; message: string };
-    if (stdout.trimStart().startsWith("{")) return { digest: parseDigest(stdout, "what pulumi printed"), failed: true };
+    if (stdout.trimStart().startsWith("{"))
+      return { digest: parseDigest(stdout, "the output of pulumi"), failed: true };
     const said = (stderr.trim() || stdout.trim()).replace(/^error: /, "");
     throw new UserError(`pulumi ${args[0]}: ${said === "" ? message : said}`);
   }

@@ -2,12 +2,12 @@ import { type Document, isMap, parseDocument, stringify } from "yaml";
 import { variables } from "../../config/environment";
 import { type ImageBuild, type Platform, type Zone, builtReference } from "../../config/platform";
 
-/** Values of a run environment as a stack's file has them. */
+/** Values of a run environment in a stack's file. */
 export type Variables = Readonly<Record<string, string | number | boolean>>;
 
-/** What a datacenter itself says of its run environment. */
+/** The run environment that a datacenter itself sets. */
 export interface OwnEnvironment {
-  /** Variables of the list. */
+  /** The known variables. */
   readonly environment: Variables;
   /** Others. */
   readonly extraEnvironment: Variables;
@@ -28,7 +28,7 @@ export function ownEnvironment(text: string, zone: Zone): OwnEnvironment {
   return { environment, extraEnvironment };
 }
 
-/** A stack's file in which a datacenter sets exactly these variables; everything else in it stays as it is, comments too. */
+/** A stack's file in which a datacenter sets exactly these variables; everything else stays, including comments. */
 export function withOwnEnvironment(text: string, zone: Zone, wanted: OwnEnvironment): string {
   return edited(text, (document) => {
     const path = datacenterPath(zone);
@@ -40,13 +40,13 @@ export function withOwnEnvironment(text: string, zone: Zone, wanted: OwnEnvironm
   });
 }
 
-/** Whether an image is one that the stack's own build has made, in the place where it would make it today. */
+/** Whether an image was built by the stack, under the name that its build has today. */
 export const isBuilt = (image: ImageBuild, reference: string): boolean =>
   builtReference(image, digestOf(reference) ?? "") === reference;
 
 const digestOf = (reference: string): string | undefined => /sha256:[a-f0-9]{64}$/.exec(reference)?.[0];
 
-/** A stack's file that runs an image of before: by digest where its own build has made it, by name otherwise, with the build as a comment. */
+/** A stack's file that runs an earlier image: by digest if the stack built it, otherwise by name, with the build as a comment. */
 export function withImage(text: string, { image }: Platform, reference: string): string {
   return edited(text, (document) => {
     const path = ["config", "kazoo:image"];
@@ -56,7 +56,7 @@ export function withImage(text: string, { image }: Platform, reference: string):
     }
     const prebuilt = document.createNode({ prebuilt: reference });
     const before: unknown = document.getIn(path);
-    // A comment inside keeps the mapping in lines of its own.
+    // A comment keeps the mapping on several lines.
     if (image.kind === "build" && isMap(before)) prebuilt.commentBefore = commented(before.toJSON());
     document.setIn(path, prebuilt);
   });
@@ -65,10 +65,10 @@ export function withImage(text: string, { image }: Platform, reference: string):
 const commented = (value: unknown): string => stringify(value, { lineWidth: 0 }).trimEnd().replaceAll(/^/gm, " ");
 
 /**
- * What a datacenter must set itself so that its zone has the environment of before.
- * @param now the zone as the stack's file has it
- * @param own what the datacenter sets itself now
- * @returns also the variables that come from a farther level and were not set before: only an edit there takes them away
+ * The variables that a datacenter must set so that its zone has an earlier environment again.
+ * @param now the zone in the stack's file
+ * @param own what the datacenter sets now
+ * @returns also the variables that come from the region or the stack and were not set then: only an edit there removes them
  */
 export function environmentFor(
   before: Readonly<Record<string, string>>,
@@ -89,10 +89,10 @@ export function environmentFor(
   return { wanted, stuck };
 }
 
-/** What follows from names. */
+/** Variables that follow from names. */
 const topology = ["REGION", "DATACENTER", "KAZOO_ZONE"];
 
-/** Text as the config takes it for a variable: the list's have types, others are text. */
+/** A variable's value as the config expects it: typed if it is known, otherwise text. */
 function typed(name: string, text: string): string | number | boolean {
   const schema = (variables as Record<string, { safeParse: (value: unknown) => { success: boolean } }>)[name];
   const candidates = [text, Number(text), text === "true"];

@@ -2,7 +2,7 @@ import { askPulumi } from "./pulumi";
 import type { Stack } from "./openStack";
 import { colours } from "../shared/terminal";
 
-/** What the stack's outputs tell of a zone once it is up. */
+/** A zone in the stack's outputs. */
 export interface ZoneView {
   readonly region: string;
   readonly datacenter: string;
@@ -24,13 +24,13 @@ export interface ZoneView {
   readonly image: string;
 }
 
-/** Reads a stack's zones, by name, from its outputs; none when the stack is not up. */
+/** Reads a stack's zones, by name, from its outputs; none if the stack is not deployed. */
 export async function readZones(stack: Stack): Promise<Record<string, ZoneView>> {
   const printed = await askPulumi(stack.pulumi, ["stack", "output", "--json", "--stack", stack.name]);
   return (JSON.parse(printed) as { zones?: Record<string, ZoneView> }).zones ?? {};
 }
 
-/** The text after a successful `up`: zones with their endpoints, how to look at them, how to stop. */
+/** The text after a successful `up`: zones with their endpoints, and commands to look at and remove the stack. */
 export function summary(
   stack: string,
   zones: Readonly<Record<string, ZoneView>>,

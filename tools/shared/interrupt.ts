@@ -2,14 +2,14 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { UserError } from "./terminal";
 
 /**
- * Runs `work` so that Ctrl-C and SIGTERM come only where it asks for them (the signal it is given is aborted): between
- * starting a process and noting down its number nothing may stop us.
+ * Runs `work` with an AbortSignal that Ctrl-C and SIGTERM abort, so that it stops only where it checks: nothing may interrupt
+ * it between starting a process and recording its id.
  */
 export async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const controller = new AbortController();
   const interrupt = (name: NodeJS.Signals): void =>
     controller.abort(
-      new UserError("interrupted", "the same command again goes on from here", name === "SIGINT" ? 130 : 143),
+      new UserError("interrupted", "run the same command again to continue", name === "SIGINT" ? 130 : 143),
     );
   process.on("SIGINT", interrupt).on("SIGTERM", interrupt);
   try {

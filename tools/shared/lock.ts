@@ -4,9 +4,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type ProcessId, identify, isAlive } from "./processes";
 
 /**
- * Runs `work` while holding the lock file: no two processes do so at once. Waits for another holder and says so once
- * through `waiting`, which gets the holder's process number; `signal` ends the wait. A lock left by a killed process is
- * taken over.
+ * Runs `work` while holding the lock file, which only one process can do at a time. Waits for another holder and calls
+ * `waiting` once with its process id; `signal` ends the wait. The lock of a killed process is taken over.
  */
 export async function withLock<T>(
   path: string,
@@ -29,11 +28,11 @@ export async function withLock<T>(
   }
 }
 
-/** Takes the lock and returns undefined, or returns who holds it. */
+/** Takes the lock and returns undefined, or returns its holder. */
 function tryLock(path: string): ProcessId | undefined {
   const own = identify(process.pid);
   const draft = `${path}.${process.pid}`;
-  // A link appears with its content: nobody ever reads a lock half-written.
+  // A link appears with its content, so no one reads a half-written lock.
   writeFileSync(draft, JSON.stringify(own), { mode: 0o600 });
   try {
     linkSync(draft, path);

@@ -4,8 +4,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { UserError } from "./terminal";
 
 /**
- * A process, told apart from every other that had or will have its number: the number is given out again, but not
- * in the same boot with the same start time.
+ * A process, distinguished from every other with the same id: ids are reused, but not within the same boot with the same
+ * start time.
  */
 export interface ProcessId {
   readonly pid: number;
@@ -13,7 +13,7 @@ export interface ProcessId {
   readonly startTime: string;
 }
 
-/** Who has this process number now; undefined when nobody has, or only a process that has ended (a zombie). */
+/** The process with this id; undefined if there is none, or only one that has ended (a zombie). */
 export function identify(pid: number): ProcessId | undefined {
   let stat: string;
   try {
@@ -21,12 +21,12 @@ export function identify(pid: number): ProcessId | undefined {
   } catch {
     return undefined;
   }
-  // The command's name stands in parentheses and may itself hold spaces and parentheses: count from the last one.
+  // The command's name is in parentheses and can contain spaces and parentheses: count from the last one.
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   const state = fields[0];
   const threads = Number(fields[17]);
   const ticks = fields[19];
-  // A killed program is a zombie as soon as its first thread is gone; while others go, its ports are still taken.
+  // A killed program is a zombie as soon as its first thread has ended; its ports stay in use until the others have.
   const ended = state === "X" || (state === "Z" && threads <= 1);
   if (ended || ticks === undefined) return undefined;
   const boot = readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
@@ -38,7 +38,7 @@ export function isAlive(id: ProcessId): boolean {
   return identify(id.pid)?.startTime === id.startTime;
 }
 
-/** The name of a running program, as the kernel has it (its first 15 characters); undefined when there is none. */
+/** The name of a running program, as the kernel knows it (15 characters); undefined if it does not run. */
 export function processName(pid: number): string | undefined {
   if (identify(pid) === undefined) return undefined;
   try {
@@ -48,7 +48,7 @@ export function processName(pid: number): string | undefined {
   }
 }
 
-/** Memory held by a process, in bytes (resident set); 0 when it does not run. */
+/** Resident memory of a process, in bytes; 0 if it does not run. */
 export function residentMemory(id: ProcessId): number {
   if (!isAlive(id)) return 0;
   try {
@@ -59,7 +59,7 @@ export function residentMemory(id: ProcessId): number {
   }
 }
 
-/** Refuses systems whose processes cannot be told apart as {@link identify} does. */
+/** Refuses systems on which {@link identify} cannot work. */
 export function requireProc(): void {
   if (existsSync("/proc/self/stat")) return;
   throw new UserError(
@@ -69,8 +69,8 @@ export function requireProc(): void {
 }
 
 /**
- * Starts a program that outlives this one. Its output goes to `log`; the log of the start before is kept as
- * `log`.previous; what it writes only its owner may read. Returns at once, before the program is known to work.
+ * Starts a program that outlives this one. Its output goes to `log`; the previous log is kept as `log`.previous. Only its
+ * owner can read the files it writes. Returns at once, before the program is known to work.
  */
 export function startDetached(options: {
   readonly binary: string;
@@ -81,7 +81,7 @@ export function startDetached(options: {
 }): ProcessId {
   if (existsSync(options.log)) renameSync(options.log, `${options.log}.previous`);
   const log = openSync(options.log, "a", 0o600);
-  const umask = process.umask(0o077); // inherited: what it writes is for its owner alone
+  const umask = process.umask(0o077); // inherited: only its owner can read the files it writes
   try {
     const spawnOptions: SpawnOptions = {
       cwd: options.directory,
@@ -90,11 +90,11 @@ export function startDetached(options: {
       stdio: ["ignore", log, log],
     };
     const child = spawn(options.binary, options.args, spawnOptions);
-    child.on("error", () => undefined); // told below: a child that did not start has no number
+    child.on("error", () => undefined); // reported below: a child that did not start has no id
     child.unref();
     if (child.pid === undefined)
       throw new UserError(`could not start ${options.binary}`, "is it there, and executable?");
-    // One that has ended already counts as started: why it ended is in its log.
+    // A program that has already ended counts as started; its log says why it ended.
     return identify(child.pid) ?? { pid: child.pid, startTime: "ended" };
   } finally {
     process.umask(umask);
@@ -102,7 +102,7 @@ export function startDetached(options: {
   }
 }
 
-/** Ends a process: asks first (SIGTERM), and after `patience` milliseconds does not ask any more (SIGKILL). */
+/** Ends a process with SIGTERM and, after `patience` milliseconds, with SIGKILL. */
 export async function endProcess(id: ProcessId, patience = 15_000): Promise<void> {
   const deadline = Date.now() + patience;
   sendSignal(id, "SIGTERM");
@@ -117,6 +117,6 @@ function sendSignal(id: ProcessId, signal: NodeJS.Signals): void {
   try {
     process.kill(id.pid, signal);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error; // ESRCH: it has just ended by itself
+    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error; // ESRCH: it has just ended
   }
 }

@@ -1,6 +1,6 @@
 import pc from "picocolors";
 
-/** Colours where a person reads, none in a pipe or file; picocolors itself would colour everything that runs in CI. */
+/** Colours on a terminal, none in a pipe or file; picocolors itself would colour all output in CI. */
 export const colours = pc.createColors(
   process.stdout.isTTY === true &&
     process.stderr.isTTY === true &&
@@ -8,18 +8,18 @@ export const colours = pc.createColors(
     process.env.TERM !== "dumb",
 );
 
-/** What colours text, or leaves it as it is. */
+/** Functions that colour text, or return it unchanged. */
 export type Colours = typeof colours;
 
 /**
- * Whether a person sits at both ends. What is no terminal has no `isTTY` at all, which a query would hand on as an empty text: to the API
- * server that is true.
+ * Whether input and output are a terminal. `isTTY` is undefined otherwise, which would become an empty query parameter: the API server reads
+ * that as true.
  */
 export const isTerminal = (): boolean => process.stdin.isTTY === true && process.stdout.isTTY === true;
 
 /**
- * An error of the user's making, or one that the user can mend: printed as its message alone, without a stack trace.
- * The message says what is wrong; `next` what to do about it; `exitCode` defaults to 1.
+ * An error that the user can fix: printed as its message, without a stack trace. The message says what is wrong, `next` what
+ * to do about it; `exitCode` defaults to 1.
  */
 export class UserError extends Error {
   constructor(
@@ -32,13 +32,13 @@ export class UserError extends Error {
   }
 }
 
-/** Receives one line of progress, for people: what is done now, never a secret. */
+/** Receives one line of progress for people; never a secret. */
 export type Report = (line: string) => void;
 
-/** Writes progress to standard error, so that standard output stays clean for what a command returns. */
+/** Writes progress to standard error; standard output is for a command's result. */
 export const reportToStderr: Report = (line) => process.stderr.write(`${line}\n`);
 
-/** Prints an error as a user should see it and returns the exit code. */
+/** Prints an error for the user and returns the exit code. */
 export function printError(error: unknown): number {
   if (error instanceof UserError) {
     process.stderr.write(`${colours.red("error:")} ${error.message}\n`);

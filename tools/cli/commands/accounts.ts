@@ -16,7 +16,7 @@ interface AccountOptions extends Selection {
   readonly name?: string;
 }
 
-/** A ring's master account, as the stack's outputs have it. */
+/** A ring's master account, from the stack's outputs. */
 interface Account {
   readonly name: string;
   readonly realm: string;
@@ -24,7 +24,7 @@ interface Account {
   readonly password: string;
 }
 
-/** Makes the master account of the zone's ring, a step of first boot, on a Kazoo node. Returns the exit code, as do the others here. */
+/** Creates the master account of the zone's ring, a step of first boot, on a Kazoo node. Returns the exit code, like the others here. */
 export async function initAccount(given: AccountOptions): Promise<number> {
   const { stack, selected, node } = await target(given);
   const { name, realm, user, password } = await masterAccount(stack, selected);
@@ -39,7 +39,7 @@ export async function initAccount(given: AccountOptions): Promise<number> {
   });
 }
 
-/** Makes Monster UI's apps known to the master account. */
+/** Registers Monster UI's apps with the master account. */
 export async function initApps(given: AccountOptions): Promise<number> {
   const { stack, selected, node } = await target(given);
   const { path, url } = apps(stack, selected, given);
@@ -72,7 +72,7 @@ function firstBoot(
   return runScriptInside(node, [...settings, ...credentials, script].join("\n"));
 }
 
-/** A script that shows an account; sup itself exits with 0 where there is none. */
+/** A script that shows an account; sup exits with 0 even if there is none. */
 const findAccount = (name: string): string =>
   `said=$(sup crossbar_maintenance find_account_by_name ${quoted(name)} 2>&1 </dev/null) || { printf '%s\\n' "$said" >&2; exit 1; }
 printf '%s\\n' "$said"
@@ -100,7 +100,7 @@ async function masterAccount(stack: Stack, selected: SelectedZone): Promise<Acco
   const { masterAccounts = {} } = JSON.parse(printed) as { masterAccounts?: Record<string, Account> };
   const account = masterAccounts[selected.zone.ring];
   if (account !== undefined) return account;
-  throw new UserError("the master account's password is not made yet", `make up STACK=${stack.name}`);
+  throw new UserError("the master account's password does not exist yet", `make up STACK=${stack.name}`);
 }
 
 function apps(stack: Stack, selected: SelectedZone, given: AccountOptions): { path: string; url: string } {
@@ -109,8 +109,8 @@ function apps(stack: Stack, selected: SelectedZone, given: AccountOptions): { pa
   const url = given.url ?? configured?.url ?? published;
   if (url === undefined) {
     throw new UserError(
-      "which API are the apps to call? browsers do not reach the cluster's own names",
-      "--url, or masterAccount.monsterUi.url in the stack's file, e.g. https://kazoo.example.com:8443/v2",
+      "the apps need the address of the API: browsers cannot reach the cluster's own names",
+      "set URL= (or --url), or masterAccount.monsterUi.url in the stack's file, e.g. https://kazoo.example.com:8443/v2",
     );
   }
   return { path: given.path ?? configured?.path ?? appsPath, url };

@@ -14,7 +14,7 @@ import { UserError, reportToStderr } from "../../shared/terminal";
 import { readZones } from "../zones";
 import { begin } from "./lifecycle";
 
-/** What the commands on a zone's deployment are told. */
+/** Options of the commands on a zone's deployment. */
 export interface DeployOptions extends Selection {
   readonly stack: string;
   readonly yes?: boolean;
@@ -22,9 +22,9 @@ export interface DeployOptions extends Selection {
   readonly timeout?: string;
 }
 
-/** Resources of a zone's Kazoo: logical name, and as the API server has it. */
+/** A part of a zone's Kazoo: its logical name, and its kind in the API. */
 export interface Part {
-  /** Of the zone's logical names, behind `ZONE-kazoo-`; `*` for all. */
+  /** The end of the logical name, after `ZONE-kazoo-`; `*` for all. */
   readonly suffix: string;
   readonly kind: "services" | "statefulsets";
   readonly object: string;
@@ -33,13 +33,13 @@ export const service: Part = { suffix: kazooParts.service, kind: "services", obj
 export const nodes: Part = { suffix: kazooParts.nodes, kind: "statefulsets", object: workloads.kazoo };
 export const everything: Part = { suffix: "*", kind: "statefulsets", object: workloads.kazoo };
 
-/** What Pulumi is told to keep to a part of a zone. */
+/** Arguments that limit Pulumi to a part of a zone. */
 export const target = (zone: string, { suffix }: Part): string[] => ["--target", `**::${zone}-kazoo-${suffix}`];
 
 /**
- * Previews and asks, unless there is nothing to lose; then updates a part of a zone and waits until it is ready.
- * @param start called right before the update starts: from then on what is there may have changed
- * @returns whether it was updated; false where the answer was no
+ * Previews, asks unless the stack is for throwing away, then updates a part of a zone and waits until it is ready.
+ * @param start called right before the update starts: from then on the cluster may have changed
+ * @returns whether it was updated; false if the answer was no
  */
 export async function apply(
   stack: Stack,
@@ -49,12 +49,12 @@ export async function apply(
   { yes = false }: { readonly yes?: boolean },
   start: () => void = () => undefined,
 ): Promise<boolean> {
-  // What was deleted in the cluster is still in the state: without looking first nothing would bring it back.
+  // What was deleted in the cluster is still in the state: without a refresh it would not be restored.
   const targets = [...target(zone, part), "--refresh"];
   const throwAway = isThrowAway(stack.platform);
   const preview = await runPulumi(stack.pulumi, ["preview", ...stack.selection, ...targets]);
   if (preview !== 0)
-    throw new UserError(`the preview ended with exit code ${preview}`, "read what pulumi says above", preview);
+    throw new UserError(`the preview ended with exit code ${preview}`, "see pulumi's messages above", preview);
   if (!(await confirmed("apply this?", yes || throwAway))) return false;
   const { [zone]: before } = await readZones(stack);
   const message = ["--message", imageMessage(zoneMessage(what, zone), before?.image)];
@@ -63,7 +63,7 @@ export async function apply(
     ...["up", ...stack.selection, ...targets, ...message],
     ...["--yes", "--skip-preview", "--suppress-outputs"],
   ]);
-  if (code !== 0) throw new UserError(`pulumi up ended with exit code ${code}`, "read what pulumi says above", code);
+  if (code !== 0) throw new UserError(`pulumi up ended with exit code ${code}`, "see pulumi's messages above", code);
   return true;
 }
 
@@ -71,8 +71,8 @@ export async function apply(
 export const stackFile = (stack: string): string => stackFilePath(projectDirectory, stack);
 
 /**
- * Writes a stack's file and applies it to a zone's Kazoo. A file that is no right config, and one whose update never starts, is put back, by
- * Ctrl-C and its like too; from then on it stays, since the cluster may have the change.
+ * Writes a stack's file and applies it to a zone's Kazoo. The previous file is restored if the config is invalid or the update never starts,
+ * also after Ctrl-C. Once the update has started the new file stays, because the cluster may have the change.
  */
 export async function applyFile(options: DeployOptions, zone: Zone, text: string, what: string): Promise<void> {
   const path = stackFile(options.stack);
@@ -81,7 +81,7 @@ export async function applyFile(options: DeployOptions, zone: Zone, text: string
   const onSignal = (signal: NodeJS.Signals): void => {
     writeFileSync(path, before);
     update.interrupted = true;
-    // A preview that runs hears it too, and we go on to its end; where nobody else listens it ends us, as it would have.
+    // A running preview receives the signal too, and we wait for its end. If nobody else listens, the signal ends this process as usual.
     if (process.listenerCount(signal) === 1) process.exit(128 + constants.signals[signal]);
   };
   const deaf = (): void => signals.forEach((signal) => process.off(signal, onSignal));
@@ -95,7 +95,7 @@ export async function applyFile(options: DeployOptions, zone: Zone, text: string
       update.started = true;
       deaf();
     });
-    reportToStderr(applied ? `${basename(path)} has the change` : "nothing was changed");
+    reportToStderr(applied ? `the change is in ${basename(path)}` : "nothing was changed");
   } catch (error) {
     throw update.started && error instanceof UserError ? halfway(error, options.stack, zone) : error;
   } finally {
@@ -104,18 +104,18 @@ export async function applyFile(options: DeployOptions, zone: Zone, text: string
   }
 }
 
-/** The error of an update that has started: the cluster may have a part of what the stack's file says, or all of it. */
+/** The error of an update that has started: the cluster may have some or all of the changes. */
 function halfway({ message, exitCode }: UserError, stack: string, zone: Zone): UserError {
   const file = basename(stackFile(stack));
   return new UserError(
     message,
-    `${file} keeps the change: make kube-deploy STACK=${stack} ZONE=${zone.name} goes on; to go back, undo it in ${file} first`,
+    `${file} keeps the change: make kube-deploy STACK=${stack} ZONE=${zone.name} continues; to go back, undo it in ${file} first`,
     exitCode,
   );
 }
 
 const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
-/** The zone that is meant, of those in the stack's file: it need not be up. */
+/** The zone to act on, from the stack's file: it need not be deployed. */
 export const zoneOfFile = ({ stack, zone }: DeployOptions): Promise<Zone> =>
   chooseAmong("zone", "ZONE", readPlatform(stack).zones, zone);

@@ -31,7 +31,7 @@ export async function complete(words: readonly string[], others: Command): Promi
 async function completionOf(program: Command, words: readonly string[]) {
   const { default: tab } = await import("@bomb.sh/tab/commander");
   const completion = tab(program);
-  // The library's own command, which is in the way of ours.
+  // The library's own command, which ours replaces.
   completion.commands.delete("complete");
   for (const { options } of completion.commands.values()) {
     for (const [name, values] of Object.entries(names)) {

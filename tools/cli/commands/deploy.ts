@@ -8,11 +8,11 @@ import { UserError, reportToStderr } from "../../shared/terminal";
 import { begin } from "./lifecycle";
 import { type DeployOptions, type Part, apply, everything, nodes, service, target } from "./apply";
 
-/** Creates the zone's Service, if it is not there. */
+/** Creates the zone's Service. */
 export const createService = (options: DeployOptions): Promise<void> =>
   deploy(options, "kube-deploy-service", service, { mustLack: true });
 
-/** Makes the zone's Service be as the config says. */
+/** Updates the zone's Service as configured. */
 export const applyService = (options: DeployOptions): Promise<void> => deploy(options, "kube-apply-service", service);
 
 /** Deploys all of the zone's Kazoo. */
@@ -20,11 +20,11 @@ export const deployKazoo = (options: DeployOptions): Promise<void> => deploy(opt
 
 /** Deletes the zone's Service. */
 export const deleteService = (options: DeployOptions): Promise<void> =>
-  remove(options, service, "Service", "kazoo is no longer reached by its Service");
+  remove(options, service, "Service", "Kazoo cannot be reached through its Service");
 
 /** Deletes the zone's Kazoo nodes. */
 export const deleteNodes = (options: DeployOptions): Promise<void> =>
-  remove(options, nodes, "StatefulSet", "all calls and the API of this zone end");
+  remove(options, nodes, "StatefulSet", "calls and the API of this zone stop");
 
 async function deploy(options: DeployOptions, what: string, part: Part, { mustLack = false } = {}): Promise<void> {
   const stack = await openStack(options.stack, reportToStderr);
@@ -32,7 +32,7 @@ async function deploy(options: DeployOptions, what: string, part: Part, { mustLa
   const selected = await selectZone(stack, options);
   if (mustLack && (await exists(selected, part))) {
     throw new UserError(
-      `Service kazoo of zone ${selected.name} is there already`,
+      `Service kazoo of zone ${selected.name} already exists`,
       `make kube-apply-service STACK=${stack.name} updates it`,
     );
   }
@@ -55,8 +55,8 @@ async function exists(selected: SelectedZone, { kind, object }: Part): Promise<b
 }
 
 /**
- * Deletes a part of a zone in the cluster, and then has Pulumi see that it is gone. Pulumi's own destroy would want to delete all that
- * depends on it too: the Kazoo of the ring's other zones.
+ * Deletes a part of a zone in the cluster, then refreshes Pulumi's state. Pulumi's own destroy would also delete everything that depends on
+ * it: Kazoo in the ring's other zones.
  */
 async function remove(options: DeployOptions, part: Part, kind: string, consequence: string): Promise<void> {
   const stack = await openStack(options.stack, reportToStderr);
@@ -65,13 +65,13 @@ async function remove(options: DeployOptions, part: Part, kind: string, conseque
   if (!(await exists(selected, part))) {
     throw new UserError(
       `zone ${selected.name} has no ${kind} kazoo`,
-      `make kube-deploy STACK=${stack.name} ZONE=${selected.name} makes it`,
+      `make kube-deploy STACK=${stack.name} ZONE=${selected.name} creates it`,
     );
   }
   const again = part === service ? "kube-deploy-service" : "kube-deploy";
   reportToStderr(
-    `${kind} kazoo of zone ${selected.name} will be deleted: ${consequence}, until make ${again} STACK=${stack.name} (or make up) brings it back. ` +
-      `Data is not touched.${stack.platform.protect ? " This stack is protected, since what it holds is not for throwing away." : ""}`,
+    `${kind} kazoo of zone ${selected.name} will be deleted: ${consequence}, until make ${again} STACK=${stack.name} (or make up) restores it. ` +
+      `Data is not touched.${stack.platform.protect ? " This stack is protected: it is not for throwing away." : ""}`,
   );
   const yes = options.yes === true || isThrowAway(stack.platform);
   if (!(await confirmed(`delete ${kind} kazoo of zone ${selected.name}?`, yes))) return;
@@ -89,8 +89,8 @@ async function remove(options: DeployOptions, part: Part, kind: string, conseque
     () =>
       new UserError(
         `${kind} kazoo of zone ${selected.name} is still being deleted`,
-        `kubectl --context ${cluster.context} -n ${selected.zone.namespace} describe ${part.kind} kazoo shows what holds it; ` +
-          `once it is gone, make ${again} STACK=${stack.name} ZONE=${selected.name} brings it back`,
+        `kubectl --context ${cluster.context} -n ${selected.zone.namespace} describe ${part.kind} kazoo shows why; ` +
+          `once it is gone, make ${again} STACK=${stack.name} ZONE=${selected.name} restores it`,
       ),
     async () => !(await exists(selected, part)),
   );
@@ -101,7 +101,7 @@ async function remove(options: DeployOptions, part: Part, kind: string, conseque
   if (code !== 0)
     throw new UserError(
       `${kind} kazoo is deleted, but pulumi refresh ended with exit code ${code}`,
-      `read what pulumi says above; make ${again} STACK=${stack.name} ZONE=${selected.name} brings it back all the same`,
+      `see pulumi's messages above; make ${again} STACK=${stack.name} ZONE=${selected.name} restores it anyway`,
       code,
     );
 }
@@ -114,7 +114,7 @@ async function until(seconds: number, otherwise: () => UserError, condition: () 
   }
 }
 
-/** Waits until the zone's Kazoo has rolled. */
+/** Waits until the zone's Kazoo is rolled out. */
 export async function rolloutStatus(options: DeployOptions): Promise<void> {
   const stack = await openStack(options.stack, reportToStderr);
   const selected = await selectZone(stack, options);
@@ -122,14 +122,14 @@ export async function rolloutStatus(options: DeployOptions): Promise<void> {
   const { apps } = await clientsOf(cluster);
   const seconds = Number(options.timeout);
   if (!Number.isFinite(seconds) || seconds < 0)
-    throw new UserError(`--timeout ${options.timeout} is no number of seconds`, "e.g. --timeout 900");
+    throw new UserError(`--timeout ${options.timeout} is not a number of seconds`, "e.g. --timeout 900");
   let said = "";
   await until(
     seconds,
     () =>
       new UserError(
-        `zone ${selected.name} has not rolled within ${seconds} s: ${said}`,
-        `kubectl --context ${cluster.context} -n ${selected.zone.namespace} describe pods shows what holds it; --timeout waits longer`,
+        `zone ${selected.name} was not rolled out within ${seconds} s: ${said}`,
+        `kubectl --context ${cluster.context} -n ${selected.zone.namespace} describe pods shows why; --timeout waits longer`,
       ),
     async () => {
       const set = await asking(
@@ -137,7 +137,7 @@ export async function rolloutStatus(options: DeployOptions): Promise<void> {
         () => apps.readNamespacedStatefulSet({ name: workloads.kazoo, namespace: selected.zone.namespace }),
         new UserError(
           `zone ${selected.name} has no StatefulSet kazoo`,
-          `make kube-deploy STACK=${stack.name} ZONE=${selected.name} makes it`,
+          `make kube-deploy STACK=${stack.name} ZONE=${selected.name} creates it`,
         ),
       );
       const { done, text: progress } = rolloutProgress(set);

@@ -8,7 +8,7 @@ import { projectDirectory, readPlatform } from "../openStack";
 import { UserError, isTerminal } from "../../shared/terminal";
 import { up } from "./lifecycle";
 
-// What the commands on the image, and on the containers of a stack on plain Docker, do: each gets the stack's name, and what goes to docker.
+// The commands on the image and on the containers of a stack on plain Docker. Each gets the stack's name and the arguments for docker.
 
 /** Builds the image without Docker's cache. */
 export const rebuild = (stack: string, args: string[]): Promise<void> => build(stack, ["--no-cache", ...args]);
@@ -19,43 +19,43 @@ export async function removeImage(stack: string, args: string[]): Promise<void> 
   await docker(host, ["rmi", ...args, ...(image.kind === "build" ? imageNames(image) : [image.reference])]);
 }
 
-/** Opens a shell in a new container. A shell wants a terminal; where there is none, as in a pipe, it gets its input alone. */
+/** Opens a shell in a new container, on a terminal if there is one. */
 export async function shellInImage(stack: string, args: string[]): Promise<void> {
   const { host, name } = imageOf(stack);
   await docker(host, ["run", "--rm", "--interactive", ...(isTerminal() ? ["--tty"] : []), ...args, name, "bash"]);
 }
 
-/** Brings the stack up. Looks first: a container may have been stopped or removed by hand, or by the commands here. */
+/** Deploys the stack, after a refresh: a container may have been stopped or removed by hand, or by the commands here. */
 export async function launchStack(stack: string, args: string[]): Promise<void> {
   placeOf(stack);
   await up({ stack }, ["--refresh", ...args]);
 }
 
-/** Makes the stack's network alone, with what it is part of and made by. */
+/** Creates the stack's network, with the component and the provider that it needs. */
 export const createNetwork = (stack: string, args: string[]): Promise<void> =>
   launchStack(stack, [
     ...targets("$docker:index/network:Network", `::${datacenterTypes.docker}`, "::pulumi:providers:docker"),
     ...args,
   ]);
 
-/** Brings up brokers and database alone. */
+/** Starts brokers and database. */
 export const launchStores = (stack: string, args: string[]): Promise<void> =>
   launchStack(stack, [
     ...["--exclude", `**::${placeOf(stack).zone.name}-kazoo*`, "--exclude", `**::${imageResource}*`],
     ...args,
   ]);
 
-/** Ends brokers and database at once. */
+/** Kills brokers and database. */
 export const killStores = (stack: string, args: string[]): Promise<void> =>
   docker(placeOf(stack).cluster.host, ["kill", ...args, containers.alpha, containers.beta, containers.database]);
 
-/** Runs a command of docker on Kazoo's container. */
+/** Runs a docker command on Kazoo's container. */
 export const onKazoo =
   (...command: string[]) =>
   (stack: string, args: string[]): Promise<void> =>
     docker(placeOf(stack).cluster.host, [...command, ...args, containers.kazoo]);
 
-/** Arguments that bring up resources of the given types alone, each with what stands before it in an URN. */
+/** Arguments that limit an update to resources of the given types, each as it appears in a URN. */
 const targets = (...types: string[]): string[] => types.flatMap((type) => ["--target", `**${type}::**`]);
 
 function placeOf(stack: string): DockerPlace {
@@ -64,7 +64,7 @@ function placeOf(stack: string): DockerPlace {
   throw new UserError(`stack ${stack} has no datacenter on Docker`, "choose one that has, e.g. STACK=docker");
 }
 
-/** The stack's image, the engine that has it, and a name that Docker knows it by. */
+/** The stack's image, the engine that has it, and its name there. */
 function imageOf(stack: string) {
   const platform = readPlatform(stack);
   const { image } = platform;
@@ -76,7 +76,7 @@ function builtImage(stack: string): ImageBuild {
   const { image } = readPlatform(stack);
   if (image.kind === "build") return image;
   throw new UserError(
-    `stack ${stack} runs an image that is built elsewhere, ${image.reference}`,
+    `stack ${stack} does not build its image, ${image.reference}`,
     `to build it here, set kazoo:image: { build: { repository: kazoo } } in Pulumi.${stack}.yaml`,
   );
 }
@@ -88,13 +88,13 @@ export async function build(stack: string, args: readonly string[]): Promise<voi
   await docker(image.host, buildArguments(image, args));
 }
 
-/** Gives the built image all its names of the stack, and those named. */
+/** Gives the built image all its names in the stack, and the given ones. */
 export async function tag(stack: string, names: readonly string[]): Promise<void> {
   const image = builtImage(stack);
   const [source = image.repository, ...others] = imageNames(image);
   const targets = [...others, ...names];
   if (targets.length === 0) {
-    throw new UserError(`the image has one name only, ${source}`, "name another: make tag NAME=registry/kazoo:4.3");
+    throw new UserError(`the image has only one name, ${source}`, "give another: make tag NAME=registry/kazoo:4.3");
   }
   for (const target of targets) await docker(image.host, ["tag", source, target]);
 }
@@ -111,7 +111,7 @@ export async function push(stack: string, args: readonly string[]): Promise<void
   for (const name of imageNames(image)) await docker(image.host, ["push", ...args, name]);
 }
 
-/** Variables of the image that are not the operator's config, taken from the caller's environment too. */
+/** More variables of the image that can come from the caller's environment. */
 const more = ["RABBITMQ_USER", "RABBITMQ_PASS", "COUCHDB_USER", "COUCHDB_PASS", "ERLANG_HOSTNAME", "ERLANG_COOKIE"];
 
 /** Runs Kazoo alone, on Docker's default network. */
@@ -121,7 +121,7 @@ export async function launch(stack: string, args: readonly string[]): Promise<vo
   const chosen = [...Object.keys(variables), ...topologyVariables, ...more];
   const environment = {
     ...place.zone.environment,
-    // Alone, it need not agree with any other node's.
+    // A single node shares its cookie with no other.
     ERLANG_COOKIE: randomBytes(32).toString("hex"),
     ...Object.fromEntries(chosen.flatMap((key) => (process.env[key] ? [[key, process.env[key]]] : []))),
   };
@@ -129,7 +129,7 @@ export async function launch(stack: string, args: readonly string[]): Promise<vo
   await docker(place.cluster.host, [command ?? "run", ...args, ...rest], environment);
 }
 
-/** Runs the Docker client; its exit code becomes ours. */
+/** Runs the Docker client; its exit code becomes this command's. */
 async function docker(host: string, args: readonly string[], environment: NodeJS.ProcessEnv = {}): Promise<void> {
   const code = await runDocker(host, args, undefined, environment);
   if (code !== 0) throw new UserError(`docker ${args[0]} ended with exit code ${code}`, undefined, code);

@@ -19,7 +19,7 @@ export async function edit(options: DeployOptions): Promise<void> {
     reportToStderr("nothing was changed");
     return;
   }
-  // As it is now: while the editor was open others may have changed it.
+  // Read again: the file may have changed while the editor was open.
   const text = read();
   if (!isDeepStrictEqual(ownEnvironment(text, zone), own)) {
     throw new UserError(
@@ -30,7 +30,7 @@ export async function edit(options: DeployOptions): Promise<void> {
   await applyFile(options, zone, withOwnEnvironment(text, zone, wanted), "kube-deploy-edit");
 }
 
-/** Opens an editor with the variables that a datacenter itself sets, and returns what comes back. */
+/** Opens an editor with the variables that a datacenter itself sets, and returns the edited ones. */
 function editOwn(zone: Zone, own: OwnEnvironment, stack: string): OwnEnvironment {
   const folder = mkdtempSync(join(runFolder(), "edit-"));
   try {
@@ -46,29 +46,29 @@ function editOwn(zone: Zone, own: OwnEnvironment, stack: string): OwnEnvironment
   }
 }
 
-/** What the editor shows: the datacenter's own variables, as its file has them, and as comments those that hold for it from elsewhere. */
+/** The text in the editor: the datacenter's own variables and, as comments, those that it inherits. */
 export function editText(zone: Zone, own: OwnEnvironment, stack: string): string {
   const inherited = Object.entries(zone.environment).filter(
     ([name]) => !(name in own.environment || name in own.extraEnvironment),
   );
   const comments = stringify(Object.fromEntries(inherited)).trimEnd().split("\n");
   return [
-    `# Run environment of zone ${zone.name}, stack ${stack}. What is set here holds for this zone alone.`,
+    `# Run environment of zone ${zone.name}, stack ${stack}. Values set here apply to this zone only.`,
     stringify(own),
-    "# From region, stack or defaults; set one above to change it for this zone:",
+    "# Inherited from region, stack or defaults; set one above to change it for this zone:",
     ...comments.map((line) => `# ${line}`),
     "",
   ].join("\n");
 }
 
-/** Reads what the editor leaves behind. What is in it, the check of the stack's file judges. */
+/** Reads the edited text. The values are checked later, with the stack's file. */
 export function editedEnvironment(text: string): OwnEnvironment {
   let found: unknown;
   try {
     found = parse(text) ?? {};
   } catch (error) {
     throw new UserError(
-      `what you saved is no YAML: ${(error as Error).message.split("\n")[0]}`,
+      `the saved text is not YAML: ${(error as Error).message.split("\n")[0]}`,
       "nothing was changed; edit again",
     );
   }
@@ -82,7 +82,7 @@ export function editedEnvironment(text: string): OwnEnvironment {
     return { environment: environment ?? {}, extraEnvironment: extraEnvironment ?? {} } as OwnEnvironment;
   }
   throw new UserError(
-    "what you saved is not the two mappings environment and extraEnvironment",
+    "the saved text must be the two mappings environment and extraEnvironment",
     "write variables below one of them, such as KAZOO_LOG_LEVEL: debug; nothing was changed",
   );
 }

@@ -20,12 +20,12 @@ interface StackOptions {
   readonly yes?: boolean;
 }
 
-/** Prints what plain pulumi and kubectl need for a stack. */
+/** Prints the variables that plain pulumi and kubectl need for a stack. */
 export async function env({ stack }: StackOptions): Promise<void> {
   process.stdout.write(shellLines(exportedEnvironment(await openStack(stack, reportToStderr))));
 }
 
-/** Shows what an `up` would change; returns Pulumi's exit code. */
+/** Previews an `up`; returns Pulumi's exit code. */
 export async function preview(options: StackOptions, args: readonly string[]): Promise<number> {
   const stack = await openStack(options.stack, reportToStderr);
   await begin(stack);
@@ -39,7 +39,7 @@ export function shellLines(variables: Readonly<Record<string, string | null>>): 
     .join("");
 }
 
-/** Brings a stack up, with `args` for Pulumi, and tells what there is then. Returns 0; throws UserError where Pulumi fails. */
+/** Deploys a stack, with `args` for Pulumi, and prints its zones. Returns 0; throws UserError if Pulumi fails. */
 export async function up(options: StackOptions, args: readonly string[]): Promise<number> {
   const stack = await openStack(options.stack, reportToStderr);
   const { ids, refresh } = await begin(stack);
@@ -59,7 +59,7 @@ export async function up(options: StackOptions, args: readonly string[]): Promis
   return 0;
 }
 
-/** Where the image is built, its digest before this update stands nowhere but in the message: kube-deploy-rollback reads it there. */
+/** The update's message records the previous digest of a built image, for kube-deploy-rollback: nothing else does. */
 async function message(stack: Stack): Promise<string[]> {
   if (stack.platform.image.kind !== "build") return [];
   const [zone] = Object.values(await readZones(stack));
@@ -68,11 +68,11 @@ async function message(stack: Stack): Promise<string[]> {
 
 function nextAfterFailure({ name, state }: Stack): string {
   if (state !== undefined)
-    return `make up STACK=${name} goes on from here; make status STACK=${name} shows what is there`;
-  return `read what pulumi says above; if the backend has no stack ${name} yet: ${stackInit(name)}`;
+    return `make up STACK=${name} continues from here; make status STACK=${name} shows what is ready`;
+  return `see pulumi's messages above; if the backend has no stack ${name} yet: ${stackInit(name)}`;
 }
 
-/** Removes all that a stack has made; returns Pulumi's exit code. */
+/** Removes everything that a stack created; returns Pulumi's exit code. */
 export async function destroy(options: StackOptions, args: readonly string[]): Promise<number> {
   const stack = await openStack(options.stack, reportToStderr);
   const { refresh } = await begin(stack);
@@ -88,8 +88,8 @@ export async function destroy(options: StackOptions, args: readonly string[]): P
 }
 
 /**
- * What comes before Pulumi: the clusters run, and what an earlier Pulumi left behind is cleared. A sandbox cluster that was
- * made anew since the last `up` holds nothing of what the state knows: then Pulumi must look first.
+ * Prepares a run of Pulumi: starts the clusters and cleans up after a killed Pulumi. A sandbox cluster that was recreated since
+ * the last `up` has nothing of what is in the state: then Pulumi must refresh first.
  */
 export async function begin(stack: Stack): Promise<{ ids: Record<string, string>; refresh: string[] }> {
   const ids = await startClusters(stack, reportToStderr);
@@ -99,17 +99,17 @@ export async function begin(stack: Stack): Promise<{ ids: Record<string, string>
   const before = readClusterIds(stack.state, stack.name);
   const replaced = Object.keys(ids).filter((name) => before[name] !== ids[name]);
   if (replaced.length === 0 || readSnapshot(stack.state, stack.name).resources === 0) return { ids, refresh: [] };
-  reportToStderr(`sandbox cluster ${replaced.join(", ")} is new: looking what of stack ${stack.name} is still there`);
+  reportToStderr(`sandbox cluster ${replaced.join(", ")} is new: checking what is left of stack ${stack.name}`);
   return { ids, refresh: ["--refresh"] };
 }
 
-/** Throw-away stacks are never asked about: there is nothing to lose, and a preview beforehand takes twice the time. */
+/** Throw-away stacks are updated without a question: there is nothing to lose, and a preview doubles the time. */
 function unasked(stack: Stack, options: StackOptions): string[] {
   if (isThrowAway(stack.platform)) return ["--yes", "--skip-preview", "--suppress-outputs"];
   return options.yes === true ? ["--yes"] : [];
 }
 
-/** How to look at a stack's clusters, and how to stop. */
+/** Commands to look at a stack's clusters, and to remove the stack. */
 function clusterHints(stack: Stack): { look: string[]; stop: string[] } {
   const make = (target: string): string => `make ${target}${stack.name === "dev" ? "" : ` STACK=${stack.name}`}`;
   const look = Object.values(stack.platform.clusters).map(lookAt);

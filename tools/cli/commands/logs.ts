@@ -6,7 +6,7 @@ interface NodeOptions extends Selection {
   readonly stack: string;
 }
 
-/** Shows a node's log; returns the exit code, as do the others here. */
+/** Prints a node's log; returns the exit code, like the others here. */
 export const log = async (given: NodeOptions, options: LogOptions): Promise<number> =>
   showLog(await findNode(given.stack, given), options);
 
@@ -14,9 +14,9 @@ export const log = async (given: NodeOptions, options: LogOptions): Promise<numb
 export const shell = async (given: NodeOptions, command: readonly string[]): Promise<number> =>
   runInside(await findNode(given.stack, given), command.length > 0 ? command : anyShell);
 
-/** Images need not have bash. */
+/** Not all images have bash. */
 const anyShell = ["sh", "-c", "command -v bash >/dev/null && exec bash || exec sh"];
 
-/** Asks a Kazoo node which nodes it knows. It is a question: what is piped into us is not for it. */
+/** Asks a Kazoo node which nodes it knows. Standard input is not passed on. */
 export const maintenanceNodes = async (given: NodeOptions): Promise<number> =>
   runScriptInside(await findNode(given.stack, given), "exec sup kazoo_maintenance nodes </dev/null\n");

@@ -5,17 +5,16 @@ import { UserError } from "../../shared/terminal";
 const entrypoint = join(__dirname, "../../../image/entrypoint");
 
 /**
- * Renders Kazoo's configuration as the container would have it, by the image's own entrypoint, from the caller's environment. Needs bash, but
- * neither Docker nor root.
- * @param folder where to; made if it is not there
- * @throws UserError with exit code 64 if the environment cannot be used; the entrypoint has then named each problem
+ * Renders Kazoo's configuration from the caller's environment, with the image's own entrypoint. Needs bash, but neither Docker nor root.
+ * @param folder where to write; created if missing
+ * @throws UserError with exit code 64 if the environment is invalid; the entrypoint has then listed each problem
  */
 export async function render(folder: string): Promise<void> {
   const out = resolve(folder);
   const code = await new Promise<number | null>((done, failed) => {
     const run = spawn("bash", [entrypoint, "render", out], { stdio: ["ignore", "inherit", "inherit"] });
     run.on("error", () =>
-      failed(new UserError("bash was not found; it renders the configuration", "install bash 4 or later")),
+      failed(new UserError("bash was not found, which renders the configuration", "install bash 4 or later")),
     );
     run.on("close", done);
   });

@@ -13,7 +13,7 @@ interface ReportOptions {
   readonly stack: string;
   /** Folder to write to. */
   readonly out?: string;
-  /** What `pulumi preview --json` printed. */
+  /** Output of `pulumi preview --json`. */
   readonly json?: string;
 }
 
@@ -25,13 +25,13 @@ export async function previewReport({ stack, out, json }: ReportOptions): Promis
   return tell(report, out ?? join(projectDirectory, ".state", "report", basename(stack)));
 }
 
-/** Finds what was changed by hand, and what the program would undo; returns the exit code. */
+/** Finds manual changes, and what the program would undo; returns the exit code. */
 export async function drift({ stack, out }: ReportOptions): Promise<number> {
   const report = await valid("drift", stack, () => look(stack, lookForDrift));
   return tell(report, out ?? join(projectDirectory, ".state", "drift", basename(stack)));
 }
 
-/** Makes a report; one of a config that is wrong says so, since a reviewer looks there. */
+/** Creates a report. For an invalid config the report says so, because the reviewer looks there. */
 async function valid(
   purpose: ChangeReport["purpose"],
   stack: string,

@@ -24,21 +24,21 @@ export async function rollback(options: DeployOptions): Promise<void> {
   if (found === undefined || newest === undefined) {
     throw new UserError(
       options.to === undefined
-        ? `zone ${zone.name} has run with nothing else before`
-        : `there is no update ${options.to} of zone ${zone.name}`,
-      `make kube-rollout-history STACK=${stack.name} shows what there is`,
+        ? `zone ${zone.name} has no earlier state`
+        : `zone ${zone.name} has no update ${options.to}`,
+      `make kube-rollout-history STACK=${stack.name} lists the updates`,
     );
   }
   const text = readFileSync(stackFile(options.stack), "utf8");
   const { wanted: own, stuck } = environmentFor(found.environment, zone, ownEnvironment(text, zone));
   if (stuck.length > 0) {
     throw new UserError(
-      `${stuck.join(", ")} was not set then, and is set for the region or the whole stack now`,
+      `${stuck.join(", ")} was not set then, but is now set for the region or the whole stack`,
       `remove it there in Pulumi.${options.stack}.yaml, then make kube-deploy`,
     );
   }
   if (found.image === undefined)
-    reportToStderr(`which image ran after update ${found.update.number} is not known: it stays as it is`);
+    reportToStderr(`the image after update ${found.update.number} is unknown: the current one stays`);
   let wanted = withOwnEnvironment(text, zone, own);
   reportToStderr(
     `zone ${zone.name}, back to update ${found.update.number}: ${differences(newest, found).join(", ") || "no difference"}`,
@@ -50,15 +50,13 @@ export async function rollback(options: DeployOptions): Promise<void> {
   await applyFile(options, zone, wanted, `kube-deploy-rollback to ${found.update.number}`);
 }
 
-/** What else an image of before means, since a stack has one image for all its zones. */
+/** Further effects of going back to an earlier image: a stack has one image for all its zones. */
 export function imageNotes({ image, zones }: Platform, zone: Zone, reference: string): string[] {
   const others = zones.filter(({ name }) => name !== zone.name).map(({ name }) => name);
   return [
-    ...(others.length === 0
-      ? []
-      : [`the image is the whole stack's: the next make up brings it to ${others.join(", ")} too`]),
+    ...(others.length === 0 ? [] : [`a stack has one image: the next make up changes ${others.join(", ")} too`]),
     ...(image.kind === "build" && !isBuilt(image, reference)
-      ? ["the stack's file then names this image and builds none; its build settings stay there as a comment"]
+      ? ["the stack's file now names this image instead of building one; its build settings stay as a comment"]
       : []),
   ];
 }

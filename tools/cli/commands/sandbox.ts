@@ -8,11 +8,11 @@ const directory = projectDirectory;
 
 interface UpOptions {
   readonly stack: string;
-  /** Whether the API server writes what it is asked to a log; undefined: as before. */
+  /** Whether the API server logs its requests; undefined: no change. */
   readonly audit?: boolean;
 }
 
-/** Starts sandbox clusters: those named, else those of a stack. */
+/** Starts the named sandbox clusters, or those of a stack. */
 export async function up(names: readonly string[], { stack, audit }: UpOptions): Promise<void> {
   const clusters = names.length > 0 ? names : sandboxClusters(readPlatform(stack));
   if (clusters.length === 0)
@@ -27,7 +27,7 @@ export async function up(names: readonly string[], { stack, audit }: UpOptions):
   );
 }
 
-/** Ends sandbox clusters: those named, else all. */
+/** Stops the named sandbox clusters, or all. */
 export async function down(names: readonly string[], purge: boolean): Promise<void> {
   const chosen = names.length > 0 ? { clusters: names } : {};
   const ended = await sandboxDown({ directory, ...chosen, purge, report: reportToStderr });
@@ -38,7 +38,7 @@ export async function down(names: readonly string[], purge: boolean): Promise<vo
 export async function status(json: boolean): Promise<void> {
   const clusters = await sandboxStatus({ directory });
   if (json) process.stdout.write(`${JSON.stringify(clusters, null, 2)}\n`);
-  else if (clusters.length === 0) reportToStderr("this project has no sandbox cluster; make sandbox-up makes one");
+  else if (clusters.length === 0) reportToStderr("this project has no sandbox cluster; make sandbox-up creates one");
   else process.stdout.write(statusTable(clusters));
 }
 
@@ -46,7 +46,7 @@ function statusTable(clusters: Awaited<ReturnType<typeof sandboxStatus>>): strin
   const rows = clusters.map((cluster) => {
     const running = Object.keys(cluster.running);
     const missing = sandboxPrograms.filter((component) => !running.includes(component));
-    const state = running.length === 0 ? "stopped" : missing.length > 0 ? `lacks ${missing.join(", ")}` : "runs";
+    const state = running.length === 0 ? "stopped" : missing.length > 0 ? `without ${missing.join(", ")}` : "runs";
     return [
       cluster.context,
       state === "runs" && !cluster.ready ? "not ready" : state,

@@ -4,10 +4,10 @@ import { stackFileSchemaText } from "../../../config/stackSchema";
 import { reportToStderr } from "../../shared/terminal";
 import { projectDirectory } from "../openStack";
 
-/** Writes the JSON Schema of stack files, with which editors complete and check their keys, to `out` or to the project's own file. */
+/** Writes the JSON Schema of stack files, for completion and checks in editors, to `out` or to the project's own file. */
 export function schema(out?: string): void {
   const path = out === undefined ? join(projectDirectory, "config", "stack.schema.json") : resolve(out);
   writeFileSync(path, stackFileSchemaText());
-  reportToStderr(`wrote ${relative(process.cwd(), path)}; in a stack's file, name it by its path from there:`);
+  reportToStderr(`wrote ${relative(process.cwd(), path)}; refer to it in a stack's file, by a relative path:`);
   reportToStderr("# yaml-language-server: $schema=config/stack.schema.json");
 }

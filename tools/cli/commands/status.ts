@@ -13,16 +13,16 @@ interface StatusOptions {
   readonly watch: boolean;
 }
 
-/** Shows how the zones of a stack are. Returns 0 when all is ready, 1 otherwise. */
+/** Shows the state of a stack's zones. Returns 0 if everything is ready, otherwise 1. */
 export async function status({ stack: name, json, watch }: StatusOptions): Promise<number> {
   if (watch && (json || !process.stdout.isTTY || !process.stdin.isTTY)) {
-    throw new UserError("--watch needs a terminal, and does not go with --json", "leave it out to look once");
+    throw new UserError("--watch needs a terminal, and cannot be combined with --json", "omit it to look once");
   }
   const zones = await zonesOf(await openStack(name, reportToStderr));
   const look = () => healthOf(zones);
   if (watch) {
     await watchHealth(name, look);
-    // A cluster that has not answered yet is not waited for.
+    // Do not wait for clusters that have not answered yet.
     process.exit();
   }
   const health = await look();
@@ -48,7 +48,7 @@ export function healthTable(zones: readonly ZoneHealth[], now: Date): string {
     shortImage(zone.image),
     zone.rolled === undefined ? "-" : `${ago(now.getTime() - Date.parse(zone.rolled))} ago`,
   ]);
-  const text = table([[...readinessColumns, "JOIN", "FIRST BOOT", "IMAGE", "LAST ROLL"], ...rows]);
+  const text = table([[...readinessColumns, "JOIN", "FIRST BOOT", "IMAGE", "LAST RESTART"], ...rows]);
   const [heading = "", ...lines] = text.trimEnd().split("\n");
   const problems = zones.flatMap(({ zone, problem }) => (problem === undefined ? [] : [`${zone}: ${problem}`]));
   const steps = new Set(zones.flatMap(({ next }) => next ?? []));
@@ -63,7 +63,7 @@ export function healthTable(zones: readonly ZoneHealth[], now: Date): string {
 
 const count = ({ ready, wanted }: Readiness): string => `${ready}/${wanted}`;
 
-/** `repository@12 digits` or `repository:tag`: the registry and the rest of a digest only make the table wide. */
+/** `repository@12 digits` or `repository:tag`, to keep the table narrow. */
 export function shortImage(reference: string | undefined): string {
   if (reference === undefined) return "-";
   const name = reference.split("/").at(-1) ?? reference;
@@ -79,7 +79,7 @@ export function ago(milliseconds: number): string {
   return `${Math.round(seconds / 86400)} d`;
 }
 
-/** Draws the table over itself until q or Ctrl-C, also while a cluster does not answer. */
+/** Redraws the table until q or Ctrl-C, even while a cluster does not answer. */
 export async function watchHealth(
   stack: string,
   look: () => Promise<ZoneHealth[]>,
@@ -95,7 +95,7 @@ export async function watchHealth(
   stdin.setRawMode(true).on("keypress", onKey);
   const draw = (text: string): boolean => stdout.write(`\x1b[H\x1b[J${stack}, every 2 s; q ends\n\n${text}`);
   let timer: NodeJS.Timeout | undefined;
-  // The screen of before comes back at the end.
+  // On the alternate screen, so that the previous content returns at the end.
   stdout.write("\x1b[?1049h\x1b[?25l");
   draw("looking\n");
   try {

@@ -4,7 +4,7 @@ import { quoted } from "../../shared/shell";
 import { reportToStderr } from "../../shared/terminal";
 import { partsFor, readPlatform } from "../openStack";
 
-/** Makes sure that parts of the toolchain are there and says where; without names, those that stack dev needs. `prune` removes old ones instead. */
+/** Provides parts of the toolchain and prints their paths; by default those that the stack dev needs. `prune` removes old ones instead. */
 export async function toolchain(parts: readonly Part[], prune: boolean): Promise<void> {
   if (prune) await removeOld();
   else await provide(parts.length > 0 ? parts : partsFor(readPlatform("dev")));
@@ -14,12 +14,12 @@ async function provide(parts: readonly Part[]): Promise<void> {
   const toolchain = await ensureToolchain(parts, reportToStderr);
   const own = (part: Part): boolean => toolchain.mode !== "system" || part === "pulumi" || !pulumiParts.includes(part);
   for (const part of parts) {
-    process.stdout.write(`${part.padEnd(24)}${own(part) ? toolchain.binary(part) : "as installed with Pulumi"}\n`);
+    process.stdout.write(`${part.padEnd(24)}${own(part) ? toolchain.binary(part) : "installed with Pulumi"}\n`);
   }
   if (toolchain.mode === "system" || !parts.includes("pulumi")) return;
   process.stdout.write("\nTo call pulumi yourself:\n");
   for (const [name, value] of Object.entries(toolchain.env)) {
-    // The rest of the PATH is that of the shell it is set in.
+    // The rest of PATH comes from the shell that evaluates this.
     const text = name === "PATH" ? `${quoted(value.split(delimiter)[0] ?? "")}:"$PATH"` : quoted(value);
     process.stdout.write(`  export ${name}=${text}\n`);
   }
