@@ -262,7 +262,7 @@ describe("the deployment", () => {
       edit("sed -i 's/  KAZOO_LOG_LEVEL:/  KAZOO_LOG_LEVL:/'"),
     );
     assert.match(wrong, /KAZOO_LOG_LEVL: found an unknown key; .*did you mean KAZOO_LOG_LEVEL\?/);
-    assert.match(await refused(["kube-deploy-edit", ...zone], edit("sed -i '$ a - x'")), /what you saved is no/);
+    assert.match(await refused(["kube-deploy-edit", ...zone], edit("sed -i '$ a - x'")), /the saved text is not/);
     assert.match(await refused(["kube-deploy-edit", ...zone], edit("false")), /false ended with exit code 1/);
     assert.match(succeeded(await clone.run(["kube-deploy-edit", ...zone], edit("true"))).stderr, /nothing was changed/);
     assert.equal(written(), before);

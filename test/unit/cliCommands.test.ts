@@ -73,6 +73,7 @@ describe("the kazoo command", () => {
       "tools/cli/commandLine.ts",
       "tools/cli/kazoo.js",
       "tools/cli/main.ts",
+      "tools/shared/proxy.ts",
       "tools/shared/terminal.ts",
       "tools/toolchain/parts.ts",
       "tsx",
