@@ -8,7 +8,7 @@ import { problem, type Problem } from "./problem";
 import { byteCount, milliCores } from "./quantity";
 import type { Given } from "./schema";
 
-/** What must hold between the keys of a config whose shape is right. Returns all problems. */
+/** Checks the relations between the keys of a config with a valid shape. Returns all problems. */
 export function check(given: Given, platform: Platform): Problem[] {
   return [
     ...references(given, platform),
@@ -35,7 +35,7 @@ export function check(given: Given, platform: Platform): Problem[] {
 
 const keyOf = (zone: Zone) => `kazoo:regions.${zone.region}.datacenters.${zone.datacenter}`;
 
-/** Names of clusters and rings that stand for something, and definitions that something uses. */
+/** References to clusters and rings must be defined, and definitions used. */
 function references(given: Given, platform: Platform): Problem[] {
   const clusterNames = Object.keys(given.clusters);
   const ringNames = Object.keys(given.rings ?? {});
@@ -222,7 +222,7 @@ function zoneNames(platform: Platform): Problem[] {
   });
 }
 
-/** A namespace that the cluster has already and needs itself. */
+/** Namespaces that belong to the cluster. */
 function namespaces(zone: Zone): Problem[] {
   return zone.namespace === "default" || zone.namespace.startsWith("kube-")
     ? [
@@ -291,7 +291,7 @@ function versions(ring: Ring): Problem[] {
   );
 }
 
-/** Kazoo calls its own zone `local`: a node would take another zone of that name for its own. */
+/** Kazoo calls its own zone `local`: a node would mistake another zone of that name for its own. */
 function localZone(platform: Platform, ring: Ring): Problem[] {
   return platform.zones
     .filter((zone) => zone.ring === ring.name && zone.name === "local" && ring.zones.length > 1)
@@ -436,7 +436,7 @@ function databaseImage(platform: Platform, ring: Ring): Problem[] {
     : [];
 }
 
-/** First boot asks the first node of the ring's first zone. */
+/** First boot runs on the first node of the ring's first zone. */
 function accountMaker(platform: Platform, ring: Ring): Problem[] {
   const zone = platform.zones.find(({ name }) => name === ring.zones[0]);
   if (ring.masterAccount === undefined || zone === undefined || zone.environment.ERLANG_VM === "kazoo_apps") return [];

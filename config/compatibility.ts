@@ -3,21 +3,21 @@
  * and RabbitMQ's release notes on deprecated features for the brokers.
  */
 
-/** Kazoo's versions that this program knows how to run. */
+/** The versions of Kazoo that the program can run. */
 export const kazooVersions = ["4.0", "4.1", "4.2", "4.3", "master"] as const;
 export type KazooVersion = (typeof kazooVersions)[number];
 
-/** Kazoo's version that a branch or tag of its sources is of (`4.3.12`: 4.3); undefined for one that tells none, such as a branch of one's own. */
+/** Kazoo's version of a branch or tag (`4.3.12`: 4.3); undefined if the name has none, such as a private branch. */
 export function versionOfSources(name: string): KazooVersion | undefined {
   const series = /^v?(\d+\.\d+)/.exec(name)?.[1] ?? name;
   return kazooVersions.find((version) => version === series);
 }
 
-/** RabbitMQ's series that this program knows how to run. Not 3.8: its image prints its configuration, password included, into the log. */
+/** The RabbitMQ series that the program can run. Not 3.8: its image prints its configuration, password included, into the log. */
 export const rabbitmqVersions = ["3.9", "3.10", "3.11", "3.12", "3.13", "4.0", "4.1", "4.2", "4.3"] as const;
 export type RabbitmqVersion = (typeof rabbitmqVersions)[number];
 
-/** What a database of the given kind listens on and how its nodes join. */
+/** Ports and names of a database, by its kind. */
 export interface DatabaseKind {
   /** The engine's name and version, e.g. `couchdb-2.3.1`. */
   readonly version: string;
@@ -79,14 +79,14 @@ export function requireDatabaseKind(version: string): DatabaseKind {
   return kind;
 }
 
-/** A pair of versions that does not work, by the ring's key that should change. */
+/** A pair of versions that do not work together, with the ring's key that should change. */
 export interface Incompatibility {
   readonly key: "database" | "rabbitmq" | "permitTransientQueues";
   readonly expected: string;
   readonly example: string;
 }
 
-/** What is wrong with a ring's versions; empty where they work together. */
+/** Problems with a ring's versions; empty if they work together. */
 export function incompatibilities(ring: {
   readonly kazoo: KazooVersion;
   readonly database: DatabaseKind;

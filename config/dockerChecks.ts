@@ -3,8 +3,8 @@ import { problem, type Problem } from "./problem";
 import type { Given, GivenDatacenter } from "./schema";
 
 /**
- * What must hold where a datacenter is on plain Docker: one per engine, alone in its ring, since names of containers are fixed and
- * other zones can't be reached, and without what only Kubernetes can do. Returns all problems.
+ * Checks datacenters on plain Docker: one per engine and alone in its ring, because container names are fixed and other zones cannot be
+ * reached, and without keys that only Kubernetes supports. Returns all problems.
  */
 export function dockerProblems(given: Given, platform: Platform): Problem[] {
   const clusters = Object.values(platform.clusters).filter((cluster) => cluster.kind === "docker");
@@ -81,7 +81,7 @@ function crowd(given: Given, cluster: DockerCluster, platform: Platform): Proble
   ];
 }
 
-/** Keys of a level that mean something on Kubernetes alone. */
+/** Keys of a level that only work on Kubernetes. */
 const kubernetesKeys = [
   ["namespace"],
   ["mediaNetworks"],

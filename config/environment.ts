@@ -37,7 +37,7 @@ export const logLevels = ["debug", "info", "notice", "warning", "error", "critic
  */
 export const variables = {
   ERLANG_VM: choice(
-    "Erlang node to run: its short name, and with `_app` the application to start. `kazoo_apps` has run ecallmgr as one of its applications since Kazoo 4.0.",
+    "Erlang node to run: its short name and, with `_app` appended, the application to start. Since Kazoo 4.0 `kazoo_apps` includes ecallmgr.",
     ["kazoo_apps", "ecallmgr"],
     "kazoo_apps",
   ),
@@ -62,7 +62,7 @@ export const variables = {
   KAZOO_AMQP_HOST: hostName("Host of the first broker.", "rabbitmq-alpha"),
   KAZOO_SECONDARY_AMQP_HOST: hostName("Host of the second broker.", "rabbitmq-beta"),
   KUBERNETES_HOSTNAME_FIX: flag(
-    "Whether the image works out a resolvable host name by itself; not needed here, where StatefulSets give one.",
+    "Whether the image derives a resolvable host name from the pod's address. Not needed in a stack, where StatefulSets provide one.",
     false,
   ),
 };

@@ -3,7 +3,7 @@ import { seedImage, type Platform, type Ring } from "./platform";
 import { problem, type Problem } from "./problem";
 import { defaultKazooVersion, imageFolder, type Given } from "./schema";
 
-/** What must hold between the keys that say where images come from, the rings whose versions they are of and the clusters that run them. Returns all problems. */
+/** Checks the keys of images against the versions of rings and the clusters that run them. Returns all problems. */
 export function imageProblems(given: Given, platform: Platform): Problem[] {
   return [
     ...source(given),
@@ -58,7 +58,7 @@ function login({ image, registryPassword }: Given): Problem[] {
   ];
 }
 
-/** An image that is not pushed is there for the containers of the engine that built it, and for no one else. */
+/** An image that is not pushed is only available to the engine that built it. */
 function registry({ image }: Given, platform: Platform): Problem[] {
   const { build } = image ?? {};
   if (build === undefined || platform.image.kind !== "build" || build.registry !== undefined) return [];
@@ -82,7 +82,7 @@ function registry({ image }: Given, platform: Platform): Problem[] {
   return [...useless, ...outOfReach];
 }
 
-/** All rings run the image that is built, so that each must be of its version, as far as the build tells one. */
+/** All rings run the built image, so each must have its version, if the build names one. */
 function builtVersion({ image, rings }: Platform): Problem[] {
   // A digest is that of an image built earlier, perhaps with other arguments.
   if (image.kind !== "build" || image.digest !== undefined) return [];
@@ -101,7 +101,7 @@ function builtVersion({ image, rings }: Platform): Problem[] {
     );
 }
 
-/** One image can't be of two versions. */
+/** One image cannot have two versions. */
 function sharedImage(
   { images, rings }: Platform,
   key: "rabbitmq" | "database",

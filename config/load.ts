@@ -33,7 +33,7 @@ export function loadPlatform(): Platform {
   }
 }
 
-/** The engine hands over values, which no longer tell the text that they were made of: only the stack's file does. */
+/** The engine passes values, which no longer show their original text: only the stack's file does. */
 function misreadScalars(path: string): readonly Misread[] {
   return existsSync(path) ? misreadIn(readFileSync(path), basename(path)) : [];
 }

@@ -175,7 +175,7 @@ function deepFreeze<T>(value: T): T {
 }
 
 /**
- * A top-level value as the config means it. The engine hands mappings, numbers and booleans over as JSON text, and writes them as such into a
+ * A top-level value as the config means it. The engine passes mappings, numbers and booleans as JSON text, and writes them as such into a
  * stack's file; a key of text alone stays the text that it is, though it may look like a number.
  */
 export function structured(key: string, value: unknown): unknown {

@@ -2,7 +2,7 @@ import type { DatabaseKind, KazooVersion, RabbitmqVersion } from "./compatibilit
 import type { RunEnvironment } from "./environment";
 import { type BrokerRole, podHosts, serviceHost, services } from "./hosts";
 
-/** A stack's validated config: all that the program is a function of. Never changed once made; holds no secret but in `Ring.credentials` and `Registry.login`. */
+/** A stack's validated config, the input of the program. Immutable; the only secrets are in `Ring.credentials` and `Registry.login`. */
 export interface Platform {
   /** The Kazoo image. */
   readonly image: PrebuiltImage | ImageBuild;
@@ -31,21 +31,21 @@ export interface ImageBuild {
   readonly repository: string;
   /** At least one. */
   readonly tags: readonly string[];
-  /** OS/ARCHITECTURE; left out: the engine's. */
+  /** OS/ARCHITECTURE; default: the engine's. */
   readonly platform?: string;
-  /** Docker network of the build's steps, or `host`; left out: the engine's. */
+  /** Docker network of the build's steps, or `host`; default: the engine's. */
   readonly network?: string;
   readonly args: Readonly<Record<string, string>>;
-  /** Left out: the image stays in the engine. */
+  /** Without it, the image stays in the engine. */
   readonly registry?: Registry;
-  /** `sha256:…` of an image that was built before; where it is given, that one runs and nothing is built. */
+  /** `sha256:…` of an image built earlier; if given, it runs and nothing is built. */
   readonly digest?: string;
 }
 
-/** The image that the seed project has published; where the config names none, it is this one. */
+/** The image that the original project published; the default. */
 export const seedImage = "callforamerica/kazoo:4";
 
-/** How a built image is referred to: by the digest in its registry, or by its id in the engine. */
+/** Reference of a built image: its digest in the registry, or its id in the engine. */
 export const builtReference = ({ registry, repository }: ImageBuild, digest: string): string =>
   registry === undefined ? digest : `${registry.address}/${repository}@${digest}`;
 
@@ -54,7 +54,7 @@ export interface Registry {
   /** `host` or `host:port`. */
   readonly address: string;
   readonly plainHttp: boolean;
-  /** Left out: everyone may push. */
+  /** Without it, anyone can push. */
   readonly login?: { readonly username: string; /** Secret. */ readonly password: string };
 }
 
@@ -73,13 +73,13 @@ export interface DockerCluster {
   readonly published: { readonly address: string; readonly crossbar: number; readonly websockets: number };
 }
 
-/** A Kubernetes cluster, as its provider and its neighbours need to know it. */
+/** A Kubernetes cluster, for its provider and the ring's other clusters. */
 export interface KubernetesCluster {
   readonly name: string;
   /** `sandbox`: the embedded control plane; `kubernetes`: any other. */
   readonly kind: "sandbox" | "kubernetes";
   readonly context: string;
-  /** Path from the project's folder; where it is left out, `$KUBECONFIG` or `~/.kube/config` holds. */
+  /** Path relative to the project's folder; default: `$KUBECONFIG`, else `~/.kube/config`. */
   readonly kubeconfig?: string;
   readonly clusterDomain: string;
   /** Network of the pods in CIDR notation. */
@@ -94,11 +94,11 @@ export interface Ring {
   readonly rabbitmq: RabbitmqVersion;
   readonly permitTransientQueues: boolean;
   readonly quorum: Quorum;
-  /** Copies of each document by zone; left out where the database spreads them by itself. */
+  /** Copies of each document by zone; undefined if the database spreads them. */
   readonly placement?: Readonly<Record<string, number>>;
-  /** Left out: first boot makes no account. */
+  /** Without it, first boot creates no account. */
   readonly masterAccount?: MasterAccount;
-  /** Given credentials; what is left out is made at random. Secret. */
+  /** Given credentials; the others are random. Secret. */
   readonly credentials: GivenCredentials;
   /** Names of the zones, in the order of `Platform.zones`. */
   readonly zones: readonly string[];
@@ -121,18 +121,18 @@ export const placedCopies = (placement: Readonly<Record<string, number>>): numbe
 export const copiesOf = ({ quorum, placement }: Pick<Ring, "quorum" | "placement">): number =>
   placement === undefined ? quorum.n : placedCopies(placement);
 
-/** The account above all others of a ring, with its administrator. */
+/** A ring's master account, with its administrator. */
 export interface MasterAccount {
   readonly name: string;
   readonly realm: string;
   readonly user: string;
-  /** Folder of Monster UI's apps on the Kazoo nodes, and the API that they are to call. */
+  /** Folder of Monster UI's apps on the Kazoo nodes, and the API that they call. */
   readonly monsterUi?: { readonly path: string; readonly url: string };
   /** Folder of recordings in the Kazoo image, and their language. */
   readonly prompts?: { readonly path: string; readonly language: string };
 }
 
-/** Secrets of a ring that an operator gives; the stack makes the others. */
+/** Secrets of a ring given by the operator; the stack creates the others. */
 export interface GivenCredentials {
   readonly cookie?: string;
   readonly rabbitmq?: string;
@@ -176,7 +176,7 @@ export interface Workload {
 /** The volume of each pod. */
 export interface Storage {
   readonly storage: string;
-  /** Left out: the cluster's default class. */
+  /** Default: the cluster's default class. */
   readonly storageClass?: string;
 }
 

@@ -1,16 +1,16 @@
-/** One thing wrong with a stack's config, said so that its reader can mend it. */
+/** A problem with a stack's config, with what its reader needs to fix it. */
 export interface Problem {
   /** Where: the config key with its path, e.g. `kazoo:regions.us-east.cluster`. */
   readonly key: string;
-  /** What stands there, shortened; never a secret. */
+  /** The value there, shortened; never a secret. */
   readonly found: string;
-  /** What should stand there, as a noun phrase, and why where that is not plain. */
+  /** What is expected, as a noun phrase, with the reason if it is not obvious. */
   readonly expected: string;
-  /** A value, or a line of YAML, that would be right. */
+  /** A correct value or line of YAML. */
   readonly example: string;
 }
 
-/** There is no such stack: its file is missing. */
+/** Thrown if a stack's file does not exist. */
 export class UnknownStackError extends Error {
   constructor(
     stack: string,
@@ -36,7 +36,7 @@ function line(problem: Problem): string {
   return `  ${problem.key}: found ${problem.found}; expected ${problem.expected}, for example: ${problem.example}`;
 }
 
-/** Whether what stands at a config key is secret. */
+/** Whether the value at a config key is secret. */
 export const isSecretKey = (key: string): boolean =>
   key.startsWith("kazoo:credentials.") || key === "kazoo:registryPassword";
 
@@ -50,7 +50,7 @@ export function show(value: unknown, key: string): string {
   return text.length <= longest ? text : `${text.slice(0, longest - 1)}…`;
 }
 
-/** A problem with a value that is shown as it stands in the config. */
+/** A problem with a value, which is shown as it is in the config. */
 export function problem(key: string, found: unknown, expected: string, example: string): Problem {
   return { key, found: show(found, key), expected, example };
 }

@@ -7,7 +7,7 @@ import { z } from "zod";
 
 const binary = ["", "Ki", "Mi", "Gi", "Ti", "Pi"] as const;
 
-/** An amount of memory or storage, `128Mi`, `2Gi`; read as text, given back canonical. Bytes need a binary unit, so that a bare `2` is no surprise. */
+/** An amount of memory or storage, `128Mi`, `2Gi`; returned in canonical form. Bytes need a binary unit, so that a bare `2` is no surprise. */
 export const bytes = z
   .string()
   .regex(/^[1-9][0-9]*(Ki|Mi|Gi|Ti|Pi)$/)
@@ -21,19 +21,19 @@ export const bytes = z
     return `${amount}${binary[unit] ?? ""}`;
   });
 
-/** An amount of processor time in cores, `500m`, `2`, 1.5; given back canonical. */
+/** An amount of processor time in cores, `500m`, `2`, 1.5; returned in canonical form. */
 export const cores = z
   .union([z.string().regex(/^([1-9][0-9]*m|[0-9]+(\.[0-9]{1,3})?)$/), z.number()])
   .transform((value) => milliCores(String(value)))
   .refine((milli) => Number.isInteger(milli) && milli > 0 && milli <= 1_000_000)
   .transform((milli) => (milli % 1000 === 0 ? `${milli / 1000}` : `${milli}m`));
 
-/** Thousandths of a core that a canonical quantity stands for. */
+/** A canonical quantity in thousandths of a core. */
 export function milliCores(quantity: string): number {
   return quantity.endsWith("m") ? Number(quantity.slice(0, -1)) : Math.round(Number(quantity) * 1000 * 1e6) / 1e6;
 }
 
-/** Bytes that a canonical quantity stands for. */
+/** A canonical quantity in bytes. */
 export function byteCount(quantity: string): number {
   const unit = binary.findIndex((suffix) => suffix !== "" && quantity.endsWith(suffix));
   return Number.parseInt(quantity, 10) * 1024 ** Math.max(unit, 0);

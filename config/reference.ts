@@ -4,7 +4,7 @@ import { everyLevel, schema } from "./schema";
 
 type Node = z.core.$ZodType;
 
-/** The keys that can stand at the top, in a region and in a datacenter. */
+/** The keys that are allowed at the top, in a region and in a datacenter. */
 const levelKeys = Object.keys(everyLevel);
 
 /**
@@ -29,7 +29,7 @@ function section(key: string, node: Node): string {
     `### \`kazoo:${key}\``,
     inner.length === 0 ? about.description : `${about.description} For example \`kazoo:${key}: ${exampleOf(node)}\`.`,
     ...(isLevelKey
-      ? ["Can stand at the top of the config, in a region and in a datacenter; the nearest one wins, key by key."]
+      ? ["Allowed at the top of the config, in a region and in a datacenter; the nearest one wins, key by key."]
       : []),
     inner.length === 0 ? facts(node).join("\n") : inner.join("\n"),
   ].join("\n\n");
@@ -78,8 +78,8 @@ const begin = "<!-- config reference: begin -->";
 const end = "<!-- config reference: end -->";
 
 /**
- * A page with the reference put between its markers.
- * @throws Error where the page lacks them
+ * A page with the reference inserted between its markers.
+ * @throws Error if the page has no markers
  */
 export function withReference(page: string): string {
   const [before, rest = ""] = page.split(begin);

@@ -39,7 +39,7 @@ export function resolvePlain(text: string): Plain {
 }
 
 function number(text: string): number | undefined {
-  // Underscores are dropped wherever they stand, but in a decimal that begins with its point they must stand between digits.
+  // Underscores are dropped anywhere, but in a decimal that starts with its point they must be between digits.
   if (/^\.(?!\d+(_\d+)*([eE][-+]?\d+(_\d+)*)?$)/.test(text)) return undefined;
   const digits = text.replaceAll("_", "");
   const whole = /^([-+]?)(0[xX][0-9a-fA-F]+|0[bB][01]+|0[oO]?[0-7]+|0|[1-9][0-9]*)$/.exec(digits);

@@ -8,7 +8,7 @@ import { sizes } from "./sizes";
 
 /**
  * The shape of a stack's config: every key below `kazoo:`, with its default. A default that depends on other keys is given in words; topology.ts
- * works it out. What must hold between keys is in checks.ts. The config reference and the JSON Schema are generated from here.
+ * computes it. Relations between keys are in checks.ts. The config reference and the JSON Schema are generated from here.
  */
 
 const label = "a name of lower-case letters, digits and dashes, at most 63 characters";
@@ -55,22 +55,22 @@ const resources = (defaults: { readonly cpu: string; readonly memory: string; re
     {
       requests: mapping(
         {
-          cpu: amounts.cpu("asked for by each pod").default(defaults.cpu),
-          memory: amounts.memory("asked for by each pod").default(defaults.memory),
+          cpu: amounts.cpu("requested for each pod").default(defaults.cpu),
+          memory: amounts.memory("requested for each pod").default(defaults.memory),
         },
-        "Resources asked for by each pod.",
+        "Requested resources of each pod.",
         "{ memory: 2Gi }",
       ).prefault({}),
       limits: mapping(
         {
-          cpu: amounts.cpu("at most for each pod").optional(),
-          memory: amounts.memory("at most for each pod").default(defaults.limit),
+          cpu: amounts.cpu("limit of each pod").optional(),
+          memory: amounts.memory("limit of each pod").default(defaults.limit),
         },
-        "Resources at most for each pod.",
+        "Limits of each pod.",
         "{ memory: 2Gi }",
       ).prefault({}),
     },
-    "What each pod asks for and gets at most.",
+    "Requests and limits of each pod.",
     "{ requests: { cpu: 500m, memory: 1Gi } }",
   ).prefault({});
 
@@ -80,8 +80,7 @@ const storage = (fallback: string) => ({
     expected: "an amount with a binary unit (Mi, Gi, Ti)",
   }).default(fallback),
   storageClass: field(dnsName, {
-    description:
-      "StorageClass of the volumes; one whose reclaim policy is `Retain` keeps data even when a claim is deleted.",
+    description: "StorageClass of the volumes. With the reclaim policy `Retain`, data survives even a deleted claim.",
     expected: "the name of a StorageClass",
     example: "fast-retain",
     default: "the cluster's default class",
@@ -103,7 +102,7 @@ const workloads = mapping(
         service: mapping(
           {
             type: field(z.enum(["ClusterIP", "NodePort", "LoadBalancer"]), {
-              description: "How the Service `kazoo` (Crossbar 8000, Blackhole 5555) is reached.",
+              description: "Type of the Service `kazoo` (Crossbar 8000, Blackhole 5555).",
               expected: "one of ClusterIP, NodePort, LoadBalancer",
               example: "LoadBalancer",
             }).default("ClusterIP"),
@@ -111,7 +110,7 @@ const workloads = mapping(
               z.string().max(317),
               field(z.string(), { description: "Value of an annotation.", expected: "text", example: '"true"' }),
               {
-                description: "Annotations of the Service `kazoo`, as a load balancer wants them.",
+                description: "Annotations of the Service `kazoo`, for example for a load balancer.",
                 expected: "a mapping from annotations to text",
                 example: '{ example.com/internal: "true" }',
               },
@@ -139,15 +138,13 @@ const workloads = mapping(
       "{ replicas: 3, storage: 100Gi }",
     ).prefault({}),
   },
-  "Sizes of the workloads; for the platform, a region or a datacenter, the nearest wins key by key.",
+  "Sizes of the workloads.",
   "{ kazoo: { replicas: 2 } }",
 ).prefault({});
 
-const environment = mapping(
-  variables,
-  "Run environment of the Kazoo nodes; for the platform, a region or a datacenter, the nearest wins variable by variable.",
-  "{ KAZOO_LOG_LEVEL: debug }",
-).prefault({});
+const environment = mapping(variables, "Run environment of the Kazoo nodes.", "{ KAZOO_LOG_LEVEL: debug }").prefault(
+  {},
+);
 
 const extraEnvironment = named(
   text(/^[A-Za-z_][A-Za-z0-9_]*$/),
@@ -158,7 +155,7 @@ const extraEnvironment = named(
   }),
   {
     description:
-      "Variables outside the list above, passed to the Kazoo containers as they are. Not for secrets: it ends in a ConfigMap.",
+      "Other variables, passed to the Kazoo containers unchanged. Not for secrets: they end up in a ConfigMap.",
     expected: "a mapping from names of environment variables to values",
     example: "{ TZ: America/New_York }",
   },
@@ -166,19 +163,19 @@ const extraEnvironment = named(
 
 const mediaNetworks = field(z.array(cidr), {
   description:
-    "Networks of the FreeSWITCH and Kamailio servers: they reach Kazoo's nodes and brokers, and Kazoo reaches them.",
+    "Networks of the FreeSWITCH and Kamailio servers, which may connect to Kazoo and the brokers, and Kazoo to them.",
   expected: "a list of networks in CIDR notation",
   example: "[192.0.2.0/24]",
 }).default([]);
 
 const ringName = field(dnsLabel, {
-  description: "Ring that the datacenters belong to, by its name in `kazoo:rings`.",
+  description: "Ring of the datacenters, by its name in `kazoo:rings`.",
   expected: "the name of a ring defined in kazoo:rings",
   example: "main",
   default: "a ring of each datacenter's own, named like its zone",
 }).optional();
 
-/** What the platform, a region or a datacenter may say; the nearest wins, key by key. */
+/** The keys of the platform, a region or a datacenter; the nearest one wins, key by key. */
 export const everyLevel = { ring: ringName, workloads, environment, extraEnvironment, mediaNetworks };
 
 const clusterReference = field(dnsLabel, {
@@ -191,8 +188,7 @@ const datacenter = mapping(
   {
     cluster: clusterReference.optional(),
     namespace: field(dnsLabel, {
-      description:
-        "Namespace of all that the datacenter gets; part of every node's name, so that it can't be changed later.",
+      description: "Namespace of the datacenter. It is part of every node's name, so it cannot change later.",
       expected: label,
       example: "us-east-nyc",
       default: "the zone's name",
@@ -221,7 +217,7 @@ const engine = text(/^(unix:\/\/\/|tcp:\/\/|ssh:\/\/)\S+$/);
 
 const publishedPort = (what: string, fallback: number) =>
   field(wholeNumber(1, 65535), {
-    description: `Port of the machine that leads to ${what}.`,
+    description: `Published port of ${what}.`,
     expected: "a port, a whole number from 1 to 65535",
   }).default(fallback);
 
@@ -235,11 +231,11 @@ const dockerCluster = mapping(
       expected: "unix:///PATH, tcp://HOST:PORT or ssh://USER@HOST",
     }).default(localEngine),
     network: field(dnsLabel, {
-      description: "Name of the Docker network, made by the stack; host names end in it, as in `kazoo.local`.",
+      description: "Name of the Docker network, which the stack creates; host names end in it, as in `kazoo.local`.",
       expected: label,
     }).default("local"),
     address: field(z.union([z.ipv4(), z.ipv6()]), {
-      description: "Address of the machine on which Kazoo's ports are published; `0.0.0.0` for all.",
+      description: "Address on which Kazoo's ports are published; `0.0.0.0` for all.",
       expected: "an IP address",
     }).default("127.0.0.1"),
     ports: mapping(
@@ -258,31 +254,31 @@ const dockerCluster = mapping(
 const cluster = mapping(
   {
     sandbox: field(z.boolean(), {
-      description: "The embedded control plane whose nodes are simulated; instead of `context`.",
+      description: "The embedded control plane with simulated nodes, instead of `context`.",
       expected: yesOrNo,
       example: "true",
     }).default(false),
     context: field(z.string().min(1), {
-      description: "Context of the kubeconfig that leads to the cluster.",
+      description: "The cluster's context in the kubeconfig.",
       expected: "the name of a context in your kubeconfig",
       example: "prod-east",
     }).optional(),
     kubeconfig: field(z.string().min(1), {
-      description: "Path of the kubeconfig, from the project's folder.",
+      description: "Path of the kubeconfig, relative to the project's folder.",
       expected: "the path of a kubeconfig file",
       example: "./kubeconfig.yaml",
       default: "`$KUBECONFIG`, else `~/.kube/config`",
     }).optional(),
     clusterDomain: field(dnsName, {
       description:
-        "DNS domain of the cluster; part of every node's name, so that it can't be changed later. A ring over several clusters needs a different one in each.",
+        "DNS domain of the cluster. It is part of every node's name, so it cannot change later. A ring over several clusters needs a different one in each.",
       expected: "a DNS domain",
       example: "east.internal",
     }).default("cluster.local"),
     docker: dockerCluster,
     podNetwork: field(cidr, {
       description:
-        "Network of the cluster's pods, routed to the ring's other clusters; needed where a ring spans several.",
+        "Network of the cluster's pods, routed to the ring's other clusters. Required if a ring spans several clusters.",
       expected: "a network in CIDR notation",
       example: "10.8.0.0/14",
     }).optional(),
@@ -324,7 +320,7 @@ const masterAccount = mapping(
     monsterUi: mapping(
       {
         url: field(text(/^https?:\/\/\S+$/), {
-          description: "Crossbar's API as browsers reach it, which the apps are to call.",
+          description: "Address of Crossbar's API for browsers, which the apps call.",
           expected: "an http or https URL",
           example: "https://kazoo.example.com/v2",
         }),
@@ -333,7 +329,7 @@ const masterAccount = mapping(
           expected: "an absolute path",
         }).default(appsPath),
       },
-      "Monster UI's apps, made known to the account (`init_apps`); left out, they are not.",
+      "Monster UI's apps, registered with the account (`init_apps`). Without this key, they are not.",
       "{ url: https://kazoo.example.com/v2 }",
     ).optional(),
     prompts: mapping(
@@ -348,11 +344,11 @@ const masterAccount = mapping(
           expected: "a language in lower case, with or without a country",
         }).default("en-us"),
       },
-      "System prompts to import (`import_prompts`); left out, none are.",
+      "System prompts to import (`import_prompts`). Without this key, none are.",
       "{ path: /opt/kazoo/sounds/en-us }",
     ).optional(),
   },
-  "The master account, made on first boot (on Docker by `make init-account`); a ring that has accounts already is left alone. Left out, none is made.",
+  "The master account, created on first boot (on Docker by `make init-account`), unless the ring already has accounts. Without this key, none is created.",
   "{ name: example, realm: sip.example.com, user: admin }",
 ).optional();
 
@@ -363,7 +359,7 @@ const ring = mapping(
   {
     kazoo: field(version(kazooVersions), {
       description:
-        "Kazoo's version, that of the image. An image that the stack builds is built of it, unless `kazoo:image.build.args.KAZOO_VERSION` says otherwise (a tag or branch of that version).",
+        "Kazoo's version, that of the image. An image that the stack builds uses it, unless `kazoo:image.build.args.KAZOO_VERSION` names a tag or branch of that version.",
       expected: `one of ${kazooVersions.join(", ")}`,
     }).default(defaultKazooVersion),
     database: field(
@@ -374,12 +370,12 @@ const ring = mapping(
       },
     ).default("couchdb-2.3.1"),
     rabbitmq: field(version(rabbitmqVersions), {
-      description: "RabbitMQ's series.",
+      description: "RabbitMQ's release series.",
       expected: `one of ${rabbitmqVersions.join(", ")}, in quotes, so that YAML does not read 3.10 as 3.1 (a broker of 3.8, whose image logs its password, goes to 3.9 first; then change the password)`,
     }).default("3.13"),
     permitTransientQueues: field(z.boolean(), {
       description:
-        "Whether brokers permit transient non-exclusive queues (`deprecated_features.permit.transient_nonexcl_queues`, from RabbitMQ 3.13 on); 4.3 needs it for Kazoo.",
+        "Whether brokers permit transient non-exclusive queues (`deprecated_features.permit.transient_nonexcl_queues`, from RabbitMQ 3.13 on). Kazoo needs this on 4.3.",
       expected: yesOrNo,
       example: "true",
     }).default(false),
@@ -390,10 +386,10 @@ const ring = mapping(
           "Copies of each document; where a placement makes them, at least its sum. BigCouch and CouchDB before 3.2 hang in uploads where older databases have more copies, so never lower it there.",
           "without a placement 3, or the number of nodes where that is lower; with one its sum, in BigCouch and CouchDB before 3.2 at least 4",
         ),
-        r: count("Copies that must agree on a read; BigCouch alone.", "2, or n where that is lower"),
-        w: count("Copies that must agree on a write; BigCouch alone.", "2, or n where that is lower"),
+        r: count("Copies that must agree on a read; BigCouch only.", "2, or n where that is lower"),
+        w: count("Copies that must agree on a write; BigCouch only.", "2, or n where that is lower"),
       },
-      "Shards, copies and quorums of the database ring; shards and copies hold for databases made afterwards. CouchDB always asks for a majority of the copies.",
+      "Shards, copies and quorums of the database ring. Shards and copies apply to databases created afterwards. CouchDB always requires a majority of the copies.",
       "{ q: 3, n: 3 }",
     ).optional(),
     placement: named(
@@ -457,11 +453,11 @@ const credentials = named(
         "8 to 32 letters, digits, `.`, `_`, `~` or `-`",
       ),
     },
-    "Credentials of a ring that exist already, as when a live system is taken over; what is left out is made at random and kept.",
+    "Existing credentials of a ring, to take over a live system. The others are random, and kept.",
     "{ cookie: { secure: … } }",
   ),
   {
-    description: "Credentials by ring (a datacenter without a ring: by its zone). Only as Pulumi secrets.",
+    description: "Credentials by ring, or by zone for a datacenter without a ring. Must be Pulumi secrets.",
     expected: "a mapping from rings to their credentials",
     example: "{ main: { cookie: { secure: … } } }",
     secret: true,
@@ -474,7 +470,7 @@ export const imageFolder = "image";
 const build = mapping(
   {
     registry: field(text(/^[a-zA-Z0-9][-a-zA-Z0-9.]*(:[0-9]+)?$/), {
-      description: "Registry that the image is pushed to; left out, it stays in the Docker Engine that builds it.",
+      description: "Registry to push the image to. Without it, the image stays in the Docker Engine that builds it.",
       expected: "the host of a registry, with its port where it has one, without http://",
       example: "registry.example.com:5000",
     }).optional(),
@@ -484,12 +480,12 @@ const build = mapping(
       example: "telephony/kazoo",
     }),
     tags: field(z.array(text(/^[A-Za-z0-9_][-.A-Za-z0-9_]{0,127}$/)).min(1), {
-      description: "Tags of the image, each pushed. They are for people: pods name the digest.",
+      description: "Tags of the image, all pushed. They are for people: pods use the digest.",
       expected: "a list of at least one tag",
       example: '["4.3", latest]',
     }).default(["latest"]),
     plainHttp: field(z.boolean(), {
-      description: "Whether the registry is spoken to without TLS.",
+      description: "Whether the registry is used without TLS.",
       expected: yesOrNo,
       example: "true",
     }).default(false),
@@ -500,14 +496,14 @@ const build = mapping(
       default: "none, for a registry that lets everyone push",
     }).optional(),
     platform: field(text(/^[a-z0-9]+\/[a-z0-9_]+(\/[a-z0-9]+)?$/), {
-      description: "Platform that the image is for.",
+      description: "Platform of the image.",
       expected: "a platform as OS/ARCHITECTURE",
       example: "linux/amd64",
       default: "that of the Docker Engine",
     }).optional(),
     network: field(text(/^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/), {
       description:
-        "Network of the build's steps: `host` where mirrors of packages and sources are reached as from the engine's machine alone.",
+        "Network of the build's steps; `host` if mirrors of packages and sources can only be reached like from the engine's machine.",
       expected: "host, none, or the name of a Docker network",
       example: "host",
       default: "the engine's",
@@ -519,7 +515,7 @@ const build = mapping(
       default: `that of the stack's Docker cluster, else ${localEngine}`,
     }).optional(),
     context: field(z.string().min(1), {
-      description: "Folder with the Dockerfile, from the project's folder.",
+      description: "Folder with the Dockerfile, relative to the project's folder.",
       expected: "the path of a folder",
     }).default(imageFolder),
     args: named(
@@ -531,20 +527,20 @@ const build = mapping(
       }),
       {
         description:
-          "Build variables, as the Dockerfile's `ARG`s name them: `KAZOO_VERSION`, `ERLANG_VERSION`, … Not for secrets: they end in the image.",
+          "Build variables, the Dockerfile's `ARG`s: `KAZOO_VERSION`, `ERLANG_VERSION`, … Not for secrets: they end up in the image.",
         expected: "a mapping from the Dockerfile's arguments to values",
         example: '{ KAZOO_VERSION: "4.3.12" }',
       },
     ).default({}),
     digest: field(text(/^sha256:[a-f0-9]{64}$/), {
       description:
-        "Runs an image that was built before instead of building one; `make kube-deploy-rollback` sets it. Remove it to build again.",
+        "Runs an image built earlier instead of building one. `make kube-deploy-rollback` sets it; remove it to build again.",
       expected: "a digest in the registry, without one an image's id in the engine",
       example: `sha256:${"0".repeat(64)}`,
       default: "none, the image is built",
     }).optional(),
   },
-  "Builds the Kazoo image, and pushes it.",
+  "Builds and pushes the Kazoo image.",
   "{ registry: registry.example.com, repository: kazoo }",
 );
 
@@ -577,16 +573,16 @@ export const schema = mapping(
         ),
         curl: field(imageReference, {
           description:
-            "Image with `sh` and `curl`: for the Job that joins the database's nodes, and for what Kazoo's nodes wait with at their start.",
+            "Image with `sh` and `curl`, for the Job that joins the database's nodes and for the init container of Kazoo's nodes.",
           expected: "an image reference, best pinned by digest",
         }).default("curlimages/curl:8.11.1"),
       },
-      "Other images, as when they come from a mirror.",
+      "Other images, for example from a mirror.",
       "{ rabbitmq: mirror.example.com/rabbitmq:3.13-management }",
     ).prefault({}),
     protect: field(z.boolean(), {
       description:
-        "Whether Pulumi refuses to delete or replace what holds data: cookie, credentials, namespaces, brokers, databases. False only for throw-away stacks.",
+        "Whether Pulumi refuses to delete or replace what holds data: cookie, credentials, namespaces, brokers, databases. Set it to false only for throw-away stacks.",
       expected: yesOrNo,
       example: "false",
     }).default(true),
@@ -609,7 +605,7 @@ export const schema = mapping(
     }),
     credentials,
     registryPassword: field(z.string().min(1), {
-      description: "Password, or token, of `kazoo:image.build.username`. Only as a Pulumi secret.",
+      description: "Password or token of `kazoo:image.build.username`. Must be a Pulumi secret.",
       expected: "a password",
       example: "pulumi config set --secret kazoo:registryPassword",
       secret: true,

@@ -21,7 +21,7 @@ export const knownStacks = (project: string): string[] =>
 
 /**
  * Reads the config of a stack from its file, without the engine: for commands that must know a stack's clusters before it runs.
- * Encrypted values stay closed; a placeholder of the right form stands for each.
+ * Encrypted values stay encrypted; a valid placeholder replaces each.
  * @param project the project's folder
  * @param stack the stack's name, with or without its organization
  * @throws UnknownStackError where there is no such file; ConfigError with all problems of the file and its config
@@ -120,7 +120,7 @@ function tooLarge(entries: readonly [string, unknown][], name: string): Problem[
       ];
 }
 
-/** Sixteen characters: right for a cookie and for a password. */
+/** Sixteen characters: valid as a cookie and as a password. */
 const placeholder = "encrypted-secret";
 
 function opened(value: unknown, onSecret: () => void): unknown {

@@ -238,7 +238,7 @@ function isMapping(value: unknown): value is Record<string, unknown> {
 
 type Defined<T> = { [K in keyof T]?: Exclude<T[K], undefined> };
 
-/** Leaves out the keys that are undefined. */
+/** Removes undefined keys. */
 function defined<T extends object>(value: T): Defined<T> {
   return Object.fromEntries(Object.entries(value).filter(([, content]) => content !== undefined)) as Defined<T>;
 }

@@ -133,7 +133,7 @@ interface Entry {
   readonly value: Node | null;
 }
 
-/** What each alias stands for: the last anchor of its name before it. */
+/** The node of each alias: the last anchor of its name before it. */
 function aliasTargets(document: Document.Parsed): Map<Alias, Node> {
   const anchors = new Map<string, Node>();
   const targets = new Map<Alias, Node>();
