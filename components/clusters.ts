@@ -71,14 +71,18 @@ function onKubernetes(
   rollouts: Rollouts,
   randomProvider: pulumi.ProviderResource,
 ): Cluster {
-  const provider = new k8s.Provider(`cluster-${name}`, {
-    context,
-    ...(kubeconfig === undefined ? {} : { kubeconfig }),
-    // The identity is the name in the config: an edited kubeconfig must replace nothing.
-    clusterIdentifier: name,
-    // A changed credential changes its Secret in place: replacing it would replace the StatefulSets that refer to it.
-    enableSecretMutable: true,
-  });
+  const provider = withoutVariable(
+    "KUBECONFIG",
+    () =>
+      new k8s.Provider(`cluster-${name}`, {
+        context,
+        ...(kubeconfig === undefined ? {} : { kubeconfig }),
+        // The identity is the name in the config: an edited kubeconfig must replace nothing.
+        clusterIdentifier: name,
+        // A changed credential changes its Secret in place: replacing it would replace the StatefulSets that refer to it.
+        enableSecretMutable: true,
+      }),
+  );
   const statefulSets = {
     alpha: services.alpha,
     beta: services.beta,
@@ -98,6 +102,20 @@ function onKubernetes(
     exists: async (namespace, workload) =>
       workload !== "join" && (await rollouts.exists(namespace, statefulSets[workload])),
   };
+}
+
+/**
+ * Makes a provider without an environment variable. The SDK would take the path in `$KUBECONFIG` as an input, and so write it into the state,
+ * where it is wrong on every other machine. The provider's own process reads the variable all the same.
+ */
+function withoutVariable<T>(name: string, make: () => T): T {
+  const value = process.env[name];
+  delete process.env[name];
+  try {
+    return make();
+  } finally {
+    if (value !== undefined) process.env[name] = value;
+  }
 }
 
 /** Networks of the pods of a ring's clusters other than this one. */

@@ -1,6 +1,7 @@
 import type { AppsV1Api } from "@kubernetes/client-node";
 import type * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
+import { readKubeconfig } from "../config/kubeconfig";
 import { rolloutProgress } from "./names";
 import type { Rolled } from "./order";
 
@@ -114,9 +115,7 @@ const statusOf = (error: unknown): unknown => (error as { code?: unknown }).code
 
 async function apiOf({ kubeconfig, context }: ClusterAccess): Promise<AppsV1Api> {
   const client = await import("@kubernetes/client-node");
-  const config = new client.KubeConfig();
-  if (kubeconfig === undefined) config.loadFromDefault();
-  else config.loadFromFile(kubeconfig);
+  const config = readKubeconfig(client, kubeconfig);
   config.setCurrentContext(context);
   return config.makeApiClient(client.AppsV1Api);
 }

@@ -1,6 +1,7 @@
 import { PassThrough, type Readable, type Writable } from "node:stream";
 import { finished } from "node:stream/promises";
 import type { KubeConfig, V1Pod, V1Status } from "@kubernetes/client-node";
+import { readKubeconfig } from "../../config/kubeconfig";
 import type { KubernetesCluster } from "../../config/platform";
 import { kubeconfigOf } from "./openStack";
 import { UserError } from "../shared/terminal";
@@ -8,11 +9,10 @@ import { UserError } from "../shared/terminal";
 /** The official client for a cluster. Loaded only here: loading it takes longer than the rest of a command. */
 export async function clientsOf(cluster: KubernetesCluster) {
   const client = await import("@kubernetes/client-node");
-  const config = new client.KubeConfig();
   const path = kubeconfigOf(cluster);
+  let config: KubeConfig;
   try {
-    if (path === undefined) config.loadFromDefault();
-    else config.loadFromFile(path);
+    config = readKubeconfig(client, path);
   } catch (error) {
     const hint = cluster.kind === "sandbox" ? startSandbox(cluster) : "see kazoo:clusters in the stack's file";
     throw new UserError(`the kubeconfig of cluster ${cluster.name} cannot be read: ${(error as Error).message}`, hint);

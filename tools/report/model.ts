@@ -16,8 +16,20 @@ export interface ChangeReport {
   readonly byHand: readonly Change[];
   /** Why the engine, a provider or the program stopped. */
   readonly refusals: readonly Refusal[];
+  /** Clusters that did not answer: what is said of their zones is from the state alone. */
+  readonly unseen: readonly UnseenCluster[];
   /** Whether the engine reached the end, so that no change is missing. */
   readonly complete: boolean;
+}
+
+/** A cluster that did not answer. */
+export interface UnseenCluster {
+  readonly cluster: string;
+  /** Names of its zones. */
+  readonly zones: readonly string[];
+  readonly problem: string;
+  /** What to do about it. */
+  readonly next: string;
 }
 
 /** The input of a report. */
@@ -32,13 +44,14 @@ export interface Findings {
   readonly deployed?: readonly Deployed[];
   /** The refresh; it makes this a drift report. */
   readonly refresh?: Digest;
+  readonly unseen?: readonly UnseenCluster[];
   /** Whether Pulumi ended with an error. The digest may not mention it: policy violations are never in there. */
   readonly failed?: boolean;
 }
 
 /** Turns the engine's output into a report. */
 export function reportOf(findings: Findings): ChangeReport {
-  const { stack, platform, preview, refused, deployed = [], refresh } = findings;
+  const { stack, platform, preview, refused, deployed = [], refresh, unseen = [] } = findings;
   const last = [...preview.diagnostics, ...(refresh?.diagnostics ?? []), ...unexplained(findings)];
   const all: Digest = {
     steps: [...(refresh?.steps ?? []), ...preview.steps, ...deletions(deployed, preview.steps)],
@@ -58,6 +71,7 @@ export function reportOf(findings: Findings): ChangeReport {
     byHand: part(masked.steps.slice(0, refreshed)),
     changes,
     refusals: refusalsOf(masked, places, changes),
+    unseen,
     complete: !stopped,
   };
 }
@@ -87,6 +101,7 @@ export const failedReport = (purpose: ChangeReport["purpose"], stack: string, me
   changes: [],
   byHand: [],
   refusals: [{ cause: "program", title: "", place: undefined, message }],
+  unseen: [],
   complete: true,
 });
 
@@ -94,9 +109,9 @@ export const failedReport = (purpose: ChangeReport["purpose"], stack: string, me
 export const isGrave = ({ effect, subject, protected: kept }: Change): boolean =>
   (effect === "replace" || effect === "delete") && (kept || subject.stake === "data");
 
-/** The exit code of a report: 0 no change, 1 the preview failed, 2 changes, 3 changes that replace or delete what is protected or holds data. */
-export function exitCodeOf({ changes, byHand, refusals }: ChangeReport): 0 | 1 | 2 | 3 {
+/** The exit code of a report: 0 no change, 1 the preview failed or did not see all, 2 changes, 3 changes that replace or delete what is protected or holds data. */
+export function exitCodeOf({ changes, byHand, refusals, unseen }: ChangeReport): 0 | 1 | 2 | 3 {
   if ([...changes, ...byHand].some(isGrave) || refusals.some(({ cause }) => cause === "protected")) return 3;
-  if (refusals.length > 0) return 1;
+  if (refusals.length > 0 || unseen.length > 0) return 1;
   return changes.length > 0 || byHand.length > 0 ? 2 : 0;
 }

@@ -4,7 +4,7 @@ import type { Block, Document, Text } from "./document";
 import { byRegion, groupEqual, whereShort } from "./group";
 import { changeLines, creationLines, deletionLines, protectionLines, replacementLines, rollLines } from "./lines";
 import { unknown } from "./mask";
-import type { ChangeReport } from "./model";
+import type { ChangeReport, UnseenCluster } from "./model";
 import type { Place } from "./place";
 import type { Refusal } from "./refusals";
 import { verdictOf } from "./verdict";
@@ -12,7 +12,7 @@ import { cut, firstOf, plural, workloadsFirst } from "./wording";
 
 /** A report in reading order: the verdict, the most serious changes, the rest, the details. */
 export function documentOf(report: ChangeReport): Document {
-  const { purpose, stack, places, changes, byHand, refusals, complete } = report;
+  const { purpose, stack, places, changes, byHand, refusals, unseen, complete } = report;
   const { headline, counts } = verdictOf(report);
   const title = purpose === "drift" ? `Drift of stack ${stack}` : `Preview of stack ${stack}`;
   const undoing = changes.filter((change) => undoes(change, byHand));
@@ -30,6 +30,7 @@ export function documentOf(report: ChangeReport): Document {
   return [
     { kind: "heading", level: 2, text: [title] },
     paragraph({ strong: headline }, ...(counts === "" ? [] : [` ${counts}`])),
+    ...section("Not seen", unseenLines(unseen), 10),
     ...section(
       refusals.some(({ cause }) => cause !== "program") ? "Refused" : "Failed",
       refusalLines(refusals, places),
@@ -72,6 +73,14 @@ function section(title: string, items: readonly Text[], importance: number): Blo
 
 const chapter = (title: string, blocks: readonly Block[]): Block[] =>
   blocks.length === 0 ? [] : [{ kind: "heading", level: 2, text: [title] }, ...blocks];
+
+const unseenLines = (unseen: readonly UnseenCluster[]): Text[] =>
+  unseen.map(({ cluster, zones, problem, next }) => [
+    { strong: `cluster ${cluster}` },
+    ` (${zones.join(", ") || "no zone"}): `,
+    { code: problem },
+    `; ${next}`,
+  ]);
 
 function refusalLines(refusals: readonly Refusal[], all: readonly Place[]): Text[] {
   const kept = new Map<Place | undefined, string[]>();

@@ -8,7 +8,18 @@ export function verdictOf(report: ChangeReport): { readonly headline: string; re
   return { headline: headlineOf(report), counts: countsOf(report) };
 }
 
-function headlineOf({ purpose, changes, byHand, refusals, places }: ChangeReport): string {
+function headlineOf(report: ChangeReport): string {
+  const { unseen, places, changes, byHand, refusals } = report;
+  if (unseen.length === 0) return seenHeadline(report);
+  const blind = unseen.reduce((sum, { zones }) => sum + zones.length, 0);
+  const away = `${unseen.length === 1 ? "Cluster" : "Clusters"} ${unseen.map(({ cluster }) => cluster).join(", ")}`;
+  const all = places.length > 0 && blind >= places.length;
+  const nothing = changes.length + byHand.length + refusals.length === 0;
+  const rest = all && nothing ? "what would change is not known." : `in the rest: ${seenHeadline(report)}`;
+  return `${away} did not answer, so ${plural(blind, "datacenter")} could not be seen; ${rest}`;
+}
+
+function seenHeadline({ purpose, changes, byHand, refusals, places }: ChangeReport): string {
   const kept = refusals.filter(({ cause }) => cause === "protected");
   if (kept.length > 0) {
     const titles = workloadsFirst([...new Set(kept.map(({ title }) => title))]);

@@ -2,6 +2,7 @@ import type { Cluster } from "../../../config/platform";
 import { imageMessage } from "../history";
 import { beforeRun, readClusterIds, readSnapshot, recover, writeClusterIds } from "../localState";
 import { runPulumi, stackInit } from "../pulumi";
+import type { UnseenCluster } from "../../report/model";
 import { quoted } from "../../shared/shell";
 import {
   type Stack,
@@ -13,6 +14,7 @@ import {
   startClusters,
 } from "../openStack";
 import { UserError, reportToStderr, colours } from "../../shared/terminal";
+import { allUnseen, unseenClusters, unseenError, unseenLine } from "../unseen";
 import { readZones, summary } from "../zones";
 
 interface StackOptions {
@@ -29,7 +31,10 @@ export async function env({ stack }: StackOptions): Promise<void> {
 export async function preview(options: StackOptions, args: readonly string[]): Promise<number> {
   const stack = await openStack(options.stack, reportToStderr);
   await begin(stack);
-  return runPulumi(stack.pulumi, ["preview", ...stack.selection, ...args]);
+  const unseen = await warnOfUnseen(stack);
+  const code = await runPulumi(stack.pulumi, ["preview", ...stack.selection, ...args]);
+  if (code === 0 && unseen.length > 0) throw unseenError(unseen);
+  return code;
 }
 
 /** Shell code that sets variables, and unsets those that are null. */
@@ -43,9 +48,12 @@ export function shellLines(variables: Readonly<Record<string, string | null>>): 
 export async function up(options: StackOptions, args: readonly string[]): Promise<number> {
   const stack = await openStack(options.stack, reportToStderr);
   const { ids, refresh } = await begin(stack);
+  const unseen = await warnOfUnseen(stack);
   const code = await runPulumi(stack.pulumi, [
     "up",
     ...stack.selection,
+    // The datacenters of clusters that answer are deployed all the same.
+    ...(unseen.length > 0 ? ["--continue-on-error"] : []),
     ...unasked(stack, options),
     ...refresh,
     ...(await message(stack)),
@@ -54,9 +62,21 @@ export async function up(options: StackOptions, args: readonly string[]): Promis
   if (code !== 0) {
     throw new UserError(`pulumi up ended with exit code ${code}`, nextAfterFailure(stack), code);
   }
+  if (unseen.length > 0) throw unseenError(unseen);
   if (stack.state !== undefined) writeClusterIds(stack.state, stack.name, ids);
   process.stdout.write(`\n${summary(stack.name, await readZones(stack), clusterHints(stack))}`);
   return 0;
+}
+
+/**
+ * Says which clusters do not answer, and goes on with the others.
+ * @throws UserError where none answers
+ */
+async function warnOfUnseen({ platform }: Stack): Promise<UnseenCluster[]> {
+  const unseen = await unseenClusters(platform);
+  if (allUnseen(platform, unseen)) throw unseenError(unseen);
+  for (const cluster of unseen) reportToStderr(`${colours.yellow("warning:")} not seen: ${unseenLine(cluster)}`);
+  return unseen;
 }
 
 /** The update's message records the previous digest of a built image, for kube-deploy-rollback: nothing else does. */

@@ -6,6 +6,7 @@ import { type Digest, parseDigest } from "../../report/digest";
 import { type ChangeReport, exitCodeOf, failedReport, reportOf } from "../../report/model";
 import { lookForDrift, previewStack } from "../runPreview";
 import { htmlOf, markdownOf, terminalText } from "../../report/render";
+import { allUnseen, unseenClusters } from "../unseen";
 import { openStack, projectDirectory, readConfig, readPlatform } from "../openStack";
 import { UserError, colours, reportToStderr } from "../../shared/terminal";
 
@@ -48,8 +49,12 @@ async function valid(
 
 async function look(name: string, find: typeof previewStack | typeof lookForDrift): Promise<ChangeReport> {
   const stack = await openStack(name, reportToStderr);
-  const found = await interruptible((signal) => find(stack, reportToStderr, signal));
-  return reportOf({ stack: name, platform: stack.platform, ...found });
+  const unseen = await unseenClusters(stack.platform);
+  const nothing = { preview: { steps: [], diagnostics: [] } };
+  const found = allUnseen(stack.platform, unseen)
+    ? { ...nothing, ...(find === lookForDrift ? { refresh: nothing.preview } : {}) }
+    : await interruptible((signal) => find(stack, reportToStderr, signal));
+  return reportOf({ stack: name, platform: stack.platform, ...found, unseen });
 }
 
 function read(stack: string, file: string): ChangeReport {
