@@ -24,7 +24,12 @@ export = function kazoo(
     // The Erlang cookie and the passwords that the zones of a ring share.
     const { credentials } = new Ring(
       `ring-${ring.name}`,
-      { credentials: ring.credentials, masterAccount: ring.masterAccount !== undefined, protect },
+      {
+        credentials: ring.credentials,
+        masterAccount: ring.masterAccount !== undefined,
+        stores: { database: ring.database.version, copies: ring.quorum.n, rabbitmq: ring.rabbitmq },
+        protect,
+      },
       { providers: [randomProvider] },
     );
     const zones = platform.zones.filter((zone) => zone.ring === ring.name);

@@ -14,3 +14,29 @@ export function refuseChange(
 ): random.RandomId {
   return new random.RandomId(name, { byteLength: 4, keepers: { ...values } }, opts);
 }
+
+/**
+ * Refuses to go without something that a protected stack once had, while it may get more: the guard is a random id for each, and the engine
+ * refuses to delete one that is protected. A preview shows the refusal.
+ * @param names logical names; the refusal shows the one that is missing: `us-east-nyc-database-node-2`
+ */
+export function refuseLoss(
+  names: readonly string[],
+  opts: pulumi.CustomResourceOptions & { readonly protect: boolean },
+): void {
+  for (const name of names) new random.RandomId(name, { byteLength: 4 }, opts);
+}
+
+/**
+ * Refuses steps from one state to another, but for those that are allowed: the guard is a random id with the state in its name. It takes over
+ * that of a state from which a step is allowed; any other would be deleted, which the engine refuses where it is protected.
+ * @param name logical name without the state; the refusal shows `NAME-STATE` of the state that cannot be left
+ * @param from the states from which a step to `state` is allowed
+ */
+export function refuseSteps(
+  { name, state, from }: { readonly name: string; readonly state: string; readonly from: readonly string[] },
+  opts: pulumi.CustomResourceOptions & { readonly protect: boolean },
+): void {
+  const aliases = from.map((earlier) => ({ name: `${name}-${earlier}` }));
+  new random.RandomId(`${name}-${state}`, { byteLength: 4 }, { ...opts, aliases });
+}

@@ -5,7 +5,7 @@ import { serviceHost, services } from "../config/hosts";
 import { BigCouch, type DatabaseNode, databaseImage } from "./bigcouch";
 import { BootstrapJob, systemDatabases } from "./bootstrapJob";
 import type { Datacenter, DatacenterArgs, FirstBoot, ImageReference, KazooNodes } from "./datacenter";
-import { refuseChange } from "./guard";
+import { refuseChange, refuseLoss } from "./guard";
 import { JoinJob } from "./joinJob";
 import { type Environment, Kazoo, type ZoneBrokers } from "./kazoo";
 import { namespaceLabels, workloadLabels } from "./labels";
@@ -65,6 +65,11 @@ export class KubernetesDatacenter extends pulumi.ComponentResource implements Da
     );
     // A datacenter that changes rings would bring its old ring's databases along, under a new cookie.
     const membership = refuseChange(`${name}-ring-membership`, { ring: ring.name }, { ...parent, protect });
+    // A node that goes takes its shards along. The first one is there as long as the zone.
+    refuseLoss(
+      Array.from({ length: zone.database.replicas - 1 }, (_, index) => `${name}-database-node-${index + 1}`),
+      { ...parent, protect },
+    );
     this.namespace = new k8s.core.v1.Namespace(
       `${name}-namespace`,
       {

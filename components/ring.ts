@@ -1,9 +1,9 @@
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
-import { requireDatabaseKind } from "../config/compatibility";
+import { databaseFormat, requireDatabaseKind, upgradesTo } from "../config/compatibility";
 import { ringConfig } from "./bigcouch";
 import { ErlangCookie } from "./erlangCookie";
-import { refuseChange } from "./guard";
+import { refuseChange, refuseLoss, refuseSteps } from "./guard";
 import { userName } from "./names";
 
 /** Credentials of a system that exists already, each instead of a random one. Secret. */
@@ -15,12 +15,24 @@ export interface GivenCredentials {
   readonly masterAccount?: string;
 }
 
+/** What the stores of a ring can't always go back from. */
+export interface StoreFacts {
+  /** Version of the database, such as `couchdb-2.3.1`. */
+  readonly database: string;
+  /** Copies that the database is configured with: `[cluster] n`. */
+  readonly copies: number;
+  /** RabbitMQ's series, such as `3.13`. */
+  readonly rabbitmq: string;
+}
+
 export interface RingArgs {
   /** @default all random */
   readonly credentials?: GivenCredentials;
   /** Whether the ring has a master account, and so a password for it. @default false */
   readonly masterAccount?: boolean;
-  /** Whether Pulumi refuses to delete or replace the random credentials, and to take another given one. @default true */
+  /** What the stores of the ring's zones are. @default unknown, and any change of them goes through */
+  readonly stores?: StoreFacts;
+  /** Whether Pulumi refuses to delete or replace the random credentials, to take another given one, and to lose what stores hold. @default true */
   readonly protect?: boolean;
 }
 
@@ -80,6 +92,7 @@ export class Ring extends pulumi.ComponentResource {
       { ...(credentials.cookie === undefined ? {} : { value: credentials.cookie }), protect },
       { parent: this },
     );
+    if (args.stores !== undefined) refuseSetbacks(name, args.stores, options);
     this.credentials = {
       cookie: cookie.value,
       rabbitmq: password("rabbitmq-password", credentials.rabbitmq),
@@ -93,4 +106,21 @@ export class Ring extends pulumi.ComponentResource {
     };
     this.registerOutputs({ credentials: this.credentials });
   }
+}
+
+/** Refuses, on a protected stack, what would leave a store with data that it can't read, or uploads that hang. */
+function refuseSetbacks(
+  name: string,
+  { database, copies, rabbitmq }: StoreFacts,
+  opts: pulumi.CustomResourceOptions & { readonly protect: boolean },
+): void {
+  const kind = requireDatabaseKind(database);
+  refuseSteps({ name: `${name}-database-format`, ...databaseFormat(kind) }, opts);
+  refuseSteps({ name: `${name}-rabbitmq-series`, state: rabbitmq, from: upgradesTo(rabbitmq) }, opts);
+  // Fewer than older databases have; harmless from CouchDB 3.2 on, which must not need what an older one has built up.
+  const level = kind.uploadsWaitForConfiguredCopies ? copies : Math.max(4, copies);
+  refuseLoss(
+    Array.from({ length: level - 1 }, (_, index) => `${name}-database-copies-${index + 2}`),
+    opts,
+  );
 }

@@ -17,6 +17,21 @@ export function versionOfSources(name: string): KazooVersion | undefined {
 export const rabbitmqVersions = ["3.9", "3.10", "3.11", "3.12", "3.13", "4.0", "4.1", "4.2", "4.3"] as const;
 export type RabbitmqVersion = (typeof rabbitmqVersions)[number];
 
+const upgrades: Readonly<Record<RabbitmqVersion, readonly RabbitmqVersion[]>> = {
+  "3.9": [],
+  "3.10": ["3.9"],
+  "3.11": ["3.10"],
+  "3.12": ["3.11"],
+  "3.13": ["3.12"],
+  "4.0": ["3.13"],
+  "4.1": ["3.13", "4.0"],
+  "4.2": ["3.13", "4.0", "4.1"],
+  "4.3": ["4.2"],
+};
+
+/** The series from which a broker may go to the given one with its data; back it can't (rabbitmq.com/docs/upgrade, "Version Upgradability"). */
+export const upgradesTo = (series: string): readonly string[] => upgrades[series as RabbitmqVersion] ?? [];
+
 /** Ports and names of a database, by its kind. */
 export interface DatabaseKind {
   /** The engine's name and version, e.g. `couchdb-2.3.1`. */
@@ -77,6 +92,21 @@ export function requireDatabaseKind(version: string): DatabaseKind {
       `database ${version}: expected bigcouch-0.4.x, couchdb-2.x.x or couchdb-3.x.x, for example couchdb-2.3.1`,
     );
   return kind;
+}
+
+/**
+ * The format of a database's files, and the older ones that it can take over; it can't go back. CouchDB 3 writes another header than 2
+ * (couch_bt_engine_header), and 3.5 other checksums, which releases before 3.4 can't read. A BigCouch is never taken over in place.
+ */
+export function databaseFormat({ version, engine }: DatabaseKind): {
+  readonly state: string;
+  readonly from: readonly string[];
+} {
+  if (engine !== "couchdb-3") return { state: engine, from: [] };
+  const minor = Number(/^couchdb-3\.(\d+)/.exec(version)?.[1] ?? 0);
+  return minor < 5
+    ? { state: "couchdb-3", from: ["couchdb-2"] }
+    : { state: "couchdb-3.5", from: ["couchdb-2", "couchdb-3"] };
 }
 
 /** A pair of versions that do not work together, with the ring's key that should change. */

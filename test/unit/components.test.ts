@@ -276,6 +276,21 @@ test("another ring asks for a new membership of the datacenter", async () => {
   assert.deepEqual(named(resources, "us-east-nyc-ring-membership").keepers, { ring: "main" });
 });
 
+test("what a protected stack may not lose is guarded: database nodes, copies, formats", async () => {
+  const resources = await deploy(
+    stack({ database: "couchdb-2.3.1", rabbitmq: "3.13" }, { workloads: { database: { replicas: 3 } } }),
+  );
+  const guards = resources.filter(
+    ({ type, name }) => type.endsWith(":RandomId") && /-(node|copies|format|series)-/.test(name),
+  );
+  assert.deepEqual(guards.map(({ name }) => name).sort(), [
+    ...[2, 3, 4].map((copies) => `ring-main-database-copies-${copies}`),
+    "ring-main-database-format-couchdb-2",
+    "ring-main-rabbitmq-series-3.13",
+    ...["bos", "nyc"].flatMap((zone) => [1, 2].map((node) => `us-east-${zone}-database-node-${node}`)),
+  ]);
+});
+
 test("another namespace or domain asks for a new identity of the database's nodes", async () => {
   const keepers = async (config: Tree) =>
     at(named(await deploy(config), "us-east-nyc-database-names"), "keepers", "suffix");
