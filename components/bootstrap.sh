@@ -22,7 +22,7 @@ fail() {
 }
 
 # The password goes through standard input: every process can read arguments. So do the addresses of many requests.
-settings() { printf 'user = "%s:%s"\n' "$DATABASE_USER" "$DATABASE_PASSWORD"; }
+settings() { printf 'user = "%s:%s"\n' "$DATABASE_USER" "$DATABASE_PASSWORD" | sed 's/\\/\\\\/g'; }
 request() { settings | curl --silent --show-error --max-time 20 --config - "$@"; }
 
 status() { request --output /dev/null --write-out '%{http_code}' "$@" 2>/dev/null || true; }

@@ -9,7 +9,7 @@ set -eu
 
 # The password goes through standard input: every process can read arguments.
 request() {
-  printf 'user = "%s:%s"\n' "$DATABASE_USER" "$DATABASE_PASSWORD" |
+  printf 'user = "%s:%s"\n' "$DATABASE_USER" "$DATABASE_PASSWORD" | sed 's/\\/\\\\/g' |
     curl --silent --show-error --max-time 20 --write-out '\n%{http_code}' --config - "$@"
 }
 

@@ -1,6 +1,6 @@
 import { incompatibilities } from "./compatibility";
 import { dockerProblems } from "./dockerChecks";
-import { reservedVariables, topologyVariables, variables } from "./environment";
+import { extraValueProblem, reservedVariables, variables } from "./environment";
 import { oneOf } from "./fields";
 import { imageProblems } from "./imageChecks";
 import { copiesOf, hostsOf, type Platform, type Ring, type Zone } from "./platform";
@@ -20,6 +20,7 @@ export function check(given: Given, platform: Platform): Problem[] {
     ...platform.zones
       .filter(({ cluster }) => platform.clusters[cluster]?.kind !== "docker")
       .flatMap((zone) => [...namespaces(zone), ...nodeNames(platform, zone), ...resources(zone)]),
+    ...platform.zones.flatMap((zone) => dataPort(platform, zone)),
     ...Object.values(platform.rings).flatMap((ring) => [
       ...versions(ring),
       ...localZone(platform, ring),
@@ -153,9 +154,9 @@ function extraEnvironments(given: Given): Problem[] {
     }
   }
   return levels.flatMap(([level, extra]) =>
-    Object.keys(extra ?? {}).flatMap((variable) => {
+    Object.entries(extra ?? {}).flatMap(([variable, value]) => {
       const key = `${level}.${variable}`;
-      if (variable in variables) {
+      if (Object.hasOwn(variables, variable)) {
         return [
           {
             key,
@@ -165,10 +166,8 @@ function extraEnvironments(given: Given): Problem[] {
           },
         ];
       }
-      if ([...topologyVariables, ...reservedVariables].some((reserved) => reserved === variable)) {
-        const source = (topologyVariables as readonly string[]).includes(variable)
-          ? "the names of region and datacenter"
-          : "the topology and kazoo:credentials";
+      const source = Object.hasOwn(reservedVariables, variable) ? reservedVariables[variable] : undefined;
+      if (source !== undefined) {
         return [
           {
             key,
@@ -178,6 +177,8 @@ function extraEnvironments(given: Given): Problem[] {
           },
         ];
       }
+      const wrong = extraValueProblem(variable, value);
+      if (wrong !== undefined) return [{ key, found: "what is not shown", ...wrong }];
       if (/(PASS(WORD)?|SECRET|TOKEN|PRIVATE_KEY)$/i.test(variable)) {
         return [
           {
@@ -262,6 +263,37 @@ function nodeNames(platform: Platform, zone: Zone): Problem[] {
   }
   return problems;
 }
+
+/** Kazoo makes the URL of the admin port from the other one by replacing the first occurrence of the data port's digits in it. */
+function dataPort(platform: Platform, zone: Zone): Problem[] {
+  const cluster = platform.clusters[zone.cluster];
+  const ring = platform.rings[zone.ring];
+  if (cluster === undefined || ring === undefined) return [];
+  const { BIGCOUCH_DATA_PORT: data = String(ports.data), BIGCOUCH_HOST: host = hostsOf(zone, cluster).database } =
+    zone.environment;
+  const { BIGCOUCH_ADMIN_PORT: admin = String(ring.database.adminPort ?? ports.data) } = zone.environment;
+  if (data === admin) return [];
+  const why = `without the digits ${data} in it, which are the database's port: Kazoo would replace them by those of the admin port, ${admin}`;
+  const given = zone.environment.BIGCOUCH_HOST !== undefined;
+  return [
+    ...(host.includes(data)
+      ? [
+          problem(
+            `${keyOf(zone)}.${given ? "environment.BIGCOUCH_HOST" : "namespace"}`,
+            given ? host : zone.namespace,
+            `a name ${why}`,
+            given ? "bigcouchbal" : `${zone.region}-${zone.datacenter}`,
+          ),
+        ]
+      : []),
+    ...(ring.credentials.database?.includes(data) === true
+      ? [problem(`kazoo:credentials.${ring.name}.database`, "", `a password ${why}`, "another password")]
+      : []),
+  ];
+}
+
+/** Port of the database's clustered interface, where the environment names none. */
+const ports = { data: 5984 };
 
 function resources(zone: Zone): Problem[] {
   return (["kazoo", "rabbitmq", "database"] as const).flatMap((workload) => {

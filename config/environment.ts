@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { dnsLabel, field, host, wholeNumber } from "./fields";
+import { field, host, wholeNumber, zoneName } from "./fields";
 
 /**
  * The run environment: the 16 variables of the docker-kazoo README, section "Run Environment", with its defaults.
@@ -49,9 +49,10 @@ export const variables = {
   KAZOO_LOG_COLOR: flag("Whether the console log is coloured.", true),
   KAZOO_SASL_ERRLOG_TYPE: choice("What SASL logs (`-sasl errlog_type`).", ["error", "progress", "all"], "error"),
   KAZOO_SASL_ERROR_LOGGER: choice("Where SASL logs to (`-sasl sasl_error_logger`).", ["tty", "false"], "tty"),
-  KAZOO_ZONE: field(dnsLabel, {
+  KAZOO_ZONE: field(zoneName, {
     description: "Kazoo's zone, unique in the stack.",
-    expected: "a zone's name of lower-case letters, digits and dashes, at most 63 characters",
+    expected:
+      "a zone's name of lower-case letters, digits and dashes, at most 63 characters; not undefined, which Kazoo silently drops",
     example: "us-east-nyc",
     default: "`REGION-DATACENTER`",
   }).optional(),
@@ -70,19 +71,54 @@ export const variables = {
 /** The variables that the topology sets. */
 export const topologyVariables = ["REGION", "DATACENTER"] as const;
 
-/** Variables that the program sets from secrets or from the topology; `extraEnvironment` may not name them. */
-export const reservedVariables = [
-  "ERLANG_HOSTNAME",
-  "ERLANG_COOKIE",
-  "KAZOO_OTHER_ZONES",
-  "POD_NAME",
-  "RABBITMQ_USER",
-  "RABBITMQ_PASS",
-  "RABBITMQ_AMQP_HOST",
-  "RABBITMQ_SECONDARY_AMQP_HOST",
-  "COUCHDB_USER",
-  "COUCHDB_PASS",
-] as const;
+const fromTopology = "the names of region and datacenter";
+const fromCredentials = "the topology and kazoo:credentials";
+const fromImage = "the image, which renders the configuration that it stands for";
+
+/** Variables that `extraEnvironment` may not name, since the program or the image sets them, and where their values come from. */
+export const reservedVariables: Readonly<Record<string, string>> = {
+  REGION: fromTopology,
+  DATACENTER: fromTopology,
+  ERLANG_HOSTNAME: fromCredentials,
+  ERLANG_COOKIE: fromCredentials,
+  ERLANG_COOKIE_FILE: fromCredentials,
+  ALLOW_INSECURE_COOKIE: fromCredentials,
+  // Kazoo 4.2 and 4.3 prefer it to the cookie of config.ini.
+  KAZOO_COOKIE: fromCredentials,
+  KAZOO_OTHER_ZONES: fromCredentials,
+  POD_NAME: fromCredentials,
+  RABBITMQ_USER: fromCredentials,
+  RABBITMQ_PASS: fromCredentials,
+  RABBITMQ_AMQP_HOST: fromCredentials,
+  RABBITMQ_SECONDARY_AMQP_HOST: fromCredentials,
+  COUCHDB_USER: fromCredentials,
+  COUCHDB_PASS: fromCredentials,
+  KAZOO_CONFIG: fromImage,
+  ERL_CRASH_DUMP: fromImage,
+  ERL_INETRC: fromImage,
+  // Probes and NetworkPolicies expect epmd at its usual port, on every address.
+  ERL_EPMD_PORT: fromImage,
+  ERL_EPMD_ADDRESS: fromImage,
+};
+
+/** What is wrong with the value of a variable that Kazoo or Erlang reads by itself; undefined: nothing. */
+export function extraValueProblem(variable: string, value: string): { expected: string; example: string } | undefined {
+  // An empty list would start no application.
+  if (variable === "KAZOO_APPS" && !/^[a-z0-9_, ]*[a-z][a-z0-9_, ]*$/.test(value)) {
+    return {
+      expected: "applications' names of lower-case letters, digits and _, separated by commas",
+      example: "crossbar,callflow",
+    };
+  }
+  if (/^ERL_(A|Z)?FLAGS$/.test(variable) && /(^|[\s"'])-(name|sname|setcookie)/.test(value)) {
+    return {
+      expected:
+        "flags without -name, -sname and -setcookie, since the node's name and cookie come from the topology and kazoo:credentials",
+      example: "+S 4:4",
+    };
+  }
+  return undefined;
+}
 
 /** The run environment of a container: text. */
 export type RunEnvironment = Readonly<Record<string, string>>;

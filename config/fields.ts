@@ -127,10 +127,26 @@ export const dnsLabel = text(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/).max(63);
 /** A DNS name of one or more labels. */
 export const dnsName = text(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/).max(253);
 
-/** A host as Kazoo can write it into its configuration: a DNS name or an IPv4 address. */
-export const host = text(/^[A-Za-z0-9]([-A-Za-z0-9]*[A-Za-z0-9])?(\.[A-Za-z0-9]([-A-Za-z0-9]*[A-Za-z0-9])?)*$/).max(
-  253,
-);
+/**
+ * A host as Kazoo can reach it: a name or an IPv4 address, given back in the one spelling that Kazoo's brokers and Erlang's nodes are compared
+ * by. The image's entrypoint (image/lib/checks.sh) has the same rule; a test throws the same values at both.
+ */
+export const host = z
+  .string()
+  .transform((found) => found.toLowerCase().replace(/\.$/, ""))
+  .refine(isHost);
+
+function isHost(name: string): boolean {
+  // Underscores are no part of DNS, but Docker's names have them.
+  const label = "[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?";
+  if (name.length > 253 || !new RegExp(`^${label}(\\.${label})*$`).test(name)) return false;
+  // Numbers alone are an address: resolvers read 1.2.3 as 1.2.0.3, 010.0.0.1 as 8.0.0.1 and 0x7f.1 as 127.0.0.1.
+  const isNumeric = /^(0x[0-9a-f]*|[0-9]+)(\.(0x[0-9a-f]*|[0-9]+))*$/.test(name);
+  return !isNumeric || z.ipv4().safeParse(name).success;
+}
+
+/** A zone's name; Kazoo silently drops a zone called `undefined`. */
+export const zoneName = dnsLabel.refine((name) => name !== "undefined");
 
 /** An image reference: `[registry[:port]/]repository[:tag][@sha256:digest]` (grammar: distribution/reference). */
 export const imageReference = text(

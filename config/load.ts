@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import * as runtime from "@pulumi/pulumi/runtime/config";
+import { weaknesses } from "./credentials";
 import { misreadProblems } from "./misread";
 import { parsePlatform, structured } from "./parse";
 import type { Platform } from "./platform";
@@ -23,11 +24,12 @@ export function loadPlatform(): Platform {
   const bare = entries.map(([key, value]) => [key.slice(prefix.length), value] as const);
   const input = Object.fromEntries(bare.map(([key, value]) => [key, structured(key, value)]));
   const secretKeys = entries.filter(([key]) => isConfigSecret(key)).map(([key]) => key.slice(prefix.length));
-  const misread = misreadScalars(stackFilePath(join(__dirname, ".."), pulumi.getStack())).filter((scalar) =>
-    isFrom(scalar, input),
-  );
   try {
-    return parsePlatform(input, new Set(secretKeys), misreadProblems(misread));
+    const path = stackFilePath(join(__dirname, ".."), pulumi.getStack());
+    const misread = misreadScalars(path).filter((scalar) => isFrom(scalar, input));
+    const platform = parsePlatform(input, new Set(secretKeys), misreadProblems(misread));
+    for (const warning of weaknesses(platform)) void pulumi.log.warn(warning);
+    return platform;
   } catch (error) {
     throw error instanceof ConfigError ? new pulumi.RunError(error.message) : error;
   }

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { databaseKind, kazooVersions, rabbitmqVersions, type KazooVersion } from "./compatibility";
+import { isBrokerPassword, isCookie, isDatabasePassword } from "./credentials";
 import { variables } from "./environment";
 import { dnsLabel, dnsName, field, imageReference, mapping, named, text, unset, wholeNumber } from "./fields";
 import { seedImage } from "./platform";
@@ -412,16 +413,14 @@ const ring = mapping(
   '{ kazoo: "4.3", database: couchdb-2.3.1 }',
 );
 
-const secret = (key: string, description: string, pattern: RegExp, expected: string) =>
-  field(text(pattern), {
+const secret = (key: string, description: string, isRight: (text: string) => boolean, expected: string) =>
+  field(z.string().refine(isRight), {
     description,
     expected,
     example: `pulumi config set --secret --path kazoo:credentials.main.${key}`,
     default: "random",
     secret: true,
   }).optional();
-
-const password = /^[A-Za-z0-9._~-]{8,128}$/;
 
 const credentials = named(
   dnsLabel,
@@ -430,30 +429,30 @@ const credentials = named(
       cookie: secret(
         "cookie",
         "Erlang cookie of the Kazoo nodes.",
-        /^[A-Za-z0-9_.-]{16,255}$/,
-        "16 to 255 letters, digits, `_`, `.` or `-`",
+        isCookie,
+        "1 to 255 printable ASCII characters without blanks and double quotes",
       ),
       rabbitmq: secret(
         "rabbitmq",
         "Password of the brokers' user `kazoo`.",
-        password,
-        "8 to 128 letters, digits, `.`, `_`, `~` or `-`",
+        isBrokerPassword,
+        "1 to 255 bytes without double quotes and control characters; not guest, which everyone knows",
       ),
       database: secret(
         "database",
         "Password of the database's administrator `kazoo`.",
-        password,
-        "8 to 128 letters, digits, `.`, `_`, `~` or `-`",
+        isDatabasePassword,
+        "1 to 255 bytes without double quotes, control characters, `@` and `/`, since Kazoo puts it into a URL without encoding; not true or false, which Kazoo reads as booleans",
       ),
       masterAccount: secret(
         "masterAccount",
         "Password of the master account's administrator.",
         // Kazoo's schema of users takes no more.
-        /^[A-Za-z0-9._~-]{8,32}$/,
+        (found) => /^[A-Za-z0-9._~-]{8,32}$/.test(found),
         "8 to 32 letters, digits, `.`, `_`, `~` or `-`",
       ),
     },
-    "Existing credentials of a ring, to take over a live system. The others are random, and kept.",
+    "Existing credentials of a ring, to take over a live system. The others are random, and kept. Weak ones are accepted with a warning.",
     "{ cookie: { secure: … } }",
   ),
   {

@@ -1,12 +1,14 @@
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { test } from "node:test";
+import { describe, test } from "node:test";
 import { databaseConfig } from "../../components/bigcouch";
 import { databaseKind, type DatabaseKind } from "../../config/compatibility";
+import { weaknesses } from "../../config/credentials";
 import { parsePlatform } from "../../config/parse";
 import { ConfigError, type Problem } from "../../config/problem";
 import { defaultKazooVersion } from "../../config/schema";
+import * as values from "../support/values";
 
 type Config = Record<string, unknown>;
 
@@ -530,6 +532,43 @@ const table: Record<string, Bad> = {
     found: /looks secret/,
     expected: /ConfigMap/,
   },
+  "a second cookie in the extra environment": {
+    config: { ...good(), extraEnvironment: { KAZOO_COOKIE: "abc" } },
+    key: "kazoo:extraEnvironment.KAZOO_COOKIE",
+    found: /the program sets/,
+    expected: /kazoo:credentials/,
+  },
+  "a cookie in the Erlang VM's flags": {
+    config: { ...good(), extraEnvironment: { ERL_AFLAGS: "+S 4 -setcookie abc" } },
+    key: "kazoo:extraEnvironment.ERL_AFLAGS",
+    found: "what is not shown",
+    expected: /without -name, -sname and -setcookie/,
+  },
+  "an empty list of applications": {
+    config: { ...good(), extraEnvironment: { KAZOO_APPS: "" } },
+    key: "kazoo:extraEnvironment.KAZOO_APPS",
+    found: "what is not shown",
+    expected: /separated by commas/,
+  },
+  "a zone that Kazoo drops": {
+    config: environment({ KAZOO_ZONE: "undefined" }),
+    key: "kazoo:environment.KAZOO_ZONE",
+    found: '"undefined"',
+    expected: /not undefined, which Kazoo silently drops/,
+  },
+  "a namespace with the digits of the database's port": {
+    config: datacenter({ namespace: "kazoo-5984" }),
+    key: `${nyc}.namespace`,
+    found: '"kazoo-5984"',
+    expected: /without the digits 5984 in it/,
+  },
+  "a database's password with the digits of its port": {
+    config: { ...good(), credentials: { "us-east-nyc": { database: "Zq3vT8m5984x" } } },
+    secret: "credentials",
+    key: "kazoo:credentials.us-east-nyc.database",
+    found: "[secret]",
+    expected: /without the digits 5984 in it/,
+  },
   "a broker's password in the extra environment": {
     config: { ...good(), extraEnvironment: { RABBITMQ_PASS: "hunter2-hunter2" } },
     key: "kazoo:extraEnvironment.RABBITMQ_PASS",
@@ -560,7 +599,7 @@ const table: Record<string, Bad> = {
     secret: "credentials",
     key: "kazoo:credentials.us-east-nyc.cookie",
     found: "[secret]",
-    expected: /16 to 255/,
+    expected: /1 to 255 printable ASCII characters without blanks/,
   },
   "credentials of a ring that is not there": {
     config: { ...good(), credentials: { main: { cookie: "a-cookie-of-enough-length" } } },
@@ -1054,6 +1093,55 @@ test("the seed's image runs in the sandbox and on Docker", () => {
     const { image } = parsePlatform(onDocker({ clusters: { local: cluster } }), new Set());
     assert.deepEqual(image, { kind: "prebuilt", reference: "callforamerica/kazoo:4" });
   }
+});
+
+describe("the config judges as the table that it shares with the image's entrypoint", () => {
+  const accepts = (key: string, value: string) =>
+    problemsOf({ ...good(), credentials: { "us-east-nyc": { [key]: value } } }, "credentials").length === 0;
+
+  for (const { value, becomes, why } of values.hosts) {
+    test(`the host ${JSON.stringify(value.slice(0, 80))}: ${why}`, () => {
+      const config = environment({ KAZOO_AMQP_HOST: value });
+      if (becomes === undefined) assert.match(problemsOf(config)[0]?.expected ?? "accepted", /host name or an IPv4/);
+      else assert.equal(parsePlatform(config, new Set()).zones[0]?.environment.KAZOO_AMQP_HOST, becomes);
+    });
+  }
+
+  const credentials = { cookie: values.cookies, rabbitmq: values.brokerPasswords, database: values.databasePasswords };
+  for (const [key, cases] of Object.entries(credentials)) {
+    for (const { value, verdict, why } of cases) {
+      test(`${key} ${JSON.stringify(value.slice(0, 40))}: ${why}`, () => {
+        assert.equal(accepts(key, value), verdict !== "refused");
+        if (verdict === "refused") return;
+        const config = { ...good(), credentials: { "us-east-nyc": { [key]: value } } };
+        const warnings = weaknesses(parsePlatform(config, new Set(["credentials"])));
+        assert.equal(warnings.length, verdict === "weak" ? 1 : 0);
+        if (value.includes("change_me"))
+          assert.doesNotMatch(warnings.join(""), /change_me/, "a warning shows no secret");
+      });
+    }
+  }
+
+  test("guest is no password of a deployed broker", () => assert.equal(accepts("rabbitmq", "guest"), false));
+
+  // The config takes fewer zones: they name Kubernetes objects.
+  for (const { value, why } of values.zones.filter(({ verdict }) => verdict === "refused")) {
+    test(`no zone ${JSON.stringify(value)}: ${why}`, () =>
+      assert.equal(problemsOf(environment({ KAZOO_ZONE: value })).length, 1));
+  }
+
+  for (const { host, dataPort, adminPort, verdict } of values.databaseAddresses) {
+    test(`a database at ${host} with ports ${dataPort} and ${adminPort}: ${verdict}`, () => {
+      const ports = { BIGCOUCH_DATA_PORT: dataPort, BIGCOUCH_ADMIN_PORT: adminPort };
+      const problems = problemsOf(environment({ BIGCOUCH_HOST: host, ...ports }));
+      assert.equal(problems.length === 0, verdict === "accepted");
+    });
+  }
+
+  test("the nodes that the config accepts", () => {
+    const accepted = values.erlangVms.filter(({ value }) => problemsOf(environment({ ERLANG_VM: value })).length === 0);
+    assert.deepEqual(accepted, values.erlangVms.slice(0, 2));
+  });
 });
 
 test("r and w are written for BigCouch alone, which alone reads them", () => {

@@ -1,0 +1,37 @@
+import type { Platform } from "./platform";
+
+/**
+ * What Kazoo, its brokers and its database can carry as a credential. The image's entrypoint (image/lib/checks.sh) has the same rules; a test
+ * throws the same values at both.
+ */
+
+/** An Erlang cookie, as config.ini can write it. */
+export const isCookie = (text: string): boolean => /^[!#-~]{1,255}$/.test(text);
+
+/** A password that config.ini can write: Kazoo encodes the brokers' in their URIs. */
+export const isCredential = (text: string): boolean =>
+  // eslint-disable-next-line no-control-regex
+  text !== "" && Buffer.byteLength(text) <= 255 && !/[\x00-\x1f\x7f"]/.test(text);
+
+/** A broker's password: `guest` is the one that everyone knows. */
+export const isBrokerPassword = (text: string): boolean => isCredential(text) && text !== "guest";
+
+/** A password of the database: from 4.3.45 on Kazoo puts it as it is into `http://USER:PASS@HOST:PORT`, and reads `true` as a boolean. */
+export const isDatabasePassword = (text: string): boolean =>
+  isCredential(text) && !/[@/]/.test(text) && text !== "true" && text !== "false";
+
+/** Whether a credential is short or a well-known default, as live systems have them. */
+export const isWeak = (text: string): boolean => text.length < 12 || /change_?me|password|insecure/i.test(text);
+
+/** A warning for each given credential that is weak: taking over a live system needs it, and keeping it is a risk. */
+export const weaknesses = ({ rings }: Platform): string[] =>
+  Object.values(rings).flatMap(({ name, credentials }) =>
+    (["cookie", "rabbitmq", "database"] as const)
+      .filter((key) => credentials[key] !== undefined && isWeak(credentials[key]))
+      .map(
+        (key) =>
+          `kazoo:credentials.${name}.${key} is weak: short, or a well-known default. Once the system has moved, set a long random one` +
+          `${key === "rabbitmq" ? ", after rabbitmqctl change_password kazoo on both brokers" : ""}: ` +
+          `pulumi config set --secret --path kazoo:credentials.${name}.${key}`,
+      ),
+  );
