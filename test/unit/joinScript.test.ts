@@ -8,7 +8,8 @@ import { runAgainst } from "../support/script";
 const hosts = ["db-0.nyc", "db-1.nyc", "db-0.bos"] as const;
 const zoneOf = (host: string) => `us-east-${host.split(".")[1]}`;
 const kindOf = (version: string) => databaseKind(version) as DatabaseKind;
-const login = { user: "kazoo", password: "database-password" };
+// With what means something to curl, to the shell and to sed.
+const login = { user: "kazoo", password: String.raw`database-password\t\\ $x %s '& #` };
 
 const rings: CouchdbRing[] = [];
 afterEach(async () => {
