@@ -6,7 +6,7 @@ import type { Platform } from "./config/platform";
 
 /**
  * What a stack holds, from top to bottom, as a function of its config. Pulumi calls it without arguments.
- * @param platform the config, read and checked
+ * @param platform the validated config
  * @param stack the stack's name
  * @param rolloutsOf how to wait for the StatefulSets of a cluster
  */
@@ -46,7 +46,7 @@ export = function kazoo(
     return { ring, credentials, zones, order, datacenters, kazoos };
   });
 
-  // The first boot of each ring, from its first zone: the last step, since the engine starts nothing more once a Job has failed.
+  // The first boot of each ring, from its first zone. It is last, because the engine starts nothing more after a failed Job.
   const after = rings.flatMap(({ order }) => order.kazoos());
   for (const { ring, credentials, datacenters } of rings) {
     datacenters[0]?.firstBoot({ image, account: ring.masterAccount, password: credentials.masterAccount, after });

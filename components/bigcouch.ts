@@ -70,7 +70,7 @@ export class BigCouch extends pulumi.ComponentResource {
   readonly nodes: pulumi.Output<DatabaseNode[]>;
   /** Port of the node-local interface; CouchDB 3 has none, and the usual one serves. */
   readonly adminPort: number;
-  /** What to depend on for all of it to be as this update makes it. */
+  /** What dependents must wait for: everything is created and rolled out. */
   readonly rolled: Rolled;
 
   constructor(name: string, args: BigCouchArgs, opts?: pulumi.ComponentResourceOptions) {
@@ -111,7 +111,7 @@ export class BigCouch extends pulumi.ComponentResource {
     ];
     const headless = new k8s.core.v1.Service(
       `${name}-headless`,
-      // Nodes must find each other before any is ready, or none ever is.
+      // Nodes must find each other before they are ready, otherwise none ever is.
       { metadata, spec: { clusterIP: "None", publishNotReadyAddresses: true, selector, ports } },
       parent,
     );
@@ -232,8 +232,8 @@ export function databaseConfig({
   const places = Object.entries(placement ?? {}).map(([zone, copies]) => `${zone}:${copies}`);
   const onlyAdministrators = kind.engine !== "bigcouch";
   return iniFile({
-    // Makes new databases readable for administrators alone; the bootstrap Job sets it for those that a ring has already. CouchDB 3 does it
-    // by default, BigCouch knows nothing like it.
+    // Makes new databases readable by administrators only; the bootstrap Job does so for existing ones. CouchDB 3 does it by default,
+    // BigCouch cannot.
     couchdb: onlyAdministrators ? { default_security: "admin_only" } : {},
     cluster: { q, n, r, w, placement: places.length === 0 ? undefined : places.join(",") },
     chttpd: {
@@ -248,14 +248,14 @@ export function databaseConfig({
   });
 }
 
-/** What the nodes of a ring share in {@link ringConfig}. */
+/** The values that the nodes of a ring share in {@link ringConfig}. */
 export interface DatabaseRingSettings {
   readonly kind: DatabaseKind;
   /** The administrator. */
   readonly user: string;
   readonly password: string;
   readonly uuid: string;
-  /** What sessions are signed with. */
+  /** The secret that signs sessions. */
   readonly authSecret: string;
 }
 

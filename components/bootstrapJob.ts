@@ -9,12 +9,12 @@ import { databasePort, kazooPorts, secrets, workloads } from "./names";
 import { containerSecurity, podSecurity, users } from "./security";
 import { fromSecret } from "./workload";
 
-/** The account above all others of a ring, with its administrator. */
+/** A ring's master account, with its administrator. */
 export interface MasterAccount {
   readonly name: string;
   readonly realm: string;
   readonly user: string;
-  /** Folder of Monster UI's apps on the Kazoo nodes, and the API that they are to call. @default the apps are not registered */
+  /** Folder of Monster UI's apps on the Kazoo nodes, and the API that they call. @default the apps are not registered */
   readonly monsterUi?: { readonly path: string; readonly url: string };
   /** Folder of recordings in the Kazoo image, and their language. @default no recordings are imported */
   readonly prompts?: { readonly path: string; readonly language: string };
@@ -29,35 +29,35 @@ export interface BootstrapJobArgs {
   readonly databaseHost: pulumi.Input<string>;
   /** Name of a Secret with the keys `username` and `password` of the database. */
   readonly databaseSecret: pulumi.Input<string>;
-  /** An image with `sh` and `curl`, for a ring whose master account is not made here. @default curlimages/curl:8.11.1 */
+  /** An image with `sh` and `curl`, for a ring without master account. @default curlimages/curl:8.11.1 */
   readonly curlImage?: string;
-  /** The ring's master account. @default none is made */
+  /** The ring's master account. @default none is created */
   readonly account?: MasterAccount & {
     /** Secret. */
     readonly password: pulumi.Input<string>;
-    /** The Kazoo image: its `sup` makes the account. */
+    /** The Kazoo image: its `sup` creates the account. */
     readonly image: pulumi.Input<string>;
-    /** Secret with which the image is pulled. @default none is needed */
+    /** Secret for pulling the image. @default none is needed */
     readonly pullSecret?: string | undefined;
-    /** Name of the Erlang node that makes the account: `kazoo_apps@HOST`. */
+    /** Name of the Erlang node that creates the account: `kazoo_apps@HOST`. */
     readonly node: pulumi.Input<string>;
     /** Name of a Secret with the key `cookie`. */
     readonly cookieSecret: pulumi.Input<string>;
   };
 }
 
-/** The databases that a database version needs for itself; BigCouch makes them. */
+/** The system databases of a database version; BigCouch creates its own. */
 export const systemDatabases = (version: string): readonly string[] =>
   requireDatabaseKind(version).engine === "bigcouch" ? [] : ["_users", "_replicator", "_global_changes"];
 
-/** Where the image's entrypoint lies; `render` writes the files that `sup` learns the node and the cookie from. */
+/** Path of the image's entrypoint; `render` writes the files from which `sup` reads the node and the cookie. */
 const entrypoint = "/usr/local/lib/kazoo/entrypoint";
 
 const name = workloads.bootstrap;
 
 /**
- * The first boot of a ring: one Job that makes the database's own databases and the master account. It changes nothing that is there, so it
- * may run again, as it does with each new image. Its name is fixed: two never run at once. Nothing depends on it.
+ * The first boot of a ring: one Job that creates the system databases and the master account. It never changes what exists, so it can run
+ * again, as it does with each new image. Its name is fixed, so that two never run at once. Nothing depends on it.
  */
 export class BootstrapJob extends pulumi.ComponentResource {
   readonly job: k8s.batch.v1.Job;
@@ -102,7 +102,7 @@ export class BootstrapJob extends pulumi.ComponentResource {
           template: {
             metadata: { labels },
             spec: {
-              // Each attempt is a pod of its own, which stays with its log and its reason.
+              // Each attempt has its own pod, which stays with its log and its reason.
               restartPolicy: "Never",
               automountServiceAccountToken: false,
               enableServiceLinks: false,
@@ -127,7 +127,7 @@ export class BootstrapJob extends pulumi.ComponentResource {
                       ? []
                       : [{ name: "ACCOUNT_PASSWORD", valueFrom: fromSecret(secret.metadata.name, "password") }]),
                   ],
-                  // What the script writes last becomes the pod's message, which `pulumi up` shows.
+                  // The script's last output becomes the pod's message, which `pulumi up` shows.
                   terminationMessagePolicy: "FallbackToLogsOnError",
                   resources: { requests: { cpu: "10m", memory: "64Mi" }, limits: { memory: "256Mi" } },
                   securityContext: containerSecurity(true),
@@ -155,7 +155,7 @@ export class BootstrapJob extends pulumi.ComponentResource {
           },
         },
       },
-      // Prompts take a quarter of a second each.
+      // Importing a prompt takes a quarter of a second.
       { ...parent, dependsOn: policies, customTimeouts: { create: "30m" } },
     );
     this.registerOutputs({ job: this.job });
@@ -172,7 +172,7 @@ export function bootstrapEnvironment<T extends pulumi.Input<string>>({
   readonly databaseVersion: string;
   readonly databaseUrl: T;
   readonly account?: MasterAccount;
-  /** The Erlang node that makes the account. */
+  /** The Erlang node that creates the account. */
   readonly node?: { readonly vm: T; readonly host: T };
 }): Record<string, T | string> {
   const database = {
@@ -202,7 +202,7 @@ function nodeOf(name: pulumi.Input<string>): { vm: pulumi.Output<string>; host: 
   return { vm: parts.apply(([vm = ""]) => vm), host: parts.apply(([, host = ""]) => host) };
 }
 
-/** The Job's way to database and Kazoo, at both ends; policies add up, so they stand beside those of the datacenter. */
+/** Lets the Job reach database and Kazoo, at both ends. Policies add up, so these complement those of the datacenter. */
 function bootstrapPolicies(): [string, k8s.types.input.networking.v1.NetworkPolicySpec][] {
   const pods = (workload: string) => ({ matchLabels: { "app.kubernetes.io/name": workload } });
   const tcp = (port: number, endPort?: number) => ({

@@ -5,19 +5,19 @@ import { existsSync, readFileSync, readdirSync, readlinkSync, statSync } from "n
 import { join } from "node:path";
 
 /**
- * The build context of a Docker image, as far as it decides what is built: which files there are, what is in them and which of them can
- * be executed. Times, owners, other permissions (umask) and the folder's own path are no part of it.
+ * The build context of a Docker image, as far as it affects the result: files, their contents and their executable bits. Times, owners,
+ * other permissions (umask) and the folder's own path do not count.
  */
 
 const dockerfile = "Dockerfile";
 
-/** One line per problem with a build; empty where it can be tried. `directory` holds the Dockerfile, `args` are the build's arguments. */
+/** One line per problem with a build; empty if there is none. `directory` holds the Dockerfile, `args` are the build's arguments. */
 export function buildProblems(directory: string, args: Readonly<Record<string, string>>): string[] {
   const path = join(directory, dockerfile);
   if (!existsSync(path))
     return [`kazoo:image.build.context: expected a folder with a ${dockerfile}; found none at ${path}`];
   const known = declaredArguments(readFileSync(path, "utf8"));
-  // Docker itself only warns, and builds something else than what was asked for.
+  // Docker only warns, and builds something else than requested.
   return Object.keys(args)
     .filter((name) => !known.includes(name))
     .map((name) => {
@@ -34,8 +34,8 @@ export function declaredArguments(text: string): string[] {
 }
 
 /**
- * The hash of a build: of the context's files, less those that `.dockerignore` names, and of the arguments.
- * The same on every machine and in every clone; another wherever something else may be built.
+ * The hash of a build: of the context's files, without those in `.dockerignore`, and of the arguments. It is the same on every
+ * machine and in every clone, and differs whenever the result can differ.
  * @returns `sha256:` and 64 hexadecimal digits
  */
 export function buildHash(directory: string, args: Readonly<Record<string, string>>): string {
@@ -48,12 +48,12 @@ export function buildHash(directory: string, args: Readonly<Record<string, strin
   return `sha256:${hash.digest("hex")}`;
 }
 
-/** Paths of the files and links of a context, with `/` between folders, in an order that no locale changes. */
+/** Paths of the files and links of a context, with `/` between folders, in an order that does not depend on the locale. */
 export function contextFiles(directory: string): string[] {
   const ignoreFile = join(directory, ".dockerignore");
   const ignore = dockerignore();
   if (existsSync(ignoreFile)) ignore.add(readFileSync(ignoreFile, "utf8"));
-  // The Dockerfile decides even where it is ignored; what .dockerignore says shows in the other files.
+  // The Dockerfile counts even if it is ignored; .dockerignore only affects the other files.
   return walk(directory, "")
     .filter((path) => path === dockerfile || !ignore.ignores(path))
     .sort(byText);
@@ -63,7 +63,7 @@ function walk(directory: string, below: string): string[] {
   return readdirSync(join(directory, below), { withFileTypes: true }).flatMap((item) => {
     const path = below === "" ? item.name : `${below}/${item.name}`;
     if (item.isDirectory()) return walk(directory, path);
-    // Sockets and pipes are no part of an image.
+    // Sockets and pipes cannot be in an image.
     return item.isFile() || item.isSymbolicLink() ? [path] : [];
   });
 }
@@ -82,7 +82,7 @@ function linkTarget(path: string): string | undefined {
   }
 }
 
-/** Lengths go first, so that no two lists of parts run together into the same bytes. */
+/** With lengths first, so that no two lists of parts yield the same bytes. */
 function add(hash: Hash, ...parts: (Buffer | string)[]): void {
   for (const part of parts) {
     hash.update(`${Buffer.byteLength(part)}:`);

@@ -9,25 +9,24 @@ import { KubernetesDatacenter } from "./kubernetesDatacenter";
 import { RingOrder, type Step } from "./order";
 import type { ClusterAccess, Rollouts } from "./rollout";
 
-/** A cluster of the config with a provider of its own. Only here does anything depend on the cluster's kind. */
+/** A cluster of the config with its own provider. Only this file depends on the cluster's kind. */
 export interface Cluster {
   readonly name: string;
   /** Context of the kubeconfig; on Docker the engine's address. */
   readonly context: string;
-  /** Where a zone's workloads are: its namespace; on Docker the network. */
+  /** A zone's namespace; on Docker the network. */
   readonly placeOf: (zone: { readonly namespace: string }) => string;
-  /** Makes a datacenter on it. */
+  /** Creates a datacenter on it. */
   readonly datacenter: (name: string, args: DatacenterArgs) => Datacenter;
   /** Whether a workload's StatefulSet exists, in a namespace. */
   readonly exists: (namespace: string, workload: Step["workload"]) => Promise<boolean>;
 }
 
-/** Finds the cluster that a zone is on. */
+/** The cluster of a zone. */
 export type ClusterOf = (zone: { readonly cluster: string }) => Cluster;
 
 /**
- * The clusters, each with a provider of its own: default providers are disabled, so that nothing lands in whatever cluster happens to be
- * current.
+ * The clusters, each with its own provider. Default providers are disabled, so that nothing is deployed to whatever cluster is current.
  * @param randomProvider for the guards of the datacenters
  * @param rolloutsOf how to wait for the StatefulSets of a cluster
  */
@@ -118,7 +117,7 @@ function withoutVariable<T>(name: string, make: () => T): T {
   }
 }
 
-/** Networks of the pods of a ring's clusters other than this one. */
+/** Pod networks of a ring's other clusters. */
 function otherPodNetworks(platform: Platform, ring: string, cluster: string): string[] {
   const others = platform.zones.filter((zone) => zone.ring === ring && zone.cluster !== cluster);
   const networks = others.flatMap((zone) => {
@@ -141,10 +140,10 @@ function onDocker({ name, host, network, published }: DockerCluster, registry: R
 
 /**
  * A provider for a Docker Engine.
- * @param registry where the stack's image is pushed to and pulled from. Where it asks for no login, the provider still wants an entry for it.
+ * @param registry the registry of the stack's image. The provider needs an entry for it even without a login.
  */
 export function dockerProvider(name: string, host: string, registry: Registry | undefined): docker.Provider {
-  // Empty, or $DOCKER_CONTEXT would lead to another engine than the config names.
+  // Empty, otherwise $DOCKER_CONTEXT would override the engine in the config.
   const engine = { host, context: "" };
   if (registry === undefined) return new docker.Provider(name, engine);
   const { address, plainHttp, login } = registry;

@@ -6,7 +6,7 @@ import type { RingOrder } from "./order";
 import type { RingCredentials } from "./ring";
 import type { Resources, Volume } from "./workload";
 
-/** A datacenter as its operator describes it. */
+/** A datacenter in the operator's terms. */
 export interface ZoneArgs {
   /** Kazoo's zone. */
   readonly name: string;
@@ -35,14 +35,14 @@ export interface RingSettings {
   readonly placement?: Readonly<Record<string, number>>;
 }
 
-/** What every datacenter is made of, on a cluster of any kind. */
+/** The input of a datacenter, on any kind of cluster. */
 export interface DatacenterArgs {
   /** Name of the stack. */
   readonly stack: string;
   readonly zone: ZoneArgs;
   readonly ring: RingSettings;
   readonly credentials: RingCredentials;
-  /** Images in the place of the official ones. */
+  /** Images to use instead of the official ones. */
   readonly images: { readonly rabbitmq?: string; readonly database?: string; readonly curl: string };
   /** The order in which the ring's zones change. */
   readonly order: RingOrder;
@@ -50,16 +50,16 @@ export interface DatacenterArgs {
   readonly protect: boolean;
 }
 
-/** The Kazoo image that all zones run. */
+/** The Kazoo image of all zones. */
 export interface ImageReference {
   readonly reference: pulumi.Input<string>;
-  /** Login with which it is pulled; undefined: none is needed. */
+  /** Login for pulling it; undefined: none is needed. */
   readonly login?: RegistryLogin | undefined;
   /** Whether the stack builds it, so that on Docker there is nothing to pull. */
   readonly built: boolean;
 }
 
-/** Where the workloads of a datacenter are reached, `host:port` or URL, as seen from within the cluster. */
+/** Addresses of a datacenter's workloads, `host:port` or URL, from within the cluster. */
 export interface Endpoints {
   readonly crossbar: pulumi.Input<string>;
   readonly websockets: pulumi.Input<string>;
@@ -79,7 +79,7 @@ export interface KazooNodes {
 /** The first boot of a ring. */
 export interface FirstBoot {
   readonly image: ImageReference;
-  /** @default no account is made */
+  /** @default no account is created */
   readonly account?: MasterAccount | undefined;
   /** The account's password. Secret. */
   readonly password?: pulumi.Input<string> | undefined;
@@ -88,18 +88,18 @@ export interface FirstBoot {
 }
 
 /**
- * A datacenter on a cluster of any kind: its brokers and database exist once it is made; the rest follows when the ring's other zones have
+ * A datacenter on any kind of cluster. Creating it creates its brokers and its database; the rest follows when the ring's other zones have
  * theirs.
  */
 export interface Datacenter {
-  /** The brokers that Kazoo uses here: the datacenter's own, unless the run environment names others. */
+  /** Kazoo's brokers: the datacenter's own, unless the run environment names others. */
   readonly brokers: ZoneBrokers;
   /** The nodes of its database. */
   readonly databaseNodes: pulumi.Input<readonly DatabaseNode[]>;
-  /** Makes its database nodes one ring with those of all zones. */
+  /** Joins its database nodes with those of all zones to one ring. */
   readonly joinRing: (zones: readonly Datacenter[]) => void;
   /** Runs Kazoo, which federates over the brokers of the other ones of all zones. */
   readonly runKazoo: (image: ImageReference, zones: readonly Datacenter[]) => KazooNodes;
-  /** Makes what a ring needs once, from its first zone: the database's own databases and the master account. */
+  /** Creates what a ring needs once, from its first zone: the system databases and the master account. */
   readonly firstBoot: (boot: FirstBoot) => void;
 }

@@ -11,7 +11,7 @@ import { databaseRingConfig, type RingCredentials } from "./ring";
 import { users } from "./security";
 import type { Resources } from "./workload";
 
-/** A container as the Docker provider wants it, less the network that it is put on. */
+/** Arguments of a container for the Docker provider, without its name and network. */
 export type Container = Omit<docker.ContainerArgs, "name" | "networksAdvanced" | "hostname">;
 
 /** One of the two brokers. `volume` keeps its data. */
@@ -66,7 +66,7 @@ export function databaseContainer(
   };
 }
 
-/** What a store's container is made of. */
+/** The input of a broker's or database's container. */
 export interface Store {
   readonly zone: ZoneArgs;
   readonly ring: RingSettings;
@@ -120,7 +120,7 @@ export function kazooContainer(image: pulumi.Input<string>, args: KazooContainer
   };
 }
 
-/** What all containers have: a user without a way up, limits, logs that do not fill the disk, and time to end in order (in seconds). */
+/** Settings of all containers: an unprivileged user, limits, bounded logs, and seconds to stop in order. */
 function common(user: number, size: { resources: Resources }, grace: number) {
   const { memory, cpu } = size.resources.limits;
   const mebibytes = Math.ceil(byteCount(memory) / 1024 ** 2);
@@ -129,7 +129,7 @@ function common(user: number, size: { resources: Resources }, grace: number) {
     capabilities: { drops: ["ALL"] },
     securityOpts: ["no-new-privileges:true"],
     memory: mebibytes,
-    // The same amount: no swap beside it.
+    // The same amount means: no swap.
     memorySwap: mebibytes,
     ...(cpu === undefined ? {} : { cpus: String(milliCores(cpu) / 1000) }),
     logDriver: "json-file",
@@ -141,7 +141,7 @@ function common(user: number, size: { resources: Resources }, grace: number) {
   };
 }
 
-/** A variable per line, in the order of names. */
+/** Variables, sorted by name. */
 function environment(variables: Readonly<Record<string, pulumi.Input<string>>>): pulumi.Input<string>[] {
   return Object.entries(variables)
     .sort(([a], [b]) => (a < b ? -1 : 1))
@@ -150,7 +150,7 @@ function environment(variables: Readonly<Record<string, pulumi.Input<string>>>):
 
 const tcp = (port: number) => `/dev/tcp/127.0.0.1/${port}`;
 
-/** Bash itself: not every image has curl. The status line of an answer is `HTTP/1.1 200 OK`. */
+/** In bash, because not every image has curl. The status line of an answer is `HTTP/1.1 200 OK`. */
 const httpGet = (port: number, path: string) =>
   `exec 3<>${tcp(port)} && printf 'GET ${path} HTTP/1.0\\r\\n\\r\\n' >&3 && read -r _ status _ <&3 && [[ $status == 2* ]]`;
 

@@ -18,7 +18,7 @@ export interface DockerDatacenterArgs extends DatacenterArgs {
 /**
  * A datacenter on a plain Docker Engine: a network, two brokers and a database with a volume each, and one Kazoo node. A container is known
  * by its name and by `NAME.NETWORK`; Kazoo's ports are published on the engine's machine. Its ring has no other zone, so there is nothing
- * to join; the command `make init-account` does what a first boot does on Kubernetes.
+ * to join. `make init-account` replaces the first boot of Kubernetes.
  */
 export class DockerDatacenter extends pulumi.ComponentResource implements Datacenter {
   readonly brokers: ZoneBrokers;
@@ -81,7 +81,7 @@ export class DockerDatacenter extends pulumi.ComponentResource implements Datace
     };
   }
 
-  /** Names are fixed, since others know them: what is replaced must be deleted first. */
+  /** Names are fixed because others use them, so a replaced resource must be deleted first. */
   private options() {
     return { parent: this, deleteBeforeReplace: true };
   }

@@ -2,7 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
 
 export interface ErlangCookieArgs {
-  /** A cookie that exists already, 16 to 255 letters, digits, `_`, `.`, `-`. @default 64 random characters */
+  /** An existing cookie, 16 to 255 letters, digits, `_`, `.`, `-`. @default 64 random characters */
   readonly value?: string;
   /** Whether Pulumi refuses to delete or replace the random cookie. @default true */
   readonly protect?: boolean;
@@ -10,7 +10,7 @@ export interface ErlangCookieArgs {
 
 /**
  * The Erlang cookie of a ring: whoever has it can run code on every Kazoo node, and nodes with different ones do not talk to each other.
- * Made once and kept for the life of the stack.
+ * Created once and kept for the life of the stack.
  * @example
  * const cookie = new ErlangCookie("cookie", {}, { providers: [new random.Provider("random")] });
  */

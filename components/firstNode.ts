@@ -2,9 +2,9 @@ import type * as k8s from "@pulumi/kubernetes";
 import { containerSecurity } from "./security";
 
 /**
- * Init container of a zone's Kazoo pods: all but the first wait until some node of the zone answers, since several that start on an empty
- * database race to fill it. The StatefulSet itself keeps no order (`OrderedReady`): a roll that gets stuck at a pod would then stay stuck when
- * the change is taken back (kubernetes.io/docs/concepts/workloads/controllers/statefulset, "Forced rollback").
+ * Init container of a zone's Kazoo pods: all but the first wait until a node of the zone answers, because several that start on an empty
+ * database would race to fill it. The StatefulSet does not order its pods (`OrderedReady`): a rollout stuck at a pod would then stay stuck after
+ * the change is reverted (kubernetes.io/docs/concepts/workloads/controllers/statefulset, "Forced rollback").
  * @param image an image with `sh` and `curl`
  * @param port of Crossbar
  */
@@ -19,7 +19,7 @@ export function firstNode(image: string, port: number): k8s.types.input.core.v1.
   };
 }
 
-/** It gives up after the 15 minutes that a first boot may take: a first node that is lost must not keep the others down. */
+/** It gives up after 15 minutes, the time for a first boot: a lost first node must not keep the others down. */
 export const firstNodeScript = (port: number): string => `set -eu
 case "$POD_NAME" in *-0) exit 0 ;; esac
 tries=0

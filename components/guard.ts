@@ -2,10 +2,10 @@ import type * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
 
 /**
- * Refuses changes that would lose data. The guard is a random id that keeps `values`: another value would replace the id, and the engine
- * refuses to replace a resource that is protected, before anything else of the update happens. Without `protect` the change goes through.
- * @param name logical name; the refusal shows it, so it says what may not change: `us-east-nyc-database-names`
- * @param values what may not change
+ * A guard resource: refuses changes that would lose data. It is a random id with `values` as keepers. Another value would replace the id, and
+ * the engine refuses to replace a protected resource before it changes anything else. Without `protect` the change goes through.
+ * @param name logical name, which appears in the refusal, so it says what must not change: `us-east-nyc-database-names`
+ * @param values what must not change
  */
 export function refuseChange(
   name: string,

@@ -4,7 +4,7 @@ import type { ImageReference } from "./datacenter";
 import { KazooImage } from "./kazooImage";
 import { imageResource } from "./names";
 
-/** The Kazoo image of a stack: one that exists, one that is built and pushed, or one that was built before and is pinned by its digest. */
+/** The Kazoo image of a stack: an existing one, one that is built and pushed, or one that was built earlier and is pinned by digest. */
 export function kazooImage(image: PrebuiltImage | ImageBuild): ImageReference {
   if (image.kind === "prebuilt") return { reference: image.reference, built: false };
   const { registry, ...build } = image;

@@ -1,4 +1,4 @@
-/** The components, for the program and for programs of others: examples/components. */
+/** The components, for this program and for others: see examples/components. */
 export { BigCouch, type BigCouchArgs, type DatabaseNode, type Quorum } from "./bigcouch";
 export { BootstrapJob, type BootstrapJobArgs, type MasterAccount } from "./bootstrapJob";
 export { type Cluster, clustersOf, orderOf } from "./clusters";

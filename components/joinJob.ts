@@ -25,16 +25,16 @@ export interface JoinJobArgs {
   readonly image?: string;
 }
 
-/** A database node as the script needs it. */
+/** A database node, for the script. */
 interface JoiningNode {
   readonly host: string;
   readonly zone: string;
-  /** Whether it is one of the zone that joins. */
+  /** Whether it belongs to the joining zone. */
   readonly own: boolean;
 }
 
 /**
- * Makes the database nodes of a ring known to this zone's first node, each with its zone, so that placement works; from there the list
+ * Registers the database nodes of a ring, each with its zone, at this zone's first node, so that placement works; from there the list
  * replicates. Idempotent; a ring that grows gets a new Job.
  * @example
  * new JoinJob("join", { namespace, credentials, zone: "us-east-nyc", zones: [{ zone: "us-east-nyc", nodes: database.nodes }] });
@@ -57,13 +57,13 @@ export class JoinJob extends pulumi.ComponentResource {
         metadata: { namespace: args.namespace, labels, annotations: { "pulumi.com/replaceUnready": "true" } },
         spec: {
           backoffLimit: 2,
-          // Three tries of the five minutes for which the script waits.
+          // Three tries of five minutes, which the script waits for.
           activeDeadlineSeconds: 1000,
           podFailurePolicy: endWhenRefused("join"),
           template: {
             metadata: { labels },
             spec: {
-              // Each try is a pod of its own, which stays with its log and its reason.
+              // Each try has its own pod, which stays with its log and its reason.
               restartPolicy: "Never",
               automountServiceAccountToken: false,
               enableServiceLinks: false,
@@ -77,7 +77,7 @@ export class JoinJob extends pulumi.ComponentResource {
                     { name: "DATABASE_USER", valueFrom: fromSecret(args.credentials, "username") },
                     { name: "DATABASE_PASSWORD", valueFrom: fromSecret(args.credentials, "password") },
                   ],
-                  // The script's last words become the pod's message, which `pulumi up` shows.
+                  // The script's last output becomes the pod's message, which `pulumi up` shows.
                   terminationMessagePolicy: "FallbackToLogsOnError",
                   resources: { requests: { cpu: "10m", memory: "32Mi" }, limits: { memory: "64Mi" } },
                   securityContext: containerSecurity(true),
@@ -87,7 +87,7 @@ export class JoinJob extends pulumi.ComponentResource {
           },
         },
       },
-      // Longer than the Job itself has.
+      // Longer than the Job's own deadline.
       { parent: this, customTimeouts: { create: "20m", update: "20m" } },
     );
     this.registerOutputs({ job: this.job });

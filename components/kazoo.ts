@@ -17,10 +17,10 @@ import {
   resourcesOf,
 } from "./workload";
 
-/** The run environment: variables of the Kazoo containers, as text (docs/configuration.md, "Run environment"). */
+/** The run environment: variables of the Kazoo containers, as text (docs/configuration.md#kazooenvironment). */
 export type Environment = Readonly<Record<string, pulumi.Input<string>>>;
 
-/** A zone as Kazoo must know it: its name and the hosts of its brokers. */
+/** A zone for Kazoo: its name and the hosts of its brokers. */
 export interface ZoneBrokers {
   readonly zone: string;
   readonly alpha: pulumi.Input<string>;
@@ -30,7 +30,7 @@ export interface ZoneBrokers {
 /** How Kazoo reaches a database. */
 export interface DatabaseAddress {
   readonly host: pulumi.Input<string>;
-  /** Port of the node-local interface; where there is none, the usual port. */
+  /** Port of the node-local interface; the usual port if there is none. */
   readonly adminPort: number;
 }
 
@@ -54,7 +54,7 @@ export interface ServiceArgs {
 export interface KazooArgs extends WorkloadArgs {
   /** The Kazoo image, best pinned by digest. */
   readonly image: pulumi.Input<string>;
-  /** Login with which the image is pulled. @default none is needed */
+  /** Login for pulling the image. @default none is needed */
   readonly registryLogin?: RegistryLogin;
   /** The zone and its brokers. */
   readonly brokers: ZoneBrokers;
@@ -78,10 +78,10 @@ export interface KazooArgs extends WorkloadArgs {
   readonly curlImage?: string;
 }
 
-/** The image with `sh` and `curl` that small scripts run in. */
+/** The image with `sh` and `curl` for small scripts. */
 export const defaultCurlImage = "curlimages/curl:8.11.1";
 
-/** Name of the Erlang node that an environment asks for, before the `@`. */
+/** Short name of the Erlang node in an environment, before the `@`. */
 export const erlangVm = (environment: Environment): pulumi.Input<string> => environment.ERLANG_VM ?? "kazoo_apps";
 
 /**
@@ -101,9 +101,9 @@ export class Kazoo extends pulumi.ComponentResource {
   readonly host: pulumi.Output<string>;
   /** Names of the Erlang nodes. */
   readonly nodes: pulumi.Output<string[]>;
-  /** Secret with which the image is pulled; undefined: none is needed. */
+  /** Secret for pulling the image; undefined: none is needed. */
   readonly pullSecret: string | undefined;
-  /** What to depend on for all of it to be as this update makes it. */
+  /** What dependents must wait for: everything is created and rolled out. */
   readonly rolled: Rolled;
 
   constructor(name: string, args: KazooArgs, opts?: pulumi.ComponentResourceOptions) {
@@ -123,7 +123,7 @@ export class Kazoo extends pulumi.ComponentResource {
     const selector = selectorLabels(workloads.kazoo);
     const metadata = { name: services.kazoo, namespace: args.namespace, labels };
 
-    // Autonamed and immutable: a changed environment is another ConfigMap, and so rolls the pods.
+    // Autonamed and immutable: a changed environment becomes a new ConfigMap, which restarts the pods.
     const configMap = new k8s.core.v1.ConfigMap(
       `${name}-${kazooParts.environment}`,
       { metadata: { namespace: args.namespace, labels }, immutable: true, data: environment },
@@ -221,7 +221,7 @@ export class Kazoo extends pulumi.ComponentResource {
                     })),
                     { name: "crossbar-tls", containerPort: kazooPorts.crossbarTls },
                   ],
-                  // The first boot on an empty database takes minutes: up to 15 are given.
+                  // The first boot on an empty database takes minutes: allow up to 15.
                   startupProbe: { ...answers, periodSeconds: 5, failureThreshold: 180 },
                   livenessProbe: { ...answers, periodSeconds: 30, timeoutSeconds: 10, failureThreshold: 4 },
                   readinessProbe: { ...answers, periodSeconds: 10, timeoutSeconds: 5 },
@@ -263,10 +263,10 @@ export class Kazoo extends pulumi.ComponentResource {
   }
 }
 
-/** Whether a node answers on Crossbar's port; one of ecallmgr alone is known by epmd, which it starts. */
+/** Whether a node answers on Crossbar's port. A node that only runs ecallmgr is recognised by epmd, which it starts. */
 export const hasCrossbar = ({ ERLANG_VM }: Environment): boolean => ERLANG_VM !== "ecallmgr";
 
-/** The run environment with hosts and ports of the stores, and the ring's other zones. What `environment` names wins. */
+/** The run environment with hosts and ports of the stores, and the ring's other zones. Values in `environment` win. */
 export function completeEnvironment({
   brokers: { alpha, beta },
   database,
@@ -278,7 +278,7 @@ export function completeEnvironment({
     BIGCOUCH_HOST: database.host,
     BIGCOUCH_DATA_PORT: String(databasePort),
     BIGCOUCH_ADMIN_PORT: String(database.adminPort),
-    // Fully qualified, where the original project has bare names: to Kazoo a broker is its URI, and URIs differ between a ring's zones.
+    // Fully qualified, unlike in the original project: Kazoo identifies a broker by its URI, which must differ between a ring's zones.
     KAZOO_AMQP_HOST: alpha,
     KAZOO_SECONDARY_AMQP_HOST: beta,
     ...environment,
@@ -286,7 +286,7 @@ export function completeEnvironment({
   };
 }
 
-/** A login as the kubelet reads it (kubernetes.io/docs/tasks/configure-pod-container/pull-image-private-registry). */
+/** A login in the kubelet's format (kubernetes.io/docs/tasks/configure-pod-container/pull-image-private-registry). */
 function dockerConfig({ address, username, password }: RegistryLogin): string {
   const auth = Buffer.from(`${username}:${password}`).toString("base64");
   return JSON.stringify({ auths: { [address]: { username, password, auth } } });

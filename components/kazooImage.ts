@@ -4,7 +4,7 @@ import { buildHash, buildProblems } from "./buildContext";
 
 /** What to build, and where to push it. */
 export interface KazooImageArgs {
-  /** Path of the build context, which holds the Dockerfile. Relative, or it would be another one in each clone. */
+  /** Path of the build context with the Dockerfile. Relative, so that it is the same in each clone. */
   readonly context: string;
   /** Registry to push to, `host` or `host:port`. @default the image stays in the engine */
   readonly registry?: string;
@@ -35,8 +35,8 @@ export class KazooImage extends pulumi.ComponentResource {
 
   constructor(name: string, args: KazooImageArgs, opts?: pulumi.ComponentResourceOptions) {
     super("kazoo:index:KazooImage", name, {}, opts);
-    // The provider asks for deletion first, since names are fixed. Nothing is deleted here, and what depends on a resource that is deleted
-    // first is replaced itself: Kazoo's pods would all go at once.
+    // The provider deletes first by default, because names are fixed. But nothing is deleted here, and dependents of a resource that is
+    // deleted first are replaced too: all of Kazoo's pods would stop at once.
     const parent = { parent: this, deleteBeforeReplace: false };
     const { registry, repository, tags, platform, network, context, args: buildArgs = {} } = args;
     const problems = buildProblems(context, buildArgs);
@@ -54,22 +54,22 @@ export class KazooImage extends pulumi.ComponentResource {
           tags: others.map((tag) => `${fullName}:${tag}`),
           ...(platform === undefined ? {} : { platform }),
           ...(network === undefined ? {} : { networkMode: network }),
-          // Through the engine's own API. The other way, the provider's buildx, builds on whatever engine Docker's current context names.
+          // Through the engine's own API: the provider's buildx would build on the engine of Docker's current context.
           useLegacyBuilder: true,
         },
         triggers: { build: buildHash(context, buildArgs) },
-        // By name, which the image that takes this one's place has as well.
+        // Deletion is by name, which the next image shares.
         keepLocally: true,
       },
-      // Kazoo and Erlang's libraries are compiled: an hour on a small machine.
+      // Compiling Kazoo takes up to an hour on a small machine.
       { ...parent, customTimeouts: { create: "2h" } },
     );
-    // One after the other: they push the same layers, and a registry may mix up uploads that meet.
+    // One after the other: they push the same layers, and a registry may confuse parallel uploads.
     const pushes: docker.RegistryImage[] = [];
     for (const tag of registry === undefined ? [] : tags) {
       pushes.push(
         new docker.RegistryImage(
-          // The provider's errors do not name the registry, so that the resource's name must.
+          // The provider's errors do not name the registry, so the resource's name does.
           `${name}-push-${fullName}:${tag}`,
           { name: `${fullName}:${tag}`, triggers: { image: image.imageId }, keepRemotely: true },
           { ...parent, dependsOn: pushes },

@@ -35,8 +35,8 @@ export interface KubernetesDatacenterArgs extends DatacenterArgs {
 }
 
 /**
- * A datacenter on Kubernetes: a namespace with its credentials, policies, two brokers, and database nodes that join their ring. Kazoo and
- * the Job of a first boot come on top.
+ * A datacenter on Kubernetes: a namespace with credentials, policies, two brokers, and database nodes that join their ring. Kazoo and the
+ * Job of the first boot are added later.
  */
 export class KubernetesDatacenter extends pulumi.ComponentResource implements Datacenter {
   readonly namespace: pulumi.Output<string>;
@@ -141,7 +141,7 @@ export class KubernetesDatacenter extends pulumi.ComponentResource implements Da
       `${name}-rabbitmq-disruption`,
       {
         metadata: { name: workloads.rabbitmq, namespace: this.namespace, labels: workloadLabels(workloads.rabbitmq) },
-        // One budget for both brokers: a drain never takes them together.
+        // One budget for both brokers, so that a drain never takes both.
         spec: oneAtATime({ [workloadLabel]: workloads.rabbitmq }),
       },
       parent,
@@ -255,7 +255,7 @@ export class KubernetesDatacenter extends pulumi.ComponentResource implements Da
   }
 }
 
-/** TCP ports of the stores that a run environment names in the place of the zone's own. */
+/** TCP ports of stores outside the zone that a run environment names. */
 function outsideStores(environment: Environment): number[] {
   const names = (...variables: string[]) => variables.some((variable) => environment[variable] !== undefined);
   const port = (variable: string, otherwise: number) => Number(environment[variable] ?? otherwise);
@@ -267,7 +267,7 @@ function outsideStores(environment: Environment): number[] {
   ];
 }
 
-/** Pods that the level `restricted` forbids are refused; what a later version of it would forbid is logged. */
+/** Refuses pods that violate the level `restricted`, and logs those that would violate later versions of it. */
 const podSecurityLabels = Object.fromEntries(
   ["enforce", "audit", "warn"].map((mode) => [`pod-security.kubernetes.io/${mode}`, "restricted"]),
 );

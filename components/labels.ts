@@ -1,7 +1,7 @@
 import type * as k8s from "@pulumi/kubernetes";
 import type * as pulumi from "@pulumi/pulumi";
 
-/** Labels that select the pods of a workload; a StatefulSet's selector can't be changed, so these are for good. */
+/** Labels that select the pods of a workload. A StatefulSet's selector cannot change, so these must not either. */
 export function selectorLabels(workload: string, instance: string = workload): Record<string, string> {
   return { "app.kubernetes.io/name": workload, "app.kubernetes.io/instance": instance };
 }
@@ -12,8 +12,8 @@ export function workloadLabels(workload: string, instance: string = workload): R
 }
 
 /**
- * Labels of a datacenter's namespace: NetworkPolicies of the ring's other zones select by them. Of two stacks that are given the same
- * namespace the second is refused by the API server, since each wants a label that the other has set.
+ * Labels of a datacenter's namespace, which NetworkPolicies of the ring's other zones select. If two stacks use the same namespace, the API
+ * server refuses the second, because it would change a label of the first.
  */
 export function namespaceLabels(
   stack: string,
@@ -29,7 +29,7 @@ export function namespaceLabels(
   };
 }
 
-/** Spreads pods with the given labels over availability zones and nodes as evenly as the cluster allows, without holding any back. */
+/** Spreads pods with the given labels over availability zones and nodes as evenly as possible, without keeping any from starting. */
 export function spread(labels: Record<string, string>): k8s.types.input.core.v1.TopologySpreadConstraint[] {
   return ["topology.kubernetes.io/zone", "kubernetes.io/hostname"].map((topologyKey) => ({
     maxSkew: 1,
@@ -40,12 +40,12 @@ export function spread(labels: Record<string, string>): k8s.types.input.core.v1.
 }
 
 /**
- * Annotation of a Service that gets no address from outside: the provider takes ten seconds to find it ready, and the pods behind it, which
- * matter, are waited for by themselves.
+ * Annotation of a Service without an external address: the provider would take ten seconds to find it ready, and the program waits for the
+ * pods anyway.
  */
 export const doNotWait = { "pulumi.com/skipAwait": "true" };
 
-/** How long a StatefulSet may take, in minutes: the provider's ten are less than its pods' own probes and grace allow. */
+/** Time for a StatefulSet, in minutes: the provider's ten are less than the probes and grace periods of its pods allow. */
 export function rollTimeouts(minutes: number): pulumi.CustomTimeouts {
   return { create: `${minutes}m`, update: `${minutes}m` };
 }

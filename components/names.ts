@@ -1,8 +1,7 @@
 import { services } from "../config/hosts";
 
 /**
- * What the tools must know of the components: names and ports of what they deploy, and how to read a rollout. Plain values and functions:
- * nothing here loads Pulumi.
+ * What the tools need from the components: names and ports, and how to read a rollout. Plain values and functions, without Pulumi.
  */
 
 /** Names of the workloads: the value of the label `app.kubernetes.io/name`, and the name of each pod's main container. */
@@ -14,13 +13,13 @@ export const workloads = {
   bootstrap: "kazoo-bootstrap",
 } as const;
 
-/** Label by which the pods of a workload are selected. */
+/** Label that selects the pods of a workload. */
 export const workloadLabel = "app.kubernetes.io/name";
 
 /** Last part of the logical names `ZONE-kazoo-PART` of a zone's Kazoo. */
 export const kazooParts = { service: "balanced", nodes: "nodes", environment: "environment" } as const;
 
-/** Logical name of the component that is the image. */
+/** Logical name of the image's component. */
 export const imageResource = "kazoo-image";
 
 /** Containers of a datacenter on Docker. */
@@ -31,7 +30,7 @@ export const containers = {
   database: services.databaseNodes,
 } as const;
 
-/** Types of the components that are a datacenter. */
+/** Types of the datacenter components. */
 export const datacenterTypes = {
   kubernetes: "kazoo:index:Datacenter",
   docker: "kazoo:index:DockerDatacenter",
@@ -43,11 +42,11 @@ export const secrets = {
   cookie: "erlang-cookie",
   /** Keys `username`, `password`. */
   rabbitmq: "rabbitmq",
-  /** Keys `username`, `password`, `cookie`: the last is that of the database's own Erlang nodes. */
+  /** Keys `username`, `password`, `cookie` (of the database's own Erlang nodes). */
   database: "bigcouch",
-  /** Key `ring.ini`: what all database nodes of a ring must have in common, and no ConfigMap may hold. */
+  /** Key `ring.ini`: the secret settings that all database nodes of a ring share. */
   databaseRing: "bigcouch-ring",
-  /** The login with which a built image is pulled. */
+  /** The login for pulling a built image. */
   imagePull: "kazoo-image-pull",
   /** Key `password`; in the namespace of a ring's first zone. */
   masterAccount: "kazoo-master-account",
@@ -82,20 +81,20 @@ export const rabbitmqPorts = {
 /** Port of the database's clustered HTTP interface. */
 export const databasePort = 5984;
 
-/** Where the first boot's script lies, below the project's folder. */
+/** Path of the first boot's script, relative to the project's folder. */
 export const bootstrapScriptPath = "components/bootstrap.sh";
 
-/** Where a rollout of a StatefulSet is. */
+/** The progress of a StatefulSet's rollout. */
 export interface RolloutProgress {
-  /** All pods are of the newest revision, and ready. */
+  /** Whether all pods have the newest revision and are ready. */
   readonly done: boolean;
   /** Whether pods are still being replaced; pods may be unavailable for other reasons. */
   readonly rolling: boolean;
-  /** For people: `1 of 2 nodes rolled, 1 ready`. */
+  /** For people: `1 of 2 nodes updated, 1 ready`. */
   readonly text: string;
 }
 
-/** Reads a StatefulSet's rollout from the object, as the API server returns it. */
+/** Reads a StatefulSet's rollout from the object in the API. */
 export function rolloutProgress(set: {
   readonly metadata?: { readonly generation?: number };
   readonly spec?: { readonly replicas?: number };
@@ -116,10 +115,10 @@ export function rolloutProgress(set: {
     updateRevision,
   } = set.status ?? {};
   if (observedGeneration < (set.metadata?.generation ?? 0))
-    return { done: false, rolling: true, text: "the change is not yet seen" };
+    return { done: false, rolling: true, text: "the controller has not seen the change yet" };
   // The two revisions become one once all pods have rolled and are ready, and where a change is reverted before any pod had it.
   const updated = updatedReplicas ?? (currentRevision === updateRevision ? wanted : 0);
   const rolling = currentRevision !== updateRevision || updated < wanted;
-  const text = `${updated} of ${wanted} nodes rolled, ${readyReplicas} ready`;
+  const text = `${updated} of ${wanted} nodes updated, ${readyReplicas} ready`;
   return { done: updated >= wanted && readyReplicas >= wanted, rolling, text };
 }

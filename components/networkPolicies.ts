@@ -12,7 +12,7 @@ export interface NetworkPoliciesArgs {
   readonly otherClusters?: readonly string[];
   /** Networks of the FreeSWITCH and Kamailio servers, in CIDR notation. @default none */
   readonly mediaNetworks?: readonly string[];
-  /** TCP ports of brokers and databases elsewhere, where the run environment names such. @default none */
+  /** TCP ports of brokers and databases elsewhere, if the run environment names some. @default none */
   readonly outsideStores?: readonly number[];
   /** Version of the database, which decides its ports. @default couchdb-2.3.1 */
   readonly databaseVersion?: string;
@@ -27,16 +27,16 @@ const tcp = (port: number, endPort?: number): Port => ({
   ...(endPort === undefined || endPort === port ? {} : { endPort }),
 });
 
-/** Ports on which Kazoo reaches what its customers name: webhooks, carriers' interfaces, mail servers. */
+/** Ports for destinations that customers choose: webhooks, carriers' interfaces, mail servers. */
 const outsidePorts = [80, 443, 25, 465, 587];
 
-/** Everywhere but the addresses at which clouds tell a machine its credentials: a webhook's target is the customer's to choose. */
+/** Everywhere except the addresses at which clouds hand out credentials: customers choose the targets of webhooks. */
 const outside: Peer[] = [
   { ipBlock: { cidr: "0.0.0.0/0", except: ["169.254.0.0/16"] } },
   { ipBlock: { cidr: "::/0", except: ["fd00:ec2::254/128"] } },
 ];
 
-/** A datacenter's NetworkPolicies: nothing is let through by default, then each workload gets the ports it needs. */
+/** A datacenter's NetworkPolicies: deny by default, then allow the ports that each workload needs. */
 export class NetworkPolicies extends pulumi.ComponentResource {
   constructor(name: string, args: NetworkPoliciesArgs, opts?: pulumi.ComponentResourceOptions) {
     super("kazoo:index:NetworkPolicies", name, {}, opts);
@@ -99,7 +99,7 @@ export function networkPolicies(
       podSelector: pods(workloads.database),
       policyTypes: ["Ingress", "Egress"],
       ingress: [
-        // Kazoo's compactor goes to each node of the ring, on both ports.
+        // Kazoo's compactor connects to each node of the ring, on both ports.
         { from: anywhereInRing(workloads.kazoo), ports: data },
         { from: anywhereInRing(workloads.database), ports: databasePeers },
         { from: inZone(workloads.join), ports: data },
@@ -124,9 +124,9 @@ export function networkPolicies(
         { to: inZone(workloads.rabbitmq), ports: [tcp(rabbitmqPorts.management)] },
         { to: anywhereInRing(workloads.database), ports: data },
         { to: anywhereInRing(workloads.kazoo), ports: erlang },
-        // A node waits for the zone's first one at its start.
+        // At its start, a node waits for the zone's first one.
         { to: inZone(workloads.kazoo), ports: [tcp(kazooPorts.crossbar)] },
-        // ecallmgr fetches the events of each call from a port that mod_kazoo opens as it likes (`ei_listen`, port 0).
+        // ecallmgr fetches the events of each call from a port that mod_kazoo chooses (`ei_listen`, port 0).
         ...withMedia({ to: media, ports: [{ protocol: "TCP" }] }),
         ...(outsideStores.length === 0 ? [] : [{ ports: outsideStores.map((port) => tcp(port)) }]),
         { to: outside, ports: outsidePorts.map((port) => tcp(port)) },

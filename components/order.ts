@@ -7,13 +7,13 @@ export interface Step {
 }
 
 /**
- * The order in which a ring that lives changes, as data: the steps that must be done before this one begins.
- * - A zone's brokers never restart together, since Kazoo fails over from one to the other.
+ * The order of changes in a live ring, as data: the steps that must be done before this one begins.
+ * - A zone's brokers never restart together, because Kazoo fails over from one to the other.
  * - The ring's databases change zone by zone: while one zone's copies are away, the others still have a quorum.
  * - All databases join before any Kazoo fills them.
- * - The first zone's Kazoo goes first: on an empty database it alone makes the databases, and later it is the one that meets a change first.
+ * - The first zone's Kazoo goes first: on an empty database it alone creates the databases, and later it gets each change first.
  * @param zones the ring's zones, in their order
- * @param exists whether a step's StatefulSet is there already: what is created waits for no other
+ * @param exists whether a step's StatefulSet exists: new ones do not wait for others
  */
 export function stepsBefore(
   { zone, workload }: Step,
@@ -43,10 +43,10 @@ export function stepsBefore(
   }
 }
 
-/** What to depend on for a workload to be as this update makes it. */
+/** What dependents must wait for: a workload is created and rolled out. */
 export type Rolled = readonly pulumi.Input<pulumi.Resource>[];
 
-/** The steps of a ring that are made so far, and what a next one must wait for. */
+/** The steps of a ring so far, and what the next one must wait for. */
 export class RingOrder {
   private readonly made = new Map<string, Rolled>();
   private readonly asked = new Map<Step["workload"], Promise<ReadonlySet<string>>>();
@@ -57,23 +57,23 @@ export class RingOrder {
     private readonly exists: (step: Step) => Promise<boolean>,
   ) {}
 
-  /** Notes that a step is made. */
+  /** Records a step. */
   add({ zone, workload }: Step, rolled: Rolled): void {
     this.made.set(`${zone}/${workload}`, rolled);
   }
 
-  /** What a step must depend on. */
+  /** The dependencies of a step. */
   async before(step: Step): Promise<pulumi.Input<pulumi.Resource>[]> {
     const exists = await this.existing(step.workload);
     return stepsBefore(step, this.zones, exists).flatMap((each) => this.of(each));
   }
 
-  /** What to depend on for all of Kazoo to be as this update makes it. */
+  /** What dependents must wait for: all of Kazoo is created and rolled out. */
   kazoos(): pulumi.Input<pulumi.Resource>[] {
     return this.zones.flatMap((zone) => this.of({ zone, workload: "kazoo" }));
   }
 
-  /** Which zones have a workload already. A preview does not ask: it waits for nothing. */
+  /** The zones that already have a workload. A preview does not ask, because it waits for nothing. */
   private async existing(workload: Step["workload"]): Promise<(step: Step) => boolean> {
     if (pulumi.runtime.isDryRun()) return () => true;
     let answers = this.asked.get(workload);

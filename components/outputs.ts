@@ -4,19 +4,19 @@ import type { ClusterOf } from "./clusters";
 import type { Datacenter, Endpoints, KazooNodes, ZoneArgs } from "./datacenter";
 import type { RingCredentials } from "./ring";
 
-/** What a stack's outputs hold for each zone; nothing in it is secret. */
+/** A zone in the stack's outputs; nothing in it is secret. */
 export interface ZoneOutputs {
   readonly region: string;
   readonly datacenter: string;
   readonly ring: string;
   readonly cluster: string;
-  /** Context of the kubeconfig that leads to the cluster; on Docker the engine's address. */
+  /** The cluster's context in the kubeconfig; on Docker the engine's address. */
   readonly context: string;
   /** Namespace; on Docker the network. */
   readonly namespace: string;
   /** On Docker: names of the containers, Kazoo's first. */
   readonly containers?: readonly string[];
-  /** `host:port` or URL, as reached from within the cluster; on Docker Kazoo's as published on the machine. */
+  /** `host:port` or URL from within the cluster; on Docker, Kazoo's published ones. */
   readonly endpoints: Endpoints;
   /** Names of the Erlang nodes. */
   readonly nodes: {
@@ -26,7 +26,7 @@ export interface ZoneOutputs {
   readonly image: pulumi.Input<string>;
 }
 
-/** What a stack's outputs hold for a ring's master account. */
+/** A ring's master account in the stack's outputs. */
 export interface MasterAccountOutputs extends Pick<MasterAccount, "name" | "realm" | "user"> {
   /** Secret. */
   readonly password: pulumi.Output<string>;
@@ -36,11 +36,11 @@ export interface MasterAccountOutputs extends Pick<MasterAccount, "name" | "real
 export interface StackOutputs {
   /** By name. */
   readonly zones: Readonly<Record<string, ZoneOutputs>>;
-  /** By ring, where the config has one. */
+  /** By ring, if it has one. */
   readonly masterAccounts: Readonly<Record<string, MasterAccountOutputs>>;
 }
 
-/** A ring with all that is made of it; zones, datacenters and Kazoos in one order. */
+/** A ring with its components; zones, datacenters and Kazoos are in the same order. */
 interface DeployedRing {
   readonly ring: { readonly name: string; readonly masterAccount?: MasterAccount };
   readonly credentials: RingCredentials;
@@ -49,7 +49,7 @@ interface DeployedRing {
   readonly kazoos: readonly KazooNodes[];
 }
 
-/** The outputs of a stack that holds these rings. */
+/** The outputs of a stack with these rings. */
 export function stackOutputs(
   rings: readonly DeployedRing[],
   clusterOf: ClusterOf,

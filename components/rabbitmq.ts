@@ -20,7 +20,7 @@ import {
 } from "./workload";
 
 export interface RabbitMQArgs extends WorkloadArgs, Partial<Volume> {
-  /** Which of the two brokers of the zone; names its objects, so each role exists once in a namespace. */
+  /** Which of the zone's two brokers. It names the objects, so each role can exist once in a namespace. */
   readonly role: "alpha" | "beta";
   /** Name of a Secret in the namespace with the keys `username` and `password`; the same for both roles. */
   readonly credentials: pulumi.Input<string>;
@@ -50,7 +50,7 @@ export class RabbitMQ extends pulumi.ComponentResource {
   readonly host: pulumi.Output<string>;
   /** `HOST:PORT` for AMQP. */
   readonly endpoint: pulumi.Output<string>;
-  /** What to depend on for all of it to be as this update makes it. */
+  /** What dependents must wait for: everything is created and rolled out. */
   readonly rolled: Rolled;
 
   constructor(name: string, args: RabbitMQArgs, opts?: pulumi.ComponentResourceOptions) {
@@ -124,7 +124,7 @@ export class RabbitMQ extends pulumi.ComponentResource {
               enableServiceLinks: false,
               securityContext: podSecurity(users.rabbitmq),
               topologySpreadConstraints: spread({ "app.kubernetes.io/name": "rabbitmq" }),
-              // Time to hand messages over to disk before the node is killed.
+              // Time to write messages to disk before the node is killed.
               terminationGracePeriodSeconds: 120,
               containers: [
                 {
@@ -140,7 +140,7 @@ export class RabbitMQ extends pulumi.ComponentResource {
                     { name: "management", containerPort: rabbitmqPorts.management },
                     { name: "metrics", containerPort: rabbitmqPorts.metrics },
                   ],
-                  // A start with a long queue to read takes minutes. Afterwards a broker in memory alarm still lives, so liveness asks no more than the port of its VM.
+                  // Reading a long queue at the start takes minutes. Later, a broker in memory alarm is still alive, so liveness only checks the port of its VM.
                   startupProbe: {
                     tcpSocket: { port: rabbitmqPorts.distribution },
                     periodSeconds: 5,
@@ -203,13 +203,13 @@ export class RabbitMQ extends pulumi.ComponentResource {
 }
 
 /**
- * Home of the broker's user, where Erlang writes its cookie for the broker and its command line. The image has it on the data volume, but
- * whatever changes the group of all files there, such as the restore of a volume, would make Erlang refuse the cookie and the broker not
- * start. Nobody else knows the cookie, so each start may make another.
+ * Home of the broker's user, where Erlang writes its cookie for the broker and its command line. The image has it on the data volume, but a
+ * change of all files' group there, such as by restoring a volume, makes Erlang refuse the cookie, and the broker does not start. Nobody else
+ * needs the cookie, so each start can create another.
  */
 export const brokerHome = "/home/rabbitmq";
 
-/** The file `enabled_plugins`: a term of Erlang. */
+/** The file `enabled_plugins`, an Erlang term. */
 export function enabledPlugins(plugins: readonly string[]): string {
   return `[${plugins.join(",")}].\n`;
 }

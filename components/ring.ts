@@ -6,7 +6,7 @@ import { ErlangCookie } from "./erlangCookie";
 import { refuseChange, refuseLoss, refuseSteps } from "./guard";
 import { userName } from "./names";
 
-/** Credentials of a system that exists already, each instead of a random one. Secret. */
+/** Credentials of an existing system, each instead of a random one. Secret. */
 export interface GivenCredentials {
   /** 16 to 255 letters, digits, `_`, `.`, `-`. */
   readonly cookie?: string;
@@ -44,11 +44,11 @@ export interface RingCredentials {
   readonly rabbitmq: pulumi.Output<string>;
   /** Password of the database's administrator. */
   readonly database: pulumi.Output<string>;
-  /** Erlang cookie of the database's nodes; not Kazoo's, so that neither can enter the other. */
+  /** Erlang cookie of the database's nodes; not Kazoo's, so that neither can connect to the other. */
   readonly databaseCookie: pulumi.Output<string>;
-  /** Identity of the database as a whole: replication between systems starts over where it changes. 32 hexadecimal digits. */
+  /** Identity of the database as a whole, 32 hexadecimal digits. If it changes, replication between systems starts over. */
   readonly databaseUuid: pulumi.Output<string>;
-  /** What the database's nodes sign sessions with. */
+  /** The secret with which the database's nodes sign sessions. */
   readonly databaseAuthSecret: pulumi.Output<string>;
   /** Password of the master account's administrator, where the ring has a master account. */
   readonly masterAccount?: pulumi.Output<string>;
@@ -77,8 +77,8 @@ export class Ring extends pulumi.ComponentResource {
     super("kazoo:index:Ring", name, {}, opts);
     const { credentials = {}, protect = true } = args;
     const options = { parent: this, protect };
-    // A given credential that changes would change in Secrets alone: pods that start after that could not log in to stores that still have
-    // the old one. docs/rings.md, "Changing a credential".
+    // A changed credential would only reach the Secrets: pods that start later could not log in to stores that still have the old one. See
+    // docs/rings.md#changing-a-ring.
     for (const [role, value] of Object.entries(credentials)) {
       refuseChange(`${name}-given-${role}`, { value: pulumi.secret(value as string) }, options);
     }

@@ -9,17 +9,17 @@ import type { Rolled } from "./order";
 export interface Rollout {
   readonly namespace: string;
   readonly name: string;
-  /** How long it may take. */
+  /** Time limit. */
   readonly minutes: number;
-  /** Gets each step of its progress, as a line for people. */
+  /** Receives its progress, as lines for people. */
   readonly report: (progress: string) => void;
 }
 
-/** The StatefulSets of one cluster, as its API server sees them. */
+/** The StatefulSets of one cluster, from its API server. */
 export interface Rollouts {
   /** Whether a StatefulSet exists. */
   readonly exists: (namespace: string, name: string) => Promise<boolean>;
-  /** Resolves once a StatefulSet has rolled. @throws RunError when it takes longer than it may */
+  /** Resolves once a StatefulSet is rolled out. @throws RunError after the time limit */
   readonly wait: (rollout: Rollout) => Promise<void>;
 }
 
@@ -32,9 +32,9 @@ export interface ClusterAccess {
 }
 
 /**
- * What to depend on for a workload to have rolled. A preview waits for nothing; without `rollouts` the Kubernetes provider's own waiting
- * counts, which takes the status from before a change for the new one (seen with 4.25) and is right for a first `up` only.
- * @param minutesPerNode how long each node may take
+ * What dependents must wait for until a workload is rolled out. A preview waits for nothing. Without `rollouts` only the Kubernetes provider
+ * waits, which mistakes the status from before a change for the new one (seen with 4.25) and is only right for a first `up`.
+ * @param minutesPerNode time limit for each node
  */
 export function afterRollout(
   workload: pulumi.Resource,
@@ -55,11 +55,11 @@ export function afterRollout(
 
 /**
  * Asks a cluster's API server.
- * @param grace seconds to wait for pods that are unavailable though nothing rolls: an update may be what repairs them
+ * @param grace seconds to wait for unavailable pods when no rollout is in progress: an update may be what repairs them
  */
 export function clusterRollouts(access: ClusterAccess, grace = 120): Rollouts {
-  // One client for the whole update: a kubeconfig may run a command for each that is made. Made at the first question, for loading it takes
-  // a second that previews need not pay.
+  // One client for the whole update, because a kubeconfig may run a command for each. Created at the first question: loading it takes a
+  // second, which previews need not spend.
   let client: Promise<AppsV1Api> | undefined;
   const api = () => (client ??= apiOf(access));
   return {
@@ -68,7 +68,7 @@ export function clusterRollouts(access: ClusterAccess, grace = 120): Rollouts {
         await (await api()).readNamespacedStatefulSet({ namespace, name });
         return true;
       } catch (error) {
-        // A cluster that does not answer fails the update at its first object; until then the safe answer is that there is something to protect.
+        // A cluster that does not answer fails the update at its first object. Until then, assume that the StatefulSet exists.
         return statusOf(error) !== 404;
       }
     },
@@ -86,7 +86,7 @@ async function waitFor(api: AppsV1Api, rollout: Rollout, context: string, grace:
       const { done, rolling, text } = rolloutProgress(await api.readNamespacedStatefulSet({ namespace, name }));
       if (done) return;
       if (!rolling && Date.now() > began + grace * 1000) {
-        await pulumi.log.warn(`${what}: ${text}, though nothing rolls; going on`);
+        await pulumi.log.warn(`${what}: ${text}, but no rollout is in progress; continuing`);
         return;
       }
       if (text !== said) report(`waiting for ${what}: ${text}`);
@@ -97,14 +97,14 @@ async function waitFor(api: AppsV1Api, rollout: Rollout, context: string, grace:
       // This update has not changed a cluster that does not answer, or the provider would have failed.
       if (failures > 5) {
         const reason = (error as Error).message?.split("\n")[0] ?? String(error);
-        await pulumi.log.warn(`${what}: cannot see whether it has rolled: ${reason}`);
+        await pulumi.log.warn(`${what}: cannot see whether it is rolled out: ${reason}`);
         return;
       }
     }
     if (Date.now() > began + minutes * 60_000) {
       throw new pulumi.RunError(
-        `${what} has not rolled within ${minutes} minutes: ${said}; ` +
-          `kubectl --context ${context} -n ${namespace} describe pods shows what holds it, and the next up goes on from here`,
+        `${what} was not rolled out within ${minutes} minutes: ${said}; ` +
+          `kubectl --context ${context} -n ${namespace} describe pods shows why, and the next up continues from here`,
       );
     }
     await new Promise((resolve) => setTimeout(resolve, 500));

@@ -1,24 +1,24 @@
 import type * as k8s from "@pulumi/kubernetes";
 
 /**
- * Security contexts as the Pod Security level `restricted` wants them
+ * Security contexts for the Pod Security level `restricted`
  * (kubernetes.io/docs/concepts/security/pod-security-standards).
  */
 
-/** The pod's: a user of its own, who owns the volumes. `user` is the uid and gid that the image was made for. */
+/** The pod's: its own user, who owns the volumes. `user` is the uid and gid that the image was built for. */
 export function podSecurity(user: number): k8s.types.input.core.v1.PodSecurityContext {
   return {
     runAsNonRoot: true,
     runAsUser: user,
     runAsGroup: user,
     fsGroup: user,
-    // Walking a large database's volume at each start would hold the pod up for minutes.
+    // Walking a large database's volume would delay each start for minutes.
     fsGroupChangePolicy: "OnRootMismatch",
     seccompProfile: { type: "RuntimeDefault" },
   };
 }
 
-/** The container's: no way up. */
+/** The container's: no privilege escalation, no capabilities. */
 export function containerSecurity(readOnlyRootFilesystem: boolean): k8s.types.input.core.v1.SecurityContext {
   return { allowPrivilegeEscalation: false, capabilities: { drop: ["ALL"] }, readOnlyRootFilesystem };
 }

@@ -16,29 +16,29 @@ export interface Volume {
   readonly storageClass?: string;
 }
 
-/** What all workloads of a datacenter take. */
+/** Arguments of all workloads of a datacenter. */
 export interface WorkloadArgs {
-  /** Namespace, which exists; names in it are fixed, so it holds one datacenter. */
+  /** An existing namespace; names in it are fixed, so it holds one datacenter. */
   readonly namespace: pulumi.Input<string>;
   /** DNS domain of the cluster. @default cluster.local */
   readonly clusterDomain?: string;
-  /** Waits for rollouts, so that what depends on this workload's `rolled` comes after them. @default the provider's own waiting */
+  /** Waits for rollouts before dependents of this workload's `rolled` change. @default the provider's own waiting */
   readonly rollouts?: Rollouts;
 }
 
-/** DNS domain of a cluster that names none. */
+/** The default DNS domain of a cluster. */
 export const defaultClusterDomain = "cluster.local";
 
 /** A value of a Secret in the pod's namespace, for `env`. */
 export const fromSecret = (name: pulumi.Input<string>, key: string) => ({ secretKeyRef: { name, key } });
 
-/** Resources as they are if neither config nor arguments give any. */
+/** Default resources. */
 export const resourcesOf = ({ cpu, memory, limit }: { cpu: string; memory: string; limit: string }): Resources => ({
   requests: { cpu, memory },
   limits: { memory: limit },
 });
 
-/** The claim of each pod's volume. Kubernetes replaces a StatefulSet whose claims change: docs/operations.md, "Growing a volume". */
+/** The claim of each pod's volume. Kubernetes replaces a StatefulSet whose claims change: see docs/operations.md#growing-a-volume. */
 export function volumeClaim(
   name: string,
   labels: Record<string, string>,
@@ -54,7 +54,7 @@ export function volumeClaim(
   };
 }
 
-/** A disruption budget that lets one pod of a workload be drained at a time, and pods that are unhealthy at any time. */
+/** A disruption budget that allows draining one pod of a workload at a time, and unhealthy pods at any time. */
 export const oneAtATime = (labels: Record<string, string>): k8s.types.input.policy.v1.PodDisruptionBudgetSpec => ({
   maxUnavailable: 1,
   unhealthyPodEvictionPolicy: "AlwaysAllow",

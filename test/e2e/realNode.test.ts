@@ -198,7 +198,7 @@ describe("a ring of two datacenters on a real node", { timeout: 60 * 60_000 }, a
       await kazoo("init-apps", ...node, "--url", "https://e2e.internal/v2"),
       /^apps: \d+ known to call https/m,
     );
-    assert.match(await kazoo("kube-rollout-status", "--zone", one), /2 of 2 nodes rolled, 2 ready\n$/);
+    assert.match(await kazoo("kube-rollout-status", "--zone", one), /2 of 2 nodes updated, 2 ready\n$/);
     assert.match((await stage.kazoo(["logs", "--zone", one])).stderr, /there is more than one node: kazoo-0, kazoo-1/);
 
     // The log of the pod's life: forty lines, then the followers, then a line more, then its end.

@@ -100,7 +100,7 @@ describe("the dev stack", () => {
       await eventually(
         "up waits for the roll",
         async () => (existsSync(log) ? readFileSync(log, "utf8") : ""),
-        (said) => said.includes("waiting for StatefulSet local-dev/kazoo: the change is not yet seen"),
+        (said) => said.includes("waiting for StatefulSet local-dev/kazoo: the controller has not seen the change yet"),
       );
     } finally {
       process.kill(controllers, "SIGCONT");

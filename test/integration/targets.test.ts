@@ -270,7 +270,7 @@ describe("the deployment", () => {
 
   test("kube-rollout-status waits, and ends with the roll", async () => {
     const { stdout } = succeeded(await clone.run(["kube-rollout-status", ...zone]));
-    assert.match(stdout, /zone local-two: 1 of 1 nodes rolled, 1 ready\n$/);
+    assert.match(stdout, /zone local-two: 1 of 1 nodes updated, 1 ready\n$/);
   });
 
   test("kube-rollout-history tells what each update changed in the zone", async () => {

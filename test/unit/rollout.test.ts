@@ -71,8 +71,8 @@ describe("waiting for a roll", () => {
     const old = { ...set(1, 0, 2), status: { ...set(1, 0, 2).status, updateRevision: "a" } };
     const { told } = await wait(t, [old, set(2, 1, 1), set(2, 1, 1), set(2, 2, 2)]);
     assert.deepEqual(told, [
-      "waiting for StatefulSet us-east-nyc/kazoo: the change is not yet seen",
-      "waiting for StatefulSet us-east-nyc/kazoo: 1 of 2 nodes rolled, 1 ready",
+      "waiting for StatefulSet us-east-nyc/kazoo: the controller has not seen the change yet",
+      "waiting for StatefulSet us-east-nyc/kazoo: 1 of 2 nodes updated, 1 ready",
     ]);
     assert.equal(asked, 4);
   });
@@ -84,14 +84,14 @@ describe("waiting for a roll", () => {
   test("goes on with a warning where the cluster does not answer, since then this update has not changed it", async (t) => {
     const { warnings } = await wait(t, [503]);
     assert.equal(warnings.length, 1);
-    assert.match(warnings[0] ?? "", /^StatefulSet us-east-nyc\/kazoo: cannot see whether it has rolled: /);
+    assert.match(warnings[0] ?? "", /^StatefulSet us-east-nyc\/kazoo: cannot see whether it is rolled out: /);
   });
 
   test("goes on with a warning where nodes are away though nothing rolls, for an update may be what mends them", async (t) => {
     const { status, ...rest } = set(2, 2, 1);
     const { warnings } = await wait(t, [{ ...rest, status: { ...status, updateRevision: "a" } }], 1, 0);
     assert.deepEqual(warnings, [
-      "StatefulSet us-east-nyc/kazoo: 2 of 2 nodes rolled, 1 ready, though nothing rolls; going on",
+      "StatefulSet us-east-nyc/kazoo: 2 of 2 nodes updated, 1 ready, but no rollout is in progress; continuing",
     ]);
   });
 
@@ -100,7 +100,7 @@ describe("waiting for a roll", () => {
       assert.ok(pulumi.RunError.isInstance(error));
       assert.match(
         error.message,
-        /has not rolled within 0 minutes: 1 of 2 nodes rolled, 1 ready; kubectl --context prod-east -n us-east-nyc/,
+        /was not rolled out within 0 minutes: 1 of 2 nodes updated, 1 ready; kubectl --context prod-east -n us-east-nyc/,
       );
       return true;
     });

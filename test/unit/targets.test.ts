@@ -266,24 +266,24 @@ describe("the history", () => {
 describe("a roll", () => {
   const set = (status: object) => rolloutProgress({ metadata: { generation: 2 }, spec: { replicas: 2 }, status });
   const cases: [string, object, boolean, RegExp][] = [
-    ["not yet seen", { observedGeneration: 1, readyReplicas: 2 }, false, /not yet seen/],
+    ["not yet seen", { observedGeneration: 1, readyReplicas: 2 }, false, /has not seen the change yet/],
     [
       "half done",
       { observedGeneration: 2, currentRevision: "a", updateRevision: "b", updatedReplicas: 1, readyReplicas: 2 },
       false,
-      /^1 of 2 nodes rolled, 2 ready$/,
+      /^1 of 2 nodes updated, 2 ready$/,
     ],
     [
       "done, but not ready",
       { observedGeneration: 2, currentRevision: "a", updateRevision: "b", updatedReplicas: 2, readyReplicas: 1 },
       false,
-      /^2 of 2 nodes rolled, 1 ready$/,
+      /^2 of 2 nodes updated, 1 ready$/,
     ],
     [
       "taken back, but not by all",
       { observedGeneration: 2, currentRevision: "b", updateRevision: "b", updatedReplicas: 1, readyReplicas: 2 },
       false,
-      /^1 of 2 nodes rolled, 2 ready$/,
+      /^1 of 2 nodes updated, 2 ready$/,
     ],
     ["done", { observedGeneration: 2, currentRevision: "b", updateRevision: "b", readyReplicas: 2 }, true, /2 ready$/],
   ];
