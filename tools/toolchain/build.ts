@@ -17,7 +17,7 @@ import { identify } from "../shared/processes";
 import type { Report } from "../shared/terminal";
 import { type Entries, buildCache, lockFile } from "./cache";
 import { checkDisk } from "./checks";
-import { isPackage, mustGo } from "./go";
+import { type GoOptions, isPackage, mustGo } from "./go";
 import { type Group, type ModuleFiles, binaryName, buildFlags, packageOf } from "./groups";
 import { Progress, duration } from "./progress";
 
@@ -147,11 +147,7 @@ async function buildGroup(
 }
 
 /** The flag that puts the files to embed where the group's packages look for them. */
-async function overlay(
-  files: ModuleFiles | undefined,
-  temporary: string,
-  options: Parameters<typeof mustGo>[2],
-): Promise<string[]> {
+async function overlay(files: ModuleFiles | undefined, temporary: string, options: GoOptions): Promise<string[]> {
   const located = await locate(files, options);
   if (located.length === 0) return [];
   const file = join(temporary, "overlay.json");
@@ -163,7 +159,7 @@ async function overlay(
 /** Fetches the module and says where its files are: pairs of the path here and an absolute path there. */
 async function locate(
   files: ModuleFiles | undefined,
-  options: Parameters<typeof mustGo>[2],
+  options: GoOptions,
 ): Promise<(readonly [to: string, from: string])[]> {
   if (files === undefined) return [];
   const download = await mustGo("fetch Go modules", ["mod", "download", "-json", files.module], options);

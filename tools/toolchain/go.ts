@@ -1,33 +1,35 @@
-import { spawn } from "node:child_process";
 import { UserError } from "../shared/terminal";
 
-/** How a `go` command ended: what it printed, and its exit code. */
-export interface Outcome {
-  readonly stdout: string;
-  readonly stderr: string;
-  readonly code: number;
+/** How a `go` command is run. */
+export interface GoOptions {
+  readonly folder: string;
+  readonly env: NodeJS.ProcessEnv;
+  /** Ends go and its compilers when it is aborted; then its reason is thrown. */
+  readonly signal: AbortSignal;
+  /** Gets each line of standard error as it comes. */
+  readonly onLine?: (line: string) => void;
 }
 
 /**
- * Runs `go` in `folder`, hands each line of its standard error to `onLine` and returns how it ended. When `signal` is
- * aborted, go and its compilers are ended first, then the signal's reason is thrown.
+ * Runs a `go` command and returns its standard output. Throws a UserError that a user can act on when it fails; `doing`
+ * completes "could not …".
  */
-export async function go(
-  args: readonly string[],
-  options: {
-    readonly folder: string;
-    readonly env: NodeJS.ProcessEnv;
-    readonly signal: AbortSignal;
-    readonly onLine?: (line: string) => void;
-  },
-): Promise<Outcome> {
-  options.signal.throwIfAborted();
-  // A process group of its own: the compilers end with it, and Ctrl-C reaches them through us alone.
-  const child = spawn("go", args, {
-    cwd: options.folder,
-    env: options.env,
+export async function mustGo(doing: string, args: readonly string[], options: GoOptions): Promise<string> {
+  const { folder, env, signal, onLine } = options;
+  const { execa } = await import("execa");
+  signal.throwIfAborted();
+  const child = execa("go", args, {
+    cwd: folder,
+    env,
+    extendEnv: false,
+    // A process group of its own: the compilers end with it, and Ctrl-C reaches them through us alone.
     detached: true,
-    stdio: ["ignore", "pipe", "pipe"],
+    stdin: "ignore",
+    stderr: function* (line: unknown) {
+      onLine?.(String(line));
+      yield line;
+    },
+    reject: false,
   });
   const end = (name: NodeJS.Signals): void => {
     try {
@@ -42,44 +44,18 @@ export async function go(
     kill = setTimeout(() => end("SIGKILL"), 5_000);
   };
   const leave = (): void => end("SIGKILL");
-  options.signal.addEventListener("abort", stop, { once: true });
+  signal.addEventListener("abort", stop, { once: true });
   process.once("exit", leave);
   try {
-    let stdout = "";
-    let stderr = "";
-    let rest = "";
-    child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
-    child.stderr.setEncoding("utf8").on("data", (text: string) => {
-      stderr += text;
-      const lines = (rest + text).split("\n");
-      rest = lines.pop() ?? "";
-      for (const line of lines) options.onLine?.(line);
-    });
-    const code = await new Promise<number>((resolve, reject) => {
-      child.once("error", reject);
-      child.once("close", (exit) => resolve(exit ?? 1));
-    });
-    options.signal.throwIfAborted();
-    return { stdout, stderr, code };
+    const { stdout, stderr, exitCode } = await child;
+    signal.throwIfAborted();
+    if (exitCode !== 0) throw explain(doing, `${stderr}\n${stdout}`, env);
+    return stdout;
   } finally {
     clearTimeout(kill);
-    options.signal.removeEventListener("abort", stop);
+    signal.removeEventListener("abort", stop);
     process.off("exit", leave);
   }
-}
-
-/**
- * Like {@link go}, for a command that must succeed: returns its standard output, or throws what a user can act on.
- * `doing` completes "could not …".
- */
-export async function mustGo(
-  doing: string,
-  args: readonly string[],
-  options: Parameters<typeof go>[1],
-): Promise<string> {
-  const { stdout, stderr, code } = await go(args, options);
-  if (code !== 0) throw explain(doing, `${stderr}\n${stdout}`, options.env);
-  return stdout;
 }
 
 /** What a failed go command means, from what it printed. */
