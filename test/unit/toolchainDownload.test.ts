@@ -3,7 +3,7 @@ import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync } from "node:fs";
 import { type Server, type ServerResponse, createServer } from "node:http";
-import type { AddressInfo } from "node:net";
+import { type AddressInfo, connect } from "node:net";
 import { basename, join } from "node:path";
 import { type TestContext, describe, it } from "node:test";
 import { checksumIn, download, mirrored } from "../../tools/toolchain/download";
@@ -137,6 +137,37 @@ describe("a download", () => {
     const mirror = await mirrorOfTool(test);
     await mirror.stop();
     await assert.rejects((await tried(test, mirror)).result, /^Error: 127\.0\.0\.1:\d+: connect ECONNREFUSED/);
+  });
+
+  it("goes by the proxy that the environment names", async (test) => {
+    const mirror = await mirrorOfTool(test);
+    const asked: string[] = [];
+    const proxy = createServer().on("connect", (request, socket) => {
+      asked.push(request.url ?? "");
+      const { port } = new URL(mirror.url);
+      const through = connect(Number(port), "127.0.0.1", () => socket.write("HTTP/1.1 200 OK\r\n\r\n"));
+      socket.on("error", () => through.destroy());
+      through.on("error", () => socket.destroy());
+      socket.pipe(through).pipe(socket);
+    });
+    await new Promise<void>((listening) => proxy.listen(0, "127.0.0.1", listening));
+    const before = process.env["http_proxy"];
+    process.env["http_proxy"] = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`;
+    test.after(() => {
+      if (before === undefined) delete process.env["http_proxy"];
+      else process.env["http_proxy"] = before;
+      proxy.close();
+    });
+    const folder = temporaryFolder(test);
+    const file = { url, sha256: `${url}.sha256` };
+    await download(file, folder, { mirror: "http://mirror.example", patience: 60_000, signal });
+    assert.equal(readFileSync(join(folder, "tool"), "utf8"), content);
+    assert.deepEqual([...new Set(asked)], ["mirror.example:80"]);
+    // This machine is not asked for by a proxy.
+    await (
+      await tried(test, mirror)
+    ).result;
+    assert.deepEqual([...new Set(asked)], ["mirror.example:80"]);
   });
 
   it("ends when it is interrupted", async (test) => {

@@ -3,6 +3,7 @@ import { createWriteStream } from "node:fs";
 import { chmod, mkdir, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { pipeline } from "node:stream/promises";
+import { withoutLoopbackProxy } from "../shared/proxy";
 
 /** A file that the makers of a program publish. */
 export interface RemoteFile {
@@ -80,18 +81,21 @@ export function checksumIn(text: string, name: string): string | undefined {
   }
 }
 
-/** What a URL answers, piece by piece. */
+/** What a URL answers, piece by piece, by the proxy that the environment names. Node's own fetch knows no proxy. */
 async function* bytes(from: string, { mirror, patience, signal }: DownloadOptions): AsyncGenerator<Uint8Array> {
   const url = mirrored(from, mirror);
+  const { EnvHttpProxyAgent, fetch } = await import("undici");
+  const { no_proxy: noProxy } = withoutLoopbackProxy(process.env);
+  const dispatcher = new EnvHttpProxyAgent(noProxy === undefined ? {} : { noProxy });
   const silence = new AbortController();
   const giveUp = () => silence.abort(new Error(`${new URL(url).host} does not answer for ${patience / 1_000} s`));
   const watch = setTimeout(giveUp, patience);
   try {
-    const response = await fetch(url, { signal: AbortSignal.any([signal, silence.signal]) });
+    const response = await fetch(url, { signal: AbortSignal.any([signal, silence.signal]), dispatcher });
     if (!response.ok) throw new Error(`${url} answers ${response.status}`);
     for await (const chunk of response.body ?? []) {
       watch.refresh();
-      yield chunk as Uint8Array;
+      yield chunk;
     }
   } catch (error) {
     if (signal.aborted || silence.signal.aborted) throw signal.reason ?? silence.signal.reason;
@@ -100,5 +104,6 @@ async function* bytes(from: string, { mirror, patience, signal }: DownloadOption
     throw cause === undefined ? error : new Error(`${new URL(url).host}: ${cause.message}`);
   } finally {
     clearTimeout(watch);
+    await dispatcher.destroy();
   }
 }
