@@ -54,14 +54,14 @@ env) echo '{"GOVERSION":"go1.26.0","GOOS":"linux","GOARCH":"amd64"}' ;;
 mod) echo '{"Dir":"${folder}/module"}' ;;
 list) echo "true stale dependency" ;;
 build)
-  echo "$$ $*" >> ${folder}/builds
+  echo "$$ $*" >> "${folder}/builds"
   while [ "$1" != -o ]; do shift; done
   output=$2; shift 2
-  test -e ${folder}/fail && { echo "# some/package" >&2; echo "x.go:1:1: broken" >&2; exit 1; }
+  test -e "${folder}/fail" && { echo "# some/package" >&2; echo "x.go:1:1: broken" >&2; exit 1; }
   for package in "$@"; do
     echo "$package" >&2
     echo half > "$output$(basename "$package")"
-    while [ -e ${this.hold} ]; do sleep 0.05; done
+    while [ -e "${this.hold}" ]; do sleep 0.05; done
     echo whole > "$output$(basename "$package")"
   done ;;
 *) exit 2 ;;
@@ -124,7 +124,7 @@ esac`,
   addPulumi(version: string, install = "exit 1"): void {
     program(
       join(this.bin, "pulumi"),
-      `case "$1" in version) echo v${version} ;; plugin) echo "$*" >> ${this.folder}/installs; ${install} ;; esac`,
+      `case "$1" in version) echo v${version} ;; plugin) echo "$*" >> "${this.folder}/installs"; ${install} ;; esac`,
     );
     program(join(this.bin, "pulumi-language-nodejs"), "exit 0");
   }

@@ -137,6 +137,7 @@ describe("what is missing", () => {
     ["a/b\nlink: write out: no space left on device", /the disk is full/],
     ["verifying x@v1: checksum mismatch\n\tdownloaded: h1:1\nSECURITY ERROR", /not the one that go\.sum names/],
     ["a/b: compile: signal: killed", /for want of memory/],
+    ["go: could not create module cache: mkdir /x: permission denied", /Go cannot write to a folder of its own/],
     ["a/b\n# a/b\nmain.go:3:1: syntax error", /could not build etcd: # a\/b \| main\.go:3:1: syntax error$/],
   ] as const) {
     it(`explains "${output.split("\n")[0]}"`, () => {
@@ -299,6 +300,24 @@ describe("kazoo toolchain", { concurrency: true }, () => {
     const { code, error } = await at.run(["kwok"], { PATH: join(at.folder, "nowhere") });
     assert.equal(code, 1);
     assert.match(error, /^error: Go is not installed: [^\n]*\nnext: install Go 1\.26\.0 [^\n]*\n$/);
+  });
+
+  it("a folder that cannot be made: one clear line", async (test) => {
+    const at = new Workplace(test);
+    writeFileSync(join(at.folder, "file"), "");
+    const { code, error } = await at.run(["kwok"], { KAZOO_CACHE: join(at.folder, "file/cache") });
+    assert.equal(code, 1);
+    assert.match(
+      error,
+      /^error: cannot use \S+\/file\/cache\/toolchain: not a directory\nnext: [^\n]*KAZOO_CACHE[^\n]*\n$/,
+    );
+  });
+
+  it("a cache whose path has blanks is as good as any", async (test) => {
+    const at = new Workplace(test, join(temporaryFolder(test), "a folder with blanks"));
+    const { code, out, error } = await at.run(["kwok"]);
+    assert.equal(code, 0, error);
+    assert.equal(readFileSync(/^kwok +(.+)$/m.exec(out)?.[1] ?? "", "utf8"), "whole\n");
   });
 
   it("an unknown part is refused with the names there are", async (test) => {

@@ -45,7 +45,21 @@ export function printError(error: unknown): number {
     if (error.next !== undefined) process.stderr.write(`${colours.cyan("next:")} ${error.next}\n`);
     return error.exitCode;
   }
+  const place = placeError(error);
+  if (place !== undefined) return printError(place);
   const unexpected = error instanceof Error ? (error.stack ?? error.message) : String(error);
   process.stderr.write(`${colours.red("unexpected error:")} ${unexpected}\n`);
   return 70;
+}
+
+/** What a user can do about a file or folder that cannot be used; undefined for any other error. */
+function placeError(error: unknown): UserError | undefined {
+  const { code = "", path, message, syscall } = error as NodeJS.ErrnoException;
+  const missing = code === "ENOENT" && (syscall === "mkdir" || syscall === "mkdtemp");
+  if (path === undefined || (!missing && !/^(EACCES|EPERM|EROFS|ENOTDIR|ENOSPC|EDQUOT)$/.test(code))) return undefined;
+  const reason = /^[A-Z]+: ([^,]+),/.exec(message)?.[1] ?? code;
+  return new UserError(
+    `cannot use ${path}: ${reason}`,
+    "make it usable for this user; KAZOO_CACHE and TMPDIR name other folders for the toolchain and for temporary files",
+  );
 }

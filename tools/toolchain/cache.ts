@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { existsSync, linkSync, mkdirSync, readFileSync, readdirSync, rmSync } from "node:fs";
 import { homedir } from "node:os";
-import { basename, dirname, join } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { type Group, binaryName, buildFlags, groupOf } from "./groups";
 import { plugins, versions } from "./parts";
 
@@ -25,7 +25,8 @@ export interface Compiler {
  * - `downloads.json` the downloads that failed.
  */
 export function toolchainRoot(env: NodeJS.ProcessEnv = process.env): string {
-  return join(env["KAZOO_CACHE"] ?? join(env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache"), "kazoo"), "toolchain");
+  // A variable that is empty counts as unset.
+  return resolve(env["KAZOO_CACHE"] || join(env["XDG_CACHE_HOME"] || join(homedir(), ".cache"), "kazoo"), "toolchain");
 }
 
 /** Go's build cache of the toolchain. */

@@ -66,6 +66,13 @@ export function explain(doing: string, output: string, env: NodeJS.ProcessEnv): 
   if (disk !== undefined) {
     return new UserError(`could not ${doing}: the disk is full (${disk})`, "free some space and run the command again");
   }
+  const place = line(/permission denied|read-only file system|could not create module cache/);
+  if (place !== undefined) {
+    return new UserError(
+      `could not ${doing}: Go cannot write to a folder of its own (${place})`,
+      "set GOMODCACHE, and TMPDIR if it is that one, to folders that you can write to",
+    );
+  }
   const sum = line(/checksum mismatch|SECURITY ERROR|missing go\.sum entry/);
   if (sum !== undefined) {
     return new UserError(
