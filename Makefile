@@ -27,8 +27,8 @@ docker = $(kazoo) docker $@ --stack $(call quoted,$(either)) $(call flag,ARGS,--
 
 ##@ Every day (arguments: STACK=, ZONE=, NODE=)
 
-up: $(packages) ## deploy a stack, or bring it up to date (YES=1: do not ask)
-	@$(kazoo) up $(stack) $(call flag,YES,--yes)
+up: $(packages) ## deploy a stack, or bring it up to date (YES=1: do not ask, FORCE=1: take back what others changed)
+	@$(kazoo) up $(stack) $(call flag,YES,--yes) $(call flag,FORCE,--force)
 
 preview: $(packages) ## show what up would change
 	@$(kazoo) preview $(stack)

@@ -216,8 +216,8 @@ describe("reports of the rehearsal stack", () => {
     await free(drift);
 
     // As the report advises.
-    assert.match(drift.markdown, /`PULUMI_K8S_ENABLE_PATCH_FORCE=true npx kazoo up -s rehearsal -- --refresh`/);
-    const up = await clone.run(["up", "-s", "rehearsal", "--", "--refresh"], { PULUMI_K8S_ENABLE_PATCH_FORCE: "true" });
+    assert.match(drift.markdown, /`npx kazoo up -s rehearsal --force`/);
+    const up = await clone.run(["up", "-s", "rehearsal", "--force", "--yes"]);
     assert.equal(up.code, 0, up.stdout + up.stderr);
     const left = await told("drift");
     assert.equal(left.code, 0, left.markdown);

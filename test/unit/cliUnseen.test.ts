@@ -78,7 +78,7 @@ describe("clusters that are not seen", () => {
     assert.match(unseen[0]?.problem ?? "", /^context east does not answer: .*ECONNREFUSED/);
     assert.match(
       unseen[1]?.problem ?? "",
-      /^kazoo:clusters\.west\.context: found "west", which your kubeconfig lacks$/,
+      /^kazoo:clusters\.west\.context: found "west", which is not in your kubeconfig$/,
     );
     assert.equal(unseen[1]?.next, "take one of its contexts: east");
     assert.equal(allUnseen(platform, unseen), true);

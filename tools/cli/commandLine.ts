@@ -72,7 +72,10 @@ function stackCommands(): Command[] {
       .argument("[pulumi arguments...]", "after --: passed to pulumi")
       .action(exiting((args: string[], options: Stacked) => code.lifecycle()[name](options, args)));
   return [
-    asking(pulumiCommand("up", "deploy a stack or bring it up to date: toolchain, sandbox, then `pulumi up`")),
+    asking(pulumiCommand("up", "deploy a stack or bring it up to date: toolchain, sandbox, then `pulumi up`")).option(
+      "-f, --force",
+      "take back the fields that others have changed in the cluster; asks first",
+    ),
     pulumiCommand("preview", "show what `up` would change"),
     asking(pulumiCommand("destroy", "remove a stack and everything it created")),
     withStack(

@@ -24,6 +24,7 @@ export async function clientsOf(cluster: KubernetesCluster) {
     core: config.makeApiClient(client.CoreV1Api),
     apps: config.makeApiClient(client.AppsV1Api),
     batch: config.makeApiClient(client.BatchV1Api),
+    objects: client.KubernetesObjectApi.makeApiClient(config),
     exec: new client.Exec(config),
     log: new client.Log(config),
   };

@@ -165,6 +165,6 @@ function notes(changes: readonly Change[]): Block[] {
 
 const howToUndo = (stack: string): Text => [
   "To undo what was changed by hand: ",
-  { code: `PULUMI_K8S_ENABLE_PATCH_FORCE=true npx kazoo up -s ${stack} -- --refresh` },
+  { code: `npx kazoo up -s ${stack} --force` },
   ", which takes the fields back from whoever changed them. To keep it, change the stack's config.",
 ];

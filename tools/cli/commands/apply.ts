@@ -8,7 +8,7 @@ import { stackFilePath } from "../../../config/stackFile";
 import { chooseAmong, confirmed } from "../choose";
 import { imageMessage, zoneMessage } from "../history";
 import { type Selection } from "../nodes";
-import { runPulumi } from "../pulumi";
+import { runStack } from "../runStack";
 import { type Stack, isThrowAway, openStack, projectDirectory, readPlatform } from "../openStack";
 import { UserError, reportToStderr } from "../../shared/terminal";
 import { readZones } from "../zones";
@@ -52,14 +52,14 @@ export async function apply(
   // What was deleted in the cluster is still in the state: without a refresh it would not be restored.
   const targets = [...target(zone, part), "--refresh"];
   const throwAway = isThrowAway(stack.platform);
-  const preview = await runPulumi(stack.pulumi, ["preview", ...stack.selection, ...targets]);
+  const preview = await runStack(stack, ["preview", ...stack.selection, ...targets]);
   if (preview !== 0)
     throw new UserError(`the preview ended with exit code ${preview}`, "see pulumi's messages above", preview);
   if (!(await confirmed("apply this?", yes || throwAway))) return false;
   const { [zone]: before } = await readZones(stack);
   const message = ["--message", imageMessage(zoneMessage(what, zone), before?.image)];
   start();
-  const code = await runPulumi(stack.pulumi, [
+  const code = await runStack(stack, [
     ...["up", ...stack.selection, ...targets, ...message],
     ...["--yes", "--skip-preview", "--suppress-outputs"],
   ]);

@@ -1,7 +1,9 @@
 import type { Cluster } from "../../../config/platform";
 import { imageMessage } from "../history";
 import { beforeRun, readClusterIds, readSnapshot, recover, writeClusterIds } from "../localState";
+import { confirmed } from "../choose";
 import { runPulumi, stackInit } from "../pulumi";
+import { runStack } from "../runStack";
 import type { UnseenCluster } from "../../report/model";
 import { quoted } from "../../shared/shell";
 import {
@@ -20,6 +22,8 @@ import { readZones, summary } from "../zones";
 interface StackOptions {
   readonly stack: string;
   readonly yes?: boolean;
+  /** Whether `up` takes back fields that others have changed in the cluster. */
+  readonly force?: boolean;
 }
 
 /** Prints the variables that plain pulumi and kubectl need for a stack. */
@@ -32,7 +36,7 @@ export async function preview(options: StackOptions, args: readonly string[]): P
   const stack = await openStack(options.stack, reportToStderr);
   await begin(stack);
   const unseen = await warnOfUnseen(stack);
-  const code = await runPulumi(stack.pulumi, ["preview", ...stack.selection, ...args]);
+  const code = await runStack(stack, ["preview", ...stack.selection, ...args]);
   if (code === 0 && unseen.length > 0) throw unseenError(unseen);
   return code;
 }
@@ -49,16 +53,21 @@ export async function up(options: StackOptions, args: readonly string[]): Promis
   const stack = await openStack(options.stack, reportToStderr);
   const { ids, refresh } = await begin(stack);
   const unseen = await warnOfUnseen(stack);
-  const code = await runPulumi(stack.pulumi, [
+  const { force = false } = options;
+  if (force && !(await confirmed("take back every field that others have changed?", options.yes === true))) return 0;
+  const run = [
     "up",
     ...stack.selection,
+    // Only what is read from the cluster shows what must be taken back.
+    ...(force && refresh.length === 0 ? ["--refresh"] : []),
     // The datacenters of clusters that answer are deployed all the same.
     ...(unseen.length > 0 ? ["--continue-on-error"] : []),
     ...unasked(stack, options),
     ...refresh,
     ...(await message(stack)),
     ...args,
-  ]);
+  ];
+  const code = await runStack(stack, run, { force });
   if (code !== 0) {
     throw new UserError(`pulumi up ended with exit code ${code}`, nextAfterFailure(stack), code);
   }

@@ -1,0 +1,67 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { conflictLine, conflictsIn, valueAt } from "../../tools/cli/conflicts";
+
+const urn = "urn:pulumi:prod::kazoo::kazoo:index:Datacenter$kubernetes:apps/v1:StatefulSet::us-east-nyc-kazoo-nodes";
+const provider = "urn:pulumi:prod::kazoo::pulumi:providers:kubernetes::cluster-east::0a1b2c";
+const inputs = {
+  apiVersion: "apps/v1",
+  kind: "StatefulSet",
+  metadata: { name: "kazoo", namespace: "us-east-nyc" },
+  spec: {
+    replicas: 2,
+    template: {
+      spec: { containers: [{ name: "kazoo", image: "k:2", env: [{ name: "DB_PASSWORD", value: "not to be shown" }] }] },
+    },
+  },
+};
+const log = (message: string, severity = "error", of: object = inputs) =>
+  [
+    { sequence: 1, resourcePreEvent: { metadata: { op: "update", urn, provider, new: { inputs: of } } } },
+    { sequence: 2, diagnosticEvent: { urn, message, severity } },
+  ]
+    .map((event) => `${JSON.stringify(event)}\n`)
+    .join("") + '{"sequence": 3, "diagn';
+
+// As API servers of Kubernetes 1.34 say it, in the words that the provider puts around.
+const one =
+  'error: 1 error occurred:\n\t* Server-Side Apply field conflict detected. See https://www.pulumi.com/registry for troubleshooting help.\nThe resource managed by field manager "pulumi-kubernetes-1a521e64" had an apply conflict: Apply failed with 1 conflict: conflict with "kubectl" with subresource "scale" using apps/v1: .spec.replicas\n';
+const several =
+  'Apply failed with 3 conflicts: conflicts with "kubectl-set" using apps/v1:\n- .spec.template.spec.containers[name="kazoo"].image\n- .spec.template.spec.containers[name="kazoo"].env[name="DB_PASSWORD"].value\nconflicts with "helm" using apps/v1:\n- .spec.replicas';
+
+test("a conflict is told with object, field, manager and both values", () => {
+  const [conflict, ...others] = conflictsIn(log(one));
+  assert.ok(conflict !== undefined && others.length === 0);
+  assert.equal(
+    conflictLine(conflict, 3),
+    "StatefulSet kazoo in namespace us-east-nyc: .spec.replicas is 3, set by kubectl; the program wants 2",
+  );
+  assert.deepEqual(conflict.place, {
+    cluster: "east",
+    apiVersion: "apps/v1",
+    kind: "StatefulSet",
+    name: "kazoo",
+    namespace: "us-east-nyc",
+  });
+});
+
+test("so are several, by their managers, and no value that is secret", () => {
+  const lines = conflictsIn(log(several)).map((conflict) =>
+    conflictLine(conflict, valueAt({ spec: { replicas: 9 } }, conflict.field)),
+  );
+  assert.deepEqual(lines, [
+    'StatefulSet kazoo in namespace us-east-nyc: .spec.template.spec.containers[name="kazoo"].image is (not known), set by kubectl-set; the program wants "k:2"',
+    'StatefulSet kazoo in namespace us-east-nyc: .spec.template.spec.containers[name="kazoo"].env[name="DB_PASSWORD"].value is (not known), set by kubectl-set; the program wants [secret]',
+    "StatefulSet kazoo in namespace us-east-nyc: .spec.replicas is 9, set by helm; the program wants 2",
+  ]);
+  const secret = { ...inputs, kind: "Secret", data: { cookie: "also not to be shown" } };
+  const [hidden] = conflictsIn(log('conflict with "kubectl-edit" using v1: .data.cookie', "error", secret));
+  assert.ok(hidden !== undefined);
+  assert.doesNotMatch(conflictLine(hidden, "this neither"), /to be shown|neither/);
+});
+
+test("other errors, and warnings, are none", () => {
+  assert.deepEqual(conflictsIn(log("error: quota exceeded")), []);
+  assert.deepEqual(conflictsIn(log(one, "warning")), []);
+  assert.deepEqual(conflictsIn(""), []);
+});

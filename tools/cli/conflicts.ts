@@ -1,0 +1,105 @@
+import { parseUrn } from "../report/digest";
+import { isSecretName, secret } from "../report/mask";
+
+/** A field that the program wants to set, and that somebody else has taken over in the cluster. */
+export interface Conflict {
+  /** Kind, name and namespace of the object. */
+  readonly object: string;
+  /** As the API server names it, e.g. `.spec.replicas`. */
+  readonly field: string;
+  /** Who set it, e.g. `kubectl`. */
+  readonly manager: string;
+  /** As the program has it; undefined where that is not known. */
+  readonly wanted: unknown;
+  /** Where the object is, to read what is there now. */
+  readonly place: {
+    readonly cluster: string;
+    readonly apiVersion: string;
+    readonly kind: string;
+    readonly name: string;
+    readonly namespace: string;
+  };
+}
+
+/** An engine event, as far as conflicts are read from it. */
+interface EngineEvent {
+  readonly diagnosticEvent?: { readonly urn?: string; readonly message: string; readonly severity: string };
+  readonly resourcePreEvent?: { readonly metadata: StepMetadata };
+}
+
+interface StepMetadata {
+  readonly urn: string;
+  readonly provider?: string;
+  readonly new?: { readonly inputs?: Record<string, unknown> };
+}
+
+/**
+ * The fields over which an update failed.
+ * @param log the engine's event log, an event a line; a line that was cut off does not count
+ */
+export function conflictsIn(log: string): Conflict[] {
+  const events = log.split("\n").flatMap((line): EngineEvent[] => {
+    try {
+      return [JSON.parse(line) as EngineEvent];
+    } catch {
+      return [];
+    }
+  });
+  const steps = new Map<string, StepMetadata>();
+  for (const { resourcePreEvent } of events) {
+    if (resourcePreEvent !== undefined) steps.set(resourcePreEvent.metadata.urn, resourcePreEvent.metadata);
+  }
+  const found = events.flatMap(({ diagnosticEvent }) => {
+    const { urn = "", message = "", severity } = diagnosticEvent ?? {};
+    const step = steps.get(urn);
+    if (severity !== "error" || step === undefined) return [];
+    const inputs = step.new?.inputs ?? {};
+    const { name = "", namespace = "" } = (inputs.metadata ?? {}) as { name?: string; namespace?: string };
+    const { kind, apiVersion } = inputs as { kind: string; apiVersion: string };
+    const cluster = parseUrn(step.provider?.replace(/::[^:]*$/, "") ?? "").name.replace(/^cluster-/, "");
+    const object = `${kind} ${name}${namespace === "" ? "" : ` in namespace ${namespace}`}`;
+    return fieldsIn(message).map(({ field, manager }): Conflict => {
+      return {
+        object,
+        field,
+        manager,
+        wanted: valueAt(inputs, field),
+        place: { cluster, apiVersion, kind, name, namespace },
+      };
+    });
+  });
+  return [...new Map(found.map((conflict) => [JSON.stringify(conflict), conflict])).values()];
+}
+
+/** Fields with their managers, from the API server's message on a server-side apply. */
+function fieldsIn(message: string): { field: string; manager: string }[] {
+  const groups = message.matchAll(/conflicts? with "([^"]+)"[^:]*?(?:using [^\s:]+)?:((?:\s*(?:- )?\.\S+)+)/g);
+  return [...groups].flatMap(([, manager = "", fields = ""]) =>
+    [...fields.matchAll(/\.\S+/g)].map(([field]) => ({ field, manager })),
+  );
+}
+
+/** The value at a field's path in an object: `.spec.template.spec.containers[name="kazoo"].image`. */
+export function valueAt(object: unknown, field: string): unknown {
+  const segments = field.matchAll(/\.([^.[\]]+)|\[((?:[^\]"]|"[^"]*")*)\]/g);
+  return [...segments].reduce<unknown>((value, [, key, selector]) => {
+    if (typeof value !== "object" || value === null) return undefined;
+    if (key !== undefined) return (value as Record<string, unknown>)[key];
+    const wanted = [...(selector ?? "").matchAll(/(\w+)=("[^"]*"|[^,]+)/g)];
+    return (Array.isArray(value) ? (value as Record<string, unknown>[]) : []).find((item) =>
+      wanted.every(([, name = "", text = ""]) => JSON.stringify(item[name]) === text),
+    );
+  }, object);
+}
+
+/** Whether a value must not be shown: of a Secret, or by the name of the field or of the variable in its path. */
+const isHidden = ({ place, field }: Conflict): boolean =>
+  place.kind === "Secret" || field.split(/[^\w-]+/).some(isSecretName);
+
+/** A conflict for people. `there` is the field's value in the cluster. */
+export function conflictLine(conflict: Conflict, there: unknown): string {
+  const { object, field, manager, wanted } = conflict;
+  const shown = (value: unknown): string =>
+    value === undefined ? "(not known)" : isHidden(conflict) ? secret : JSON.stringify(value);
+  return `${object}: ${field} is ${shown(there)}, set by ${manager}; the program wants ${shown(wanted)}`;
+}
