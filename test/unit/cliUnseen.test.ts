@@ -80,7 +80,7 @@ describe("clusters that are not seen", () => {
       unseen[1]?.problem ?? "",
       /^kazoo:clusters\.west\.context: found "west", which is not in your kubeconfig$/,
     );
-    assert.equal(unseen[1]?.next, "take one of its contexts: east");
+    assert.equal(unseen[1]?.next, "use one of its contexts: east");
     assert.equal(allUnseen(platform, unseen), true);
     assert.match(
       unseenError(unseen).message,
