@@ -44,6 +44,7 @@ export class KubernetesDatacenter extends pulumi.ComponentResource implements Da
   readonly databaseNodes: pulumi.Output<DatabaseNode[]>;
   /** Names of the Secrets: `erlang-cookie`, `rabbitmq` and `bigcouch`. */
   readonly secrets: { readonly [S in "cookie" | "rabbitmq" | "database"]: pulumi.Output<string> };
+  private readonly namespaceObject: k8s.core.v1.Namespace;
   private readonly database: BigCouch;
   private readonly brokerEndpoints: readonly pulumi.Output<string>[];
   private kazoo: Kazoo | undefined;
@@ -53,7 +54,12 @@ export class KubernetesDatacenter extends pulumi.ComponentResource implements Da
     private readonly args: KubernetesDatacenterArgs,
     opts?: pulumi.ComponentResourceOptions,
   ) {
-    super(datacenterTypes.kubernetes, name, {}, opts);
+    // Deleting the namespace deletes what lies in it: a destroy need not delete dozens of objects one by one.
+    const withNamespace: pulumi.ResourceTransformation = ({ type, props, opts: own }) =>
+      type.startsWith("kubernetes:") && type !== namespaceType
+        ? { props, opts: { ...own, deletedWith: this.namespaceObject } }
+        : undefined;
+    super(datacenterTypes.kubernetes, name, {}, pulumi.mergeOptions(opts, { transformations: [withNamespace] }));
     const { zone, ring, credentials, images, protect, clusterDomain, rollouts } = args;
     const parent = { parent: this };
 
@@ -70,7 +76,7 @@ export class KubernetesDatacenter extends pulumi.ComponentResource implements Da
       Array.from({ length: zone.database.replicas - 1 }, (_, index) => `${name}-database-node-${index + 1}`),
       { ...parent, protect },
     );
-    this.namespace = new k8s.core.v1.Namespace(
+    this.namespaceObject = new k8s.core.v1.Namespace(
       `${name}-namespace`,
       {
         metadata: {
@@ -79,7 +85,8 @@ export class KubernetesDatacenter extends pulumi.ComponentResource implements Da
         },
       },
       { ...parent, protect, dependsOn: [names, membership] },
-    ).metadata.name;
+    );
+    this.namespace = this.namespaceObject.metadata.name;
 
     const secret = (secretName: string, stringData: Record<string, pulumi.Input<string>>) =>
       new k8s.core.v1.Secret(
@@ -266,6 +273,8 @@ function outsideStores(environment: Environment): number[] {
       : []),
   ];
 }
+
+const namespaceType = "kubernetes:core/v1:Namespace";
 
 /** Refuses pods that violate the level `restricted`, and logs those that would violate later versions of it. */
 const podSecurityLabels = Object.fromEntries(
