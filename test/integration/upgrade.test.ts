@@ -60,7 +60,7 @@ describe("a live stack of an earlier version", { concurrency: 2 }, () => {
       assert.deepEqual(credentials.map(told), []);
 
       const kept = steps.flatMap(({ oldState, newState }) =>
-        oldState && newState && oldState.type !== job ? [{ oldState, newState }] : [],
+        oldState && newState && !replaceable.has(oldState.type) ? [{ oldState, newState }] : [],
       );
       assert.ok(kept.length > 20, `${kept.length} resources are kept`);
       for (const guard of ["protect", "retainOnDelete"] as const) {
