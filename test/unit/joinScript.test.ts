@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { afterEach, describe, test } from "node:test";
 import { joinScript } from "../../components/joinJob";
 import { databaseKind, type DatabaseKind } from "../../config/compatibility";
@@ -24,7 +26,7 @@ async function newRing(version: string, options: Partial<RingOptions> = {}): Pro
 }
 
 /** What the Job of a zone does. */
-const join = async (ring: CouchdbRing, version: string, zone = "nyc", { password } = login) => {
+const joinZone = async (ring: CouchdbRing, version: string, zone = "nyc", { password } = login) => {
   const nodes = hosts.map((host) => ({ host, zone: zoneOf(host), own: host.endsWith(zone) }));
   const script = joinScript({ kind: kindOf(version), host: `db-0.${zone}`, nodes });
   return await runAgainst(ring.port, script, { DATABASE_USER: login.user, DATABASE_PASSWORD: password });
@@ -46,7 +48,7 @@ for (const version of ["bigcouch-0.4.2", "couchdb-2.3.1", "couchdb-3.5.0"]) {
     test("every node gets its zone on all nodes, and no two revisions contend for one", async () => {
       const ring = await newRing(version);
       for (const zone of ["nyc", "bos"]) {
-        const run = await join(ring, version, zone);
+        const run = await joinZone(ring, version, zone);
         assert.equal(run.code, 0, run.stderr);
       }
       for (const host of hosts) assert.deepEqual(zonesAt(ring, version, host), allInPlace);
@@ -54,9 +56,9 @@ for (const version of ["bigcouch-0.4.2", "couchdb-2.3.1", "couchdb-3.5.0"]) {
 
     test("a ring whose nodes have all joined is left as it is", async () => {
       const ring = await newRing(version);
-      await join(ring, version);
+      await joinZone(ring, version);
       const before = written(ring).length;
-      const again = await join(ring, version);
+      const again = await joinZone(ring, version);
       assert.equal(again.code, 0, again.stderr);
       assert.equal(written(ring).length, before);
       assert.match(again.stdout, /db-0\.bos is in zone us-east-bos/);
@@ -64,7 +66,7 @@ for (const version of ["bigcouch-0.4.2", "couchdb-2.3.1", "couchdb-3.5.0"]) {
 
     test("one DELETE takes a node out of the ring", async () => {
       const ring = await newRing(version);
-      for (const zone of ["nyc", "bos"]) await join(ring, version, zone);
+      for (const zone of ["nyc", "bos"]) await joinZone(ring, version, zone);
       const list = ring.listOf("db-0.nyc");
       list.delete(node("db-1.nyc"), list.get(node("db-1.nyc")).body._rev as string);
       ring.settle();
@@ -82,7 +84,7 @@ for (const version of ["bigcouch-0.4.2", "couchdb-2.3.1", "couchdb-3.5.0"]) {
           list.put(node(host), { _rev: list.get(node(host)).body._rev as string, zone: zoneOf(host) });
         },
       });
-      const run = await join(ring, version);
+      const run = await joinZone(ring, version);
       assert.equal(run.code, 0, run.stderr);
       assert.ok(before > 1, "something was written meanwhile");
       assert.deepEqual(zonesAt(ring, version, "db-0.nyc"), allInPlace);
@@ -94,7 +96,7 @@ for (const version of ["bigcouch-0.4.2", "couchdb-2.3.1", "couchdb-3.5.0"]) {
       ring.settle();
       assert.notDeepEqual(zonesAt(ring, version, "db-0.nyc"), allInPlace);
       for (const zone of ["nyc", "bos"]) {
-        const run = await join(ring, version, zone);
+        const run = await joinZone(ring, version, zone);
         assert.equal(run.code, 0, run.stderr);
       }
       for (const host of hosts) assert.deepEqual(zonesAt(ring, version, host), allInPlace);
@@ -102,17 +104,17 @@ for (const version of ["bigcouch-0.4.2", "couchdb-2.3.1", "couchdb-3.5.0"]) {
 
     test("a node that was deleted joins again", async () => {
       const ring = await newRing(version);
-      await join(ring, version);
+      await joinZone(ring, version);
       const list = ring.listOf("db-0.nyc");
       list.delete(node("db-0.bos"), list.get(node("db-0.bos")).body._rev as string);
-      const run = await join(ring, version);
+      const run = await joinZone(ring, version);
       assert.equal(run.code, 0, run.stderr);
       assert.deepEqual(zonesAt(ring, version, "db-0.nyc"), allInPlace);
     });
 
     test("a password that the database refuses ends the Job at its first try, with the reason", async () => {
       const ring = await newRing(version);
-      const run = await join(ring, version, "nyc", { ...login, password: "another-password" });
+      const run = await joinZone(ring, version, "nyc", { ...login, password: "another-password" });
       assert.equal(run.code, 3);
       assert.equal(ring.requests.length, 1);
       assert.match(run.stderr, /^the database refuses user kazoo or the password .*Name or password is incorrect/m);
@@ -120,7 +122,7 @@ for (const version of ["bigcouch-0.4.2", "couchdb-2.3.1", "couchdb-3.5.0"]) {
 
     test("the password reaches curl, and no argument or output", async () => {
       const ring = await newRing(version);
-      const run = await join(ring, version);
+      const run = await joinZone(ring, version);
       assert.ok(run.curl.includes("--config -"));
       assert.doesNotMatch(run.curl + run.stdout + run.stderr, /database-password/);
     });
@@ -133,7 +135,7 @@ test("an address that CouchDB 3 has locked out ends the Job at once, with the re
     const headers = { authorization: `Basic ${btoa("kazoo:another")}`, host: "db-0.nyc:5984" };
     await fetch(`http://127.0.0.1:${ring.port}/`, { headers });
   }
-  const run = await join(ring, "couchdb-3.5.0");
+  const run = await joinZone(ring, "couchdb-3.5.0");
   assert.equal(run.code, 3);
   assert.match(run.stderr, /HTTP status 403: Account is temporarily locked/);
 });
@@ -141,7 +143,7 @@ test("an address that CouchDB 3 has locked out ends the Job at once, with the re
 test("a database that is down is waited for, then named", async () => {
   const ring = await newRing("couchdb-2.3.1");
   await ring.stop();
-  const run = await join(ring, "couchdb-2.3.1");
+  const run = await joinZone(ring, "couchdb-2.3.1");
   assert.equal(run.code, 1);
   assert.match(run.stderr, /^no answer from http:\/\/db-0\.nyc:5984\/$/m);
   assert.equal(run.curl.split("\n").length - 1, 60);
@@ -151,4 +153,21 @@ test("a zone that is away holds no other up: only the zone's own nodes are waite
   const nodes = hosts.map((host) => ({ host, zone: zoneOf(host), own: host.endsWith("nyc") }));
   const script = joinScript({ kind: kindOf("couchdb-2.3.1"), host: "db-0.nyc", nodes });
   assert.doesNotMatch(script, /^wait_for .*bos/m);
+});
+
+test("the command of docs/rings.md deletes a node, however many revisions contend for it", async () => {
+  const text = readFileSync(join(__dirname, "../../docs/rings.md"), "utf8");
+  const [, command] = /^kubectl .* sh -s \S+ <<'END'\n(.*?)^END$/ms.exec(text) ?? [];
+  assert.ok(command);
+  const [local, gone] = ["127.0.0.1", "db-1.nyc"] as const;
+  const ring = await newRing("couchdb-2.3.1", { hosts: [local, gone] });
+  const list = ring.listOf(local);
+  list.put(`couchdb@${gone}`, { zone: "us-east-nyc" });
+  ring.settle();
+  const variables = { COUCHDB_USER: login.user, COUCHDB_PASSWORD: login.password };
+  const run = await runAgainst(ring.port, `set -- couchdb@${gone}\n${command}`, variables);
+  assert.equal(run.code, 0, run.stderr);
+  assert.deepEqual(list.members(), [`couchdb@${local}`], run.stdout);
+  assert.match(run.stdout, /"reason":"deleted"/);
+  assert.equal(written(ring).length, 2, "two revisions");
 });
