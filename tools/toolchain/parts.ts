@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { RemoteFile } from "./download";
 import type { Group, PartOf, Platform, Release } from "./groups";
@@ -71,24 +72,20 @@ const kwokFile = (name: string, { os, arch }: Platform): RemoteFile => ({
   to: name,
 });
 
-/** KWOK's stages that the sandbox uses. They are published in its sources alone, so their checksums are kept here. */
-const kwokStages: readonly RemoteFile[] = Object.entries({
-  "node/fast/node-initialize": "bb38f752d90248528b579a0ae8f0f660ff3428457eb5c1ebe6345c3246cc7ee5",
-  "node/heartbeat-with-lease/node-heartbeat-with-lease":
-    "9becfc93321222915bd1ec8ab103fe769afe4b23e1386bf40553deb02e332c9c",
-  "pod/fast/pod-complete": "86b800597419abbd7d8c43b0dfc4782643cfcfcfc8ac617f1e79e4e3a68533b2",
-  "pod/fast/pod-delete": "a83bc287bfc7a4f1e3748e01761186128a4042e38b304195e984111ce5626cef",
-  "pod/fast/pod-ready": "4d04a22c1b9dc6adcd4da90b32ce85687ba0058e15ca1eebcfa7cd64201d4148",
-  "volume/fast/pv-bind": "747eba6defd437d6d1bdf847ef744fb8fc7527f4ba8d8c27656025e0376fb9ce",
-  "volume/fast/pv-delete": "4746963af0734ea8175b4562042075848412d8888f2345d8afa1a3058160d52d",
-  "volume/fast/pvc-delete": "554cbb324b752baf8c72d9f2fa973c0825fd3eb67cf30b8e871a4b6c4509d7a1",
-  "volume/fast/pvc-provision": "1a4983eb79c325bfea0e201f382c8c1b8e95e27862eac6da0b2cdffc67603773",
-  "volume/fast/storage-class": "113866dbd7e34db57db60b9b67f7dde6b3dee210fb550c0bb9dca00a1eb6d17c",
-}).map(([stage, sha256]) => ({
-  url: `https://raw.githubusercontent.com/kubernetes-sigs/kwok/v${kwok}/kustomize/stage/${stage}.yaml`,
-  sha256,
-  to: `stage/${stage}.yaml`,
-}));
+/**
+ * KWOK's stages that the sandbox uses. They are published in its sources alone: `stages.sha256` has their checksums, made
+ * by `sha256sum` in the module's folder `kustomize/stage`.
+ */
+const kwokStages = (): RemoteFile[] =>
+  readFileSync(join(__dirname, "kwok", "stages.sha256"), "utf8")
+    .trim()
+    .split("\n")
+    .map((line) => line.split("  "))
+    .map(([sha256 = "", path = ""]) => ({
+      url: `https://raw.githubusercontent.com/kubernetes-sigs/kwok/v${kwok}/kustomize/stage/${path}`,
+      sha256,
+      to: `stage/${path}`,
+    }));
 
 /** The version that programs of Kubernetes say they are, as variables for the linker. */
 export const kubernetesVariables: readonly string[] = [
@@ -156,7 +153,7 @@ const list = [
     packages: { kwok: "sigs.k8s.io/kwok/cmd/kwok", kwokctl: "sigs.k8s.io/kwok/cmd/kwokctl" },
     files: { module: "sigs.k8s.io/kwok", paths: { stage: "kustomize/stage" } },
     releases: (platform) => ({
-      kwok: { files: [kwokFile("kwok", platform), ...kwokStages], program: "kwok" },
+      kwok: { files: [kwokFile("kwok", platform), ...kwokStages()], program: "kwok" },
       kwokctl: { files: [kwokFile("kwokctl", platform)], program: "kwokctl" },
     }),
     minutes: 2,
