@@ -2,9 +2,14 @@ import { createInterface } from "node:readline/promises";
 import { UserError } from "../shared/terminal";
 
 /** Whether a question can be asked: input and output are a terminal. */
-const canAsk = (): boolean => process.stdin.isTTY && process.stderr.isTTY;
+export const canAsk = (): boolean => process.stdin.isTTY && process.stderr.isTTY;
 
-async function ask(question: string): Promise<string> {
+/**
+ * Asks for a line of text.
+ * @returns the answer without blanks around it; it may be empty
+ * @throws UserError with exit code 130 on Ctrl-C or Ctrl-D
+ */
+export async function ask(question: string): Promise<string> {
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
   try {
     return (await terminal.question(question)).trim();

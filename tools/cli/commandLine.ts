@@ -1,4 +1,4 @@
-import { Argument, Command } from "commander";
+import { Argument, Command, Option } from "commander";
 import { allParts } from "../toolchain/parts";
 
 /**
@@ -11,6 +11,7 @@ const code = {
   deploy: () => require("./commands/deploy") as typeof import("./commands/deploy"),
   docker: () => require("./commands/docker") as typeof import("./commands/docker"),
   edit: () => require("./commands/edit") as typeof import("./commands/edit"),
+  init: () => require("./commands/init") as typeof import("./commands/init"),
   lifecycle: () => require("./commands/lifecycle") as typeof import("./commands/lifecycle"),
   nodes: () => require("./nodes") as typeof import("./nodes"),
   logs: () => require("./commands/logs") as typeof import("./commands/logs"),
@@ -31,6 +32,7 @@ function withoutCompletion(): Command {
     "Kazoo on Kubernetes: deploy and operate stacks, with a local sandbox and toolchain",
   );
   const groups = [
+    initCommand(),
     ...stackCommands(),
     ...reportCommands(),
     statusCommand(),
@@ -65,6 +67,22 @@ interface Stacked {
   readonly stack: string;
   readonly yes?: boolean;
 }
+
+const initCommand = (): Command =>
+  new Command("init")
+    .description(
+      "write the file of a first stack, Pulumi.<name>.yaml, and check the cluster it names; asks what it needs",
+    )
+    .option("-s, --stack <name>", "name of the new stack")
+    .option("--context <name>", "context of your kubeconfig that leads to the cluster")
+    .option("--region <name>", "e.g. us-east")
+    .option("--datacenter <name>", "e.g. nyc")
+    .option("--registry <host[:port]>", "registry that the stack pushes its build of the Kazoo image to")
+    .addOption(new Option("--image <reference>", "a Kazoo image that exists, instead of a build").conflicts("registry"))
+    .option("--storage-class <name>", "StorageClass of all volumes; default: the cluster's default class")
+    .option("-y, --yes", "write the file without asking, if the check finds no error")
+    .addHelpText("after", "\nExisting files are never overwritten. Exit code 1: no file was written.")
+    .action(exiting((options: import("./commands/init").InitOptions) => code.init().init(options)));
 
 function stackCommands(): Command[] {
   const pulumiCommand = (name: "up" | "preview" | "destroy", description: string): Command =>

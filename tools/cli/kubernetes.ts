@@ -30,6 +30,21 @@ export async function clientsOf(cluster: KubernetesCluster) {
   };
 }
 
+/** Names of the contexts in the caller's own kubeconfig: at least one. */
+export async function contextNames(): Promise<string[]> {
+  const { KubeConfig } = await import("@kubernetes/client-node");
+  const config = new KubeConfig();
+  try {
+    config.loadFromDefault();
+  } catch (error) {
+    throw new UserError(`your kubeconfig cannot be read: ${(error as Error).message}`, "correct it, or set KUBECONFIG");
+  }
+  // Without a kubeconfig, the client invents a context for localhost.
+  const names = config.getContexts().flatMap(({ name }) => (name === "loaded-context" ? [] : name));
+  if (names.length > 0) return names;
+  throw new UserError("your kubeconfig has no context", "set KUBECONFIG to the path of your cluster's kubeconfig");
+}
+
 const startSandbox = ({ name }: KubernetesCluster): string =>
   `make sandbox-up STACK=… (or npx kazoo sandbox up ${name}) starts it if it is stopped`;
 
