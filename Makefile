@@ -181,6 +181,9 @@ test: $(packages) ## lint, types and all tests
 test-unit: $(packages) ## unit tests and golden files: a minute
 	@npm run test:unit
 
+fuzz: $(packages) ## more random input than in make test (FUZZ=times, 10 unless given): minutes
+	@FUZZ=$(or $(call typed,FUZZ),10) npm run --silent test:fuzz
+
 e2e: $(packages) ## a ring of two datacenters with real pods (root, Linux): minutes
 	@npm run --silent test:e2e
 

@@ -46,11 +46,14 @@ export function labelOf(path: readonly (string | number)[]): string {
 /** The value at a path; undefined where there is none. */
 export function valueAt(value: unknown, path: Path): unknown {
   return path.reduce<unknown>(
-    (inner, segment) =>
-      typeof inner === "object" && inner !== null ? (inner as Record<string | number, unknown>)[segment] : undefined,
+    (inner, segment) => (typeof inner === "object" && inner !== null ? own(inner, segment) : undefined),
     value,
   );
 }
+
+/** A property, unless it is inherited: keys may be called `constructor`. */
+const own = (object: object, key: string | number): unknown =>
+  Object.hasOwn(object, key) ? (object as Record<string | number, unknown>)[key] : undefined;
 
 /** A change of a property's value as a whole. */
 export function changeOf(path: Path, before: unknown, after: unknown, label = labelOf(path)): PropertyChange {
@@ -94,7 +97,7 @@ function compare(path: Path, shown: Path, before: unknown, after: unknown): Prop
   if (Array.isArray(before) && Array.isArray(after)) return compareLists(path, shown, before, after);
   if (isObject(before) && isObject(after)) {
     return [...new Set([...Object.keys(before), ...Object.keys(after)])].flatMap((key) =>
-      compare([...path, key], [...shown, key], before[key], after[key]),
+      compare([...path, key], [...shown, key], own(before, key), own(after, key)),
     );
   }
   if (JSON.stringify(before) === JSON.stringify(after)) return [];

@@ -1,3 +1,4 @@
+import { z } from "zod";
 import { UserError } from "../shared/terminal";
 
 /** The part of the output of `pulumi preview --json` and `pulumi refresh --preview-only --json` that a report uses. */
@@ -47,26 +48,61 @@ export interface Diagnostic {
 /** The project's stack itself, as a resource. */
 export const stackType = "pulumi:pulumi:Stack";
 
+const text = z.string();
+const properties = z.record(text, z.unknown()).optional();
+const state = z.looseObject({
+  type: text,
+  custom: z.boolean().optional(),
+  protect: z.boolean().optional(),
+  inputs: properties,
+  outputs: properties,
+  dependencies: z.array(text).optional(),
+  additionalSecretOutputs: z.array(text).optional(),
+});
+/** What of a preview's JSON a report relies on. */
+const shape = z.looseObject({
+  steps: z
+    .array(
+      z.looseObject({
+        op: text,
+        urn: text,
+        oldState: state.optional(),
+        newState: state.optional(),
+        replaceReasons: z.array(text).nullish(),
+        detailedDiff: z.record(text, z.looseObject({ kind: text })).nullish(),
+      }),
+    )
+    .nullish(),
+  diagnostics: z.array(z.looseObject({ urn: text.optional(), message: text, severity: text })).nullish(),
+});
+
 /**
  * Reads a digest.
  * @param text what pulumi printed
  * @param source where it comes from, for the error
+ * @throws UserError where it is anything else
  */
 export function parseDigest(text: string, source: string): Digest {
-  let read: Partial<Record<keyof Digest, unknown>> | null;
-  try {
-    read = JSON.parse(text) as typeof read;
-  } catch {
-    read = null;
-  }
-  const { steps, diagnostics } = read ?? {};
-  if (read === null || typeof read !== "object" || Array.isArray(read) || !Array.isArray(steps ?? diagnostics)) {
+  const read = parsed(text);
+  const { success, error } = shape.safeParse(read);
+  const { steps, diagnostics } = (success ? read : {}) as { [K in keyof Digest]?: Digest[K] | null };
+  if (!Array.isArray(steps ?? diagnostics)) {
+    const [problem] = error?.issues ?? [];
+    const where = problem === undefined || problem.path.length === 0 ? "" : `; wrong is ${problem.path.join(".")}`;
     throw new UserError(
-      `${source} is not a preview: expected the JSON that \`pulumi preview --json\` prints, with "steps"`,
+      `${source} is not a preview: expected the JSON that \`pulumi preview --json\` prints, with "steps"${where}`,
       "make one with: pulumi preview --json > preview.json, without --show-secrets",
     );
   }
-  return { steps: (steps ?? []) as Step[], diagnostics: (diagnostics ?? []) as Diagnostic[] };
+  return { steps: steps ?? [], diagnostics: diagnostics ?? [] };
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
 
 /** Type and name of a resource, from its URN `urn:pulumi:STACK::PROJECT::PARENTTYPE$TYPE::NAME`. */

@@ -39,7 +39,7 @@ export function whereShort(places: readonly (Place | undefined)[], all: readonly
   if (known.length === 0) return "the stack itself";
   if (known.length === all.length && all.length > 1) return `all ${all.length} datacenters`;
   if (known.length <= 3) return known.map(({ zone }) => zone).join(", ");
-  const regions = Object.entries(byRegion(known)).map(([region, inside]) => `${region} ${inside.length}`);
+  const regions = [...byRegion(known)].map(([region, inside]) => `${region} ${inside.length}`);
   const rest = regions.length - mostRegions;
   const named = rest > 0 ? [...regions.slice(0, mostRegions), `${rest} more regions`] : regions;
   return `${known.length} datacenters (${named.join(", ")})`;
@@ -51,14 +51,14 @@ const mostRegions = 6;
 export function whereInFull(places: readonly (Place | undefined)[]): string {
   const known = places.filter((place) => place !== undefined);
   if (known.length === 0) return "the stack itself";
-  return Object.entries(byRegion(known))
+  return [...byRegion(known)]
     .map(([region, inside]) => `${region}: ${inside.map(({ datacenter }) => datacenter).join(", ")}`)
     .join("; ");
 }
 
 /** Places by their region, in the order given. */
-export function byRegion(places: readonly Place[]): Record<string, Place[]> {
-  const regions: Record<string, Place[]> = {};
-  for (const place of places) (regions[place.region] ??= []).push(place);
+export function byRegion(places: readonly Place[]): Map<string, Place[]> {
+  const regions = new Map<string, Place[]>();
+  for (const place of places) regions.set(place.region, [...(regions.get(place.region) ?? []), place]);
   return regions;
 }

@@ -126,7 +126,7 @@ function byDatacenter(changes: readonly Change[]): Block[] {
     ].map((number) => (number === 0 ? "–" : String(number)));
   };
   const at = (place: Place | undefined) => row(changes.filter((change) => change.place === place));
-  const rows = Object.entries(regions).flatMap(([region, inside]) =>
+  const rows = [...regions].flatMap(([region, inside]) =>
     groupEqual(inside.map((place) => ({ place, value: at(place) }))).map(({ value, places: alike }) => [
       region,
       alike.map((place) => place?.datacenter).join(", "),
