@@ -3,6 +3,7 @@ import { workloadLabel, workloads } from "../../components/names";
 import type { KubernetesCluster } from "../../config/platform";
 import { inspectContainers } from "./containers";
 import { asking, clientsOf } from "./kubernetes";
+import { type KnownObject, missingIn } from "./missing";
 import { type SelectedZone, nodesOf, hostsIn } from "./nodes";
 import { UserError } from "../shared/terminal";
 
@@ -31,6 +32,8 @@ export interface ZoneHealth {
   readonly image?: string;
   /** When the newest Kazoo node was created (Kubernetes) or last started (Docker), ISO 8601. */
   readonly rolled?: string;
+  /** Objects of the stack's state that are not in the cluster: somebody has deleted them. */
+  readonly missing?: readonly string[];
   /** Why the zone's state is unknown. */
   readonly problem?: string;
   /** What to do about it. */
@@ -38,13 +41,17 @@ export interface ZoneHealth {
 }
 
 /** Whether everything in a zone is ready. */
-export const isHealthy = ({ problem, kazoo, brokers, database, join, firstBoot }: ZoneHealth): boolean =>
+export const isHealthy = ({ problem, missing = [], kazoo, brokers, database, join, firstBoot }: ZoneHealth): boolean =>
   problem === undefined &&
+  missing.length === 0 &&
   [kazoo, brokers, database].every(({ ready, wanted }) => ready >= wanted) &&
   [join, firstBoot].every((job) => job === undefined || job === "done");
 
-/** Reads the state of zones. If a cluster does not answer, its zones say so; the others are not affected. */
-export function healthOf(zones: readonly SelectedZone[]): Promise<ZoneHealth[]> {
+/**
+ * Reads the state of zones. If a cluster does not answer, its zones say so; the others are not affected.
+ * @param known the objects that should be there
+ */
+export function healthOf(zones: readonly SelectedZone[], known: readonly KnownObject[] = []): Promise<ZoneHealth[]> {
   return Promise.all(
     zones.map(async (selected): Promise<ZoneHealth> => {
       const { name, zone, cluster } = selected;
@@ -55,7 +62,8 @@ export function healthOf(zones: readonly SelectedZone[]): Promise<ZoneHealth[]> 
       };
       const about = { zone: name, ring: zone.ring, cluster: cluster.name };
       try {
-        const found = cluster.kind === "docker" ? await onDocker(selected) : await onKubernetes(selected, cluster);
+        const found =
+          cluster.kind === "docker" ? await onDocker(selected) : await onKubernetes(selected, cluster, known);
         return { ...about, ...wanted, ...found };
       } catch (error) {
         const next = error instanceof UserError && error.next !== undefined ? { next: error.next } : {};
@@ -89,10 +97,16 @@ async function onDocker({ zone, cluster }: SelectedZone): Promise<Partial<ZoneHe
   };
 }
 
-async function onKubernetes({ zone }: SelectedZone, cluster: KubernetesCluster): Promise<Partial<ZoneHealth>> {
+async function onKubernetes(
+  { zone }: SelectedZone,
+  cluster: KubernetesCluster,
+  known: readonly KnownObject[],
+): Promise<Partial<ZoneHealth>> {
   const { core, apps, batch } = await clientsOf(cluster);
   const { namespace } = zone;
-  const [sets, jobs, pods] = await Promise.all([
+  const own = known.filter((object) => (object.namespace ?? object.name) === namespace);
+  const [missing, sets, jobs, pods] = await Promise.all([
+    missingIn(cluster, own),
     asking(cluster, () => apps.listNamespacedStatefulSet({ namespace })),
     asking(cluster, () => batch.listNamespacedJob({ namespace })),
     asking(cluster, () => core.listNamespacedPod({ namespace, labelSelector: `${workloadLabel}=${workloads.kazoo}` })),
@@ -111,6 +125,12 @@ async function onKubernetes({ zone }: SelectedZone, cluster: KubernetesCluster):
     stateOf(jobs.items.filter(({ metadata }) => metadata?.labels?.[workloadLabel] === workload).sort(byAge)[0]);
   const [join, firstBoot] = [job(workloads.join), job(workloads.bootstrap)];
   return {
+    ...(missing.length === 0
+      ? {}
+      : {
+          missing: missing.map(({ kind, name }) => `${kind} ${name}`).sort(),
+          next: "make up restores what is missing",
+        }),
     kazoo: readiness(workloads.kazoo, zone.nodes.kazoo.length),
     brokers: readiness(workloads.rabbitmq, zone.endpoints.brokers.length),
     database: readiness(workloads.database, zone.nodes.database.length),

@@ -1,10 +1,10 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { readClusterIds, readSnapshot } from "./localState";
-import { askPulumi } from "./pulumi";
+import { deployedIn } from "./missing";
 import { type Stack, startClusters } from "./openStack";
 import { type Report, UserError } from "../shared/terminal";
-import { type Deployed, type Diagnostic, type Digest, parseDigest } from "../report/digest";
+import { type Diagnostic, type Digest, parseDigest } from "../report/digest";
 import type { Findings } from "../report/model";
 import { isDeletionRefused, isError } from "../report/refusals";
 
@@ -26,13 +26,7 @@ export async function previewStack(stack: Stack, report: Report, signal: AbortSi
   const second = await ask(stack, [...args, "--show-sames"], patient, signal);
   const errors = second.digest.diagnostics.filter(isError);
   const found = { preview: second.digest, refused: first.digest, failed: true };
-  return errors.length > 0 && errors.every(isDeletionRefused) ? { ...found, deployed: await deployed(stack) } : found;
-}
-
-/** A stack's state, with encrypted secrets. */
-async function deployed(stack: Stack): Promise<Deployed[]> {
-  const text = await askPulumi(stack.pulumi, ["stack", "export", "--stack", stack.name]);
-  return (JSON.parse(text) as { deployment?: { resources?: Deployed[] } }).deployment?.resources ?? [];
+  return errors.length > 0 && errors.every(isDeletionRefused) ? { ...found, deployed: await deployedIn(stack) } : found;
 }
 
 /** Compares a stack's state with its clusters, and previews what the program would do about the differences. */

@@ -1,7 +1,8 @@
-import type { Cluster } from "../../../config/platform";
+import type { Cluster, KubernetesCluster } from "../../../config/platform";
 import { imageMessage } from "../history";
 import { beforeRun, readClusterIds, readSnapshot, recover, writeClusterIds } from "../localState";
 import { confirmed } from "../choose";
+import { deployedIn, knownObjects, missingIn, objectList } from "../missing";
 import { runPulumi, stackInit } from "../pulumi";
 import { runStack } from "../runStack";
 import type { UnseenCluster } from "../../report/model";
@@ -58,8 +59,8 @@ export async function up(options: StackOptions, args: readonly string[]): Promis
   const run = [
     "up",
     ...stack.selection,
-    // Only what is read from the cluster shows what must be taken back.
-    ...(force && refresh.length === 0 ? ["--refresh"] : []),
+    // Only what is read from the cluster shows what must be taken back, or restored.
+    ...(refresh.length === 0 && (force || (await lacksObjects(stack, unseen))) ? ["--refresh"] : []),
     // The datacenters of clusters that answer are deployed all the same.
     ...(unseen.length > 0 ? ["--continue-on-error"] : []),
     ...unasked(stack, options),
@@ -86,6 +87,20 @@ async function warnOfUnseen({ platform }: Stack): Promise<UnseenCluster[]> {
   if (allUnseen(platform, unseen)) throw unseenError(unseen);
   for (const cluster of unseen) reportToStderr(`${colours.yellow("warning:")} not seen: ${unseenLine(cluster)}`);
   return unseen;
+}
+
+/** Whether somebody has deleted objects of the stack in a cluster. Without a refresh Pulumi takes them for unchanged. */
+async function lacksObjects(stack: Stack, unseen: readonly UnseenCluster[]): Promise<boolean> {
+  if (stack.state !== undefined && readSnapshot(stack.state, stack.name).resources === 0) return false;
+  const seen = Object.values(stack.platform.clusters).filter(
+    (cluster): cluster is KubernetesCluster =>
+      cluster.kind !== "docker" && unseen.every((away) => away.cluster !== cluster.name),
+  );
+  const known = knownObjects(seen.length === 0 ? [] : await deployedIn(stack));
+  const missing = (await Promise.all(seen.map((cluster) => missingIn(cluster, known)))).flat();
+  if (missing.length === 0) return false;
+  reportToStderr(`missing in the cluster: ${objectList(missing)}; restoring`);
+  return true;
 }
 
 /** The update's message records the previous digest of a built image, for kube-deploy-rollback: nothing else does. */

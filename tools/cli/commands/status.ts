@@ -2,6 +2,7 @@ import { emitKeypressEvents } from "node:readline";
 import type { Writable } from "node:stream";
 import type { ReadStream } from "node:tty";
 import { type Readiness, type ZoneHealth, healthOf, isHealthy } from "../health";
+import { deployedIn, knownObjects } from "../missing";
 import { zonesOf } from "../nodes";
 import { openStack } from "../openStack";
 import { table } from "../../shared/table";
@@ -18,8 +19,10 @@ export async function status({ stack: name, json, watch }: StatusOptions): Promi
   if (watch && (json || !process.stdout.isTTY || !process.stdin.isTTY)) {
     throw new UserError("--watch needs a terminal, and cannot be combined with --json", "omit it to look once");
   }
-  const zones = await zonesOf(await openStack(name, reportToStderr));
-  const look = () => healthOf(zones);
+  const stack = await openStack(name, reportToStderr);
+  const [zones, deployed] = await Promise.all([zonesOf(stack), deployedIn(stack)]);
+  const known = knownObjects(deployed);
+  const look = () => healthOf(zones, known);
   if (watch) {
     await watchHealth(name, look);
     // Do not wait for clusters that have not answered yet.
@@ -50,7 +53,10 @@ export function healthTable(zones: readonly ZoneHealth[], now: Date): string {
   ]);
   const text = table([[...readinessColumns, "JOIN", "FIRST BOOT", "IMAGE", "LAST RESTART"], ...rows]);
   const [heading = "", ...lines] = text.trimEnd().split("\n");
-  const problems = zones.flatMap(({ zone, problem }) => (problem === undefined ? [] : [`${zone}: ${problem}`]));
+  const problems = zones.flatMap(({ zone, problem, missing = [] }) => [
+    ...(problem === undefined ? [] : [`${zone}: ${problem}`]),
+    ...(missing.length === 0 ? [] : [`${zone}: missing in the cluster: ${missing.join(", ")}`]),
+  ]);
   const steps = new Set(zones.flatMap(({ next }) => next ?? []));
   return [
     colours.bold(heading),

@@ -1,0 +1,78 @@
+import type { KubernetesObject } from "@kubernetes/client-node";
+import type { KubernetesCluster } from "../../config/platform";
+import { type Deployed, parseUrn } from "../report/digest";
+import { asking, clientsOf } from "./kubernetes";
+import type { Stack } from "./openStack";
+import { askPulumi } from "./pulumi";
+
+/** An object that a stack's state has in a cluster. */
+export interface KnownObject {
+  /** Name of the cluster in the config. */
+  readonly cluster: string;
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly name: string;
+  /** Left out for a Namespace. */
+  readonly namespace?: string;
+}
+
+/** All resources in a stack's state, their secrets encrypted. */
+export async function deployedIn(stack: Pick<Stack, "name" | "pulumi">): Promise<Deployed[]> {
+  const text = await askPulumi(stack.pulumi, ["stack", "export", "--stack", stack.name]);
+  return (JSON.parse(text) as { deployment?: { resources?: Deployed[] } }).deployment?.resources ?? [];
+}
+
+/** The Kubernetes objects among the resources of a state. Jobs are none: a finished one may be cleaned up. */
+export function knownObjects(resources: readonly (Deployed & { readonly provider?: string })[]): KnownObject[] {
+  return resources.flatMap(({ type, provider = "", inputs, outputs, ...resource }): KnownObject[] => {
+    const { apiVersion, kind, metadata } = { ...inputs, ...outputs } as Partial<KubernetesObject>;
+    if (!type.startsWith("kubernetes:") || resource.delete === true || kind === "Job") return [];
+    if (apiVersion === undefined || kind === undefined || metadata?.name === undefined) return [];
+    const cluster = parseUrn(provider.replace(/::[^:]*$/, "")).name.replace(/^cluster-/, "");
+    const { name, namespace } = metadata;
+    return [
+      { cluster, apiVersion, kind, name, ...(namespace === undefined || kind === "Namespace" ? {} : { namespace }) },
+    ];
+  });
+}
+
+/** Those of a cluster's known objects that are not there. What one may not list counts as there. */
+export async function missingIn(cluster: KubernetesCluster, known: readonly KnownObject[]): Promise<KnownObject[]> {
+  const own = known.filter((object) => object.cluster === cluster.name);
+  if (own.length === 0) return [];
+  const { objects } = await clientsOf(cluster);
+  const kinds = new Map<string, KnownObject[]>();
+  for (const object of own) {
+    const key = [object.apiVersion, object.kind, object.namespace].join();
+    kinds.set(key, [...(kinds.get(key) ?? []), object]);
+  }
+  const missing = await Promise.all(
+    [...kinds.values()].map(async (group) => {
+      const [{ apiVersion, kind, namespace }] = group as [KnownObject];
+      const names = await namesOf(cluster, () => objects.list(apiVersion, kind, namespace));
+      return names === undefined ? [] : group.filter(({ name }) => !names.has(name));
+    }),
+  );
+  return missing.flat();
+}
+
+/** Names in a list; undefined where one may not list. */
+const namesOf = (
+  cluster: KubernetesCluster,
+  list: () => Promise<{ readonly items: readonly KubernetesObject[] }>,
+): Promise<Set<string> | undefined> =>
+  asking(cluster, async () => {
+    try {
+      return new Set((await list()).items.flatMap(({ metadata }) => metadata?.name ?? []));
+    } catch (error) {
+      if ((error as { code?: unknown }).code === 403) return undefined;
+      throw error;
+    }
+  });
+
+/** Objects for people: `Secret rabbitmq, Service kazoo`. */
+export const objectList = (objects: readonly KnownObject[]): string =>
+  objects
+    .map(({ kind, name }) => `${kind} ${name}`)
+    .sort()
+    .join(", ");
