@@ -7,6 +7,7 @@ import { copiesOf, hostsOf, type Platform, type Ring, type Zone } from "./platfo
 import { problem, type Problem } from "./problem";
 import { byteCount, milliCores } from "./quantity";
 import type { Given } from "./schema";
+import { looksSecret } from "./secrets";
 
 /** Checks the relations between the keys of a config with a valid shape. Returns all problems. */
 export function check(given: Given, platform: Platform): Problem[] {
@@ -179,7 +180,7 @@ function extraEnvironments(given: Given): Problem[] {
       }
       const wrong = extraValueProblem(variable, value);
       if (wrong !== undefined) return [{ key, found: "what is not shown", ...wrong }];
-      if (/(PASS(WORD)?|SECRET|TOKEN|PRIVATE_KEY)$/i.test(variable)) {
+      if (looksSecret(variable, value)) {
         return [
           {
             key,

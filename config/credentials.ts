@@ -10,7 +10,6 @@ export const isCookie = (text: string): boolean => /^[!#-~]{1,255}$/.test(text);
 
 /** A password that config.ini can write: Kazoo encodes the brokers' in their URIs. */
 export const isCredential = (text: string): boolean =>
-  // eslint-disable-next-line no-control-regex
   text !== "" && Buffer.byteLength(text) <= 255 && !/[\x00-\x1f\x7f"]/.test(text);
 
 /** A broker's password: `guest` is the one that everyone knows. */

@@ -2,12 +2,14 @@ import { versionOfSources } from "./compatibility";
 import { seedImage, type Platform, type Ring } from "./platform";
 import { problem, type Problem } from "./problem";
 import { defaultKazooVersion, imageFolder, type Given } from "./schema";
+import { looksSecret } from "./secrets";
 
 /** Checks the keys of images against the versions of rings and the clusters that run them. Returns all problems. */
 export function imageProblems(given: Given, platform: Platform): Problem[] {
   return [
     ...source(given),
     ...seed(given, platform),
+    ...secretArguments(given),
     ...login(given),
     ...registry(given, platform),
     ...builtVersion(platform),
@@ -36,6 +38,17 @@ function seed({ image: given }: Given, { image, clusters }: Platform): Problem[]
       "kazoo:image: { build: { registry: registry.example.com, repository: kazoo } }",
     ),
   ];
+}
+
+function secretArguments({ image }: Given): Problem[] {
+  return Object.entries(image?.build?.args ?? {})
+    .filter(([name, value]) => looksSecret(name, value))
+    .map(([name]) => ({
+      key: `kazoo:image.build.args.${name}`,
+      found: "[a value that looks secret]",
+      expected: "no secret here, since build arguments end in the image",
+      example: "a mirror that needs no login",
+    }));
 }
 
 function login({ image, registryPassword }: Given): Problem[] {

@@ -1,3 +1,5 @@
+import { isSecretName, maskValue } from "./secrets";
+
 /** A problem with a stack's config, with what its reader needs to fix it. */
 export interface Problem {
   /** Where: the config key with its path, e.g. `kazoo:regions.us-east.cluster`. */
@@ -36,9 +38,11 @@ function line(problem: Problem): string {
   return `  ${problem.key}: found ${problem.found}; expected ${problem.expected}, for example: ${problem.example}`;
 }
 
-/** Whether the value at a config key is secret. */
+/** Whether the value at a config key is secret: by the key, or by the name of a variable. */
 export const isSecretKey = (key: string): boolean =>
-  key.startsWith("kazoo:credentials.") || key === "kazoo:registryPassword";
+  key.startsWith("kazoo:credentials.") ||
+  key === "kazoo:registryPassword" ||
+  isSecretName(/[:.](?:extraEnvironment|args)\.(.+)$/.exec(key)?.[1] ?? "");
 
 const longest = 80;
 
@@ -46,7 +50,7 @@ const longest = 80;
 export function show(value: unknown, key: string): string {
   if (value === undefined || value === null) return "nothing";
   if (isSecretKey(key)) return "[secret]";
-  const text = JSON.stringify(value);
+  const text = JSON.stringify(maskValue(value));
   return text.length <= longest ? text : `${text.slice(0, longest - 1)}…`;
 }
 

@@ -1,6 +1,7 @@
 import { type PropertyChange, changeOf, difference, overlap, parsePath, sorted, valueAt } from "./difference";
 import { type Digest, type Step, parseUrn, stackType } from "./digest";
-import { secret, unknown } from "./mask";
+import { secret } from "../../config/secrets";
+import { unknown } from "./mask";
 import { type Place, byPlace, locate } from "./place";
 import { type Subject, subjectOf } from "./subject";
 

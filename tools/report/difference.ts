@@ -1,4 +1,5 @@
-import { secret, unknown } from "./mask";
+import { secret } from "../../config/secrets";
+import { unknown } from "./mask";
 
 /** A place in a resource's inputs; list elements by their number. */
 export type Path = readonly (string | number)[];

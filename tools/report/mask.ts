@@ -1,7 +1,6 @@
+import { isSecretName, maskSecrets, secret } from "../../config/secrets";
 import { type Digest, type State, type Step, stackType } from "./digest";
 
-/** The placeholder for a secret, the same as Pulumi's. */
-export const secret = "[secret]";
 /** The placeholder for a value that the preview cannot know. */
 export const unknown = "(known after apply)";
 
@@ -99,37 +98,14 @@ function remember(value: unknown, found: Set<string>): void {
   if (decoded.length >= shortestWanted && Buffer.from(decoded).toString("base64") === value) found.add(decoded);
 }
 
-/** Masks credentials in URLs, in `NAME=value` settings and in Erlang's flags, and names unknown values. */
+/** Masks what looks secret in a text, and names unknown values. */
 function maskText(text: string, found = new Set<string>()): string {
   const setting = /^([A-Z][A-Z0-9_]*)=(.+)$/s.exec(text);
   if (setting?.[1] !== undefined && isSecretName(setting[1])) {
     remember(setting[2], found);
     return `${setting[1]}=${secret}`;
   }
-  return text
-    .replace(/(:\/\/[^\s/:@]*):[^\s/@]+@/g, `$1:${secret}@`)
-    .replace(/(-setcookie )(?!\$\()\S+/g, `$1${secret}`)
-    .replace(unknownValues, unknown);
-}
-
-/** A word that marks a name as secret, alone or at the end of a longer word such as SMTPPASS. Masking too much is better than too little. */
-const secretWord = /^auth$|(password|passwd|passphrase|(?<!^by|^com)pass|pwd|secret|token|cookie|credential)s?$/;
-/** Keys that are secret, as one word or two; others may well be names of things. */
-const secretKey = /(access|api|encryption|licen[cs]e|private|secret|signing) ?keys?$/;
-/** Names of objects that hold a secret, but are none themselves. */
-const harmlessNames = new Set(["secretName"]);
-
-/** Whether a name is that of a secret, in any style of joining words. */
-export function isSecretName(name: string): boolean {
-  if (harmlessNames.has(name)) return false;
-  const words = name
-    .replace(/([a-z0-9])([A-Z])/g, "$1 $2")
-    .toLowerCase()
-    .split(/[^a-z0-9]+/);
-  return (
-    words.some((word) => secretWord.test(word)) ||
-    words.some((word, index) => secretKey.test(`${words[index - 1] ?? ""} ${word}`))
-  );
+  return maskSecrets(text, (value) => remember(value, found)).replace(unknownValues, unknown);
 }
 
 function scrubber(found: ReadonlySet<string>): (text: string) => string {
