@@ -1,5 +1,5 @@
 import { parseUrn } from "../report/digest";
-import { isSecretName, secret } from "../report/mask";
+import { isSecretName, secret } from "../../config/secrets";
 
 /** A field that the program wants to set, and that somebody else has taken over in the cluster. */
 export interface Conflict {
