@@ -1,15 +1,15 @@
-# What a variable may hold. Each check takes the variable's name and notes a problem; `report_problems` ends the run
-# with all of them at once, so that nobody has to correct an environment one start at a time.
+# Checks of variables. Each takes the variable's name and records a problem; `report_problems` ends the run with all of
+# them at once, so that nobody has to correct an environment one start at a time.
 
 problems=()
 warnings=()
 
-# refuse NAME EXPECTED: the variable holds something else.
+# refuse NAME EXPECTED: records that the variable holds something else.
 refuse() {
   problems+=("$1: expected $2; found $(shown "${!1-}")")
 }
 
-# A value for people to read, on one line, unless it looks as if credentials had slipped into it.
+# A value for people to read, on one line, unless it looks like it contains credentials.
 shown() {
   case $1 in
     '') echo nothing ;;
@@ -18,7 +18,7 @@ shown() {
   esac
 }
 
-# refuse_secret NAME EXPECTED: the same for what is never shown.
+# refuse_secret NAME EXPECTED: the same for values that are never shown.
 refuse_secret() {
   problems+=("$1: expected $2; its value is not shown")
 }
@@ -95,7 +95,7 @@ check_zone() {
   fi
 }
 
-# The node's section in config.ini bears this name: one of Kazoo's own sections would be lost.
+# It names the node's section in config.ini, and must not replace one of Kazoo's own sections.
 # At least two characters: Kazoo's parser knows no section of one.
 check_vm() {
   case ${!1} in
@@ -130,7 +130,7 @@ check_sasl_error_logger() {
   esac
 }
 
-# A user's name or password: config.ini has no way to write a quote, a line's end or a control character.
+# A user's name or password: config.ini cannot express a quote, a line break or a control character.
 check_credential() {
   local value=${!1}
   if [[ -z $value || ${#value} -gt 255 || $value == *[[:cntrl:]\"]* ]]; then

@@ -1,11 +1,11 @@
 # The host in the node's name.
 #
-# In Kubernetes a stable name comes from a StatefulSet and its headless Service, and ERLANG_HOSTNAME says it. Where there
-# is none (a Deployment, a bare pod) a pod's own name means nothing to other pods, but its address has a name in the
-# cluster's DNS: 10-1-2-3.NAMESPACE.pod.DOMAIN. KUBERNETES_HOSTNAME_FIX=true makes that the node's host.
-# /etc/hosts and /etc/hostname belong to root and stay as they are: Erlang is told by a file of its own.
+# In Kubernetes a StatefulSet and its headless Service provide a stable name, which ERLANG_HOSTNAME holds. Without them
+# (a Deployment, a bare pod) other pods cannot resolve a pod's name, but its address has a name in the cluster's DNS:
+# 10-1-2-3.NAMESPACE.pod.DOMAIN. KUBERNETES_HOSTNAME_FIX=true makes that the node's host.
+# /etc/hosts and /etc/hostname belong to root and do not change: Erlang reads the name from a file of its own.
 
-# Sets $host from the pod's address, namespace and cluster domain. All three are found in the pod, or given:
+# Sets $host from the pod's address, namespace and cluster domain, which are found in the pod or given:
 # POD_IP and POD_NAMESPACE (e.g. from the downward API), CLUSTER_DOMAIN.
 pod_host() {
   local search
@@ -39,12 +39,12 @@ own_address() {
   done
 }
 
-# forget_host DIR: what an earlier start in the same container left.
+# forget_host DIR: removes what an earlier start in the same container left.
 forget_host() {
   rm -f "$1/inetrc" "$1/hostname"
 }
 
-# agree_on_host DIR: makes the node's host the answer to "who am I" inside the container, where it is not yet.
+# agree_on_host DIR: makes the container resolve its own name to the node's host, if it does not yet.
 # Kazoo compares the host in config.ini with what `inet:gethostbyname` gives for the machine's name, and silently falls
 # back to another zone and another broker when they differ.
 agree_on_host() {

@@ -4,14 +4,14 @@ kazoo_root=/opt/kazoo
 kazoo_etc=$kazoo_root/etc
 kazoo_log=$kazoo_root/log
 
-# A container started as root (volumes that belong to root, say) goes on as the image's user.
+# A container started as root, for example for volumes that belong to root, continues as the image's user.
 drop_root() {
   ((EUID == 0)) || return 0
   chown kazoo:kazoo "$kazoo_etc" "$kazoo_log"
   exec gosu kazoo "$here/entrypoint"
 }
 
-# What the release's own start script would set. The cookie is read from HOME, so that it is in no process list.
+# The variables that the release's own start script would set. The cookie is read from HOME, so no process list shows it.
 release_environment() {
   local erts
   erts=$(echo "$kazoo_root"/erts-*)
@@ -22,7 +22,7 @@ release_environment() {
 }
 
 # Runs the node in the foreground. SIGTERM and SIGINT stop it in order; its exit code is the container's.
-# Erlang itself turns SIGTERM into an orderly stop from version 20 on only, and Kazoo 4 runs on 18 and 19 too.
+# Erlang turns SIGTERM into an orderly stop only from version 20 on, and Kazoo 4 also runs on 18 and 19.
 run_node() {
   local pid code=0 interrupted=0
   release_environment
@@ -42,7 +42,7 @@ run_node() {
   pid=$!
   trap 'interrupted=1; stop_node "$pid"' TERM INT
   wait "$pid" || code=$?
-  # A signal ended `wait`, not the node: its own exit code is still to come.
+  # The signal only ended `wait`; the node's exit code follows.
   while ((interrupted)); do
     interrupted=0 code=0
     wait "$pid" || code=$?
@@ -56,9 +56,9 @@ run_node() {
 # stop_node PID
 stop_node() {
   echo "Stopping $node in order (init:stop)"
-  # No `return` in what a trap runs: it would bring the status from before the trap, and end the script.
+  # A `return` in a trap would restore the status from before the trap and end the script.
   if ! on_node "$node" init stop >/dev/null 2>&1; then
-    # Not yet, or no more, to be talked to.
+    # The node cannot be reached yet, or no longer.
     kill -TERM "$1" 2>/dev/null || true
   fi
 }

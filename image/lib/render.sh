@@ -1,9 +1,9 @@
 # Writes Kazoo's four files from the settings.
 #
-# config.ini is read by a parser that is easily misled, and whose errors are silent: Kazoo would start on defaults. So
-# every text is quoted, no section is empty, and comments stand on lines of their own.
+# Kazoo's parser of config.ini is easily misled and silent about errors: Kazoo would start on defaults. So every text is
+# quoted, no section is empty, and comments are on separate lines.
 
-# render DIR: replaces each file as a whole; what holds credentials can be read by its owner alone.
+# render DIR: replaces each file as a whole; only the owner can read files with credentials.
 render() {
   mkdir -p "$1"
   write "$1/config.ini" 600 config_ini
@@ -26,7 +26,7 @@ config_ini() {
   login=$(percent_encode "$RABBITMQ_USER"):$(percent_encode "$RABBITMQ_PASS")
 
   echo '; Written by the entrypoint from its environment: edits are lost at the next start.'
-  # Kazoo takes the brokers from the block that bears its zone. The section [amqp] is what it falls back to.
+  # Kazoo takes the brokers from the block with its zone's name, and falls back to the section [amqp].
   zone_block "$KAZOO_ZONE" "${brokers[@]}"
   for zone in ${other_zones[@]+"${other_zones[@]}"}; do
     # shellcheck disable=SC2086 # host names have no blanks
@@ -47,10 +47,10 @@ config_ini() {
     printf '%s = "%s"\n' username "$COUCHDB_USER" password "$COUCHDB_PASS"
     printf '%s = "%s"\n' admin_username "$COUCHDB_USER" admin_password "$COUCHDB_PASS"
   fi
-  # Kazoo 4.0 compacts for any value of this key, false included: to say no is to leave it out.
+  # Kazoo 4.0 compacts for any value of this key, even false, so the key is omitted instead.
   if [[ $BIGCOUCH_COMPACT_AUTOMATICALLY == true ]]; then echo 'compact_automatically = true'; fi
 
-  # A node looks itself up in the section of its short name, by its host.
+  # A node finds itself in the section with its short name, by its host.
   [[ " ${sections[*]} " == *" $ERLANG_VM "* ]] || sections+=("$ERLANG_VM")
   for section in "${sections[@]}"; do
     echo

@@ -1,5 +1,5 @@
-# Reads the run environment: defaults, checks, and the few values that are made of several variables.
-# Sets, beside the variables themselves: $host, $cookie, $node, $brokers and $other_zones with $brokers_of.
+# Reads the run environment: defaults, checks, and the few values that combine several variables.
+# Besides the variables themselves, sets: $host, $cookie, $node, $brokers and $other_zones with $brokers_of.
 
 # setting NAME DEFAULT CHECK: an empty variable counts as absent.
 setting() {
@@ -59,7 +59,7 @@ read_database() {
 }
 
 # Kazoo makes the URL of the admin port from the other one by replacing the first occurrence of the data port's digits,
-# wherever they stand.
+# wherever they are.
 check_data_port() {
   local name why
   [[ $BIGCOUCH_DATA_PORT =~ ^[0-9]+$ && $BIGCOUCH_DATA_PORT != "$BIGCOUCH_ADMIN_PORT" ]] || return 0
@@ -72,7 +72,7 @@ check_data_port() {
   done
 }
 
-# The README of the project that this one grows from spells the brokers' variables in two ways; its list's spelling wins.
+# The original project's README spells the brokers' variables in two ways; the spelling in its list wins.
 read_brokers() {
   broker_host KAZOO_AMQP_HOST RABBITMQ_AMQP_HOST rabbitmq-alpha
   broker_host KAZOO_SECONDARY_AMQP_HOST RABBITMQ_SECONDARY_AMQP_HOST rabbitmq-beta
@@ -82,7 +82,7 @@ read_brokers() {
   setting RABBITMQ_PASS guest check_credential || true
 
   brokers=("$KAZOO_AMQP_HOST")
-  # Kazoo's brokers are keyed by URI: the same one twice is one.
+  # Kazoo identifies brokers by URI, so the same host twice is one broker.
   [[ $KAZOO_SECONDARY_AMQP_HOST == "$KAZOO_AMQP_HOST" ]] || brokers+=("$KAZOO_SECONDARY_AMQP_HOST")
 }
 
@@ -112,7 +112,7 @@ read_other_zones() {
     refuse KAZOO_OTHER_ZONES "$form"
     return
   fi
-  # What is left is split at blanks: it has no pattern characters.
+  # Safe to split at blanks: there are no pattern characters left.
   for entry in $text; do
     zone=${entry%%=*}
     if [[ ! $entry =~ ^[^=]+=[^=,]+(,[^=,]+)*$ ]] || ! is_zone "$zone"; then
@@ -132,7 +132,7 @@ read_other_zones() {
         refuse KAZOO_OTHER_ZONES "$form"
         return
       fi
-      # A broker is keyed by its URI: named in two zones, it would silently belong to one.
+      # Kazoo identifies a broker by its URI: in two zones, it would silently belong to one.
       if [[ -n ${zone_of_broker[$broker]-} ]]; then
         refuse KAZOO_OTHER_ZONES "each broker once: $broker is named for $(shown "${zone_of_broker[$broker]}") and $zone"
         return
@@ -143,7 +143,7 @@ read_other_zones() {
   done
 }
 
-# The cookie guards the node: whoever has it may run anything there.
+# Whoever has the cookie can run code on the node.
 read_cookie() {
   local file=${ERLANG_COOKIE_FILE:-/etc/secrets/erlang/cookie} source
   setting ALLOW_INSECURE_COOKIE false check_boolean
@@ -169,7 +169,7 @@ read_cookie() {
   warn_if_weak "$source" "$cookie"
 }
 
-# Variables that Kazoo and Erlang read by themselves, and that could contradict what is rendered. Two more, KAZOO_CONFIG and
+# Variables that Kazoo and Erlang read on their own, and that could contradict the rendered files. Two more, KAZOO_CONFIG and
 # KAZOO_ZONE, are always set for the node.
 check_kazoo_own() {
   local name
@@ -188,7 +188,7 @@ check_kazoo_own() {
   done
 }
 
-# Kazoo finds its own zone by this name, and Erlang's long node names need the dot.
+# Kazoo finds its zone by this name, and Erlang's long node names need a dot.
 read_host() {
   local found_by
   if [[ -n ${ERLANG_HOSTNAME-} ]]; then
