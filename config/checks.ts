@@ -110,7 +110,7 @@ function clusters(given: Given): Problem[] {
     if (cluster.docker !== undefined) {
       return (["sandbox", "context", "kubeconfig", "clusterDomain", "podNetwork"] as const)
         .filter((other) => cluster[other] !== undefined)
-        .map((other) => problem(`${key}.${other}`, cluster[other], "nothing of Kubernetes beside docker", "remove it"));
+        .map((other) => problem(`${key}.${other}`, cluster[other], "no key of Kubernetes next to docker", "remove it"));
     }
     if (cluster.sandbox !== true && cluster.context === undefined) {
       return [
@@ -137,7 +137,7 @@ function clusters(given: Given): Problem[] {
         problem(
           `${key}.kubeconfig`,
           cluster.kubeconfig,
-          "no kubeconfig beside sandbox: true, since the sandbox has its own",
+          "no kubeconfig next to sandbox: true, because the sandbox has its own",
           "remove it",
         ),
       ];
@@ -205,7 +205,7 @@ function zoneNames(platform: Platform): Problem[] {
         problem(
           `${keyOf(zone)}.environment.KAZOO_ZONE`,
           zone.name,
-          `a zone of its own, since ${sameName.region}/${sameName.datacenter} has that one already`,
+          `a unique zone: ${sameName.region}/${sameName.datacenter} already has this one`,
           `${zone.region}-${zone.datacenter}`,
         ),
       ];
@@ -217,7 +217,7 @@ function zoneNames(platform: Platform): Problem[] {
           problem(
             `${keyOf(zone)}.namespace`,
             zone.namespace,
-            `a namespace of its own in cluster ${zone.cluster}, since ${sameNamespace.region}/${sameNamespace.datacenter} has that one already`,
+            `a unique namespace in cluster ${zone.cluster}: ${sameNamespace.region}/${sameNamespace.datacenter} already has this one`,
             `${zone.region}-${zone.datacenter}`,
           ),
         ];
@@ -348,7 +348,7 @@ function majority(given: Given, ring: Ring): Problem[] {
       problem(
         `kazoo:rings.${ring.name}.quorum.${key}`,
         quorum?.[key],
-        `nothing, since ${ring.database.version} always asks for a majority of the copies, ${Math.floor(copiesOf(ring) / 2) + 1} of ${copiesOf(ring)}; only BigCouch can be told otherwise`,
+        `nothing: ${ring.database.version} always requires a majority of the copies, ${Math.floor(copiesOf(ring) / 2) + 1} of ${copiesOf(ring)}; only BigCouch can be configured differently`,
         "remove it",
       ),
     );

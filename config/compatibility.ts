@@ -39,7 +39,7 @@ export interface DatabaseKind {
   readonly engine: "bigcouch" | "couchdb-2" | "couchdb-3";
   /** Port of the node-local interface; CouchDB 3 has none. */
   readonly adminPort?: number;
-  /** TCP ports of Erlang distribution between the database's nodes, beside epmd's 4369; both ends inclusive. */
+  /** TCP ports of Erlang distribution between the database's nodes, in addition to epmd's 4369; both ends inclusive. */
   readonly distribution: { readonly first: number; readonly last: number };
   /** Short name of the Erlang node, before the `@`. */
   readonly nodeName: "bigcouch" | "couchdb";
@@ -127,7 +127,7 @@ export function incompatibilities(ring: {
   if (ring.database.engine === "couchdb-3" && ring.kazoo !== "master") {
     found.push({
       key: "database",
-      expected: `a database with a node-local port 5986, which Kazoo ${ring.kazoo} needs and CouchDB 3 no longer has; CouchDB 3 goes with Kazoo master only`,
+      expected: `a database with a node-local port 5986, which Kazoo ${ring.kazoo} needs and CouchDB 3 no longer has; CouchDB 3 works with Kazoo master only`,
       example: "couchdb-2.3.1",
     });
   }
@@ -135,14 +135,14 @@ export function incompatibilities(ring: {
     found.push({
       key: "rabbitmq",
       expected:
-        "RabbitMQ 4.2 or below, or permitTransientQueues: true beside it: from 4.3 on RabbitMQ refuses the transient non-exclusive queues that Kazoo declares",
+        "RabbitMQ 4.2 or below, or permitTransientQueues: true: from 4.3 on RabbitMQ refuses the transient non-exclusive queues that Kazoo declares",
       example: "4.2",
     });
   }
   if (ring.permitTransientQueues && rabbitmqVersions.indexOf(ring.rabbitmq) < rabbitmqVersions.indexOf("3.13")) {
     found.push({
       key: "permitTransientQueues",
-      expected: `false, or RabbitMQ 3.13 or newer beside it: RabbitMQ ${ring.rabbitmq} stops at its start on deprecated_features.*, which it does not know, and takes such queues anyway`,
+      expected: `false, or RabbitMQ 3.13 or newer: RabbitMQ ${ring.rabbitmq} does not start with the unknown setting deprecated_features.*, and accepts such queues anyway`,
       example: "false",
     });
   }

@@ -29,7 +29,7 @@ function sharedEngine(cluster: DockerCluster, before: readonly DockerCluster[]):
       problem(
         `kazoo:clusters.${cluster.name}.docker.host`,
         cluster.host,
-        `an engine of its own, since cluster ${name} has that one already and containers are known by their names`,
+        `a separate engine: cluster ${name} already uses this one, and container names are fixed`,
         "tcp://docker-2.example.com:2376",
       ),
     );
@@ -71,7 +71,7 @@ function crowd(given: Given, cluster: DockerCluster, platform: Platform): Proble
           problem(
             `${keyOf(first)}.ring`,
             first.ring,
-            "a ring of its own, since containers on plain Docker can't be reached from other zones",
+            "a ring of its own, because containers on plain Docker cannot be reached from other zones",
             given.regions[first.region]?.datacenters[first.datacenter]?.ring === undefined
               ? `ring: ${first.name}, and ${first.name}: {} in kazoo:rings`
               : "remove it",

@@ -79,7 +79,7 @@ function registry({ image }: Given, platform: Platform): Problem[] {
   const useless = (["plainHttp", "username"] as const)
     .filter((key) => build[key] !== undefined)
     .map((key) =>
-      problem(`kazoo:image.build.${key}`, build[key], "a registry beside it, to which it belongs", "remove it"),
+      problem(`kazoo:image.build.${key}`, build[key], "a registry next to it, to which it belongs", "remove it"),
     );
   const outOfReach = Object.values(platform.clusters)
     .filter((cluster) => cluster.kind !== "docker" || cluster.host !== host)
@@ -128,7 +128,7 @@ function sharedImage(
         problem(
           `kazoo:images.${key}`,
           images[key],
-          `rings of one version beside it, since they all run this image, but ${first.name} has ${version(first)} and ${other.name} ${version(other)}`,
+          `rings with the same version, because they all run this image; ${first.name} has ${version(first)} and ${other.name} ${version(other)}`,
           "remove it, or give one of the rings a stack of its own",
         ),
       ];
