@@ -183,7 +183,8 @@ const pathText = (path: Path): string =>
 const isKept = (type: string, name: string): boolean =>
   /:(Namespace|Secret)$|^random:/.test(type) || (type.endsWith(":StatefulSet") && !name.endsWith("-kazoo-nodes"));
 
-function rootStep(before: Platform | undefined): Step {
+/** The stack itself, as it is deployed. */
+export function rootStep(before: Platform | undefined): Step {
   const urn = "urn:pulumi:test::kazoo::pulumi:pulumi:Stack::kazoo-test";
   const type = "pulumi:pulumi:Stack";
   const zones = before?.zones.map(({ name, region, datacenter, namespace }) => [
