@@ -22,6 +22,8 @@ interface Container {
   readonly ports?: readonly { internal: number; external: number; ip: string }[];
   readonly memory: number;
   readonly cpus?: string;
+  readonly uploads?: unknown;
+  readonly tmpfs?: Readonly<Record<string, string>>;
 }
 
 async function containersOf(...given: Parameters<typeof platform>): Promise<Record<string, Container>> {
@@ -66,6 +68,17 @@ test("limits and variables of the config reach the containers", async () => {
   for (const line of ["KAZOO_LOG_LEVEL=debug", "TZ=America/New_York", "KAZOO_ZONE=local-dev"]) {
     assert.ok(kazoo?.envs.includes(line), line);
   }
+});
+
+test("the database lets no stranger in, and the broker's Erlang cookie is not on its volume", async () => {
+  const { bigcouch, "rabbitmq-alpha": alpha } = await containersOf();
+  const files = JSON.stringify(bigcouch?.uploads);
+  for (const setting of ["default_security = admin_only", "admin_only_all_dbs = true", "require_valid_user = true"]) {
+    assert.ok(files.includes(setting), setting);
+  }
+  assert.match(files, /local\.d\/00-ring\.ini/);
+  assert.deepEqual(Object.keys(alpha?.tmpfs ?? {}), ["/home/rabbitmq"]);
+  assert.ok(alpha?.envs.includes("HOME=/home/rabbitmq"));
 });
 
 test("given credentials are secrets wherever they go", async () => {
