@@ -92,7 +92,7 @@ async function manifests(clone: Clone): Promise<{ file: string; namespaces: stri
     .map(({ inputs }) => opened(inputs) as Manifest);
   const isNamespace = ({ kind }: Manifest) => kind === "Namespace";
   const ordered = [...objects.filter(isNamespace), ...objects.filter((object) => !isNamespace(object))];
-  // Secrets stand in it in clear: it lives for as long as the measurement, in a folder that nobody else may enter.
+  // It holds secrets in clear: it exists only during the measurement, in a private folder.
   const folder = mkdtempSync(join(tmpdir(), "kazoo-bench-"));
   const file = join(folder, "objects.json");
   writeFileSync(file, JSON.stringify({ apiVersion: "v1", kind: "List", items: ordered }), { mode: 0o600 });

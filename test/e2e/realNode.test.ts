@@ -8,7 +8,7 @@ import { noStage, setStage, type Stage } from "./support/stage";
 
 /**
  * A ring of two datacenters with real pods on a real node. NetworkPolicies are there but not enforced: the node's network has nothing that
- * does. Each test goes on from the one before.
+ * does. Each test continues from the previous one.
  */
 
 const domain = "e2e.internal";
@@ -36,7 +36,7 @@ interface Pod {
   readonly status: { readonly phase: string; readonly conditions?: { type: string; status: string }[] };
 }
 
-/** How a Kazoo node sees itself, as the stand-in's API tells. */
+/** How a Kazoo node sees itself, from the stand-in's API. */
 interface KazooNode {
   readonly node: string;
   readonly zone: string;
@@ -342,7 +342,7 @@ describe("a ring of two datacenters on a real node", { timeout: 60 * 60_000 }, a
     await kazooReady();
   });
 
-  void test("kube-deploy-rollback brings the variable of before back, on the same image", async () => {
+  void test("kube-deploy-rollback restores the earlier variable, on the same image", async () => {
     const images = async () =>
       await stage.kubectl([
         "get",

@@ -232,7 +232,7 @@ describe("building the Kazoo image", { timeout: 60 * 60_000 }, () => {
     },
   );
 
-  check("tells what fills it, largest first (the stand-in's figure is not Kazoo's)", async (t) => {
+  check("reports what fills it, largest first (the stand-in's figure is not Kazoo's)", async (t) => {
     const bytes = Number(await engine.docker(["image", "inspect", "--format", "{{.Size}}", image]));
     const folders = await inside(image, "sh", "-c", "du -xkd1 / /opt/kazoo /usr 2>/dev/null | sort -rn | head -12");
     t.diagnostic(`${(bytes / 1e6).toFixed(0)} MB; KiB by folder:\n${folders}`);

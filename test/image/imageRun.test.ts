@@ -9,7 +9,7 @@ import { kazooImage } from "./support/kazooImage";
 import { serveKazooSources } from "./support/kazooSources";
 import { rabbitmqImage } from "./support/rabbitmqImage";
 
-/** What the stand-in tells of itself on port 8000. */
+/** What the stand-in reports about itself on port 8000. */
 interface Node {
   readonly node: string;
   readonly zone: string;
@@ -238,7 +238,7 @@ describe("running the Kazoo image", { timeout: 30 * 60_000 }, () => {
     await remove("talking");
   });
 
-  check("started as root it goes on as its user", async () => {
+  check("started as root it continues as its user", async () => {
     await start("root", ["-u", "root", "-h", "root.local", "-e", "ALLOW_INSECURE_COOKIE=true", image]);
     await healthy("root");
     assert.match(await inside("root", "sh", "-c", "cat /proc/$(pgrep -o beam)/status"), /^Uid:\s+1000\s/m);

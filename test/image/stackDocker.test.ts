@@ -11,7 +11,7 @@ import { serveKazooSources, type KazooSources } from "./support/kazooSources";
 import { rabbitmqImage } from "./support/rabbitmqImage";
 import { pulumi, writeStackFile } from "./support/stackFile";
 
-/** The life of the stack on plain Docker, with a real engine, real brokers and the real image; each test goes on from the one before. */
+/** The life of the stack on plain Docker, with a real engine, real brokers and the real image; each test continues from the previous one. */
 
 const stack = "docker";
 const containers = ["bigcouch", "kazoo", "rabbitmq-alpha", "rabbitmq-beta"];
@@ -148,7 +148,7 @@ step("the state holds no password in plain", async () => {
   const secrets = env.flatMap((line) => /^(?:ERLANG_COOKIE|RABBITMQ_PASS|COUCHDB_PASS)=(.+)$/.exec(line)?.[1] ?? []);
   assert.equal(secrets.length, 3);
   const state = await pulumi(clone, ["stack", "export", "--stack", stack]);
-  for (const secret of secrets) assert.ok(!state.includes(secret), "a secret stands in the state");
+  for (const secret of secrets) assert.ok(!state.includes(secret), "a secret is in the state in clear");
 });
 
 step("destroy leaves nothing", async () => {

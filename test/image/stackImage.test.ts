@@ -13,8 +13,8 @@ import { noRegistry, startRegistry, type Registry } from "./support/registry";
 import { pulumi, writeStackFile } from "./support/stackFile";
 
 /**
- * The life of an image that a stack builds, with a real engine, a real registry and a real API server; each test goes on from the one
- * before. The image itself is a small one: what is tested is how the stack builds, pushes and pins it.
+ * The life of an image that a stack builds, with a real engine, a real registry and a real API server; each test continues from the
+ * previous one. The image itself is a small one: what is tested is how the stack builds, pushes and pins it.
  */
 
 const stack = "image";
@@ -72,7 +72,7 @@ function writeStack(address: string): void {
 const setPassword = (password: string) =>
   pulumi(clone, ["config", "set", "--secret", "kazoo:registryPassword", password, "--stack", stack]);
 
-/** The image that Kazoo's pods are told to run. */
+/** The image in the spec of Kazoo's pods. */
 async function deployed(): Promise<string> {
   const { body } = await (
     await clusterApi(clone.directory, stack)
@@ -188,7 +188,7 @@ step("while the registry is down, an up fails and says so, and the pods keep wha
   assert.equal(await deployed(), firstImage);
 });
 
-step("the next up repairs it: a new digest, and the pods are told to run it", async () => {
+step("the next up repairs it: a new digest, in the spec of the pods", async () => {
   await registry.start();
   await succeeds();
   const image = await deployed();

@@ -14,7 +14,7 @@ import { rabbitmqImage } from "./support/rabbitmqImage";
 import { noRegistry, startRegistry, type Registry } from "./support/registry";
 import { writeStackFile } from "./support/stackFile";
 
-/** The Docker targets of the Makefile, `kazoo docker …`, with a real engine and registry; each test goes on from the one before. */
+/** The Docker targets of the Makefile, `kazoo docker …`, with a real engine and registry; each test continues from the previous one. */
 
 let skip: string | false = false;
 let releaseNames: (() => void) | undefined;
@@ -119,7 +119,7 @@ step("build and rebuild make the image under all names of the stack", async () =
   }
 });
 
-step("tag names it anew, push pushes each name, rmi removes them", async () => {
+step("tag adds names, push pushes each name, rmi removes them", async () => {
   await docker("tag", "--stack", "built", "another-name:1");
   await docker("push", "--stack", "built");
   for (const tag of ["a", "b"]) {

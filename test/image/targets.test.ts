@@ -13,7 +13,7 @@ import { serveKazooSources, type KazooSources } from "./support/kazooSources";
 import { rabbitmqImage } from "./support/rabbitmqImage";
 import { writeStackFile } from "./support/stackFile";
 
-/** The targets that are alike on Docker and Kubernetes, on Docker: real containers, the real image. Each test goes on from the one before. */
+/** The targets that are alike on Docker and Kubernetes, on Docker: real containers, the real image. Each test continues from the previous one. */
 
 const stack = ["--stack", "docker"];
 const account = { name: "example", realm: "sip.example.com", user: "admin" };

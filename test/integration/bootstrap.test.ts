@@ -63,7 +63,7 @@ describe("a first boot that fails", () => {
     assert.ok(failed((await job()).status));
   });
 
-  test("is made anew by the next up, and holds no roll of Kazoo up", async () => {
+  test("is recreated by the next up, and does not delay a rollout of Kazoo", async () => {
     edit("config:\n", "config:\n  kazoo:environment: { KAZOO_LOG_LEVEL: debug }\n");
     const up = succeeded(await clone.run(["up"]));
     assert.match(up.stdout, /StatefulSet local-dev-kazoo-nodes updated[\s\S]*Job ring-main-bootstrap-job/);

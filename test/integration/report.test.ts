@@ -79,7 +79,7 @@ describe("reports of the rehearsal stack", () => {
     LANG: "de_DE.UTF-8",
   });
 
-  test("nothing changed: nothing told, by preview or drift", async () => {
+  test("nothing changed: nothing reported, by preview or drift", async () => {
     const preview = await told("preview-report");
     assert.equal(preview.code, 0, preview.stdout + preview.stderr);
     assert.match(preview.markdown, noChanges);
@@ -91,7 +91,7 @@ describe("reports of the rehearsal stack", () => {
     );
   });
 
-  test("nothing changed in another clone, with the same state and clusters, for another user: nothing told", async () => {
+  test("nothing changed in another clone, with the same state and clusters, for another user: nothing reported", async () => {
     const other = await cloneProject();
     try {
       const shared = [".state", ".sandbox"].map((folder) => join(clone.directory, folder));
@@ -133,7 +133,7 @@ describe("reports of the rehearsal stack", () => {
     writeFileSync(configFile(), config);
   });
 
-  test("a database to be replaced: told first and in full, though the cluster refuses the first of it", async () => {
+  test("a database to be replaced: reported first and in full, though the cluster refuses the first change", async () => {
     edited((text) => text.replace("kazoo: { replicas: 2 }", "kazoo: { replicas: 2 }\n    database: { storage: 30Gi }"));
     const first = await told("preview-report");
     assert.equal(first.code, 3, first.stdout + first.stderr);
@@ -149,7 +149,7 @@ describe("reports of the rehearsal stack", () => {
     writeFileSync(configFile(), config);
   });
 
-  test("a config that is wrong: told as such, with exit code 1", async () => {
+  test("a wrong config: reported as such, with exit code 1", async () => {
     edited((text) => text.replace("replicas: 2", "replicas: many"));
     for (const command of ["preview-report", "drift"] as const) {
       const run = await told(command);

@@ -89,7 +89,7 @@ describe("the dev stack", () => {
     const changes = steps.filter(({ op }) => op !== "same").map(({ op, urn }) => `${op} ${urn.split("::").at(-1)}`);
     assert.deepEqual(changes.sort(), ["replace local-dev-kazoo-environment", "update local-dev-kazoo-nodes"]);
 
-    // The provider takes the status of before for the new one, which stands as long as the controllers do. The program does not.
+    // The provider mistakes the old status, which stays while the controllers are stopped, for the new one. The program does not.
     const { stdout } = await clone.run(["sandbox", "status", "--json"]);
     const [cluster] = JSON.parse(stdout) as { running: Record<string, number> }[];
     const controllers = cluster?.running["kube-controller-manager"] ?? assert.fail("no controllers");
@@ -114,7 +114,7 @@ describe("the dev stack", () => {
     assert.equal((body.data as Record<string, string>).KAZOO_LOG_LEVEL, "debug");
   });
 
-  test("a wrong config is told as such, all of it at once, and nothing is touched", async () => {
+  test("all problems of a wrong config are reported at once, and nothing is touched", async () => {
     const right = readFileSync(join(clone.directory, "Pulumi.dev.yaml"), "utf8");
     edit(clone, "dev", (text) => text.replace("KAZOO_LOG_LEVEL: debug", "KAZOO_LOG_LEVL: debug, ERLANG_THREADS: many"));
     for (const run of [await clone.run(["up"]), await plainPulumi(clone, ["preview"])]) {

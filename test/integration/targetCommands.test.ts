@@ -13,8 +13,8 @@ import { type Clone, cloneProject } from "../support/clone";
 import { patience, until } from "../support/until";
 
 /**
- * The targets as whole commands, on a stack of somebody's own: Pulumi, Docker and the API server are stand-ins that note down what they are
- * asked and answer as told.
+ * The targets as whole commands, on a stack of somebody's own: Pulumi, Docker and the API server are stand-ins that record
+ * their calls and answer as configured.
  */
 
 let clone: Clone;

@@ -140,7 +140,7 @@ const immutableKeys: [RegExp, string[]][] = [
   [/:RandomId$/, ["keepers"]],
 ];
 
-/** Whether the provider replaces: what is immutable in Kubernetes, and what is random anew. */
+/** Whether the provider replaces a resource: immutable ones in Kubernetes, and changed random ones. */
 function replacedAtOnce(
   old: { type: string; inputs: Inputs } | undefined,
   fresh: { inputs: Inputs } | undefined,

@@ -10,7 +10,7 @@ export interface Registered {
   readonly inputs: Record<string, unknown>;
 }
 
-/** Types that the program may ask for; any other is an error, and so is any call. */
+/** Types that the program may register; any other is an error, and so is any call. */
 const known =
   /^(kubernetes:(core\/v1:(Namespace|Secret|ConfigMap|Service|ServiceAccount)|apps\/v1:StatefulSet|batch\/v1:Job|policy\/v1:PodDisruptionBudget|networking\.k8s\.io\/v1:NetworkPolicy)|random:index\/random(Password|Id):Random(Password|Id)|docker:index\/(network:Network|volume:Volume|container:Container|remoteImage:RemoteImage|registryImage:RegistryImage)|pulumi:providers:(kubernetes|random|docker))$/;
 
@@ -80,7 +80,7 @@ export async function deployWithMocks(platform: Platform, exists: (statefulSet: 
   return { ...run, waited };
 }
 
-/** Waits until the program asks for nothing more: what it has not asked for by then waits for something. Nothing here waits for time to pass. */
+/** Waits until the program registers nothing more: the rest waits for something. Nothing here waits for time to pass. */
 async function untilStill(asked: () => number): Promise<void> {
   for (let turns = 0, seen = -1; turns < 50; turns++) {
     if (asked() !== seen) [turns, seen] = [0, asked()];

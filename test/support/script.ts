@@ -52,7 +52,7 @@ exit 7
 `;
 
 /**
- * Runs a container's script under sh with a curl that answers as told, a sup that is the given shell code, and a sleep that does not.
+ * Runs a container's script under sh with a curl that gives configured answers, a sup that is the given shell code, and a sleep that does not.
  * @param sup shell code; its arguments are those of sup
  */
 export function runScript(options: {

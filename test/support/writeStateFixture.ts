@@ -49,7 +49,7 @@ interface Outputs {
   readonly metadata?: { managedFields?: unknown };
 }
 
-/** The state with other secrets, of the same length and alphabet, wherever they stand, to be encrypted with another salt. */
+/** The state with all secrets replaced by others of the same length and alphabet, to be encrypted with another salt. */
 function disguise(exported: string, salt: string): string {
   const state = JSON.parse(exported) as Exported;
   state.deployment.secrets_providers = { type: "passphrase", state: { salt } };

@@ -35,7 +35,7 @@ async function bootstrapJobs(ring: object, secrets?: object) {
 }
 
 describe("first boot", () => {
-  test("is one Job per ring, in the namespace of its first zone, made anew where it failed", async () => {
+  test("is one Job per ring, in the namespace of its first zone, recreated if it failed", async () => {
     const { jobs } = await bootstrapJobs({ masterAccount: account });
     assert.deepEqual(Object.keys(jobs).sort(), ["us-east-bos/kazoo-bootstrap", "us-east-own/kazoo-bootstrap"]);
     for (const job of Object.values(jobs)) {

@@ -102,7 +102,7 @@ describe("system databases", () => {
     assert.ok(!run.requests.some((request) => request.startsWith("PUT")));
   });
 
-  test("a refusal is told with its status", () => {
+  test("a refusal is reported with its status", () => {
     const run = bootstrap({ answers: { ...up, [`PUT ${database}/_replicator`]: 401 } });
     assert.equal(run.code, 1);
     assert.equal(run.stderr, "bootstrap failed: making database _replicator ended with HTTP status 401\n");
@@ -182,7 +182,7 @@ describe("the master account", () => {
     assert.match(run.stdout, /left alone/);
   });
 
-  test("an account of its name that is no master account is told", () => {
+  test("an account with its name that is not the master account is reported", () => {
     const maintenance = sup({
       find_account_by_name: `echo "Account ID: 4b1f8e (account)"; echo "  System Admin: false"`,
     });

@@ -29,7 +29,7 @@ const one =
 const several =
   'Apply failed with 3 conflicts: conflicts with "kubectl-set" using apps/v1:\n- .spec.template.spec.containers[name="kazoo"].image\n- .spec.template.spec.containers[name="kazoo"].env[name="DB_PASSWORD"].value\nconflicts with "helm" using apps/v1:\n- .spec.replicas';
 
-test("a conflict is told with object, field, manager and both values", () => {
+test("a conflict is reported with object, field, manager and both values", () => {
   const [conflict, ...others] = conflictsIn(log(one));
   assert.ok(conflict !== undefined && others.length === 0);
   assert.equal(

@@ -55,7 +55,7 @@ describe("running pulumi", () => {
 
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     for (const whom of ["the command alone", "its whole group"] as const) {
-      test(`${signal} to ${whom} reaches pulumi once, which then ends as it likes`, async () => {
+      test(`${signal} to ${whom} reaches pulumi once, which then ends on its own`, async () => {
         const context = pulumiThat(
           `trap 'echo got >> "${directory}/got"' ${signal.slice(3)}
           touch '${directory}/started'

@@ -75,7 +75,7 @@ describe("a ring of two datacenters", () => {
       ...["bigcouch", "bigcouch-ring", "erlang-cookie", "rabbitmq"].map((name) => `us-east-nyc/${name}`),
     ]);
     const others = JSON.stringify(resources.filter(({ type }) => !type.endsWith(":Secret")));
-    assert.equal(others.includes("random-of-"), false, "no generated value stands in any other object");
+    assert.equal(others.includes("random-of-"), false, "no generated value is in any other object");
   });
 
   test("all zones of the ring share one cookie", () => {
@@ -216,7 +216,7 @@ test("given credentials take the place of random ones", async () => {
   );
 });
 
-test("a given credential that changes asks for a protected identity of its own", async () => {
+test("a changed given credential needs a new protected guard", async () => {
   const guard = async (cookie: string) => {
     const config = stack({}, { credentials: { main: { cookie } } });
     const { resources } = await deployWithMocks(platformFrom(config, "credentials"));
@@ -247,7 +247,7 @@ test("a first up makes brokers and databases of all zones at once; Kazoo still w
   assert.ok(waited["us-east-nyc/kazoo"]?.includes("us-east-bos/kazoo"));
 });
 
-test("hosts that the run environment names are told to the other zones, and the way to them is open", async () => {
+test("other zones get the hosts in the run environment, and may connect to them", async () => {
   const own = { KAZOO_AMQP_HOST: "mq.example.com", BIGCOUCH_HOST: "db.example.com", BIGCOUCH_DATA_PORT: 15984 };
   const resources = await deploy({
     ...stack({}),
@@ -271,7 +271,7 @@ test("each cluster has a provider of its own, known by its name in the config", 
   assert.deepEqual([provider.context, provider.clusterIdentifier], ["prod-east", "east"]);
 });
 
-test("another ring asks for a new membership of the datacenter", async () => {
+test("another ring needs a new membership of the datacenter", async () => {
   const resources = await deploy(stack({}));
   assert.deepEqual(named(resources, "us-east-nyc-ring-membership").keepers, { ring: "main" });
 });
@@ -291,7 +291,7 @@ test("what a protected stack may not lose is guarded: database nodes, copies, fo
   ]);
 });
 
-test("another namespace or domain asks for a new identity of the database's nodes", async () => {
+test("another namespace or domain needs a new identity of the database's nodes", async () => {
   const keepers = async (config: Tree) =>
     at(named(await deploy(config), "us-east-nyc-database-names"), "keepers", "suffix");
   assert.equal(await keepers(stack({})), "bigcouch.us-east-nyc.svc.cluster.local");

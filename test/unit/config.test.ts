@@ -960,7 +960,7 @@ test("a ring of many zones keeps three copies, too", () => {
   assert.deepEqual(ring({ ...five, a: 3 }, { placement })?.quorum, { q: 3, n: 4 });
 });
 
-test("what is said of four unequal zones is a placement that does", () => {
+test("the example for four unequal zones is a valid placement", () => {
   const [problem] = problemsOf(zonesOf({ a: 1, b: 1, c: 3, d: 1 }));
   assert.equal(problem?.example, "{ us-c: 1, us-a: 1, us-b: 1 }");
   const placement = { "us-a": 1, "us-b": 1, "us-c": 1 };

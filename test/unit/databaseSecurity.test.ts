@@ -28,7 +28,7 @@ const bootstrap = async (couchdb: Couchdb, version = "couchdb-2.3.1", password =
     DATABASE_USER: login.user,
     DATABASE_PASSWORD: password,
   });
-  assert.doesNotMatch(run.curl + run.stdout + run.stderr, /database-password/, "a secret is told");
+  assert.doesNotMatch(run.curl + run.stdout + run.stderr, /database-password/, "a secret is printed");
   return run;
 };
 

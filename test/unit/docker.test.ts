@@ -96,7 +96,7 @@ test("given credentials are secrets wherever they go", async () => {
   assert.doesNotMatch(JSON.stringify(strip(resources)), /a-cookie-of-enough-length/);
 });
 
-test("docker build is told what the stack's own build is", () => {
+test("docker build gets the same arguments as the stack's build", () => {
   const { image } = platform({
     image: {
       build: {
@@ -121,7 +121,7 @@ test("docker build is told what the stack's own build is", () => {
   ]);
 });
 
-test("docker run is told names of variables alone, the published ports, and the same restrictions as in the stack", () => {
+test("docker run gets only names of variables, the published ports, and the stack's restrictions", () => {
   const place = dockerPlace(platform());
   assert.ok(place !== undefined);
   const line = launchArguments(place, "kazoo:4.3", ["ERLANG_COOKIE", "KAZOO_LOG_LEVEL"]).join(" ");

@@ -10,7 +10,7 @@ const pathOf = (example: string) => join(folder, `${example}.yaml`);
 
 type Tree = Record<string, unknown>;
 
-/** What the program asks for on each example. */
+/** What the program registers for each example. */
 const examples: Record<string, (resources: readonly Registered[]) => void> = {
   smallest: (resources) => {
     assert.deepEqual(Object.keys(objects(resources, "StatefulSet")).sort(), [

@@ -12,7 +12,7 @@ test("a zone's first node waits for none", () => {
   assert.deepEqual(run.requests, []);
 });
 
-test("another goes on once a node answers", () => {
+test("another continues once a node answers", () => {
   const run = start("kazoo-10", { "GET http://kazoo-nodes:8000/": 200 });
   assert.equal(run.code, 0, run.stderr);
   assert.deepEqual(run.requests, ["GET http://kazoo-nodes:8000/"]);

@@ -22,7 +22,7 @@ function view(rendering: Rendering): KazooView {
   return asKazooSees(readKazooIni(rendering.files["config.ini"]!), nodeOf(rendering));
 }
 
-/** A folder to put first in PATH, with a `hostname` that answers what it is told. */
+/** A folder to put first in PATH, with a `hostname` that gives these answers. */
 function hostnameSays(answers: Readonly<Record<string, string>>): string {
   const folder = mkdtempSync(join(scratch, "bin-"));
   const cases = Object.entries(answers).map(([flag, answer]) => `${flag}) echo '${answer}' ;;`);
@@ -260,7 +260,7 @@ const good: readonly (readonly [name: string, environment: Environment, check: (
     },
   ],
   [
-    "KUBERNETES_HOSTNAME_FIX finds the address by itself",
+    "KUBERNETES_HOSTNAME_FIX finds the address on its own",
     {
       ERLANG_HOSTNAME: "",
       KUBERNETES_HOSTNAME_FIX: "true",

@@ -89,7 +89,7 @@ async function mask(secrets: readonly string[], text: string | Buffer): Promise<
 describe("the log's filter", () => {
   const secret = "Zq3vT8mK1xW5cB7nR2pL";
 
-  it("masks a secret wherever it stands, in every way that Kazoo writes it", async () => {
+  it("masks a secret anywhere, in every way that Kazoo writes it", async () => {
     const cases: readonly (readonly [secret: string, written: string, masked: string])[] = [
       [
         secret,
@@ -304,7 +304,7 @@ describe("a node and its log", () => {
     assert.deepEqual(readdirSync(join(root, "etc")), []);
   });
 
-  it("loses nothing at the end, not even behind a process that goes on", async () => {
+  it("loses nothing at the end, not even behind a process that keeps running", async () => {
     const { ended, out } = runNode("seq 1 50000; sleep 300 & echo $! >background; printf 'the last words'");
     assert.deepEqual(await ended, { code: 0, signal: null });
     const lines = out().split("\n");

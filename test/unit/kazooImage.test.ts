@@ -158,7 +158,7 @@ test("the image is built once, pushed under each tag, and pods name the pushed d
   assert.equal(pod.imagePullSecrets, undefined);
 });
 
-test("a registry that asks for no login is still given one by the engine, and plain HTTP is in its address", async () => {
+test("a registry without login still gets an entry, and plain HTTP is in its address", async () => {
   const provider = named(await deployBuilt({ plainHttp: true }), "image-builder");
   assert.deepEqual(JSON.parse(String(provider["registryAuth"])), [
     { address: `http://${registry}`, authDisabled: true },

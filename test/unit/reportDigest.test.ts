@@ -92,7 +92,7 @@ describe("a digest", () => {
 describe("differences", () => {
   const labels = (before: unknown, after: unknown) => difference(before, after).map(({ label }) => label);
 
-  test("are found leaf by leaf, list elements by their names wherever they stand", () => {
+  test("are found leaf by leaf, list elements by their names in any position", () => {
     const before = {
       a: 1,
       containers: [
@@ -117,7 +117,7 @@ describe("differences", () => {
     assert.deepEqual(labels({ claims: claim("1Gi") }, { claims: claim("2Gi") }), ["claims[data].spec.storage"]);
   });
 
-  test("of a variable in Docker's list are told by the variable", () => {
+  test("of a variable in Docker's list are named by the variable", () => {
     const [change] = difference({ envs: ["A=1", "LOG=info"] }, { envs: ["A=1", "LOG=debug", "NEW=1"] });
     assert.deepEqual([change?.label, change?.removed, change?.added], ["LOG", ["info"], ["debug"]]);
   });
@@ -192,7 +192,7 @@ describe("effects", () => {
     assert.equal(exitCodeOf(report([...nothing, ...groups])), 0);
   });
 
-  test("a replacement that is told in three steps is one", () => {
+  test("a replacement in three steps is one", () => {
     const [a, b] = [set("kazoo", { serviceName: "x" }), set("kazoo", { serviceName: "y" })];
     const name = "local-dev-kazoo-nodes";
     const change = only([
@@ -240,7 +240,7 @@ describe("effects", () => {
     assert.equal(exitCodeOf(report(steps(true))), 2);
   });
 
-  test("a Job runs anew, and a container restarts", () => {
+  test("a Job runs again, and a container restarts", () => {
     const job = state(types.job, { spec: { template: 1 } });
     assert.equal(only([step("replace", types.job, "local-dev-join-job", job, job)]).effect, "renew");
     const container = (level: string) =>
@@ -365,7 +365,7 @@ describe("exit codes", () => {
     );
   });
 
-  test("what is deployed and has no step in a whole preview is deleted; what is on its way out already is not told", () => {
+  test("deployed resources without a step in a whole preview are deleted; those already being deleted are not reported", () => {
     const [here, gone, before] = ["here", "gone", "before"].map((name) => urnOf(types.set, `local-dev-${name}`)) as [
       string,
       string,
@@ -398,7 +398,7 @@ describe("exit codes", () => {
     const drift = report([], { refresh: closing, failed: true });
     assert.equal(exitCodeOf(drift), 1);
     assert.match(markdownOf(drift), /npx kazoo preview --stack dev -- --refresh`$/m);
-    // A policy is violated after all is told.
+    // A policy violation comes after everything else.
     const change = step(
       "update",
       types.service,
@@ -411,7 +411,7 @@ describe("exit codes", () => {
     assert.match(markdownOf(told), /The preview failed, and so would an up\./);
   });
 
-  test("a failure that is explained is not told twice", () => {
+  test("a failure that is explained is not reported twice", () => {
     const urn = urnOf(types.set, "local-dev-kazoo-nodes");
     const denied = report([], { refused: failing(urn, "denied"), failed: true });
     assert.deepEqual(
@@ -459,7 +459,7 @@ describe("secrets", () => {
   const sentinel = (place: string) => `Sentinel-${place}-0123456789`;
   const encoded = (place: string) => Buffer.from(sentinel(place)).toString("base64");
 
-  /** A step of each kind of place that a secret may stand in. */
+  /** A step for each kind of place that can hold a secret. */
   const steps = (version: string): [Step, ...Step[]] => [
     step(
       "replace",
@@ -553,7 +553,7 @@ describe("secrets", () => {
       assert.doesNotMatch(text, /Sentinel/);
       assert.equal(text.includes(encoded("old")), false);
     }
-    assert.match(texts[0] ?? "", /\[secret\]/, "that a secret changes is told");
+    assert.match(texts[0] ?? "", /\[secret\]/, "a changed secret is reported");
   });
 
   test("are found by name, in whatever way it is written", () => {

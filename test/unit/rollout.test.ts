@@ -52,7 +52,7 @@ describe("waiting for a roll", () => {
     status: { observedGeneration, updatedReplicas, readyReplicas, currentRevision: "a", updateRevision: "b" },
   });
 
-  /** Waits with these answers; returns what was told. */
+  /** Waits with these answers; returns the reported lines. */
   async function wait(
     t: TestContext,
     given: Answers,
@@ -81,13 +81,13 @@ describe("waiting for a roll", () => {
     assert.deepEqual(await wait(t, [404]), { told: [], warnings: [] });
   });
 
-  test("goes on with a warning where the cluster does not answer, since then this update has not changed it", async (t) => {
+  test("continues with a warning if the cluster does not answer, because then this update has not changed it", async (t) => {
     const { warnings } = await wait(t, [503]);
     assert.equal(warnings.length, 1);
     assert.match(warnings[0] ?? "", /^StatefulSet us-east-nyc\/kazoo: cannot see whether it is rolled out: /);
   });
 
-  test("goes on with a warning where nodes are away though nothing rolls, for an update may be what mends them", async (t) => {
+  test("continues with a warning if nodes are unavailable without a rollout, because an update may be what repairs them", async (t) => {
     const { status, ...rest } = set(2, 2, 1);
     const { warnings } = await wait(t, [{ ...rest, status: { ...status, updateRevision: "a" } }], 1, 0);
     assert.deepEqual(warnings, [

@@ -84,7 +84,7 @@ describe("a stack's file, edited", () => {
     assert.deepEqual(others(text), others(file));
   });
 
-  test("of a datacenter without any, and back again, is the file of before in meaning", () => {
+  test("of a datacenter without any, and back again, gives an equivalent file", () => {
     const bos = zone(file, "us-east-bos");
     const own = { environment: { KAZOO_LOG_COLOR: false }, extraEnvironment: {} };
     const text = withOwnEnvironment(file, bos, own);
@@ -93,7 +93,7 @@ describe("a stack's file, edited", () => {
     assert.deepEqual(zonesOf(back), zonesOf(file));
   });
 
-  test("runs an image of before: by name, or by digest where the stack builds its image", () => {
+  test("runs an earlier image: by name, or by digest if the stack builds its image", () => {
     const digest = `sha256:${"a".repeat(64)}`;
     const prebuilt = { image: { kind: "prebuilt", reference: "kazoo:5" } } as never;
     assert.match(withImage(file, prebuilt, "kazoo:4"), /kazoo:image:\s+prebuilt: kazoo:4/);
@@ -110,7 +110,7 @@ describe("a stack's file, edited", () => {
   });
 });
 
-describe("the environment of before", () => {
+describe("an earlier environment", () => {
   test("comes back by what the datacenter sets itself, with the types of the config", () => {
     const level = fc.record(
       {
@@ -459,7 +459,7 @@ describe("make", () => {
     }
   });
 
-  test("hands on what is given as one word, whatever is in it", () => {
+  test("passes on each value as one word, whatever is in it", () => {
     const words = (line: string) =>
       spawnSync("sh", ["-c", `node() { printf '<%s>' "$@"; }\n${line}`], { encoding: "utf8" }).stdout;
     const name = `Acme's "Inc"; \`x\` & co`;

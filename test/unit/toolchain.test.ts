@@ -60,7 +60,7 @@ describe("what a build is kept under", () => {
 });
 
 describe("the parts", () => {
-  it("are at the versions that package.json pins, where the engine asks for these", () => {
+  it("are at the versions that package.json pins, where the engine needs these", () => {
     const { dependencies } = JSON.parse(readFileSync(join(project, "package.json"), "utf8")) as {
       dependencies: Record<string, string>;
     };
@@ -114,7 +114,7 @@ describe("what is missing", () => {
     assert.throws(forAll(goEnv("go1.25.9")), { message: /^Go 1\.25\.9 is too old/ });
     assert.deepEqual(forAll(goEnv("go1.26.0"))(), compiler);
     assert.equal(forAll(goEnv("go1.27rc1"))().version, "go1.27rc1");
-    // What needs no more must not ask for more.
+    // A module must not require more than it needs.
     assert.equal(checkGo(goEnv("go1.25.9"), [groupOf(groups, "actionlint")]).version, "go1.25.9");
   });
 

@@ -267,7 +267,7 @@ describe("kazoo toolchain, where it can download", { concurrency: true }, () => 
     assert.deepEqual([second.code, second.error, second.out], [0, "", first.out]);
   });
 
-  it("builds what is not the published file, says so, and does not try it again until it is told to", async (test) => {
+  it("builds what is not the published file, says so, and does not try it again until it is forced to", async (test) => {
     const { at, mirror, run } = await place(test);
     const path = [...mirror.files.keys()].find((name) => apiServer.test(name)) ?? assert.fail();
     mirror.files.set(path, "something else");

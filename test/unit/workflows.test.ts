@@ -85,7 +85,7 @@ describe("the workflows", () => {
     );
   });
 
-  test("have no right but those that a job asks for, and one job alone may write: comments", () => {
+  test("have only the rights that a job requests, and only one job may write: comments", () => {
     for (const [file, { permissions }] of workflows) assert.deepEqual(permissions, {}, file);
     for (const { name, job } of jobs) {
       const rights = Object.entries(job.permissions ?? assert.fail(`${name} does not say what it may`));
@@ -330,7 +330,7 @@ describe("a workflow's step", () => {
 });
 
 describe("the gate", () => {
-  /** Starts the script with a home of its own, as root of a machine without any package, on which `apt-get` does as told. */
+  /** Starts the script with a home of its own, as root of a machine without any package, with a stand-in for `apt-get`. */
   async function gate(aptGet: string, signal?: NodeJS.Signals) {
     const directory = mkdtempSync(join(tmpdir(), "kazoo-gate-"));
     const policy = join(directory, "policy-rc.d");

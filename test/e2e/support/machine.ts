@@ -26,7 +26,7 @@ export interface Machine {
 
 /** What a machine is made with. */
 export interface MachineOptions {
-  /** Folder of the run; its path stands in the command line of the machine's first process. */
+  /** Folder of the run; its path is in the command line of the machine's first process. */
   readonly folder: string;
   /** Name of the network interface on this side, at most 15 characters. */
   readonly link: string;

@@ -107,7 +107,7 @@ export function startNode(options: NodeOptions): void {
   );
   machine.start("kube-proxy", [program("kube-proxy"), `--config=${proxy}`]);
 
-  // A program of the node, not a pod: it is part of what the test stands on.
+  // A program of the node, not a pod: the test relies on it.
   const dns = access("coredns", "e2e-coredns", "system:masters");
   machine.start("coredns", [
     program("coredns"),

@@ -8,7 +8,7 @@ import { isAlive, withLock } from "./lock";
 
 /** A Docker Engine that answers. */
 export interface Engine {
-  /** Its address, as DOCKER_HOST; undefined where the client finds it by itself. */
+  /** Its address, as DOCKER_HOST; undefined if the client finds it on its own. */
   readonly host: string | undefined;
   /** The environment to give to whatever shall use this engine. */
   readonly env: NodeJS.ProcessEnv;

@@ -5,7 +5,7 @@ import { ensureImage } from "./images";
 /** The Erlang of the tests' base image: what to give as ERLANG_IMAGE and ERLANG_VERSION. */
 export const erlang = { image: "kazoo-test/erlang", version: "25" } as const;
 
-/** What stands for the official Erlang image: Debian's Erlang, and what the stand-in for Kazoo needs to be built. */
+/** The replacement of the official Erlang image: Debian's Erlang, and what the stand-in for Kazoo needs to be built. */
 export async function erlangImage(engine: Engine): Promise<string> {
   return await ensureImage(engine, {
     tag: `${erlang.image}:${erlang.version}`,

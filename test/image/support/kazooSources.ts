@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { until } from "../../support/until";
 import { freePort, run } from "./commands";
 
-/** Git repositories on loopback that stand for Kazoo's and Monster UI's. */
+/** Git repositories on loopback instead of Kazoo's and Monster UI's. */
 export interface KazooSources {
   /** Build arguments that name the repositories. */
   readonly args: Readonly<Record<string, string>>;

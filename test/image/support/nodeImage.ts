@@ -12,7 +12,7 @@ export const node = { image: "kazoo-test/node", version: "18" } as const;
 const npm = "npm@10.9.9";
 
 /**
- * What stands for the official Node image: Debian's Node, and npm from its registry (Debian's npm brings 400 packages).
+ * The replacement of the official Node image: Debian's Node, and npm from its registry (Debian's npm brings 400 packages).
  * @returns its tag
  */
 export async function nodeImage(engine: Engine): Promise<string> {

@@ -28,7 +28,7 @@ export function noRegistry(): string | false {
 
 /**
  * Starts Debian's docker-registry on a free port of loopback.
- * @param login asks for these credentials, if given
+ * @param login requires these credentials, if given
  */
 export async function startRegistry(login?: { readonly user: string; readonly password: string }): Promise<Registry> {
   const folder = mkdtempSync(join(tmpdir(), "kazoo-registry-"));
