@@ -116,7 +116,7 @@ describe("a download", () => {
       (_: string, body: string | Buffer, response: ServerResponse) => void response.write(body.slice(0, 99)),
     ],
   ] as const) {
-    it(`that hangs ${when} is given up`, async (test) => {
+    it(`that hangs ${when} is given up`, { timeout: 120_000 }, async (test) => {
       const mirror = await mirrorOfTool(test);
       mirror.send = (asked, body, response) => (asked === path ? send(asked, body, response) : response.end(body));
       await assert.rejects((await tried(test, mirror)).result, /^Error: 127\.0\.0\.1:\d+ does not answer for 0\.5 s$/);
@@ -306,7 +306,7 @@ describe("kazoo toolchain, where it can download", { concurrency: true }, () => 
     assert.match((await run(["kube-apiserver"])).out, /^kube-apiserver .*\/release-/m);
   });
 
-  it("hangs for a few seconds only, then builds", async (test) => {
+  it("hangs for a few seconds only, then builds", { timeout: 180_000 }, async (test) => {
     const { at, mirror, run } = await place(test);
     mirror.send = () => undefined;
     const { code, error } = await run(["kube-apiserver", "kube-scheduler", "kwok"]);
