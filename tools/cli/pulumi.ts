@@ -44,7 +44,10 @@ export async function runPulumi(context: PulumiContext, args: readonly string[])
   }
 }
 
-/** Runs a short Pulumi command and returns its output; if it fails, its message is the error. */
+/**
+ * Runs a short Pulumi command and returns its output; if it fails, its message is the error. Not by Pulumi's Automation API: loading it takes
+ * half a second, and each of its calls runs further commands of the CLI, so that `status` would take twice its time.
+ */
 export async function askPulumi(context: PulumiContext, args: readonly string[]): Promise<string> {
   try {
     const options = { cwd: context.directory, env: context.env, maxBuffer: 64 * 1024 * 1024 };
