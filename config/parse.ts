@@ -22,6 +22,7 @@ export function parsePlatform(
   secretKeys: ReadonlySet<string>,
   before: readonly Problem[] = [],
 ): Platform {
+  if (isTooDeep(input)) throw new ConfigError([tooDeep]);
   const problems = [...before, ...secrecy(input, secretKeys)];
   const { given, issues } = parseWhatIsRight(input);
   const reported = before.map(({ key }) => key);
@@ -42,6 +43,26 @@ export function parsePlatform(
     if (problems.length === 0) return deepFreeze(platform);
   }
   throw new ConfigError(problems);
+}
+
+/** Deeper than any key: what goes through a config recursively would run out of stack. */
+const deepest = 64;
+
+const tooDeep: Problem = {
+  key: "kazoo",
+  found: `more than ${deepest} levels`,
+  expected: "mappings as docs/configuration.md has them",
+  example: "kazoo:regions: { us-east: { cluster: east, datacenters: { nyc: {} } } }",
+};
+
+function isTooDeep(root: unknown): boolean {
+  let level = [root];
+  for (let depth = 0; depth < deepest && level.length > 0; depth += 1) {
+    level = level.flatMap((node) =>
+      typeof node === "object" && node !== null ? (Object.values(node) as unknown[]) : [],
+    );
+  }
+  return level.length > 0;
 }
 
 /** The top-level keys that hold secrets, with how to set each. */
