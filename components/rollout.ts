@@ -1,9 +1,10 @@
-import type { AppsV1Api } from "@kubernetes/client-node";
+import type { AppsV1Api, CoreV1Api, V1Pod } from "@kubernetes/client-node";
 import type * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { readKubeconfig } from "../config/kubeconfig";
 import { rolloutProgress } from "./names";
 import type { Rolled } from "./order";
+import { troubles } from "./trouble";
 
 /** A StatefulSet to wait for. */
 export interface Rollout {
@@ -21,6 +22,14 @@ export interface Rollouts {
   readonly exists: (namespace: string, name: string) => Promise<boolean>;
   /** Resolves once a StatefulSet is rolled out. @throws RunError after the time limit */
   readonly wait: (rollout: Rollout) => Promise<void>;
+}
+
+/** How long to wait, in seconds. */
+export interface Patience {
+  /** For unavailable pods when no rollout is in progress: an update may be what repairs them. */
+  readonly grace: number;
+  /** Before each look at what keeps pods from becoming ready. */
+  readonly look: number;
 }
 
 /** How to reach a cluster's API server. */
@@ -55,42 +64,52 @@ export function afterRollout(
 
 /**
  * Asks a cluster's API server.
- * @param grace seconds to wait for unavailable pods when no rollout is in progress: an update may be what repairs them
+ * @param patience how long to wait for what, in seconds
  */
-export function clusterRollouts(access: ClusterAccess, grace = 120): Rollouts {
+export function clusterRollouts(access: ClusterAccess, patience: Patience = { grace: 120, look: 10 }): Rollouts {
   // One client for the whole update, because a kubeconfig may run a command for each. Created at the first question: loading it takes a
   // second, which previews need not spend.
-  let client: Promise<AppsV1Api> | undefined;
-  const api = () => (client ??= apiOf(access));
+  let client: Promise<Apis> | undefined;
+  const apis = () => (client ??= apisOf(access));
   return {
     exists: async (namespace, name) => {
       try {
-        await (await api()).readNamespacedStatefulSet({ namespace, name });
+        await (await apis()).apps.readNamespacedStatefulSet({ namespace, name });
         return true;
       } catch (error) {
         // A cluster that does not answer fails the update at its first object. Until then, assume that the StatefulSet exists.
         return statusOf(error) !== 404;
       }
     },
-    wait: async (rollout) => waitFor(await api(), rollout, access.context, grace),
+    wait: async (rollout) => waitFor(await apis(), rollout, access.context, patience),
   };
 }
 
-async function waitFor(api: AppsV1Api, rollout: Rollout, context: string, grace: number): Promise<void> {
+async function waitFor({ apps, core }: Apis, rollout: Rollout, context: string, patience: Patience): Promise<void> {
   const { namespace, name, minutes, report } = rollout;
   const what = `StatefulSet ${namespace}/${name}`;
   const began = Date.now();
   let said = "";
+  const warned = new Set<string>();
+  let looked = began;
   for (let failures = 0; ;) {
     try {
-      const { done, rolling, text } = rolloutProgress(await api.readNamespacedStatefulSet({ namespace, name }));
+      const { done, rolling, text } = rolloutProgress(await apps.readNamespacedStatefulSet({ namespace, name }));
       if (done) return;
-      if (!rolling && Date.now() > began + grace * 1000) {
+      if (!rolling && Date.now() > began + patience.grace * 1000) {
         await pulumi.log.warn(`${what}: ${text}, but no rollout is in progress; continuing`);
         return;
       }
       if (text !== said) report(`waiting for ${what}: ${text}`);
       [said, failures] = [text, 0];
+      // A pod that has just started is not in trouble yet.
+      if (Date.now() >= looked + patience.look * 1000) {
+        for (const trouble of await troublesOf(core, namespace, name)) {
+          if (!warned.has(trouble)) await pulumi.log.warn(`${what}: ${trouble}`);
+          warned.add(trouble);
+        }
+        looked = Date.now();
+      }
     } catch (error) {
       if (statusOf(error) === 404) return; // deleted by hand: nothing rolls
       failures += 1;
@@ -103,7 +122,7 @@ async function waitFor(api: AppsV1Api, rollout: Rollout, context: string, grace:
     }
     if (Date.now() > began + minutes * 60_000) {
       throw new pulumi.RunError(
-        `${what} was not rolled out within ${minutes} minutes: ${said}; ` +
+        `${what} was not rolled out within ${minutes} minutes: ${[said, ...warned].join("; ")}; ` +
           `kubectl --context ${context} -n ${namespace} describe pods shows why, and the next up continues from here`,
       );
     }
@@ -111,11 +130,44 @@ async function waitFor(api: AppsV1Api, rollout: Rollout, context: string, grace:
   }
 }
 
+/** What keeps the pods of a StatefulSet from becoming ready; nothing where we may not look, for then there is no more to say. */
+async function troublesOf(core: CoreV1Api, namespace: string, name: string): Promise<string[]> {
+  try {
+    const { items: pods } = await core.listNamespacedPod({ namespace });
+    const { items: events } = await core.listNamespacedEvent({
+      namespace,
+      fieldSelector: `involvedObject.kind=StatefulSet,involvedObject.name=${name},reason=FailedCreate`,
+    });
+    const own = pods.filter(({ metadata }) => metadata?.ownerReferences?.some((owner) => owner.name === name));
+    const found = await Promise.all(own.map((pod) => withLastWords(core, pod)));
+    return troubles(found, own.length === 0 ? events.flatMap(({ message }) => message ?? []) : []);
+  } catch {
+    return [];
+  }
+}
+
+/** A pod whose containers that keep crashing have the last lines of their logs as their message. */
+async function withLastWords(core: CoreV1Api, pod: V1Pod): Promise<V1Pod> {
+  const name = pod.metadata?.name ?? "";
+  const namespace = pod.metadata?.namespace ?? "";
+  for (const { name: container, state, lastState } of pod.status?.containerStatuses ?? []) {
+    const ended = lastState?.terminated;
+    if (state?.waiting?.reason !== "CrashLoopBackOff" || ended === undefined || ended.message !== undefined) continue;
+    ended.message = await core.readNamespacedPodLog({ name, namespace, container, previous: true, tailLines: 3 });
+  }
+  return pod;
+}
+
 const statusOf = (error: unknown): unknown => (error as { code?: unknown }).code;
 
-async function apiOf({ kubeconfig, context }: ClusterAccess): Promise<AppsV1Api> {
+interface Apis {
+  readonly apps: AppsV1Api;
+  readonly core: CoreV1Api;
+}
+
+async function apisOf({ kubeconfig, context }: ClusterAccess): Promise<Apis> {
   const client = await import("@kubernetes/client-node");
   const config = readKubeconfig(client, kubeconfig);
   config.setCurrentContext(context);
-  return config.makeApiClient(client.AppsV1Api);
+  return { apps: config.makeApiClient(client.AppsV1Api), core: config.makeApiClient(client.CoreV1Api) };
 }

@@ -328,7 +328,7 @@ describe("a ring of two datacenters on a real node", { timeout: 60 * 60_000 }, a
 
   void test("a change that breaks a pod stops there, and when it is taken back the pod is replaced", async () => {
     stage.writeStack(stackKeys("debug", "1000"));
-    const broken = await stage.kazoo(["up", "--yes"], /e2e-one-kazoo-nodes updating.* Waiting for StatefulSet/);
+    const broken = await stage.kazoo(["up", "--yes"], /pod kazoo-1: no node fits/);
     assert.notEqual(broken.code, 0);
     await until("the pod that fits nowhere", async () =>
       (await kazooPods(one)).some(({ metadata, status }) => metadata.name === "kazoo-1" && status.phase === "Pending"),

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { before, describe, test } from "node:test";
 import { networkPolicies } from "../../components/networkPolicies";
 import { databaseKind, type DatabaseKind } from "../../config/compatibility";
+import type { ZoneView } from "../../tools/cli/zones";
 import { deployWithMocks, objects, platformFrom, type Registered } from "../support/mocks";
 
 type Tree = Record<string, unknown>;
@@ -235,6 +236,30 @@ test("brokers of a zone never change at a time, nor do databases of a ring; the 
   assert.ok(waited["us-east-nyc/bigcouch"]?.includes("us-east-bos/bigcouch"));
   assert.deepEqual([...(waited["us-east-bos/kazoo"] ?? [])].sort(), all);
   assert.deepEqual([...(waited["us-east-nyc/kazoo"] ?? [])].sort(), [...all, "us-east-bos/kazoo"].sort());
+});
+
+test("the outputs of a stack are what the commands read", async () => {
+  const { outputs } = await deployWithMocks(platformFrom(stack({})));
+  const zones: Readonly<Record<string, ZoneView>> = outputs.zones;
+  assert.deepEqual(zones["us-east-nyc"], {
+    region: "us-east",
+    datacenter: "nyc",
+    ring: "main",
+    cluster: "east",
+    context: "prod-east",
+    namespace: "us-east-nyc",
+    image: "registry.example.com/kazoo:4.3",
+    nodes: {
+      kazoo: ["kazoo_apps@kazoo-0.kazoo-nodes.us-east-nyc.svc.cluster.local"],
+      database: ["couchdb@bigcouch-0.bigcouch.us-east-nyc.svc.cluster.local"],
+    },
+    endpoints: {
+      crossbar: "http://kazoo.us-east-nyc.svc.cluster.local:8000",
+      websockets: "ws://kazoo.us-east-nyc.svc.cluster.local:5555",
+      database: "http://bigcouchbal.us-east-nyc.svc.cluster.local:5984",
+      brokers: ["alpha", "beta"].map((role) => `rabbitmq-${role}.us-east-nyc.svc.cluster.local:5672`),
+    },
+  });
 });
 
 test("a first up makes brokers and databases of all zones at once; Kazoo still waits for them, and the first zone's goes first", async () => {

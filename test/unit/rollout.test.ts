@@ -18,11 +18,15 @@ describe("waiting for a roll", () => {
   let server: Server;
   let answers: Answers = [];
   let asked = 0;
+  /** What the API server answers about anything but the StatefulSet, by path. */
+  let besides: Record<string, string> = {};
 
   before(async () => {
     server = createServer((request, response) => {
-      if (request.url !== "/apis/apps/v1/namespaces/us-east-nyc/statefulsets/kazoo")
-        return response.writeHead(400).end();
+      const path = request.url?.split("?")[0] ?? "";
+      const type = path.endsWith("/log") ? "text/plain" : "application/json";
+      if (path in besides) return response.setHeader("Content-Type", type).end(besides[path]);
+      if (path !== "/apis/apps/v1/namespaces/us-east-nyc/statefulsets/kazoo") return response.writeHead(400).end();
       const answer = answers[Math.min(asked, answers.length - 1)] ?? 500;
       asked += 1;
       response.writeHead(typeof answer === "number" ? answer : 200, { "Content-Type": "application/json" });
@@ -63,7 +67,12 @@ describe("waiting for a roll", () => {
     const told: string[] = [];
     [answers, asked] = [given, 0];
     const report = (progress: string) => void told.push(progress);
-    await clusterRollouts(access, grace).wait({ namespace: "us-east-nyc", name: "kazoo", minutes, report });
+    await clusterRollouts(access, { grace, look: 0 }).wait({
+      namespace: "us-east-nyc",
+      name: "kazoo",
+      minutes,
+      report,
+    });
     return { told, warnings: warn.mock.calls.map((call) => String((call.arguments as unknown[])[0])) };
   }
 
@@ -75,6 +84,32 @@ describe("waiting for a roll", () => {
       "waiting for StatefulSet us-east-nyc/kazoo: 1 of 2 nodes updated, 1 ready",
     ]);
     assert.equal(asked, 4);
+  });
+
+  test("warns once of what keeps pods from becoming ready, with a crashing container's last lines", async (t) => {
+    const pods = "/api/v1/namespaces/us-east-nyc/pods";
+    const crashing = {
+      metadata: { name: "kazoo-1", namespace: "us-east-nyc", ownerReferences: [{ name: "kazoo" }] },
+      status: {
+        containerStatuses: [
+          {
+            name: "kazoo",
+            state: { waiting: { reason: "CrashLoopBackOff" } },
+            lastState: { terminated: { exitCode: 64 } },
+          },
+        ],
+      },
+    };
+    besides = {
+      [pods]: JSON.stringify({ items: [crashing] }),
+      [`${pods}/kazoo-1/log`]: "error: COUCHDB_PASS is empty\n",
+      "/api/v1/namespaces/us-east-nyc/events": JSON.stringify({ items: [] }),
+    };
+    t.after(() => (besides = {}));
+    const { warnings } = await wait(t, [set(2, 1, 1), set(2, 1, 1), set(2, 2, 2)]);
+    assert.deepEqual(warnings, [
+      "StatefulSet us-east-nyc/kazoo: pod kazoo-1: container kazoo: CrashLoopBackOff, exit code 64: error: COUCHDB_PASS is empty",
+    ]);
   });
 
   test("has nothing to wait for where the StatefulSet was deleted by hand", async (t) => {

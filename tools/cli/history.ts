@@ -42,6 +42,16 @@ export async function readUpdates(stack: Stack): Promise<Update[]> {
 }
 
 /**
+ * Whether the last run that changed a stack failed or was interrupted. The state may then lack what a provider that was cancelled had already
+ * changed in a cluster.
+ */
+export async function lastRunFailed({ name, pulumi }: Pick<Stack, "name" | "pulumi">): Promise<boolean> {
+  const printed = await askPulumi(pulumi, ["stack", "history", "--json", "--page-size", "1", "--stack", name]);
+  const [last] = JSON.parse(printed) as { readonly result: string }[];
+  return last !== undefined && last.result !== "succeeded";
+}
+
+/**
  * The message of an update, with the previous image: the digest of a built one is recorded nowhere else in the history.
  * @param image its reference; undefined or without digest: nothing is recorded
  */

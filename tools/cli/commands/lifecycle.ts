@@ -1,5 +1,5 @@
 import type { Cluster, KubernetesCluster } from "../../../config/platform";
-import { imageMessage } from "../history";
+import { imageMessage, lastRunFailed } from "../history";
 import { beforeRun, readClusterIds, readSnapshot, recover, writeClusterIds } from "../localState";
 import { confirmed } from "../choose";
 import { deployedIn, knownObjects, missingIn, objectList } from "../missing";
@@ -35,9 +35,9 @@ export async function env({ stack }: StackOptions): Promise<void> {
 /** Previews an `up`; returns Pulumi's exit code. */
 export async function preview(options: StackOptions, args: readonly string[]): Promise<number> {
   const stack = await openStack(options.stack, reportToStderr);
-  await begin(stack);
+  const { refresh } = await begin(stack);
   const unseen = await warnOfUnseen(stack);
-  const code = await runStack(stack, ["preview", ...stack.selection, ...args]);
+  const code = await runStack(stack, ["preview", ...stack.selection, ...refresh, ...args]);
   if (code === 0 && unseen.length > 0) throw unseenError(unseen);
   return code;
 }
@@ -133,16 +133,18 @@ export async function destroy(options: StackOptions, args: readonly string[]): P
 
 /**
  * Prepares a run of Pulumi: starts the clusters and cleans up after a killed Pulumi. A sandbox cluster that was recreated since
- * the last `up` has nothing of what is in the state: then Pulumi must refresh first.
+ * the last `up` has nothing of what is in the state: then Pulumi must refresh first. So it must after a run that failed.
  */
 export async function begin(stack: Stack): Promise<{ ids: Record<string, string>; refresh: string[] }> {
-  const ids = await startClusters(stack, reportToStderr);
-  if (stack.state === undefined) return { ids, refresh: [] };
+  const [ids, failed] = await Promise.all([startClusters(stack, reportToStderr), lastRunFailed(stack)]);
+  const refresh = failed ? ["--refresh"] : [];
+  if (failed) reportToStderr(`the last run on stack ${stack.name} failed: comparing its state with the cluster first`);
+  if (stack.state === undefined) return { ids, refresh };
   beforeRun(stack.state, stack.name);
   await recover(stack, stack.state, reportToStderr);
   const before = readClusterIds(stack.state, stack.name);
   const replaced = Object.keys(ids).filter((name) => before[name] !== ids[name]);
-  if (replaced.length === 0 || readSnapshot(stack.state, stack.name).resources === 0) return { ids, refresh: [] };
+  if (replaced.length === 0 || readSnapshot(stack.state, stack.name).resources === 0) return { ids, refresh };
   reportToStderr(`sandbox cluster ${replaced.join(", ")} is new: checking what is left of stack ${stack.name}`);
   return { ids, refresh: ["--refresh"] };
 }
