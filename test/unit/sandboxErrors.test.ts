@@ -42,6 +42,17 @@ describe("the sandbox's errors", () => {
     await assert.rejects(up(["east"], toolchain), /could not start .*missing/);
   });
 
+  test("a folder whose path has blanks is refused before anything is written", async () => {
+    const withBlanks = join(directory, "my clone");
+    const options = { directory: withBlanks, clusters: ["east"], toolchain: toolchainOf(""), report: () => undefined };
+    await assert.rejects(sandboxUp(options), (error: unknown) => {
+      assert.ok(error instanceof UserError);
+      assert.equal(error.message, `the sandbox needs a folder whose path has no blanks (found: ${withBlanks})`);
+      return true;
+    });
+    assert.equal(existsSync(withBlanks), false);
+  });
+
   for (const name of ["", "East", "a.b", "../x", "-a", "a-", "a".repeat(41), "kubeconfig", "lock"]) {
     test(`a cluster cannot be called ${JSON.stringify(name)}`, async () => {
       await assert.rejects(up([name], toolchainOf("")), /cannot be the name of a sandbox cluster/);

@@ -59,6 +59,15 @@ export interface RunningCluster {
   readonly started: readonly Component[];
 }
 
+/** kwokctl splits the command lines of the programs at blanks, those in paths included (seen with 0.8.0). */
+function requirePathWithoutBlanks(directory: string): void {
+  if (!/\s/.test(directory)) return;
+  throw new UserError(
+    `the sandbox needs a folder whose path has no blanks (found: ${directory})`,
+    "move the clone to another folder, or point the stack at another cluster: see docs/sandbox.md#kind",
+  );
+}
+
 /**
  * Makes each named cluster run: real etcd, API server, controller manager and scheduler, with nodes that KWOK simulates.
  * Does nothing where all is well, starts what has ended, and keeps the data that a cluster has.
@@ -67,6 +76,7 @@ export interface RunningCluster {
 export async function sandboxUp(options: SandboxUpOptions): Promise<RunningCluster[]> {
   const { directory, toolchain, report, address = "127.0.0.1" } = options;
   requireProc();
+  requirePathWithoutBlanks(directory);
   const names = [...new Set(options.clusters)];
   names.forEach(checkName);
   return locked(directory, report, async (signal) => {
