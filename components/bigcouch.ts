@@ -265,7 +265,7 @@ export interface DatabaseRingSettings {
  * own where it finds one. BigCouch hashes otherwise: its image makes the administrator.
  */
 export function ringConfig({ kind, user, password, uuid, authSecret }: DatabaseRingSettings): string {
-  const iterations = 10; // CouchDB 2's own default: it hashes the password anew for each request
+  const iterations = 10; // CouchDB 2's own default: it hashes the password for each request
   const key = pbkdf2Sync(password, uuid, iterations, 20, "sha1").toString("hex");
   return iniFile({
     couchdb: { uuid },

@@ -101,7 +101,7 @@ export const reservedVariables: Readonly<Record<string, string>> = {
   ERL_EPMD_ADDRESS: fromImage,
 };
 
-/** What is wrong with the value of a variable that Kazoo or Erlang reads by itself; undefined: nothing. */
+/** What is wrong with the value of a variable that Kazoo or Erlang reads directly; undefined: nothing. */
 export function extraValueProblem(variable: string, value: string): { expected: string; example: string } | undefined {
   // An empty list would start no application.
   if (variable === "KAZOO_APPS" && !/^[a-z0-9_, ]*[a-z][a-z0-9_, ]*$/.test(value)) {

@@ -7,7 +7,7 @@ import type { KubeConfig } from "@kubernetes/client-node";
  * Reads the kubeconfig that leads to a cluster, as kubectl does: of the files in `$KUBECONFIG` those that exist count, and of entries of one
  * name the first.
  * @param client the official client, which is loaded only where it is needed
- * @param path of one file; left out: `$KUBECONFIG`, or `~/.kube/config`
+ * @param path of one file. @default `$KUBECONFIG`, or `~/.kube/config`
  * @throws the client's own error where a file is no kubeconfig
  */
 export function readKubeconfig(client: { readonly KubeConfig: typeof KubeConfig }, path?: string): KubeConfig {

@@ -12,7 +12,7 @@ export interface KnownObject {
   readonly apiVersion: string;
   readonly kind: string;
   readonly name: string;
-  /** Left out for a Namespace. */
+  /** Undefined for a Namespace. */
   readonly namespace?: string;
 }
 
