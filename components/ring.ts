@@ -59,11 +59,12 @@ export const databaseRingConfig = (
   version: string,
   { database, databaseUuid, databaseAuthSecret }: RingCredentials,
 ): pulumi.Output<string> =>
-  pulumi
-    .all([database, databaseUuid, databaseAuthSecret])
-    .apply(([password, uuid, authSecret]) =>
-      ringConfig({ kind: requireDatabaseKind(version), user: userName, password, uuid, authSecret }),
-    );
+  pulumi.all([database, databaseUuid, databaseAuthSecret]).apply(([password, uuid, authSecret]) =>
+    // A run with targets leaves the values of resources that it does not create undefined, and creates nothing of them.
+    [password, uuid, authSecret].some((value) => (value as string | undefined) === undefined)
+      ? ""
+      : ringConfig({ kind: requireDatabaseKind(version), user: userName, password, uuid, authSecret }),
+  );
 
 /**
  * A ring: one Kazoo system over one or more datacenters. Holds the credentials that its zones share: an Erlang cookie and random passwords.

@@ -35,9 +35,9 @@ export async function env({ stack }: StackOptions): Promise<void> {
 /** Previews an `up`; returns Pulumi's exit code. */
 export async function preview(options: StackOptions, args: readonly string[]): Promise<number> {
   const stack = await openStack(options.stack, reportToStderr);
-  const { refresh } = await begin(stack);
+  await begin(stack);
   const unseen = await warnOfUnseen(stack);
-  const code = await runStack(stack, ["preview", ...stack.selection, ...refresh, ...args]);
+  const code = await runStack(stack, ["preview", ...stack.selection, ...args]);
   if (code === 0 && unseen.length > 0) throw unseenError(unseen);
   return code;
 }
@@ -54,6 +54,7 @@ export async function up(options: StackOptions, args: readonly string[]): Promis
   const stack = await openStack(options.stack, reportToStderr);
   const { ids, refresh } = await begin(stack);
   const unseen = await warnOfUnseen(stack);
+  await catchUp(stack);
   const { force = false } = options;
   if (force && !(await confirmed("take back every field that others have changed?", options.yes === true))) return 0;
   const run = [
@@ -87,6 +88,25 @@ async function warnOfUnseen({ platform }: Stack): Promise<UnseenCluster[]> {
   if (allUnseen(platform, unseen)) throw unseenError(unseen);
   for (const cluster of unseen) reportToStderr(`${colours.yellow("warning:")} not seen: ${unseenLine(cluster)}`);
   return unseen;
+}
+
+/**
+ * Reads the cluster's objects into the state if the last run failed: a provider that was cancelled in the middle of a change has made it, and
+ * the state does not know. Images are not read: the registry may be what failed.
+ */
+async function catchUp(stack: Stack): Promise<void> {
+  const onKubernetes = Object.values(stack.platform.clusters).some(({ kind }) => kind !== "docker");
+  if (!onKubernetes || !(await lastRunFailed(stack))) return;
+  reportToStderr(`the last run on stack ${stack.name} failed: comparing its state with the cluster first`);
+  const quietly = ["--yes", "--skip-preview", "--suppress-outputs", "--suppress-progress"];
+  const code = await runPulumi(stack.pulumi, [
+    "refresh",
+    ...stack.selection,
+    ...quietly,
+    "--target",
+    "**$kubernetes:**",
+  ]);
+  if (code !== 0) reportToStderr(`${colours.yellow("warning:")} the state could not be compared; continuing`);
 }
 
 /** Whether somebody has deleted objects of the stack in a cluster. Without a refresh Pulumi takes them for unchanged. */
@@ -133,18 +153,16 @@ export async function destroy(options: StackOptions, args: readonly string[]): P
 
 /**
  * Prepares a run of Pulumi: starts the clusters and cleans up after a killed Pulumi. A sandbox cluster that was recreated since
- * the last `up` has nothing of what is in the state: then Pulumi must refresh first. So it must after a run that failed.
+ * the last `up` has nothing of what is in the state: then Pulumi must refresh first.
  */
 export async function begin(stack: Stack): Promise<{ ids: Record<string, string>; refresh: string[] }> {
-  const [ids, failed] = await Promise.all([startClusters(stack, reportToStderr), lastRunFailed(stack)]);
-  const refresh = failed ? ["--refresh"] : [];
-  if (failed) reportToStderr(`the last run on stack ${stack.name} failed: comparing its state with the cluster first`);
-  if (stack.state === undefined) return { ids, refresh };
+  const ids = await startClusters(stack, reportToStderr);
+  if (stack.state === undefined) return { ids, refresh: [] };
   beforeRun(stack.state, stack.name);
   await recover(stack, stack.state, reportToStderr);
   const before = readClusterIds(stack.state, stack.name);
   const replaced = Object.keys(ids).filter((name) => before[name] !== ids[name]);
-  if (replaced.length === 0 || readSnapshot(stack.state, stack.name).resources === 0) return { ids, refresh };
+  if (replaced.length === 0 || readSnapshot(stack.state, stack.name).resources === 0) return { ids, refresh: [] };
   reportToStderr(`sandbox cluster ${replaced.join(", ")} is new: checking what is left of stack ${stack.name}`);
   return { ids, refresh: ["--refresh"] };
 }
