@@ -38,6 +38,7 @@ before(async () => {
     case "$1 $2" in
       version*) [ ! -e "$FAKE/version.sh" ] || . "$FAKE/version.sh"; echo v${versions.pulumi} ;;
       "stack output") . "$FAKE/output.sh" ;;
+      "stack export") echo "{}" ;;
       "stack history") cat "$FAKE/history.json" ;;
       preview*) . "$FAKE/preview.sh" ;;
       up*) . "$FAKE/up.sh" ;;
@@ -285,7 +286,7 @@ describe("a rollback of the image", () => {
     says("output", `echo '${JSON.stringify(outputs([nyc])).replace("kazoo:5", `r/kazoo@sha256:${"a".repeat(64)}`)}'`);
     const { code, stderr } = await kazoo("kube-deploy-rollback", "--zone", nyc, "--yes");
     assert.equal(code, 0, stderr);
-    assert.match(stderr, /builds none; its build settings stay there as a comment/);
+    assert.match(stderr, /its build settings stay as a comment/);
     assert.match(written(), /^ +prebuilt: kazoo:4$/m);
     assert.match(written(), /^ +# build:\n +# {3}registry: registry\.example\.com\n +# {3}repository: kazoo$/m);
   });
@@ -396,7 +397,7 @@ describe("a stack with zones on Docker and on Kubernetes", () => {
     assert.equal((await kazoo("kube-logsf")).stdout, "of the pod\n");
     assert.equal((await kazoo("logs", "--zone", "local-dev")).code, 0);
     assert.match(calls(), /^--host unix:\/\/\/var\/run\/docker\.sock logs kazoo$/m);
-    assert.match(await refused("logs"), /which zone\? there are (us-east-nyc, local-dev|local-dev, us-east-nyc)/);
+    assert.match(await refused("logs"), /there is more than one zone: (us-east-nyc, local-dev|local-dev, us-east-nyc)/);
   });
 
   test("refuses what is for Kubernetes alone in a zone on Docker", async () => {
@@ -423,7 +424,7 @@ test("a stack on Docker is asked about where it is protected, and only then", as
       assert.equal(code, 0, stderr);
       assert.match(
         calls(),
-        new RegExp(`^${command} --stack own --config-file \\S+${protect ? "" : " --yes .*"}$`, "m"),
+        new RegExp(`^${command} --stack own --config-file \\S+${protect ? "( --event-log \\S+)?" : " --yes .*"}$`, "m"),
       );
     }
   }

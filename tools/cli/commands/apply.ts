@@ -77,12 +77,13 @@ export const stackFile = (stack: string): string => stackFilePath(projectDirecto
 export async function applyFile(options: DeployOptions, zone: Zone, text: string, what: string): Promise<void> {
   const path = stackFile(options.stack);
   const before = readFileSync(path, "utf8");
-  const update = { started: false, interrupted: false };
+  const update: { started: boolean; signal?: NodeJS.Signals } = { started: false };
+  const exitCode = (signal: NodeJS.Signals) => 128 + constants.signals[signal];
   const onSignal = (signal: NodeJS.Signals): void => {
     writeFileSync(path, before);
-    update.interrupted = true;
+    update.signal = signal;
     // A running preview receives the signal too, and we wait for its end. If nobody else listens, the signal ends this process as usual.
-    if (process.listenerCount(signal) === 1) process.exit(128 + constants.signals[signal]);
+    if (process.listenerCount(signal) === 1) process.exit(exitCode(signal));
   };
   const deaf = (): void => signals.forEach((signal) => process.off(signal, onSignal));
   signals.forEach((signal) => process.on(signal, onSignal));
@@ -91,7 +92,8 @@ export async function applyFile(options: DeployOptions, zone: Zone, text: string
     const stack = await openStack(options.stack, reportToStderr);
     await begin(stack);
     const applied = await apply(stack, zone.name, everything, what, options, () => {
-      if (update.interrupted) throw new UserError("interrupted", "nothing was changed", 130);
+      if (update.signal !== undefined)
+        throw new UserError("interrupted", "nothing was changed", exitCode(update.signal));
       update.started = true;
       deaf();
     });
