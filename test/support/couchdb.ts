@@ -1,6 +1,5 @@
-import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
 import { type Answer, Gate, isOpen, newSecurity, type Security } from "../image/support/couchdb/rules.js";
+import { jsonServer } from "./jsonServer";
 
 /** A database server on a port of this machine. */
 export interface Couchdb {
@@ -51,28 +50,17 @@ export async function startCouchdb(options: {
     securities.set(name, newSecurity(defaultSecurity));
     return { status: 201, body: { ok: true } };
   };
-  const server = createServer((request, response) => {
+  const server = await jsonServer((request, body) => {
     const { method = "", url = "/" } = request;
     requests.push(`${method} ${url}`);
-    let body = "";
-    request.on("data", (chunk: Buffer) => (body += chunk.toString()));
-    request.on("end", () => {
-      const who = gate.who(request.socket.remoteAddress ?? "", request.headers.authorization);
-      const refusal = { status: 401, body: { error: "unauthorized", reason: "You are not a server admin." } };
-      const found = typeof who === "object" ? who : who === "stranger" ? refusal : answer(method, url, body);
-      response.writeHead(found.status, { "content-type": "application/json" });
-      response.end(`${JSON.stringify(found.body)}\n`);
-    });
+    const who = gate.who(request.socket.remoteAddress ?? "", request.headers.authorization);
+    const refusal = { status: 401, body: { error: "unauthorized", reason: "You are not a server admin." } };
+    return typeof who === "object" ? who : who === "stranger" ? refusal : answer(method, url, body);
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   return {
-    port: (server.address() as AddressInfo).port,
+    ...server,
     requests,
     securities,
     open: () => [...securities].filter(([, security]) => isOpen(security)).map(([name]) => name),
-    stop: async () => {
-      server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
-    },
   };
 }

@@ -1,7 +1,7 @@
-import { createServer, type IncomingMessage } from "node:http";
-import type { AddressInfo } from "node:net";
+import type { IncomingMessage } from "node:http";
 import type { DatabaseKind } from "../../config/compatibility";
 import { type Answer, Gate, NodeList, type NodeDocument } from "../image/support/couchdb/rules.js";
+import { jsonServer } from "./jsonServer";
 
 /** The nodes of a database ring, on one port of this machine: a request's `Host` tells which node and which of its ports is meant. */
 export interface CouchdbRing {
@@ -63,28 +63,18 @@ export async function startRing({ kind, hosts, user, password, meanwhile }: Ring
         return list.get(id, { conflicts: url.searchParams.get("conflicts") === "true" });
     }
   };
-  const server = createServer((request, response) => {
-    let body = "";
-    request.on("data", (chunk: Buffer) => (body += chunk.toString()));
-    request.on("end", () => {
-      const line = `${request.method} http://${request.headers.host}${request.url} ${body}`.trimEnd();
-      requests.push(line);
-      meanwhile?.(line, listOf);
-      const found = answer(request, body);
-      settle();
-      response.writeHead(found.status, { "content-type": "application/json" });
-      response.end(`${JSON.stringify(found.body)}\n`);
-    });
+  const server = await jsonServer((request, body) => {
+    const line = `${request.method} http://${request.headers.host}${request.url} ${body}`.trimEnd();
+    requests.push(line);
+    meanwhile?.(line, listOf);
+    const found = answer(request, body);
+    settle();
+    return found;
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   return {
-    port: (server.address() as AddressInfo).port,
+    ...server,
     requests,
     listOf,
     settle,
-    stop: async () => {
-      server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
-    },
   };
 }

@@ -54,9 +54,10 @@ export async function up(options: StackOptions, args: readonly string[]): Promis
   const stack = await openStack(options.stack, reportToStderr);
   const { ids, refresh } = await begin(stack);
   const unseen = await warnOfUnseen(stack);
-  await catchUp(stack);
   const { force = false } = options;
   if (force && !(await confirmed("take back every field that others have changed?", options.yes === true))) return 0;
+  // Otherwise the update itself compares the state first.
+  if (!force && refresh.length === 0) await catchUp(stack);
   const run = [
     "up",
     ...stack.selection,
