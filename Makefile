@@ -57,6 +57,14 @@ drift: $(packages) ## report manual changes in the clusters (OUT=folder)
 destroy: $(packages) ## remove a stack and everything it created (YES=1)
 	@$(kazoo) destroy $(stack) $(call flag,YES,--yes)
 
+##@ The state of a stack
+
+backup: $(packages) ## write the state with its secrets to an encrypted file (OUT=, PASSPHRASE_FILE= or RECIPIENT=)
+	@$(kazoo) backup $(stack) $(call given,OUT,--out) $(call given,PASSPHRASE_FILE,--passphrase-file) $(call given,RECIPIENT,--recipient)
+
+restore: $(packages) ## bring it back from that file (FROM=, PASSPHRASE_FILE= or IDENTITY=, YES=1)
+	@$(kazoo) restore $(stack) $(call given,FROM,--from) $(call given,PASSPHRASE_FILE,--passphrase-file) $(call given,IDENTITY,--identity) $(call flag,YES,--yes)
+
 ##@ A zone's Kazoo on Kubernetes
 
 kube-deploy: $(packages) ## deploy a zone's Kazoo as configured (YES=1)

@@ -7,6 +7,7 @@ import { allParts } from "../toolchain/parts";
  */
 const code = {
   accounts: () => require("./commands/accounts") as typeof import("./commands/accounts"),
+  backup: () => require("./commands/backup") as typeof import("./commands/backup"),
   complete: () => require("./commands/complete") as typeof import("./commands/complete"),
   deploy: () => require("./commands/deploy") as typeof import("./commands/deploy"),
   docker: () => require("./commands/docker") as typeof import("./commands/docker"),
@@ -35,6 +36,7 @@ function withoutCompletion(): Command {
     initCommand(),
     ...stackCommands(),
     ...reportCommands(),
+    ...backupCommands(),
     statusCommand(),
     ...nodeCommands(),
     ...accountCommands(),
@@ -121,6 +123,22 @@ function reportCommands(): Command[] {
       .action(exiting((options: Stacked) => code.report().drift(options))),
   ].map((command) => command.addHelpText("after", reportExitCodes));
 }
+
+const backupCommands = (): Command[] => [
+  withStack("backup", "write a stack's state, with its secrets, to an encrypted file (age's format)")
+    .option("-o, --out <file>", "file to write; default: kazoo-STACK-TIME.age")
+    .option("--passphrase-file <file>", "file with the passphrase to encrypt with")
+    .option("--recipient <key...>", "public keys of age to encrypt for, instead of a passphrase")
+    .addHelpText("after", "\nDatabases and volumes are not in it. An existing file is never overwritten.")
+    .action(exiting((options: import("./commands/backup").BackupOptions) => code.backup().backup(options))),
+  withStack("restore", "bring a stack's state back from such a file, into the backend that the stack uses now")
+    .requiredOption("--from <file>", "file that backup has written")
+    .option("--passphrase-file <file>", "file with the passphrase that it was encrypted with")
+    .option("--identity <file>", "file with the secret key of age, instead of a passphrase")
+    .option("-y, --yes", "replace a state that has resources without asking")
+    .addHelpText("after", "\nA wrong or damaged file changes nothing. Clusters are not touched.")
+    .action(exiting((options: import("./commands/backup").RestoreOptions) => code.backup().restore(options))),
+];
 
 const statusCommand = (): Command =>
   withStack(

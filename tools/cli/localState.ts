@@ -112,9 +112,17 @@ function unreadable(state: LocalState, stack: string): UserError {
   return new UserError(
     `the state of stack ${stack} cannot be read: ${path} is cut off or damaged`,
     newest === undefined
-      ? "bring the file back from a backup; without it the passwords of what runs are lost"
+      ? `make restore STACK=${stack} FROM=FILE brings it back from a backup; without one the passwords of what runs are lost`
       : `go back to the copy of ${statSync(newest).mtime.toISOString()}: cp ${quoted(newest)} ${quoted(path)}, then make up STACK=${stack}`,
   );
+}
+
+/** Moves the state of a stack aside if it cannot be read, so that a backup of it can take its place. */
+export function setAsideUnreadable(state: LocalState, stack: string, report: Report): void {
+  const path = stateFile(state, stack);
+  if (!existsSync(path) || readCheckpoint(path) !== undefined) return;
+  renameSync(path, `${path}.damaged`);
+  report(`the state of stack ${stack} cannot be read: it is kept as ${path}.damaged`);
 }
 
 /** Least room for a run that changes a stack: its state is written at each step, and twice. */

@@ -47,11 +47,14 @@ export async function runPulumi(context: PulumiContext, args: readonly string[])
 /**
  * Runs a short Pulumi command and returns its output; if it fails, its message is the error. Not by Pulumi's Automation API: loading it takes
  * half a second, and each of its calls runs further commands of the CLI, so that `status` would take twice its time.
+ * @param input what the command reads from standard input
  */
-export async function askPulumi(context: PulumiContext, args: readonly string[]): Promise<string> {
+export async function askPulumi(context: PulumiContext, args: readonly string[], input = ""): Promise<string> {
   try {
     const options = { cwd: context.directory, env: context.env, maxBuffer: 64 * 1024 * 1024 };
-    return (await promisify(execFile)(context.binary, ["--non-interactive", ...args], options)).stdout;
+    const asked = promisify(execFile)(context.binary, ["--non-interactive", ...args], options);
+    asked.child.stdin?.on("error", () => undefined).end(input); // a Pulumi that fails early does not read it: its message says why
+    return (await asked).stdout;
   } catch (error) {
     const { stderr, message } = error as { stderr?: string; message: string };
     const said = (stderr ?? "").trim().replace(/^error: /, "");

@@ -1,0 +1,115 @@
+import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { resolve } from "node:path";
+import { type Backup, type ExportedState, type Keys, opened, sealed } from "../backupFile";
+import { confirmed } from "../choose";
+import { ensureLocalState, recover, setAsideUnreadable } from "../localState";
+import { type Stack, isOfThisMachine, openStack, projectDirectory, readPlatform } from "../openStack";
+import { askPulumi } from "../pulumi";
+import { quoted } from "../../shared/shell";
+import { UserError, colours, reportToStderr } from "../../shared/terminal";
+
+export interface BackupOptions {
+  readonly stack: string;
+  /** File to write; default: `kazoo-STACK-TIME.age` in the current folder. */
+  readonly out?: string;
+  readonly passphraseFile?: string;
+  /** Public keys of age. */
+  readonly recipient?: readonly string[];
+}
+
+/** Writes a stack's state, with its secrets, to an encrypted file. An existing file is never overwritten. */
+export async function backup({ stack: name, out, passphraseFile, recipient = [] }: BackupOptions): Promise<void> {
+  const locks = recipient.length > 0 ? { recipients: recipient } : { passphrase: passphraseIn(passphraseFile) };
+  const time = new Date().toISOString();
+  const path = resolve(out ?? `kazoo-${name}-${time.replace(/[-:]|\.\d+/g, "")}.age`);
+  if (existsSync(path)) throw new UserError(`${path} exists`, "name another file with OUT=");
+  const stack = await openStack(name, reportToStderr);
+  const state = await exported(stack, "--show-secrets");
+  const count = resourcesOf(state);
+  if (count === 0) throw new UserError(`stack ${name} has no resources: there is nothing to back up`);
+  // Whole or not at all: a file that is cut off must not look like a backup.
+  writeFileSync(`${path}.new`, await sealed({ stack: name, time, state }, locks), { mode: 0o600 });
+  renameSync(`${path}.new`, path);
+  process.stdout.write(`${path}: the state of stack ${name}, ${count} resources\n`);
+  reportToStderr(
+    `${colours.cyan("next:")} keep it on another machine, and its passphrase or key apart from it; databases and volumes are not in it`,
+  );
+}
+
+export interface RestoreOptions {
+  readonly stack: string;
+  readonly from: string;
+  readonly passphraseFile?: string;
+  /** File with secret keys of age. */
+  readonly identity?: string;
+  readonly yes?: boolean;
+}
+
+/** Brings a stack's state back from a backup, into whatever backend the stack uses now. Clusters are not touched. */
+export async function restore(options: RestoreOptions): Promise<void> {
+  const { stack: name, from, identity, passphraseFile, yes = false } = options;
+  const keys: Keys =
+    identity === undefined
+      ? { passphrase: passphraseIn(passphraseFile) }
+      : { identities: contentOf(identity).toString("utf8") };
+  // Everything that can be wrong with the file is found before anything is touched.
+  const found = await opened(contentOf(from), keys, name);
+  if (isOfThisMachine(readPlatform(name))) setAsideUnreadable(ensureLocalState(projectDirectory), name, reportToStderr);
+  const stack = await openStack(name, reportToStderr);
+  if (stack.state !== undefined) await recover(stack, stack.state, reportToStderr);
+  const current = await exported(stack);
+  if (!(await confirmed(question(found, current), yes || resourcesOf(current) === 0))) {
+    throw new UserError("nothing was changed");
+  }
+  await askPulumi(
+    stack.pulumi,
+    ["stack", "import", "--stack", name],
+    JSON.stringify(encryptedAs(current, found.state)),
+  );
+  process.stdout.write(`stack ${name}: the state of ${found.time} is back, ${resourcesOf(found.state)} resources\n`);
+  reportToStderr(
+    `${colours.cyan("next:")} npx kazoo up -s ${quoted(name)} -- --refresh compares it with the clusters, and deploys what differs`,
+  );
+}
+
+const question = ({ stack, time, state }: Backup, current: ExportedState): string =>
+  `replace the state of stack ${stack}, ${resourcesOf(current)} resources, by that of ${time}, ${resourcesOf(state)} resources?`;
+
+/** A state whose secrets the backend encrypts as those of the stack that it goes to: it need not know the passphrase of the other one. */
+const encryptedAs = ({ deployment: { secrets_providers } }: ExportedState, state: ExportedState): ExportedState => ({
+  ...state,
+  deployment: { ...state.deployment, secrets_providers },
+});
+
+const resourcesOf = ({ deployment }: ExportedState): number => deployment.resources?.length ?? 0;
+
+const exported = async ({ name, pulumi }: Stack, ...options: string[]): Promise<ExportedState> =>
+  JSON.parse(await askPulumi(pulumi, ["stack", "export", "--stack", name, ...options])) as ExportedState;
+
+/** Shortest passphrase that is taken: a file can be tried against many of them. */
+const leastPassphrase = 12;
+
+function passphraseIn(file: string | undefined): string {
+  if (file === undefined) {
+    throw new UserError(
+      "a backup is encrypted, and neither a passphrase nor a key is given",
+      "PASSPHRASE_FILE=FILE; or with a key of age RECIPIENT=age1… to write, IDENTITY=FILE to read",
+    );
+  }
+  const passphrase = contentOf(file).toString("utf8").trim();
+  if (passphrase.length < leastPassphrase) {
+    throw new UserError(
+      `the passphrase in ${file} has ${passphrase.length} characters, and needs at least ${leastPassphrase}`,
+      `for instance: openssl rand -hex 32 > ${quoted(file)}`,
+    );
+  }
+  return passphrase;
+}
+
+function contentOf(path: string): Buffer {
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    throw new UserError(`cannot read ${path}: ${(error as Error).message.replace(/^\w+: |, \w+ .*/g, "")}`);
+  }
+}
