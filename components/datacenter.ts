@@ -13,6 +13,8 @@ export interface ZoneArgs {
   readonly region: string;
   readonly datacenter: string;
   readonly namespace: string;
+  /** Whether the namespace may exist already, made by someone else: then it outlives the datacenter. @default false */
+  readonly adopt?: boolean;
   /** Run environment of its Kazoo nodes. */
   readonly environment: Environment;
   /** Networks of its FreeSWITCH and Kamailio servers, in CIDR notation. */

@@ -54,9 +54,9 @@ export class KubernetesDatacenter extends pulumi.ComponentResource implements Da
     private readonly args: KubernetesDatacenterArgs,
     opts?: pulumi.ComponentResourceOptions,
   ) {
-    // Deleting the namespace deletes what lies in it: a destroy need not delete dozens of objects one by one.
+    // Deleting the namespace deletes what lies in it: a destroy need not delete dozens of objects one by one. An adopted namespace stays.
     const withNamespace: pulumi.ResourceTransformation = ({ type, props, opts: own }) =>
-      type.startsWith("kubernetes:") && type !== namespaceType
+      type.startsWith("kubernetes:") && type !== namespaceType && args.zone.adopt !== true
         ? { props, opts: { ...own, deletedWith: this.namespaceObject } }
         : undefined;
     super(datacenterTypes.kubernetes, name, {}, pulumi.mergeOptions(opts, { transformations: [withNamespace] }));
@@ -84,7 +84,7 @@ export class KubernetesDatacenter extends pulumi.ComponentResource implements Da
           labels: { ...namespaceLabels(args.stack, { ...zone, ring: ring.name }), ...podSecurityLabels },
         },
       },
-      { ...parent, protect, dependsOn: [names, membership] },
+      { ...parent, protect, dependsOn: [names, membership], ...(zone.adopt === true ? { retainOnDelete: true } : {}) },
     );
     this.namespace = this.namespaceObject.metadata.name;
 

@@ -84,6 +84,7 @@ function crowd(given: Given, cluster: DockerCluster, platform: Platform): Proble
 /** Keys of a level that only work on Kubernetes. */
 const kubernetesKeys = [
   ["namespace"],
+  ["adopt"],
   ["mediaNetworks"],
   ["workloads", "kazoo", "replicas"],
   ["workloads", "kazoo", "service"],
@@ -97,7 +98,7 @@ const kubernetesKeys = [
   ["workloads", "database", "resources", "requests"],
 ] as const;
 
-type Level = Pick<GivenDatacenter, "namespace" | "mediaNetworks" | "workloads">;
+type Level = Pick<GivenDatacenter, "namespace" | "adopt" | "mediaNetworks" | "workloads">;
 
 function kubernetesOnly(given: Given, zones: readonly Zone[]): Problem[] {
   const problems = zones.flatMap((zone) => {

@@ -151,6 +151,8 @@ export interface Zone {
   /** Name of its ring in `Platform.rings`. */
   readonly ring: string;
   readonly namespace: string;
+  /** Whether the namespace may be somebody else's. */
+  readonly adopt: boolean;
   /** The run environment that the operator chose, over the seed's defaults; without hosts, which components know. */
   readonly environment: RunEnvironment;
   readonly mediaNetworks: readonly string[];

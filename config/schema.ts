@@ -194,6 +194,12 @@ const datacenter = mapping(
       example: "us-east-nyc",
       default: "the zone's name",
     }).optional(),
+    adopt: field(z.boolean(), {
+      description:
+        "Whether the namespace may exist already, made by someone else. Its pods then get Pod Security `restricted` and the datacenter's NetworkPolicies like all others. `destroy` keeps it, and removes only what the stack made.",
+      expected: "true or false",
+      example: "true",
+    }).default(false),
     ...everyLevel,
   },
   "A datacenter: one zone, with a full set of workloads.",

@@ -142,6 +142,7 @@ function zoneOf(region: string, name: string, datacenter: DatacenterConfig): Zon
     cluster: datacenter.cluster ?? "",
     ring: datacenter.ring ?? zone,
     namespace: datacenter.namespace ?? zone,
+    adopt: datacenter.adopt,
     environment,
     mediaNetworks: datacenter.mediaNetworks,
     kazoo: { ...kazoo, resources: resourcesOf(kazoo.resources) },

@@ -435,8 +435,13 @@ describe("a Pulumi that fails without a diagnostic, as over a violated policy", 
         regions: { local: { cluster: "local", datacenters: { dev: {} } } },
       });
       const pulumi = { binary, directory, env: process.env };
+      const unseen = [{ cluster: "local", zones: [], problem: "it is not asked", next: "" }];
       const stack = { name: "dev", platform: own, pulumi, selection: [], state: undefined, toolchain: noToolchain };
-      return { stack: "dev", platform: own, ...(await look(stack, () => undefined, new AbortController().signal)) };
+      return {
+        stack: "dev",
+        platform: own,
+        ...(await look(stack, () => undefined, new AbortController().signal, unseen)),
+      };
     } finally {
       rmSync(directory, { recursive: true, force: true });
     }

@@ -5,7 +5,8 @@ import { deployedIn } from "./missing";
 import { type Stack, startClusters } from "./openStack";
 import { type Report, UserError } from "../shared/terminal";
 import { type Diagnostic, type Digest, parseDigest } from "../report/digest";
-import type { Findings } from "../report/model";
+import type { Findings, UnseenCluster } from "../report/model";
+import { refuseStrangers } from "./strangers";
 import { isDeletionRefused, isError } from "../report/refusals";
 
 /** The engine's findings; nothing here writes a stack's state. */
@@ -14,9 +15,17 @@ type Found = Pick<Findings, "preview" | "refused" | "deployed" | "refresh" | "fa
 /**
  * Previews a stack. If that fails, previews it again without asking the clusters whether they would accept the changes: they refuse the first
  * resource only, and a reviewer must see all.
+ * @param unseen clusters that do not answer
+ * @throws UserError where the stack would take over what somebody else has made
  */
-export async function previewStack(stack: Stack, report: Report, signal: AbortSignal): Promise<Found> {
+export async function previewStack(
+  stack: Stack,
+  report: Report,
+  signal: AbortSignal,
+  unseen: readonly UnseenCluster[],
+): Promise<Found> {
   const args = ["preview", ...(await refreshArgs(stack, report))];
+  await refuseStrangers(stack, unseen);
   report(`previewing stack ${stack.name}`);
   const first = await ask(stack, args, {}, signal);
   if (!first.failed || !first.digest.diagnostics.some(isOfResource))

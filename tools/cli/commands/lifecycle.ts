@@ -17,6 +17,7 @@ import {
   startClusters,
 } from "../openStack";
 import { UserError, reportToStderr, colours } from "../../shared/terminal";
+import { refuseStrangers } from "../strangers";
 import { allUnseen, unseenClusters, unseenError, unseenLine } from "../unseen";
 import { readZones, summary } from "../zones";
 
@@ -37,6 +38,7 @@ export async function preview(options: StackOptions, args: readonly string[]): P
   const stack = await openStack(options.stack, reportToStderr);
   await begin(stack);
   const unseen = await warnOfUnseen(stack);
+  await refuseStrangers(stack, unseen);
   const code = await runStack(stack, ["preview", ...stack.selection, ...args]);
   if (code === 0 && unseen.length > 0) throw unseenError(unseen);
   return code;
@@ -54,6 +56,7 @@ export async function up(options: StackOptions, args: readonly string[]): Promis
   const stack = await openStack(options.stack, reportToStderr);
   const { ids, refresh } = await begin(stack);
   const unseen = await warnOfUnseen(stack);
+  await refuseStrangers(stack, unseen);
   const { force = false } = options;
   if (force && !(await confirmed("take back every field that others have changed?", options.yes === true))) return 0;
   // Otherwise the update itself compares the state first.

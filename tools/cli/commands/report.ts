@@ -53,7 +53,7 @@ async function look(name: string, find: typeof previewStack | typeof lookForDrif
   const nothing = { preview: { steps: [], diagnostics: [] } };
   const found = allUnseen(stack.platform, unseen)
     ? { ...nothing, ...(find === lookForDrift ? { refresh: nothing.preview } : {}) }
-    : await interruptible((signal) => find(stack, reportToStderr, signal));
+    : await interruptible((signal) => find(stack, reportToStderr, signal, unseen));
   return reportOf({ stack: name, platform: stack.platform, ...found, unseen });
 }
 

@@ -1,0 +1,129 @@
+import type { KubernetesObject } from "@kubernetes/client-node";
+import { secrets, workloads } from "../../components/names";
+import { services } from "../../config/hosts";
+import type { KubernetesCluster, Zone } from "../../config/platform";
+import type { UnseenCluster } from "../report/model";
+import { UserError } from "../shared/terminal";
+import { asking, clientsOf } from "./kubernetes";
+import { deployedIn, knownObjects } from "./missing";
+import type { Stack } from "./openStack";
+
+/** An object that a stack would create, and that somebody else has made already. Server-side apply would take it over without a word. */
+export interface Stranger {
+  readonly zone: Zone;
+  readonly kind: string;
+  readonly name: string;
+  /** The stack that made it, if it carries the label of one. */
+  readonly stack?: string;
+}
+
+/**
+ * Refuses to run on a stack whose namespaces, or objects in adopted ones, belong to somebody else: an update would change them, and `destroy`
+ * delete them.
+ * @param unseen clusters that do not answer; they are not asked
+ * @throws UserError that names them all, and how to go on
+ */
+export async function refuseStrangers(stack: Stack, unseen: readonly UnseenCluster[]): Promise<void> {
+  const { clusters, zones } = stack.platform;
+  const found = await Promise.all(
+    Object.values(clusters).map(async (cluster) => {
+      if (cluster.kind === "docker" || unseen.some((away) => away.cluster === cluster.name)) return [];
+      return strangersIn(
+        cluster,
+        zones.filter((zone) => zone.cluster === cluster.name),
+        stack.name,
+      );
+    }),
+  );
+  const strangers = found.flat();
+  if (strangers.length === 0) return;
+  // Only asked for now, since it takes a moment: a label may have been removed by hand.
+  const known = knownObjects(await deployedIn(stack));
+  const foreign = strangers.filter(
+    ({ kind, name, zone }) =>
+      !known.some(
+        (own) =>
+          own.cluster === zone.cluster &&
+          own.kind === kind &&
+          own.name === name &&
+          (own.namespace ?? zone.namespace) === zone.namespace,
+      ),
+  );
+  if (foreign.length > 0) throw strangersError(foreign);
+}
+
+/** What somebody else has made of what these zones of a cluster would create. What one may not read counts as the stack's own. */
+export async function strangersIn(
+  cluster: KubernetesCluster,
+  zones: readonly Zone[],
+  stack: string,
+): Promise<Stranger[]> {
+  const { core, apps } = await clientsOf(cluster);
+  const found = await Promise.all(
+    zones.map(async (zone): Promise<Stranger[]> => {
+      const { namespace } = zone;
+      const existing = await unlessRefused(cluster, () => core.readNamespace({ name: namespace }));
+      if (existing === undefined) return [];
+      const owner = existing.metadata?.labels?.["kazoo/stack"];
+      // An interrupted first update of this very stack has left it, too.
+      if (owner === stack) return [];
+      if (!zone.adopt || owner !== undefined)
+        return [{ zone, kind: "Namespace", name: namespace, ...(owner === undefined ? {} : { stack: owner }) }];
+      const lists = await Promise.all([
+        named("Secret", secrets, () => core.listNamespacedSecret({ namespace })),
+        named("Service", services, () => core.listNamespacedService({ namespace })),
+        named("StatefulSet", { ...workloads, ...services }, () => apps.listNamespacedStatefulSet({ namespace })),
+      ]);
+      return lists.flat().map((object) => ({ zone, ...object }));
+    }),
+  );
+  return found.flat();
+
+  async function named(
+    kind: string,
+    names: Readonly<Record<string, string>>,
+    list: () => Promise<{ readonly items: readonly KubernetesObject[] }>,
+  ): Promise<{ kind: string; name: string }[]> {
+    const { items = [] } = (await unlessRefused(cluster, list)) ?? {};
+    const ours = new Set(Object.values(names));
+    return items.flatMap(({ metadata: { name = "" } = {} }) => (ours.has(name) ? [{ kind, name }] : []));
+  }
+}
+
+/** An answer of an API server; undefined where there is no such object, or one may not read it. */
+const unlessRefused = <T>(cluster: KubernetesCluster, work: () => Promise<T>): Promise<T | undefined> =>
+  asking(cluster, async () => {
+    try {
+      return await work();
+    } catch (error) {
+      const { code } = error as { code?: unknown };
+      if (code === 403 || code === 404) return undefined;
+      throw error;
+    }
+  });
+
+/**
+ * The error that names what is somebody else's.
+ * @param strangers at least one
+ */
+export function strangersError(strangers: readonly Stranger[]): UserError {
+  const lines = strangers.map(({ zone, kind, name, stack }) => {
+    const place = kind === "Namespace" ? "" : ` in namespace ${zone.namespace}`;
+    const owner = stack === undefined ? "this stack did not make it" : `stack ${stack} made it`;
+    return `  ${kind} ${name}${place} of cluster ${zone.cluster}: ${owner}`;
+  });
+  const kinds = new Set(strangers.map(({ kind }) => kind));
+  const ways = [
+    ...(kinds.has("Namespace")
+      ? ["give the datacenter another `namespace`"]
+      : ["delete these objects, or give the datacenter another `namespace`"]),
+    ...(strangers.some(({ kind, stack }) => kind === "Namespace" && stack === undefined)
+      ? ["adopt: true on the datacenter shares the namespace, and destroy then keeps it"]
+      : []),
+    ...(kinds.has("Secret") ? ["kazoo:credentials takes over the values of existing Secrets"] : []),
+  ];
+  return new UserError(
+    `objects that the stack would create exist already, and an update would take them over:\n${lines.join("\n")}`,
+    ways.join("; "),
+  );
+}
