@@ -6,6 +6,7 @@ import { type Stack, startClusters } from "./openStack";
 import { type Report, UserError } from "../shared/terminal";
 import { type Diagnostic, type Digest, parseDigest } from "../report/digest";
 import type { Findings, UnseenCluster } from "../report/model";
+import { refuseOtherClusters } from "./otherCluster";
 import { refuseStrangers } from "./strangers";
 import { isDeletionRefused, isError } from "../report/refusals";
 
@@ -25,6 +26,7 @@ export async function previewStack(
   unseen: readonly UnseenCluster[],
 ): Promise<Found> {
   const args = ["preview", ...(await refreshArgs(stack, report))];
+  await refuseOtherClusters(stack, unseen);
   await refuseStrangers(stack, unseen);
   report(`previewing stack ${stack.name}`);
   const first = await ask(stack, args, {}, signal);

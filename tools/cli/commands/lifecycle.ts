@@ -17,6 +17,7 @@ import {
   startClusters,
 } from "../openStack";
 import { UserError, reportToStderr, colours } from "../../shared/terminal";
+import { refuseOtherClusters } from "../otherCluster";
 import { refuseStrangers } from "../strangers";
 import { allUnseen, unseenClusters, unseenError, unseenLine } from "../unseen";
 import { readZones, summary } from "../zones";
@@ -38,6 +39,7 @@ export async function preview(options: StackOptions, args: readonly string[]): P
   const stack = await openStack(options.stack, reportToStderr);
   await begin(stack);
   const unseen = await warnOfUnseen(stack);
+  await refuseOtherClusters(stack, unseen, args);
   await refuseStrangers(stack, unseen);
   const code = await runStack(stack, ["preview", ...stack.selection, ...args]);
   if (code === 0 && unseen.length > 0) throw unseenError(unseen);
@@ -56,6 +58,7 @@ export async function up(options: StackOptions, args: readonly string[]): Promis
   const stack = await openStack(options.stack, reportToStderr);
   const { ids, refresh } = await begin(stack);
   const unseen = await warnOfUnseen(stack);
+  await refuseOtherClusters(stack, unseen, args);
   await refuseStrangers(stack, unseen);
   const { force = false } = options;
   if (force && !(await confirmed("take back every field that others have changed?", options.yes === true))) return 0;
@@ -144,6 +147,7 @@ function nextAfterFailure({ name, state }: Stack): string {
 export async function destroy(options: StackOptions, args: readonly string[]): Promise<number> {
   const stack = await openStack(options.stack, reportToStderr);
   const { refresh } = await begin(stack);
+  await refuseOtherClusters(stack, await unseenClusters(stack.platform), args);
   const code = await runPulumi(stack.pulumi, [
     ...["destroy", ...stack.selection, ...unasked(stack, options)],
     ...refresh,

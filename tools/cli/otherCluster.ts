@@ -1,0 +1,82 @@
+import type { KubernetesObject } from "@kubernetes/client-node";
+import type { KubernetesCluster } from "../../config/platform";
+import { parseUrn, type Deployed } from "../report/digest";
+import type { UnseenCluster } from "../report/model";
+import { UserError } from "../shared/terminal";
+import { asking, clientsOf } from "./kubernetes";
+import { deployedIn } from "./missing";
+import type { Stack } from "./openStack";
+
+/** A namespace as a stack's state has it. */
+export interface KnownNamespace {
+  /** Name of the cluster in the config. */
+  readonly cluster: string;
+  readonly name: string;
+  /** The id that its cluster gave it: no other cluster has the same. */
+  readonly uid: string;
+}
+
+/** The namespaces in a state, with their ids. */
+export const knownNamespaces = (resources: readonly (Deployed & { readonly provider?: string })[]): KnownNamespace[] =>
+  resources.flatMap(({ type, provider = "", outputs, ...resource }) => {
+    const { name, uid } = ((outputs ?? {}) as KubernetesObject).metadata ?? {};
+    if (type !== "kubernetes:core/v1:Namespace" || resource.delete === true) return [];
+    if (name === undefined || uid === undefined) return [];
+    return [{ cluster: parseUrn(provider.replace(/::[^:]*$/, "")).name.replace(/^cluster-/, ""), name, uid }];
+  });
+
+/**
+ * Refuses to run where a context leads to another cluster than the one that the stack was deployed to: an update would build the stack there a
+ * second time, and `destroy` forget what runs on the first. Sandbox clusters are not asked: it is known when one is new.
+ * @param unseen clusters that do not answer; they are not asked
+ * @param args of Pulumi; with `--refresh` the state follows the cluster that is there, on purpose
+ * @throws UserError that names each such cluster
+ */
+export async function refuseOtherClusters(
+  stack: Stack,
+  unseen: readonly UnseenCluster[],
+  args: readonly string[] = [],
+): Promise<void> {
+  const asked = Object.values(stack.platform.clusters).filter(
+    (cluster): cluster is KubernetesCluster =>
+      cluster.kind === "kubernetes" && unseen.every((away) => away.cluster !== cluster.name),
+  );
+  if (asked.length === 0 || args.includes("--refresh")) return;
+  const known = knownNamespaces(await deployedIn(stack));
+  const problems = await Promise.all(asked.map((cluster) => otherCluster(cluster, known)));
+  const lines = problems.flatMap((line) => line ?? []);
+  if (lines.length === 0) return;
+  throw new UserError(
+    lines.join("\n"),
+    `point the context at the cluster that the stack runs on; if that one is gone for certain, npx kazoo up -s ${stack.name} -- --refresh builds the stack here, with the same credentials and empty databases`,
+  );
+}
+
+/**
+ * Why this cluster cannot be the one that a state knows: it has none of its namespaces, by their ids. Undefined: it has one, it may not be
+ * read, or nothing was deployed yet.
+ */
+export async function otherCluster(
+  cluster: KubernetesCluster,
+  known: readonly KnownNamespace[],
+): Promise<string | undefined> {
+  const own = known.filter((namespace) => namespace.cluster === cluster.name);
+  if (own.length === 0) return undefined;
+  const { core, config } = await clientsOf(cluster);
+  const there = await Promise.all(
+    own.map(({ name, uid }) =>
+      asking(cluster, async () => {
+        try {
+          return (await core.readNamespace({ name })).metadata?.uid === uid;
+        } catch (error) {
+          const { code } = error as { code?: unknown };
+          if (code === 404 || code === 403) return code === 403;
+          throw error;
+        }
+      }),
+    ),
+  );
+  if (there.some(Boolean)) return undefined;
+  const names = own.map(({ name, uid }) => `${name} (uid ${uid})`).join(", ");
+  return `cluster ${cluster.name}: context ${cluster.context} leads to ${config.getCurrentCluster()?.server}, which has none of the namespaces that the stack was deployed to: ${names}. Either it is another cluster, or all of them were deleted there`;
+}
