@@ -29,7 +29,8 @@ export const knownNamespaces = (resources: readonly (Deployed & { readonly provi
  * Refuses to run where a context leads to another cluster than the one that the stack was deployed to: an update would build the stack there a
  * second time, and `destroy` forget what runs on the first. Sandbox clusters are not asked: it is known when one is new.
  * @param unseen clusters that do not answer; they are not asked
- * @param args of Pulumi; with `--refresh` the state follows the cluster that is there, on purpose
+ * @param args of Pulumi; with `--refresh --run-program` the state follows the cluster that is there, on purpose. With `--refresh` alone Pulumi
+ * would ask the cluster that the state knows, and find nothing to do.
  * @throws UserError that names each such cluster
  */
 export async function refuseOtherClusters(
@@ -41,14 +42,14 @@ export async function refuseOtherClusters(
     (cluster): cluster is KubernetesCluster =>
       cluster.kind === "kubernetes" && unseen.every((away) => away.cluster !== cluster.name),
   );
-  if (asked.length === 0 || args.includes("--refresh")) return;
+  if (asked.length === 0 || args.includes("--run-program")) return;
   const known = knownNamespaces(await deployedIn(stack));
   const problems = await Promise.all(asked.map((cluster) => otherCluster(cluster, known)));
   const lines = problems.flatMap((line) => line ?? []);
   if (lines.length === 0) return;
   throw new UserError(
     lines.join("\n"),
-    `point the context at the cluster that the stack runs on; if that one is gone for certain, npx kazoo up -s ${stack.name} -- --refresh builds the stack here, with the same credentials and empty databases`,
+    `point the context at the cluster that the stack runs on; if that one is gone for certain, npx kazoo up -s ${stack.name} -- --refresh --run-program builds the stack here, with the same credentials and empty databases`,
   );
 }
 
