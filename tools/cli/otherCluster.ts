@@ -35,7 +35,7 @@ export const knownNamespaces = (resources: readonly (Deployed & { readonly provi
  */
 export async function refuseOtherClusters(
   stack: Stack,
-  unseen: readonly UnseenCluster[],
+  unseen: readonly UnseenCluster[] = [],
   args: readonly string[] = [],
 ): Promise<void> {
   const asked = Object.values(stack.platform.clusters).filter(

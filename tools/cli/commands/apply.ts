@@ -8,6 +8,7 @@ import { stackFilePath } from "../../../config/stackFile";
 import { chooseAmong, confirmed } from "../choose";
 import { imageMessage, zoneMessage } from "../history";
 import { type Selection } from "../nodes";
+import { refuseOtherClusters } from "../otherCluster";
 import { runStack } from "../runStack";
 import { type Stack, isThrowAway, openStack, projectDirectory, readPlatform } from "../openStack";
 import { UserError, reportToStderr } from "../../shared/terminal";
@@ -52,6 +53,7 @@ export async function apply(
   // What was deleted in the cluster is still in the state: without a refresh it would not be restored.
   const targets = [...target(zone, part), "--refresh"];
   const throwAway = isThrowAway(stack.platform);
+  await refuseOtherClusters(stack);
   const preview = await runStack(stack, ["preview", ...stack.selection, ...targets]);
   if (preview !== 0)
     throw new UserError(`the preview ended with exit code ${preview}`, "see pulumi's messages above", preview);
