@@ -1,15 +1,9 @@
 import assert from "node:assert/strict";
-import { once } from "node:events";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { test } from "node:test";
-import { stringify } from "yaml";
 import { type ZoneHealth, isHealthy } from "../../tools/cli/health";
 import { healthTable } from "../../tools/cli/commands/status";
 import { knownObjects, missingIn, objectList } from "../../tools/cli/missing";
+import { clusterWith } from "../support/clusterDouble";
 
 const provider = "urn:pulumi:prod::kazoo::pulumi:providers:kubernetes::cluster-east::0a1b2c";
 const resource = (apiVersion: string, kind: string, name: string, namespace?: string) => ({
@@ -35,7 +29,7 @@ const resources = [
   { ...resource("v1", "Service", "old", "us-east-nyc"), delete: true },
 ];
 
-test("objects of the state that a cluster lacks are missing; what may not be listed counts as there", async () => {
+test("objects of the state that a cluster lacks are missing; what may not be listed counts as there", async (t) => {
   const list = (kind: string, apiVersion: string, ...names: string[]) => ({
     kind: `${kind}List`,
     apiVersion,
@@ -49,50 +43,22 @@ test("objects of the state that a cluster lacks are missing; what may not be lis
   });
   const core = api("v1", "Secret", "secrets");
   core.resources.push(...api("v1", "Namespace", "namespaces", false).resources);
-  const answers: Record<string, object> = {
+  const cluster = await clusterWith(t, {
     "/api/v1": core,
     "/apis/apps/v1": api("apps/v1", "StatefulSet", "statefulsets"),
     "/apis/policy/v1": api("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets"),
     "/api/v1/namespaces": list("Namespace", "v1", "us-east-nyc", "default"),
     "/api/v1/namespaces/us-east-nyc/secrets": list("Secret", "v1", "erlang-cookie"),
     "/apis/apps/v1/namespaces/us-east-nyc/statefulsets": list("StatefulSet", "apps/v1"),
-  };
-  const server = createServer((request, answer) => {
-    const found = answers[(request.url ?? "").split("?")[0] ?? ""];
-    answer.writeHead(found === undefined ? 403 : 200, { "content-type": "application/json" });
-    answer.end(JSON.stringify(found ?? { kind: "Status", code: 403, message: "forbidden" }));
-  }).listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const directory = mkdtempSync(join(tmpdir(), "kazoo-missing-"));
-  try {
-    const kubeconfig = join(directory, "config");
-    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-    writeFileSync(
-      kubeconfig,
-      stringify({
-        clusters: [{ name: "east", cluster: { server: url, "insecure-skip-tls-verify": true } }],
-        users: [{ name: "east", user: {} }],
-        contexts: [{ name: "east", context: { cluster: "east", user: "east" } }],
-      }),
-    );
-    const cluster = {
-      name: "east",
-      kind: "kubernetes",
-      context: "east",
-      clusterDomain: "cluster.local",
-      kubeconfig,
-    } as const;
-    const known = knownObjects(resources);
-    assert.equal(
-      objectList(known),
-      "Namespace us-east-nyc, PodDisruptionBudget kazoo, Secret erlang-cookie, Secret rabbitmq, StatefulSet kazoo",
-    );
-    assert.equal(objectList(await missingIn(cluster, known)), "Secret rabbitmq, StatefulSet kazoo");
-    assert.deepEqual(await missingIn({ ...cluster, name: "west" }, known), []);
-  } finally {
-    server.close();
-    rmSync(directory, { recursive: true });
-  }
+    "/apis/policy/v1/namespaces/us-east-nyc/poddisruptionbudgets": null,
+  });
+  const known = knownObjects(resources);
+  assert.equal(
+    objectList(known),
+    "Namespace us-east-nyc, PodDisruptionBudget kazoo, Secret erlang-cookie, Secret rabbitmq, StatefulSet kazoo",
+  );
+  assert.equal(objectList(await missingIn(cluster, known)), "Secret rabbitmq, StatefulSet kazoo");
+  assert.deepEqual(await missingIn({ ...cluster, name: "west" }, known), []);
 });
 
 test("a zone that lacks an object is not healthy, and the table names it", () => {

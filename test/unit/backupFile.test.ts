@@ -1,0 +1,61 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { type Backup, type Keys, opened, sealed } from "../../tools/cli/backupFile";
+import type { UserError } from "../../tools/shared/terminal";
+
+const backup: Backup = {
+  stack: "prod",
+  time: "2026-01-02T03:04:05.000Z",
+  state: { version: 3, deployment: { resources: [{ secret: "NotASecret" }] } },
+};
+
+/** A pair of age's keys. */
+async function keyPair() {
+  const { generateIdentity, identityToRecipient } = await import("age-encryption");
+  const identity = await generateIdentity();
+  return { identity, recipient: await identityToRecipient(identity) };
+}
+
+test("a backup for several keys of age can be read with each of them, from a file as age-keygen writes it", async () => {
+  const [one, two] = [await keyPair(), await keyPair()];
+  const file = await sealed(backup, { recipients: [one.recipient, two.recipient] });
+  assert.doesNotMatch(Buffer.from(file).toString("latin1"), /NotASecret|prod/);
+  for (const { identity, recipient } of [one, two]) {
+    const identities = `# created: 2026-01-02\n# public key: ${recipient}\n${identity}\n`;
+    assert.deepEqual(await opened(file, { identities }, "prod"), backup);
+  }
+});
+
+test("what cannot be read is refused without showing a key or the content", async () => {
+  const { identity, recipient } = await keyPair();
+  const file = await sealed(backup, { recipients: [recipient] });
+  const spoilt = identity.replace(/.{4}$/, "QQQQ");
+  const refusals: [Uint8Array, Keys, RegExp][] = [
+    [file, { identities: spoilt }, /no whole secret key/],
+    [file, { identities: "nothing" }, /no whole secret key/],
+    [file, { identities: (await keyPair()).identity }, /cannot be decrypted/],
+    [file.subarray(0, file.length - 10), { identities: identity }, /cannot be decrypted/],
+    [new Uint8Array(), { identities: identity }, /cannot be decrypted/],
+  ];
+  for (const [bytes, keys, message] of refusals) {
+    await assert.rejects(opened(bytes, keys, "prod"), (error: UserError) => {
+      assert.equal(error.name, "UserError");
+      assert.match(error.message, message);
+      assert.doesNotMatch(`${error.message} ${error.next ?? ""}`, /SECRET-KEY-1[0-9A-Z]|NotASecret/);
+      return true;
+    });
+  }
+  await assert.rejects(opened(file, { identities: identity }, "dev"), /backup of stack prod, not of dev/);
+  await assert.rejects(sealed(backup, { recipients: ["age1nonsense"] }), /age1nonsense is not a public key of age/);
+});
+
+test("a file of age with another content is no backup", async () => {
+  const { identity, recipient } = await keyPair();
+  const { Encrypter } = await import("age-encryption");
+  for (const content of ["hello", "[]", "null", '{"format":"kazoo-backup-1","stack":"prod","state":{"version":3}}']) {
+    const encrypter = new Encrypter();
+    encrypter.addRecipient(recipient);
+    const file = await encrypter.encrypt(content);
+    await assert.rejects(opened(file, { identities: identity }, "prod"), /not a backup of a stack/);
+  }
+});
