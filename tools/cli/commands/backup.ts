@@ -1,5 +1,5 @@
 import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
-import { resolve } from "node:path";
+import { dirname, resolve } from "node:path";
 import { type Backup, type ExportedState, type Keys, opened, sealed } from "../backupFile";
 import { confirmed } from "../choose";
 import { ensureLocalState, recover, setAsideUnreadable } from "../localState";
@@ -23,6 +23,7 @@ export async function backup({ stack: name, out, passphraseFile, recipient = [] 
   const time = new Date().toISOString();
   const path = resolve(out ?? `kazoo-${name}-${time.replace(/[-:]|\.\d+/g, "")}.age`);
   if (existsSync(path)) throw new UserError(`${path} exists`, "name another file with OUT=");
+  if (!existsSync(dirname(path))) throw new UserError(`the folder ${dirname(path)} does not exist`, "create it first");
   const stack = await openStack(name, reportToStderr);
   const state = await exported(stack, "--show-secrets");
   const count = resourcesOf(state);
