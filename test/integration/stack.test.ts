@@ -143,7 +143,7 @@ describe("the dev stack", () => {
     const before = await cookie();
     const up = await clone.run(["up", "--stack", "other"]);
     assert.notEqual(up.code, 0);
-    assert.match(up.stdout, /conflict with "pulumi-kubernetes-\w+": \.metadata\.labels\.kazoo\/stack/);
+    assert.match(up.stderr, /Namespace local-dev of cluster local: stack dev made it/);
     succeeded(await clone.run(["destroy", "--stack", "other"]));
     assert.equal(await cookie(), before);
     succeeded(await clone.run(["preview", "--", "--expect-no-changes"]));
