@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { type Clone, cloneProject } from "../support/clone";
@@ -39,6 +39,8 @@ describe("a namespace that somebody else has made, with a ConfigMap in it", { co
       assert.match(stderr, /error: objects that the stack would create exist already.*\n {2}Namespace legacy-app of/);
       assert.match(stderr, /next: .*adopt: true/);
     }
+    const report = readFileSync(join(clone.directory, ".state/report/dev/report.md"), "utf8");
+    assert.match(report, /Namespace legacy-app of cluster local: this stack did not make it/);
     const { body } = await api.call("GET", namespace);
     const { labels } = body.metadata as { labels: Record<string, string> };
     assert.deepEqual(Object.keys(labels), ["kubernetes.io/metadata.name"]);

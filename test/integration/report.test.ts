@@ -185,8 +185,9 @@ describe("reports of the rehearsal stack", () => {
 
   test("what is changed by hand is found, and what undoing it does; undone, nothing is left", async () => {
     const [east, west] = [await clusterApi(clone.directory, "east"), await clusterApi(clone.directory, "west")];
-    const patch = async (api: typeof east, path: string, body: object) => {
-      const { status } = await api.call("PATCH", `${path}?fieldManager=by-hand`, body, "application/merge-patch+json");
+    const patch = async (api: typeof east, path: string, body: object, kind = "merge") => {
+      const type = `application/${kind}-patch+json`;
+      const { status } = await api.call("PATCH", `${path}?fieldManager=by-hand`, body, type);
       assert.equal(status, 200, path);
     };
     await patch(east, "/apis/apps/v1/namespaces/us-east-bos/statefulsets/kazoo", { spec: { replicas: 1 } });
@@ -194,19 +195,35 @@ describe("reports of the rehearsal stack", () => {
     const password = Buffer.from("SentinelByHandPassword").toString("base64");
     await patch(west, "/api/v1/namespaces/us-west-sfo/secrets/rabbitmq", { data: { password } });
     await west.call("DELETE", "/apis/policy/v1/namespaces/us-west-lax/poddisruptionbudgets/kazoo");
-    // What the program does not manage is none of its business.
+    // Added, where the program sets nothing: a refresh does not see it.
+    const ports = [{ name: "by-hand", port: 9999 }];
+    await patch(west, "/api/v1/namespaces/us-west-lax/services/kazoo", { spec: { ports } }, "strategic-merge");
+    const container = { name: "kazoo", env: [{ name: "KAZOO_LOG_LEVEL", value: "debug" }] };
+    const template = { spec: { containers: [container] } };
+    const workload = "/apis/apps/v1/namespaces/us-west-lax/statefulsets/kazoo";
+    await patch(west, workload, { spec: { template } }, "strategic-merge");
+    const policy = "/apis/networking.k8s.io/v1/namespaces/us-east-nyc/networkpolicies/default-deny";
+    await patch(east, policy, { spec: { ingress: [{}] } });
+    const foreign = "/api/v1/namespaces/us-east-bos/services";
+    const service = { metadata: { name: "by-hand" }, spec: { ports: [{ port: 80 }] } };
+    assert.equal((await east.call("POST", `${foreign}?fieldManager=by-hand`, service)).status, 201);
+    // Labels are everyone's.
     await patch(west, "/api/v1/namespaces/us-west-sfo/services/kazoo", { metadata: { labels: { mine: "yes" } } });
 
     assert.equal((await told("preview-report")).code, 0, "a preview trusts the state");
     const drift = await told("drift");
     assert.equal(drift.code, 2, drift.stdout + drift.stderr);
-    assert.match(drift.stdout, /^Changed by hand: 4 resources\. To undo it: nothing is replaced or deleted\.\n/);
+    assert.match(drift.stdout, /^Changed by hand: 8 resources\. To undo it: nothing is replaced or deleted\.\n/);
     const [, byHand = ""] = drift.markdown.split("### Changed by hand");
     const lines = (byHand.split("##")[0] ?? "").trim().split("\n");
     assert.deepEqual(lines, [
       "- **us-east-bos**: StatefulSet kazoo: `spec.replicas` `2` → `1`",
+      "- **us-east-nyc**: NetworkPolicy default-deny: `spec.ingress` + `[{}]`",
       "- **us-east-nyc**: Service kazoo: `spec.type` `ClusterIP` → `NodePort`",
+      '- **us-west-lax**: Service kazoo: `spec.ports[by-hand]` + `{"port":9999,"protocol":"TCP","name":"by-hand","targetPort":9999}`',
+      '- **us-west-lax**: StatefulSet kazoo: `containers[kazoo].env[KAZOO_LOG_LEVEL]` + `{"name":"KAZOO_LOG_LEVEL","value":"debug"}`',
       "- **us-west-sfo**: Secret rabbitmq: `data.password` changes (secret); running pods keep the old value",
+      "- **us-east-bos**: Service by-hand added",
       "- **us-west-lax**: PodDisruptionBudget kazoo deleted",
     ]);
     const [, undoing = ""] = drift.markdown.split("## What undoing it does");
@@ -215,10 +232,28 @@ describe("reports of the rehearsal stack", () => {
     assert.doesNotMatch(drift.markdown + drift.html + drift.stdout, /SentinelByHand|U2VudGluZWxCeUhhbm/);
     await free(drift);
 
+    assert.doesNotMatch(undoing.split("To undo what")[0] ?? "", /env|ports|ingress/, "what was added stays");
+
     // As the report advises.
-    assert.match(drift.markdown, /`npx kazoo up -s rehearsal --force`/);
+    assert.match(
+      drift.markdown,
+      /`npx kazoo up -s rehearsal --force`.*What was added stays.*`kubectl edit` or `kubectl delete`/,
+    );
     const up = await clone.run(["up", "-s", "rehearsal", "--force", "--yes"]);
     assert.equal(up.code, 0, up.stdout + up.stderr);
+    const added = await told("drift");
+    assert.equal(added.code, 2, added.stdout + added.stderr);
+    assert.match(added.stdout, /^Changed by hand: 4 resources\. The program would undo nothing\.\n/);
+    await patch(
+      west,
+      "/api/v1/namespaces/us-west-lax/services/kazoo",
+      { spec: { ports: [{ port: 9999, $patch: "delete" }] } },
+      "strategic-merge",
+    );
+    const without = { name: "kazoo", env: [{ name: "KAZOO_LOG_LEVEL", $patch: "delete" }] };
+    await patch(west, workload, { spec: { template: { spec: { containers: [without] } } } }, "strategic-merge");
+    await patch(east, policy, { spec: { ingress: null } });
+    await east.call("DELETE", `${foreign}/by-hand`);
     const left = await told("drift");
     assert.equal(left.code, 0, left.markdown);
   });

@@ -47,6 +47,21 @@ describe("a namespace that exists already", () => {
     assert.deepEqual(await strangersIn(await clusterWith(t, {}), platform().zones, "prod"), []);
   });
 
+  test("holds a stranger if somebody made an object with a name that the stack needs; Pulumi's own may be left of an interruption", async (t) => {
+    const made = (name: string, manager: string) => ({ metadata: { name, managedFields: [{ manager }] } });
+    const cluster = await clusterWith(t, {
+      [namespace]: { metadata: { name: "legacy-app", labels: { "kazoo/stack": "prod" } } },
+      ...inside,
+      [`${namespace}/secrets`]: { items: [made("erlang-cookie", "kubectl"), made("rabbitmq", "pulumi-kubernetes-1")] },
+    });
+    const { message, next } = strangersError(await strangersIn(cluster, platform().zones, "prod"));
+    assert.match(
+      message,
+      /:\n {2}Secret erlang-cookie in namespace legacy-app of cluster east: this stack did not make it$/,
+    );
+    assert.match(next ?? "", /kazoo:credentials/);
+  });
+
   test("can be adopted, unless objects in it have names that the stack needs", async (t) => {
     const { message, next } = strangersError(await found(t, {}, { adopt: true }));
     assert.match(message, /Secret erlang-cookie in namespace legacy-app of cluster east/);

@@ -38,32 +38,40 @@ export function knownObjects(resources: readonly (Deployed & { readonly provider
 
 /** Those of a cluster's known objects that are not there. What one may not list counts as there. */
 export async function missingIn(cluster: KubernetesCluster, known: readonly KnownObject[]): Promise<KnownObject[]> {
+  return (await groupsIn(cluster, known)).flatMap(({ group, items }) => {
+    const names = new Set(items?.map(({ metadata }) => metadata?.name));
+    return items === undefined ? [] : group.filter(({ name }) => !names.has(name));
+  });
+}
+
+/** A cluster's known objects by kind and namespace, each group with all objects of that kind there; none where one may not list them. */
+export async function groupsIn<T extends KnownObject>(cluster: KubernetesCluster, known: readonly T[]) {
   const own = known.filter((object) => object.cluster === cluster.name);
   if (own.length === 0) return [];
   const { objects } = await clientsOf(cluster);
-  const kinds = new Map<string, KnownObject[]>();
+  const kinds = new Map<string, [T, ...T[]]>();
   for (const object of own) {
     const key = [object.apiVersion, object.kind, object.namespace].join();
-    kinds.set(key, [...(kinds.get(key) ?? []), object]);
+    const others = kinds.get(key);
+    if (others === undefined) kinds.set(key, [object]);
+    else others.push(object);
   }
-  const missing = await Promise.all(
+  return Promise.all(
     [...kinds.values()].map(async (group) => {
-      const [{ apiVersion, kind, namespace }] = group as [KnownObject];
-      const names = await namesOf(cluster, () => objects.list(apiVersion, kind, namespace));
-      return names === undefined ? [] : group.filter(({ name }) => !names.has(name));
+      const [{ apiVersion, kind, namespace }] = group;
+      return { group, items: await itemsOf(cluster, () => objects.list(apiVersion, kind, namespace)) };
     }),
   );
-  return missing.flat();
 }
 
-/** Names in a list; undefined where one may not list. */
-const namesOf = (
+/** The items of a list; undefined where one may not list. */
+const itemsOf = (
   cluster: KubernetesCluster,
-  list: () => Promise<{ readonly items: readonly KubernetesObject[] }>,
-): Promise<Set<string> | undefined> =>
+  list: () => Promise<{ readonly items: KubernetesObject[] }>,
+): Promise<KubernetesObject[] | undefined> =>
   asking(cluster, async () => {
     try {
-      return new Set((await list()).items.flatMap(({ metadata }) => metadata?.name ?? []));
+      return (await list()).items;
     } catch (error) {
       if ((error as { code?: unknown }).code === 403) return undefined;
       throw error;

@@ -2,7 +2,7 @@ import type { KubernetesObject } from "@kubernetes/client-node";
 import type { KubernetesCluster } from "../../config/platform";
 import { parseUrn, type Deployed } from "../report/digest";
 import type { UnseenCluster } from "../report/model";
-import { UserError } from "../shared/terminal";
+import { RefusedError } from "../shared/terminal";
 import { asking, clientsOf } from "./kubernetes";
 import { deployedIn } from "./missing";
 import type { Stack } from "./openStack";
@@ -31,7 +31,7 @@ export const knownNamespaces = (resources: readonly (Deployed & { readonly provi
  * @param unseen clusters that do not answer; they are not asked
  * @param args of Pulumi; with `--refresh --run-program` the state follows the cluster that is there, on purpose. With `--refresh` alone Pulumi
  * would ask the cluster that the state knows, and find nothing to do.
- * @throws UserError that names each such cluster
+ * @throws RefusedError that names each such cluster
  */
 export async function refuseOtherClusters(
   stack: Stack,
@@ -47,7 +47,7 @@ export async function refuseOtherClusters(
   const problems = await Promise.all(asked.map((cluster) => otherCluster(cluster, known)));
   const lines = problems.flatMap((line) => line ?? []);
   if (lines.length === 0) return;
-  throw new UserError(
+  throw new RefusedError(
     lines.join("\n"),
     `point the context at the cluster that the stack runs on; if that one is gone for certain, npx kazoo up -s ${stack.name} -- --refresh --run-program builds the stack here, with the same credentials and empty databases`,
   );

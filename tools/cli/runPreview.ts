@@ -1,6 +1,7 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { readClusterIds, readSnapshot } from "./localState";
+import { handmadeIn, previewWith, refreshWith } from "./handmade";
 import { deployedIn } from "./missing";
 import { type Stack, startClusters } from "./openStack";
 import { type Report, UserError } from "../shared/terminal";
@@ -40,8 +41,16 @@ export async function previewStack(
   return errors.length > 0 && errors.every(isDeletionRefused) ? { ...found, deployed: await deployedIn(stack) } : found;
 }
 
-/** Compares a stack's state with its clusters, and previews what the program would do about the differences. */
-export async function lookForDrift(stack: Stack, report: Report, signal: AbortSignal): Promise<Found> {
+/**
+ * Compares a stack's state with its clusters, and previews what the program would do about the differences.
+ * @param unseen clusters that do not answer
+ */
+export async function lookForDrift(
+  stack: Stack,
+  report: Report,
+  signal: AbortSignal,
+  unseen: readonly UnseenCluster[],
+): Promise<Found> {
   await startClusters(stack, report);
   report(`comparing stack ${stack.name} with its clusters`);
   const refresh = await ask(stack, ["refresh", "--preview-only"], {}, signal);
@@ -49,7 +58,12 @@ export async function lookForDrift(stack: Stack, report: Report, signal: AbortSi
   report("previewing what the program would do about it");
   // Whoever changed a field by hand owns it: Kubernetes only gives it back if forced.
   const preview = await ask(stack, ["preview", "--refresh"], { PULUMI_K8S_ENABLE_PATCH_FORCE: "true" }, signal);
-  return { preview: preview.digest, refresh: refresh.digest, failed: preview.failed };
+  const handmade = await handmadeIn(stack, refresh.digest, unseen);
+  return {
+    preview: previewWith(handmade, preview.digest),
+    refresh: refreshWith(handmade, refresh.digest),
+    failed: preview.failed,
+  };
 }
 
 /** A sandbox cluster that was recreated since the last `up` has nothing of what is in the state: then Pulumi must refresh first. */

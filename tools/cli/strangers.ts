@@ -2,8 +2,9 @@ import type { KubernetesObject } from "@kubernetes/client-node";
 import { secrets, workloads } from "../../components/names";
 import { services } from "../../config/hosts";
 import type { KubernetesCluster, Zone } from "../../config/platform";
+import { isHandmade } from "../report/foreignFields";
 import type { UnseenCluster } from "../report/model";
-import { UserError } from "../shared/terminal";
+import { RefusedError } from "../shared/terminal";
 import { asking, clientsOf } from "./kubernetes";
 import { deployedIn, knownObjects } from "./missing";
 import type { Stack } from "./openStack";
@@ -18,10 +19,10 @@ export interface Stranger {
 }
 
 /**
- * Refuses to run on a stack whose namespaces, or objects in adopted ones, belong to somebody else: an update would change them, and `destroy`
- * delete them.
+ * Refuses to run on a stack whose namespaces, or objects in them, belong to somebody else: an update would change them, and `destroy` delete
+ * them.
  * @param unseen clusters that do not answer; they are not asked
- * @throws UserError that names them all, and how to go on
+ * @throws RefusedError that names them all, and how to go on
  */
 export async function refuseStrangers(stack: Stack, unseen: readonly UnseenCluster[]): Promise<void> {
   const { clusters, zones } = stack.platform;
@@ -65,16 +66,16 @@ export async function strangersIn(
       const existing = await unlessRefused(cluster, () => core.readNamespace({ name: namespace }));
       if (existing === undefined) return [];
       const owner = existing.metadata?.labels?.["kazoo/stack"];
-      // An interrupted first update of this very stack has left it, too.
-      if (owner === stack) return [];
-      if (!zone.adopt || owner !== undefined)
+      if (owner !== stack && (!zone.adopt || owner !== undefined))
         return [{ zone, kind: "Namespace", name: namespace, ...(owner === undefined ? {} : { stack: owner }) }];
       const lists = await Promise.all([
         named("Secret", secrets, () => core.listNamespacedSecret({ namespace })),
         named("Service", services, () => core.listNamespacedService({ namespace })),
         named("StatefulSet", { ...workloads, ...services }, () => apps.listNamespacedStatefulSet({ namespace })),
       ]);
-      return lists.flat().map((object) => ({ zone, ...object }));
+      // In the stack's own namespace, an interrupted update may have left objects that are not in the state.
+      const foreign = lists.flat().filter(({ item }) => owner !== stack || isHandmade(item));
+      return foreign.map(({ kind, item }) => ({ zone, kind, name: item.metadata?.name ?? "" }));
     }),
   );
   return found.flat();
@@ -83,10 +84,10 @@ export async function strangersIn(
     kind: string,
     names: Readonly<Record<string, string>>,
     list: () => Promise<{ readonly items: readonly KubernetesObject[] }>,
-  ): Promise<{ kind: string; name: string }[]> {
+  ): Promise<{ kind: string; item: KubernetesObject }[]> {
     const { items = [] } = (await unlessRefused(cluster, list)) ?? {};
     const ours = new Set(Object.values(names));
-    return items.flatMap(({ metadata: { name = "" } = {} }) => (ours.has(name) ? [{ kind, name }] : []));
+    return items.filter(({ metadata }) => ours.has(metadata?.name ?? "")).map((item) => ({ kind, item }));
   }
 }
 
@@ -106,7 +107,7 @@ const unlessRefused = <T>(cluster: KubernetesCluster, work: () => Promise<T>): P
  * The error that names what is somebody else's.
  * @param strangers at least one
  */
-export function strangersError(strangers: readonly Stranger[]): UserError {
+export function strangersError(strangers: readonly Stranger[]): RefusedError {
   const lines = strangers.map(({ zone, kind, name, stack }) => {
     const place = kind === "Namespace" ? "" : ` in namespace ${zone.namespace}`;
     const owner = stack === undefined ? "this stack did not make it" : `stack ${stack} made it`;
@@ -122,7 +123,7 @@ export function strangersError(strangers: readonly Stranger[]): UserError {
       : []),
     ...(kinds.has("Secret") ? ["kazoo:credentials takes over the values of existing Secrets"] : []),
   ];
-  return new UserError(
+  return new RefusedError(
     `objects that the stack would create exist already, and an update would take them over:\n${lines.join("\n")}`,
     ways.join("; "),
   );

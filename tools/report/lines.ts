@@ -84,6 +84,13 @@ export const creationLines = (changes: readonly Change[], all: readonly Place[])
     return [{ strong: whereShort(places, all) }, `: ${what}`];
   });
 
+/** Objects that somebody else added next to a datacenter's own. */
+export const additionLines = (changes: readonly Change[], all: readonly Place[]): Text[] =>
+  groupEqual(bundles(changes, "create")).map(({ value, places }) => [
+    { strong: whereShort(places, all) },
+    `: ${firstOf(workloadsFirst(value.titles), mostTitles)} added`,
+  ]);
+
 interface Bundle {
   readonly whole: boolean;
   readonly titles: readonly string[];

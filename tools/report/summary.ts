@@ -2,7 +2,15 @@ import type { Change } from "./changes";
 import { detailsOf } from "./details";
 import type { Block, Document, Text } from "./document";
 import { byRegion, groupEqual, whereShort } from "./group";
-import { changeLines, creationLines, deletionLines, protectionLines, replacementLines, rollLines } from "./lines";
+import {
+  additionLines,
+  changeLines,
+  creationLines,
+  deletionLines,
+  protectionLines,
+  replacementLines,
+  rollLines,
+} from "./lines";
 import { unknown } from "./mask";
 import type { ChangeReport, UnseenCluster } from "./model";
 import type { Place } from "./place";
@@ -21,10 +29,14 @@ export function documentOf(report: ChangeReport): Document {
     purpose === "preview"
       ? effects(changes, places)
       : [
-          ...section("Changed by hand", [...changeLines(past(byHand), places), ...deletionLines(byHand, places)], 9),
+          ...section(
+            "Changed by hand",
+            [...changeLines(past(byHand), places), ...additionLines(byHand, places), ...deletionLines(byHand, places)],
+            9,
+          ),
           ...chapter("What undoing it does", effects(undoing, places)),
           ...chapter("Other pending changes of the program", effects(pending, places)),
-          ...(byHand.length > 0 ? [paragraph(...howToUndo(stack))] : []),
+          ...(byHand.length > 0 ? [paragraph(...howToUndo(stack, byHand))] : []),
         ];
   const details = [...detailsOf(byHand, "by hand: "), ...detailsOf(changes)];
   return [
@@ -163,8 +175,22 @@ function notes(changes: readonly Change[]): Block[] {
   ];
 }
 
-const howToUndo = (stack: string): Text => [
+const howToUndo = (stack: string, byHand: readonly Change[]): Text => [
   "To undo what was changed by hand: ",
   { code: `npx kazoo up -s ${stack} --force` },
-  ", which takes the fields back from whoever changed them. To keep it, change the stack's config.",
+  ", which takes the fields back from whoever changed them. ",
+  ...(byHand.some(isAddition)
+    ? [
+        "What was added stays, since the program does not manage it: remove it with ",
+        { code: "kubectl edit" },
+        " or ",
+        { code: "kubectl delete" },
+        ". ",
+      ]
+    : []),
+  "To keep it, change the stack's config.",
 ];
+
+/** Whether somebody added an object, or a field that the program does not set. */
+const isAddition = ({ effect, properties }: Change): boolean =>
+  effect === "create" || properties.some(({ removed, added }) => removed.length === 0 && added.length > 0);

@@ -32,6 +32,9 @@ export class UserError extends Error {
   }
 }
 
+/** An error that a reviewer must see as well: a report says it, too. */
+export class RefusedError extends UserError {}
+
 /** Receives one line of progress for people; never a secret. */
 export type Report = (line: string) => void;
 

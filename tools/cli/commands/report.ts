@@ -8,7 +8,7 @@ import { lookForDrift, previewStack } from "../runPreview";
 import { htmlOf, markdownOf, terminalText } from "../../report/render";
 import { allUnseen, unseenClusters } from "../unseen";
 import { openStack, projectDirectory, readConfig, readPlatform } from "../openStack";
-import { UserError, colours, reportToStderr } from "../../shared/terminal";
+import { RefusedError, UserError, colours, reportToStderr } from "../../shared/terminal";
 
 interface ReportOptions {
   readonly stack: string;
@@ -20,31 +20,32 @@ interface ReportOptions {
 
 /** Previews a stack and writes a report of it for a reviewer; returns the exit code. */
 export async function previewReport({ stack, out, json }: ReportOptions): Promise<number> {
-  const report = await valid("preview", stack, () =>
-    json === undefined ? look(stack, previewStack) : read(stack, json),
-  );
-  return tell(report, out ?? join(projectDirectory, ".state", "report", basename(stack)));
+  const directory = out ?? join(projectDirectory, ".state", "report", basename(stack));
+  return tell("preview", stack, directory, () => (json === undefined ? look(stack, previewStack) : read(stack, json)));
 }
 
 /** Finds manual changes, and what the program would undo; returns the exit code. */
 export async function drift({ stack, out }: ReportOptions): Promise<number> {
-  const report = await valid("drift", stack, () => look(stack, lookForDrift));
-  return tell(report, out ?? join(projectDirectory, ".state", "drift", basename(stack)));
+  const directory = out ?? join(projectDirectory, ".state", "drift", basename(stack));
+  return tell("drift", stack, directory, () => look(stack, lookForDrift));
 }
 
-/** Creates a report. For an invalid config the report says so, because the reviewer looks there. */
-async function valid(
+/** Writes a report, says where, and returns the exit code. An invalid config and a refusal are in the report, too, because the reviewer looks there. */
+async function tell(
   purpose: ChangeReport["purpose"],
   stack: string,
+  out: string,
   make: () => ChangeReport | Promise<ChangeReport>,
-): Promise<ChangeReport> {
+): Promise<number> {
   try {
     readConfig(stack);
+    return print(await make(), out);
   } catch (error) {
-    if (error instanceof ConfigError) return failedReport(purpose, stack, error.message);
+    if (error instanceof ConfigError) return print(failedReport(purpose, stack, error.message), out);
+    if (error instanceof RefusedError)
+      write(failedReport(purpose, stack, [error.message, error.next ?? ""].join("\n")), resolve(out));
     throw error;
   }
-  return make();
 }
 
 async function look(name: string, find: typeof previewStack | typeof lookForDrift): Promise<ChangeReport> {
@@ -72,13 +73,16 @@ function readDigest(file: string): Digest {
   return parseDigest(text, file);
 }
 
-/** Writes the report, says where, and returns the exit code. */
-function tell(report: ChangeReport, out: string): number {
+function print(report: ChangeReport, out: string): number {
   const directory = resolve(out);
-  mkdirSync(directory, { recursive: true });
-  writeFileSync(join(directory, "report.md"), markdownOf(report));
-  writeFileSync(join(directory, "report.html"), htmlOf(report));
+  write(report, directory);
   process.stdout.write(terminalText(report, colours));
   process.stdout.write(`Report: ${relative(process.cwd(), join(directory, "report.md"))}, and as a page report.html\n`);
   return exitCodeOf(report);
+}
+
+function write(report: ChangeReport, directory: string): void {
+  mkdirSync(directory, { recursive: true });
+  writeFileSync(join(directory, "report.md"), markdownOf(report));
+  writeFileSync(join(directory, "report.html"), htmlOf(report));
 }
