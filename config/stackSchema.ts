@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { withDefinitions } from "./definitions";
 import { defaultText, docs, exampleOf, unwrapped } from "./fields";
 import { schema } from "./schema";
 
@@ -22,7 +23,7 @@ export function stackFileSchema(): Json {
     io: "input",
     override: ({ zodSchema, jsonSchema }) => documentNode(zodSchema, jsonSchema),
   });
-  return {
+  return withDefinitions({
     $schema: "http://json-schema.org/draft-07/schema#",
     title: "A stack of this program: Pulumi.NAME.yaml",
     type: "object",
@@ -38,7 +39,7 @@ export function stackFileSchema(): Json {
       },
     },
     required: ["config"],
-  };
+  });
 }
 
 /** The text of config/stack.schema.json. */

@@ -85,8 +85,18 @@ describe("an editor sees", () => {
 
 type Json = Record<string, unknown>;
 
+/** A JSON Schema, or what it refers to. */
+function resolved(node: Json): Json {
+  const [, name] = /^#\/definitions\/(.+)$/.exec(String(node.$ref)) ?? [];
+  if (name === undefined) return node;
+  return (stackFile.definitions as Record<string, Json>)[name] ?? assert.fail(`there is no definition ${name}`);
+}
+
+const stackFile = stackFileSchema();
+
 /** The leaves of a JSON Schema, by path. */
-function leavesOf(node: Json, path: string): [string, Json][] {
+function leavesOf(reference: Json, path: string): [string, Json][] {
+  const node = resolved(reference);
   const below = [
     ...Object.entries((node.properties ?? {}) as Record<string, Json>).map(
       ([key, inner]) => [`${path}.${key}`, inner] as const,
@@ -100,7 +110,7 @@ function leavesOf(node: Json, path: string): [string, Json][] {
 }
 
 test("each leaf of the JSON Schema has a type and a description, and each default of the config is in it", () => {
-  const { config } = stackFileSchema().properties as Record<string, Json>;
+  const { config } = stackFile.properties as Record<string, Json>;
   const leaves = leavesOf(config as Json, "");
   assert.ok(leaves.length > 100, String(leaves.length));
   for (const [path, leaf] of leaves) {
@@ -124,4 +134,14 @@ test("each leaf of the JSON Schema has a type and a description, and each defaul
     byPath.get(`${at}.workloads.database.resources.requests.cpu`)?.default,
     dev?.workloads.database.resources.requests.cpu,
   );
+});
+
+test("what the levels have in common is written once, and each definition is used more than once", () => {
+  const text = stackFileSchemaText();
+  const uses = Object.keys(stackFile.definitions ?? {}).map((name) => [
+    name,
+    text.split(`"$ref": "#/definitions/${name}"`).length - 1,
+  ]);
+  assert.deepEqual(Object.fromEntries(uses.filter(([, count]) => Number(count) < 2)), {});
+  assert.equal(text.split('"ERLANG_THREADS": {').length - 1, 1);
 });
