@@ -52,6 +52,39 @@ export const secrets = {
   masterAccount: "kazoo-master-account",
 } as const;
 
+const brokers = [services.alpha, services.beta];
+
+/** Names of a datacenter's objects that an object made by hand could have taken. ConfigMaps and the join Job have a part that is unique. */
+export const fixedNames: readonly {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly names: readonly string[];
+}[] = [
+  { apiVersion: "v1", kind: "Secret", names: Object.values(secrets) },
+  { apiVersion: "v1", kind: "Service", names: Object.values(services) },
+  { apiVersion: "v1", kind: "ServiceAccount", names: [workloads.kazoo, workloads.database, ...brokers] },
+  { apiVersion: "apps/v1", kind: "StatefulSet", names: [workloads.kazoo, workloads.database, ...brokers] },
+  {
+    apiVersion: "policy/v1",
+    kind: "PodDisruptionBudget",
+    names: [workloads.kazoo, workloads.database, workloads.rabbitmq],
+  },
+  { apiVersion: "batch/v1", kind: "Job", names: [workloads.bootstrap] },
+  {
+    apiVersion: "networking.k8s.io/v1",
+    kind: "NetworkPolicy",
+    names: [
+      "default-deny",
+      "allow-dns",
+      workloads.kazoo,
+      workloads.rabbitmq,
+      workloads.database,
+      workloads.join,
+      ...["to-kazoo", "to-bigcouch", "out"].map((suffix) => `${workloads.bootstrap}-${suffix}`),
+    ],
+  },
+];
+
 /** Name of the user of brokers and database. */
 export const userName = "kazoo";
 

@@ -17,7 +17,14 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterEach, beforeEach, describe, test } from "node:test";
 import { clearDeadRuns } from "../../tools/cli/runFolder";
-import { beforeRun, ensureLocalState, ensureStack, readSnapshot, recover } from "../../tools/cli/localState";
+import {
+  beforeRun,
+  ensureLocalState,
+  ensureStack,
+  readSnapshot,
+  recover,
+  stopForRoom,
+} from "../../tools/cli/localState";
 import { type PulumiContext, askPulumi, runPulumi } from "../../tools/cli/pulumi";
 import { identify } from "../../tools/shared/processes";
 import { UserError } from "../../tools/shared/terminal";
@@ -51,6 +58,27 @@ describe("running pulumi", () => {
       assert.equal(error.message, "pulumi stack output: no stack named x");
       return true;
     });
+  });
+
+  test("a disk that becomes full in the middle stops pulumi in order, once, and says how to go on", async () => {
+    const context = pulumiThat(
+      `trap 'echo got >> "${directory}/got"' INT
+      touch '${directory}/started'
+      while [ ! -e '${directory}/got' ]; do sleep 0.02; done
+      sleep 2; exit 9`,
+    );
+    const state = ensureLocalState(directory);
+    const room = () => (existsSync(join(directory, "started")) ? 12 : 1024) * 1024 ** 2;
+    await assert.rejects(
+      runPulumi({ ...context, mustStop: () => stopForRoom(state, "dev", room) }, ["up"]),
+      (error: unknown) => {
+        assert.ok(error instanceof UserError);
+        assert.match(error.message, /^pulumi was stopped: only 12 MiB are free for the state in .*\.state/);
+        assert.match(error.next ?? "", /free some space, then run the same command again/);
+        return true;
+      },
+    );
+    assert.equal(readFileSync(join(directory, "got"), "utf8"), "got\n");
   });
 
   for (const signal of ["SIGINT", "SIGTERM"] as const) {

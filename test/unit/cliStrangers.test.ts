@@ -1,5 +1,10 @@
 import assert from "node:assert/strict";
+import { readFileSync, readdirSync } from "node:fs";
+import { join, resolve } from "node:path";
 import { describe, test, type TestContext } from "node:test";
+import type { KubernetesObject } from "@kubernetes/client-node";
+import { parseAllDocuments } from "yaml";
+import { fixedNames } from "../../components/names";
 import { strangersError, strangersIn } from "../../tools/cli/strangers";
 import { clusterWith } from "../support/clusterDouble";
 import { platformFrom } from "../support/mocks";
@@ -14,11 +19,48 @@ const platform = (datacenter: object = {}) =>
 const items = (...names: string[]) => ({ items: names.map((name) => ({ metadata: { name } })) });
 
 const namespace = "/api/v1/namespaces/legacy-app";
+const api = (groupVersion: string, ...kinds: string[]) => ({
+  kind: "APIResourceList",
+  apiVersion: "v1",
+  groupVersion,
+  resources: kinds.map((kind) => ({
+    name: kind.endsWith("y") ? `${kind.slice(0, -1).toLowerCase()}ies` : `${kind.toLowerCase()}s`,
+    singularName: kind.toLowerCase(),
+    kind,
+    namespaced: true,
+    verbs: ["list"],
+  })),
+});
+
 const inside = {
+  "/api/v1": api("v1", "Secret", "Service", "ServiceAccount"),
+  "/apis/apps/v1": api("apps/v1", "StatefulSet"),
+  "/apis/batch/v1": api("batch/v1", "Job"),
+  "/apis/policy/v1": api("policy/v1", "PodDisruptionBudget"),
+  "/apis/networking.k8s.io/v1": api("networking.k8s.io/v1", "NetworkPolicy"),
   [`${namespace}/secrets`]: items("erlang-cookie", "something-else"),
   [`${namespace}/services`]: items("kazoo", "web"),
-  [`/apis/apps/v1/namespaces/legacy-app/statefulsets`]: items("database"),
+  "/apis/apps/v1/namespaces/legacy-app/statefulsets": items("database"),
+  "/apis/policy/v1/namespaces/legacy-app/poddisruptionbudgets": items("kazoo"),
+  "/apis/networking.k8s.io/v1/namespaces/legacy-app/networkpolicies": items("default-deny", "mine"),
 };
+
+test("every object that a stack deploys under a fixed name is looked for", () => {
+  const folder = resolve(__dirname, "../golden/manifests");
+  const deployed = readdirSync(folder)
+    .flatMap((file) => parseAllDocuments(readFileSync(join(folder, file), "utf8")))
+    .flatMap((document) => {
+      const { apiVersion = "", kind, metadata } = (document.toJS() ?? {}) as KubernetesObject;
+      return metadata?.name === undefined || kind === "Namespace" ? [] : [`${apiVersion} ${kind} ${metadata.name}`];
+    });
+  const known = fixedNames.flatMap(({ apiVersion, kind, names }) =>
+    names.map((name) => `${apiVersion} ${kind} ${name}`),
+  );
+  assert.deepEqual(
+    [...new Set(deployed)].filter((one) => !known.includes(one)),
+    [],
+  );
+});
 
 describe("a namespace that exists already", () => {
   const found = async (t: TestContext, labels: object | null, datacenter: object = {}) => {
@@ -65,8 +107,9 @@ describe("a namespace that exists already", () => {
   test("can be adopted, unless objects in it have names that the stack needs", async (t) => {
     const { message, next } = strangersError(await found(t, {}, { adopt: true }));
     assert.match(message, /Secret erlang-cookie in namespace legacy-app of cluster east/);
-    assert.match(message, /Service kazoo in namespace legacy-app/);
-    assert.doesNotMatch(message, /something-else|web|database/);
+    for (const own of ["Service kazoo", "PodDisruptionBudget kazoo", "NetworkPolicy default-deny"])
+      assert.ok(message.includes(`${own} in namespace legacy-app`), message);
+    assert.doesNotMatch(message, /something-else|web|database|mine/);
     assert.match(next ?? "", /kazoo:credentials/);
   });
 });

@@ -128,29 +128,44 @@ export function setAsideUnreadable(state: LocalState, stack: string, report: Rep
 /** Least room for a run that changes a stack: its state is written at each step, and twice. */
 const leastRoom = 64 * 1024 ** 2;
 
+/** Free bytes of the file system that a path is on. */
+type Room = (path: string) => number;
+
 /**
  * Makes sure that a run can write its state to the end, and keeps a copy of the state from before it.
- * @param room free bytes of the file system that a path is on
  * @throws UserError where there is too little room, or the state cannot be read
  */
-export function beforeRun(state: LocalState, stack: string, room: (path: string) => number = freeBytes): void {
+export function beforeRun(state: LocalState, stack: string, room: Room = freeBytes): void {
+  const lack = lackOfRoom(state, stack, 1, room);
+  if (lack !== undefined)
+    throw new UserError(
+      lack,
+      "free some space first: a state that cannot be written loses the passwords of what is made",
+    );
   const path = stateFile(state, stack);
-  const size = existsSync(path) ? statSync(path).size : 0;
-  const needed = leastRoom + 4 * size;
+  if (!existsSync(path)) return;
+  if (readCheckpoint(path) === undefined) throw unreadable(state, stack);
+  replace(copyFile(state, stack), readFileSync(path, "utf8"));
+}
+
+/** Why a run must stop now, while its state can still be written; undefined while there is room. */
+export const stopForRoom = (state: LocalState, stack: string, room: Room = freeBytes): string | undefined =>
+  lackOfRoom(state, stack, 1 / 4, room);
+
+/** @param share of the room that a whole run may need */
+function lackOfRoom(state: LocalState, stack: string, share: number, room: Room): string | undefined {
+  const size = statSync(stateFile(state, stack), { throwIfNoEntry: false })?.size ?? 0;
+  const needed = share * (leastRoom + 4 * size);
   for (const [folder, what] of [
     [state.directory, "the state"],
     [tmpdir(), "temporary files"],
   ] as const) {
-    if (room(folder) >= needed) continue;
+    const free = room(folder);
     const megabytes = (bytes: number) => `${Math.floor(bytes / 1024 ** 2)} MiB`;
-    throw new UserError(
-      `only ${megabytes(room(folder))} are free for ${what} in ${folder}, and a run may need ${megabytes(needed)}`,
-      "free some space first: a state that cannot be written loses the passwords of what is made",
-    );
+    if (free < needed)
+      return `only ${megabytes(free)} are free for ${what} in ${folder}, and a run may need ${megabytes(needed)}`;
   }
-  if (!existsSync(path)) return;
-  if (readCheckpoint(path) === undefined) throw unreadable(state, stack);
-  replace(copyFile(state, stack), readFileSync(path, "utf8"));
+  return undefined;
 }
 
 function freeBytes(path: string): number {

@@ -11,6 +11,7 @@ import {
   ensureLocalState,
   ensureStack,
   localStateEnvironment,
+  stopForRoom,
 } from "./localState";
 import type { PulumiContext } from "./pulumi";
 import { withoutLoopbackProxy } from "../shared/proxy";
@@ -98,6 +99,7 @@ export async function openStack(name: string, report: Report): Promise<Stack> {
     binary: toolchain.binary("pulumi"),
     directory: projectDirectory,
     env: stackEnvironment(toolchain, state, process.env),
+    ...(state === undefined ? {} : { mustStop: () => stopForRoom(state, name) }),
   };
   const configFile = state === undefined ? undefined : await ensureStack(pulumi, state, name);
   const selection = ["--stack", name, ...(configFile === undefined ? [] : ["--config-file", configFile])];

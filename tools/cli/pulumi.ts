@@ -9,39 +9,54 @@ export interface PulumiContext {
   readonly binary: string;
   readonly directory: string;
   readonly env: NodeJS.ProcessEnv;
+  /** Says why a run must stop, as for a disk that becomes full; asked every second. @default never */
+  readonly mustStop?: () => string | undefined;
 }
 
 /**
  * Runs the Pulumi CLI on this terminal and returns its exit code (128 + number if a signal ended it).
  * Pulumi gets Ctrl-C once, so that it stops in order: a second one would make it abandon its work.
+ * @throws UserError where the context says that the run must stop
  */
 export async function runPulumi(context: PulumiContext, args: readonly string[]): Promise<number> {
   // On a terminal, Ctrl-C reaches the whole foreground group; without one, Pulumi gets its own process group and only
   // receives the signals that we pass on.
   const terminal = process.stdin.isTTY || process.stdout.isTTY || process.stderr.isTTY;
-  const child = spawn(context.binary, args, {
-    cwd: context.directory,
-    env: context.env,
-    stdio: "inherit",
-    detached: !terminal,
-  });
   const onInterrupt = (): void => {
     if (!terminal) child.kill("SIGINT");
   };
   const onTerminate = (): void => {
     child.kill("SIGTERM");
   };
+  // Before Pulumi starts: a signal must never end this command alone.
   process.on("SIGINT", onInterrupt).on("SIGTERM", onTerminate);
+  const child = spawn(context.binary, args, {
+    cwd: context.directory,
+    env: context.env,
+    stdio: "inherit",
+    detached: !terminal,
+  });
+  let reason: string | undefined;
+  const watch = setInterval(() => {
+    reason = context.mustStop?.();
+    if (reason === undefined) return;
+    clearInterval(watch);
+    child.kill("SIGINT");
+  }, 1000);
+  let code: number;
   try {
-    return await new Promise((resolve, reject) => {
+    code = await new Promise((resolve, reject) => {
       child.on("error", (error) => reject(new UserError(`could not start ${context.binary}: ${error.message}`)));
       child.on("exit", (code, signal) => resolve(code ?? 128 + constants.signals[signal ?? "SIGTERM"]));
     });
   } finally {
+    clearInterval(watch);
     process.off("SIGINT", onInterrupt).off("SIGTERM", onTerminate);
     // A Pulumi that is killed leaves its language host and providers running.
     if (child.signalCode !== null && context.env.TMPDIR !== undefined) await endProcessesOf(context.env.TMPDIR);
   }
+  if (reason === undefined) return code;
+  throw new UserError(`pulumi was stopped: ${reason}`, "free some space, then run the same command again to continue");
 }
 
 /**

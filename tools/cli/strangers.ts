@@ -1,6 +1,4 @@
-import type { KubernetesObject } from "@kubernetes/client-node";
-import { secrets, workloads } from "../../components/names";
-import { services } from "../../config/hosts";
+import { fixedNames } from "../../components/names";
 import type { KubernetesCluster, Zone } from "../../config/platform";
 import { isHandmade } from "../report/foreignFields";
 import type { UnseenCluster } from "../report/model";
@@ -59,7 +57,7 @@ export async function strangersIn(
   zones: readonly Zone[],
   stack: string,
 ): Promise<Stranger[]> {
-  const { core, apps } = await clientsOf(cluster);
+  const { core, objects } = await clientsOf(cluster);
   const found = await Promise.all(
     zones.map(async (zone): Promise<Stranger[]> => {
       const { namespace } = zone;
@@ -68,27 +66,21 @@ export async function strangersIn(
       const owner = existing.metadata?.labels?.["kazoo/stack"];
       if (owner !== stack && (!zone.adopt || owner !== undefined))
         return [{ zone, kind: "Namespace", name: namespace, ...(owner === undefined ? {} : { stack: owner }) }];
-      const lists = await Promise.all([
-        named("Secret", secrets, () => core.listNamespacedSecret({ namespace })),
-        named("Service", services, () => core.listNamespacedService({ namespace })),
-        named("StatefulSet", { ...workloads, ...services }, () => apps.listNamespacedStatefulSet({ namespace })),
-      ]);
-      // In the stack's own namespace, an interrupted update may have left objects that are not in the state.
-      const foreign = lists.flat().filter(({ item }) => owner !== stack || isHandmade(item));
-      return foreign.map(({ kind, item }) => ({ zone, kind, name: item.metadata?.name ?? "" }));
+      const lists = await Promise.all(
+        fixedNames.map(async ({ apiVersion, kind, names }) => {
+          const list = await unlessRefused(cluster, () => objects.list(apiVersion, kind, namespace));
+          return (list?.items ?? []).flatMap((item) => {
+            const name = item.metadata?.name ?? "";
+            // In the stack's own namespace, an interrupted update may have left objects that are not in the state.
+            const foreign = names.includes(name) && (owner !== stack || isHandmade(item));
+            return foreign ? [{ zone, kind, name }] : [];
+          });
+        }),
+      );
+      return lists.flat();
     }),
   );
   return found.flat();
-
-  async function named(
-    kind: string,
-    names: Readonly<Record<string, string>>,
-    list: () => Promise<{ readonly items: readonly KubernetesObject[] }>,
-  ): Promise<{ kind: string; item: KubernetesObject }[]> {
-    const { items = [] } = (await unlessRefused(cluster, list)) ?? {};
-    const ours = new Set(Object.values(names));
-    return items.filter(({ metadata }) => ours.has(metadata?.name ?? "")).map((item) => ({ kind, item }));
-  }
 }
 
 /** An answer of an API server; undefined where there is no such object, or one may not read it. */
