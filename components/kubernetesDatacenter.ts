@@ -12,6 +12,7 @@ import { namespaceLabels, workloadLabels } from "./labels";
 import {
   databasePort,
   datacenterTypes,
+  guards,
   kazooPorts,
   rabbitmqPorts,
   secrets,
@@ -65,12 +66,12 @@ export class KubernetesDatacenter extends pulumi.ComponentResource implements Da
 
     // Namespace and domain are part of every database node's name: with other ones the nodes would not find their data.
     const names = refuseChange(
-      `${name}-database-names`,
+      `${name}-${guards.names}`,
       { suffix: serviceHost(services.databaseNodes, zone.namespace, clusterDomain), node: ring.database.nodeName },
       { ...parent, protect },
     );
     // A datacenter that changes rings would bring its old ring's databases along, under a new cookie.
-    const membership = refuseChange(`${name}-ring-membership`, { ring: ring.name }, { ...parent, protect });
+    const membership = refuseChange(`${name}-${guards.ring}`, { ring: ring.name }, { ...parent, protect });
     // A node that goes takes its shards along. The first one is there as long as the zone.
     refuseLoss(
       Array.from({ length: zone.database.replicas - 1 }, (_, index) => `${name}-database-node-${index + 1}`),

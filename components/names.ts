@@ -36,6 +36,21 @@ export const datacenterTypes = {
   docker: "kazoo:index:DockerDatacenter",
 } as const;
 
+/** Type of the ring components. */
+export const ringType = "kazoo:index:Ring";
+
+/** Guard resources, by what they keep from changing: the logical name is that of a datacenter or ring with this behind it. */
+export const guards = {
+  /** Of a datacenter: the names of its database's nodes, so namespace and cluster domain. */
+  names: "database-names",
+  /** Of a datacenter: its ring. */
+  ring: "ring-membership",
+  /** Of a ring: the format of its database's files; the state follows. */
+  format: "database-format",
+  /** Of a ring: its brokers' series, which follows. */
+  series: "rabbitmq-series",
+} as const;
+
 /** Secrets in each datacenter's namespace, by what they hold. */
 export const secrets = {
   /** Key `cookie`: the Erlang cookie of the Kazoo nodes. */

@@ -4,7 +4,7 @@ import { databaseFormat, requireDatabaseKind, upgradesTo } from "../config/compa
 import { ringConfig } from "./bigcouch";
 import { ErlangCookie } from "./erlangCookie";
 import { refuseChange, refuseLoss, refuseSteps } from "./guard";
-import { userName } from "./names";
+import { guards, ringType, userName } from "./names";
 
 /** Credentials of an existing system, each instead of a random one. Secret. */
 export interface GivenCredentials {
@@ -75,7 +75,7 @@ export class Ring extends pulumi.ComponentResource {
   readonly credentials: RingCredentials;
 
   constructor(name: string, args: RingArgs = {}, opts?: pulumi.ComponentResourceOptions) {
-    super("kazoo:index:Ring", name, {}, opts);
+    super(ringType, name, {}, opts);
     const { credentials = {}, protect = true } = args;
     const options = { parent: this, protect };
     // A changed credential would only reach the Secrets: pods that start later could not log in to stores that still have the old one. See
@@ -116,8 +116,8 @@ function refuseSetbacks(
   opts: pulumi.CustomResourceOptions & { readonly protect: boolean },
 ): void {
   const kind = requireDatabaseKind(database);
-  refuseSteps({ name: `${name}-database-format`, ...databaseFormat(kind) }, opts);
-  refuseSteps({ name: `${name}-rabbitmq-series`, state: rabbitmq, from: upgradesTo(rabbitmq) }, opts);
+  refuseSteps({ name: `${name}-${guards.format}`, ...databaseFormat(kind) }, opts);
+  refuseSteps({ name: `${name}-${guards.series}`, state: rabbitmq, from: upgradesTo(rabbitmq) }, opts);
   // Fewer than older databases have; harmless from CouchDB 3.2 on, which must not need what an older one has built up.
   const level = kind.uploadsWaitForConfiguredCopies ? copies : Math.max(4, copies);
   refuseLoss(

@@ -113,7 +113,7 @@ function deployElsewhere(platform: Platform): Promise<Registered[]> {
 }
 
 /** Without the SDK's wrapping of secrets. */
-function opened(value: unknown): unknown {
+export function opened(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(opened);
   if (typeof value !== "object" || value === null) return value;
   if ("4dabf18193072939515e22adb298388d" in value && "value" in value) return opened(value.value);

@@ -10,6 +10,17 @@ export interface Registered {
   readonly inputs: Record<string, unknown>;
 }
 
+/** How the program asked for a resource or a component. */
+export interface Asked {
+  readonly type: string;
+  readonly name: string;
+  readonly urn: string;
+  readonly parent: string;
+  readonly protect: boolean;
+  /** As they go to the engine: secrets are wrapped. */
+  readonly inputs: Record<string, unknown>;
+}
+
 /** Types that the program may register; any other is an error, and so is any call. */
 const known =
   /^(kubernetes:(core\/v1:(Namespace|Secret|ConfigMap|Service|ServiceAccount)|apps\/v1:StatefulSet|batch\/v1:Job|policy\/v1:PodDisruptionBudget|networking\.k8s\.io\/v1:NetworkPolicy)|random:index\/random(Password|Id):Random(Password|Id)|docker:index\/(network:Network|volume:Volume|container:Container|remoteImage:RemoteImage|registryImage:RegistryImage)|pulumi:providers:(kubernetes|random|docker))$/;
@@ -17,13 +28,15 @@ const known =
 /**
  * Runs a program without engine or plugins.
  * @param onResource sees each resource as it is asked for
- * @returns what the program returns, as it is and resolved, and the resources that it asked for, in the order of names
+ * @returns what the program returns, as it is and resolved, and the resources that it asked for, in the order of names; `asked` has the
+ * components as well, and the options of each
  */
 export async function withMocks<T>(
   program: () => T,
   onResource: (resource: Registered) => void = () => undefined,
-): Promise<{ resources: Registered[]; returned: T; outputs: pulumi.Unwrap<T> }> {
+): Promise<{ resources: Registered[]; asked: Asked[]; returned: T; outputs: pulumi.Unwrap<T> }> {
   const resources: Registered[] = [];
+  const asked: Asked[] = [];
   await pulumi.runtime.setMocks(
     {
       newResource: ({ type, name, inputs }) => {
@@ -41,6 +54,7 @@ export async function withMocks<T>(
     "kazoo",
     "test",
   );
+  onRequests((request) => asked.push(request));
   // The SDK takes a stack trace for each of its promises, which is half of all that a large platform costs.
   const { stackTraceLimit } = Error;
   Error.stackTraceLimit = 0;
@@ -50,10 +64,41 @@ export async function withMocks<T>(
     const outputs = await new Promise<pulumi.Unwrap<T>>((done) => {
       pulumi.output(returned).apply((value) => done(value));
     });
-    return { resources: resources.sort((a, b) => (a.name < b.name ? -1 : 1)), returned, outputs };
+    return { resources: resources.sort((a, b) => (a.name < b.name ? -1 : 1)), asked, returned, outputs };
   } finally {
     Error.stackTraceLimit = stackTraceLimit;
   }
+}
+
+/** The SDK's request for a resource. */
+interface Request {
+  readonly getType: () => string;
+  readonly getName: () => string;
+  readonly getParent: () => string;
+  readonly getProtect: () => boolean;
+  readonly getObject: () => { readonly toJavaScript: () => Record<string, unknown> };
+}
+
+type Answer = (error: unknown, response?: { readonly getUrn: () => string }) => void;
+
+/** Mocks are not told the options of a resource: these are read from the request. */
+function onRequests(see: (asked: Asked) => void): void {
+  const monitor = pulumi.runtime.getMonitor() as unknown as {
+    registerResource: (request: Request, answer: Answer) => unknown;
+  };
+  const register = monitor.registerResource.bind(monitor);
+  monitor.registerResource = (request, answer) =>
+    register(request, (error, response) => {
+      see({
+        type: request.getType(),
+        name: request.getName(),
+        urn: response?.getUrn() ?? "",
+        parent: request.getParent(),
+        protect: request.getProtect(),
+        inputs: request.getObject().toJavaScript(),
+      });
+      answer(error, response);
+    });
 }
 
 /**

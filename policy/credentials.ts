@@ -1,0 +1,91 @@
+import { containersOf } from "./pods";
+import { isContainer, kindOf, later, text, tree } from "./resource";
+import type { ResourceRule } from "./rule";
+
+/**
+ * Credentials where everyone can read them, and those that everyone knows. Messages name the place and never the value.
+ */
+
+export const plainCredentials: ResourceRule = {
+  name: "no-plain-credentials",
+  description: "Credentials are in Secrets: whoever may look at pods and ConfigMaps reads what is there in plain text.",
+  level: "mandatory",
+  resource: (resource) => {
+    // Docker has no Secrets: whoever can inspect a container there can do anything with it anyway.
+    if (isContainer(resource)) return [];
+    const inPods = containersOf(resource).flatMap(({ name, environment }) =>
+      entries(environment)
+        .filter(([variable, value]) => isPlain(variable, value))
+        .map(([variable]) => `container ${name}: a credential in ${variable}; expected a reference to a Secret`),
+    );
+    if (kindOf(resource) !== "ConfigMap") return inPods;
+    return entries(tree(resource.props.data)).flatMap(([key, value]) => {
+      const lines = settings(value).filter(([setting, content]) => isPlain(setting, content));
+      const places = lines.map(([setting]) => `${key}, at ${setting}`);
+      return (places.length === 0 && isPlain(key, value) ? [key] : places).map(
+        (place) => `a credential in ${place}; expected it in a Secret`,
+      );
+    });
+  },
+};
+
+export const defaultCredentials: ResourceRule = {
+  name: "no-default-credentials",
+  description: "No credential is a default that everyone knows.",
+  level: "mandatory",
+  resource: (resource) => {
+    const variables = containersOf(resource).flatMap(({ name, environment }) =>
+      entries(environment).map(([key, value]) => [`container ${name}: ${key}`, key, value] as const),
+    );
+    const encoded = kindOf(resource) === "Secret" ? entries(tree(resource.props.data)) : [];
+    const given = kindOf(resource) === "Secret" ? entries(tree(resource.props.stringData)) : [];
+    const decoded = encoded.map(
+      ([key, value]) => [key, value === later ? later : Buffer.from(value, "base64").toString()] as const,
+    );
+    const lines = kindOf(resource) === "ConfigMap" ? entries(tree(resource.props.data)) : [];
+    return [
+      ...variables,
+      ...[...given, ...decoded, ...lines].flatMap(([key, value]) => [
+        [key, key, value] as const,
+        ...settings(value).map(([setting, content]) => [`${key}, at ${setting}`, setting, content] as const),
+      ]),
+    ]
+      .filter(([, key, value]) => isCredentialName(key) && defaults.has(value))
+      .map(([place]) => `${place}: a default that everyone knows; expected a random value`);
+  },
+};
+
+/** Of RabbitMQ, Kazoo, BigCouch, CouchDB's tutorials, and the usual suspects. */
+const defaults = new Set([
+  "guest",
+  "change_me",
+  "changeme",
+  "monster",
+  "insecure-cookie",
+  "admin",
+  "password",
+  "secret",
+]);
+
+const isCredentialName = (name: string): boolean =>
+  /(^|[^a-z])(pass|password|passwd|passphrase|cookie|secret|token|api_?key|private_?key)$/i.test(name) ||
+  /(Password|Secret|Token|Cookie)$/.test(name);
+
+/** Whether a value is a credential in plain text, or has one in a URL or in Erlang's flags; references such as `$(NAME)` are none. */
+const isPlain = (name: string, value: string): boolean =>
+  (isCredentialName(name) && value !== "" && !value.startsWith("$")) ||
+  /[a-z]:\/\/[^\s/:@]*:[^\s/@$][^\s/@]*@/i.test(value) ||
+  /-setcookie\s+[^\s$]/.test(value);
+
+/** The settings of a file: `key = value`, `key: value`. */
+function settings(content: string): [key: string, value: string][] {
+  return [...content.matchAll(/^[ \t]*"?([\w.-]+)"?[ \t]*[=:][ \t]*(.*?)[ \t,]*$/gm)].map(
+    ([, key = "", value = ""]) => [key, value.replace(/^(["'])(.*)\1$/, "$2")],
+  );
+}
+
+/** The texts of a mapping. */
+const entries = (values: Readonly<Record<string, unknown>>): [string, string][] =>
+  Object.entries(values).flatMap(([key, value]): [string, string][] =>
+    typeof value === "string" ? [[key, text(value)]] : [],
+  );

@@ -1,0 +1,3 @@
+// The packages are those of the project's folder.
+require("tsx/cjs");
+require("./pack.ts");

@@ -1,0 +1,47 @@
+import { secrets, workloads } from "../components/names";
+import { at, kindOf, type Resource, text, tree } from "./resource";
+import { ringLabel } from "./ring";
+import type { ResourceRule } from "./rule";
+
+export const protectedData: ResourceRule = {
+  name: "protected-data",
+  description: "Outside throw-away stacks, what holds data or identity is protected: cookie, passwords, stores.",
+  level: "mandatory",
+  resource: (resource, { throwAway }) => {
+    if (throwAway) return [];
+    const what = heldBy(resource);
+    const policy = tree(at(resource.props, "spec", "persistentVolumeClaimRetentionPolicy"));
+    return [
+      ...(what === undefined || resource.protect
+        ? []
+        : [`${what} is not protected; expected the option protect: true`]),
+      ...Object.entries(policy)
+        .filter(([, then]) => then === "Delete")
+        .map(([when]) => `volumes go with the pods (${when}: Delete); expected Retain`),
+    ];
+  },
+};
+
+/** What of value a resource holds; undefined: nothing. */
+function heldBy(resource: Resource): string | undefined {
+  const { type, props } = resource;
+  if (/^random:index\/random(Password|Bytes):/.test(type)) return "a random credential";
+  if (type === "docker:index/volume:Volume") return "a volume";
+  switch (kindOf(resource)) {
+    case "PersistentVolumeClaim":
+      return "a volume";
+    case "StatefulSet":
+      return at(props, "spec", "volumeClaimTemplates") === undefined ? undefined : "a store";
+    case "Secret":
+      return kept.has(text(at(props, "metadata", "name"))) && isKazoos(resource) ? "a credential" : undefined;
+    case "Namespace":
+      return at(props, "metadata", "labels", ringLabel) === undefined ? undefined : "a datacenter's namespace";
+    default:
+      return undefined;
+  }
+}
+
+const kept = new Set<string>([secrets.cookie, secrets.rabbitmq, secrets.database, secrets.databaseRing]);
+
+const isKazoos = ({ props }: Resource): boolean =>
+  at(props, "metadata", "labels", "app.kubernetes.io/part-of") === workloads.kazoo;

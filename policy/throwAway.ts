@@ -1,0 +1,13 @@
+import * as pulumi from "@pulumi/pulumi";
+
+/** Whether the stack's own config says that nothing in it is worth keeping: it is unprotected, and in sandboxes or on Docker only. */
+export function isThrowAway(config = new pulumi.Config("kazoo")): boolean {
+  const clusters = Object.values(
+    config.getObject<Record<string, { sandbox?: boolean; docker?: unknown }>>("clusters") ?? {},
+  );
+  return (
+    config.getBoolean("protect") === false &&
+    clusters.length > 0 &&
+    clusters.every(({ sandbox, docker }) => sandbox === true || docker !== undefined)
+  );
+}
