@@ -15,7 +15,7 @@ export = function kazoo(
   stack: string = pulumi.getStack(),
   rolloutsOf = clusterRollouts,
 ): StackOutputs {
-  const { images, protect } = platform;
+  const { protect } = platform;
   const randomProvider = new random.Provider("random");
   const clusterOf = clustersOf(platform, randomProvider, rolloutsOf); // one provider per cluster
   const image = kazooImage(platform.image); // built and pushed, or pinned
@@ -37,7 +37,7 @@ export = function kazoo(
 
     // In each zone RabbitMQ alpha and beta, and BigCouch; the databases of all zones join.
     const datacenters = zones.map((zone) =>
-      clusterOf(zone).datacenter(zone.name, { stack, zone, ring, credentials, images, order, protect }),
+      clusterOf(zone).datacenter(zone.name, { stack, zone, ring, credentials, order, protect }),
     );
     for (const datacenter of datacenters) datacenter.joinRing(datacenters);
 

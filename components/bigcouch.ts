@@ -3,6 +3,7 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { type DatabaseKind, requireDatabaseKind } from "../config/compatibility";
 import { podHosts, serviceHost, services } from "../config/hosts";
+import { databaseImage } from "../config/images";
 import { sizes } from "../config/sizes";
 import { doNotWait, rollTimeouts, selectorLabels, spread, workloadLabels } from "./labels";
 import { databasePort, workloads } from "./names";
@@ -48,9 +49,6 @@ export interface BigCouchArgs extends WorkloadArgs, Partial<Volume> {
   /** Whether Pulumi refuses to delete or replace the database. @default true */
   readonly protect?: boolean;
 }
-
-/** The official image of a version, such as `couchdb-2.3.1`. */
-export const databaseImage = (version: string): string => version.replace("-", ":");
 
 /** A node of a database: its host, and the name of its Erlang node. */
 export interface DatabaseNode {

@@ -1,9 +1,9 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { requireDatabaseKind } from "../config/compatibility";
+import { defaultCurlImage } from "../config/images";
 import { bootstrapScript } from "./bootstrapScript";
 import { endWhenRefused } from "./jobs";
-import { defaultCurlImage } from "./kazoo";
 import { workloadLabels } from "./labels";
 import { databasePort, kazooPorts, secrets, workloads } from "./names";
 import { containerSecurity, podSecurity, users } from "./security";

@@ -35,6 +35,8 @@ export interface RingSettings {
   readonly database: { readonly version: string; readonly nodeName: string };
   readonly quorum: Quorum;
   readonly placement?: Readonly<Record<string, number>>;
+  /** Images of the brokers, the database and, with `sh` and `curl`, small scripts. */
+  readonly images: { readonly rabbitmq: string; readonly database: string; readonly curl: string };
 }
 
 /** The input of a datacenter, on any kind of cluster. */
@@ -44,8 +46,6 @@ export interface DatacenterArgs {
   readonly zone: ZoneArgs;
   readonly ring: RingSettings;
   readonly credentials: RingCredentials;
-  /** Images to use instead of the official ones. */
-  readonly images: { readonly rabbitmq?: string; readonly database?: string; readonly curl: string };
   /** The order in which the ring's zones change. */
   readonly order: RingOrder;
   /** Whether Pulumi refuses to delete or replace what holds data. */

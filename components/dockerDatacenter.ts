@@ -1,12 +1,11 @@
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import { requireDatabaseKind } from "../config/compatibility";
-import { type DatabaseNode, databaseImage } from "./bigcouch";
+import type { DatabaseNode } from "./bigcouch";
 import type { Datacenter, DatacenterArgs, ImageReference, KazooNodes } from "./datacenter";
 import { brokerContainer, type Container, databaseContainer, kazooContainer } from "./dockerContainers";
 import { completeEnvironment, erlangVm, type ZoneBrokers } from "./kazoo";
 import { containers, databasePort, datacenterTypes, rabbitmqPorts } from "./names";
-import { brokerImage } from "./rabbitmq";
 
 export interface DockerDatacenterArgs extends DatacenterArgs {
   /** Name of the Docker network; host names end in it. */
@@ -32,14 +31,14 @@ export class DockerDatacenter extends pulumi.ComponentResource implements Datace
     opts?: pulumi.ComponentResourceOptions,
   ) {
     super(datacenterTypes.docker, name, {}, opts);
-    const { zone, ring, credentials, images } = args;
+    const { zone, ring, credentials } = args;
     this.network = new docker.Network(`${name}-network`, { name: args.network, driver: "bridge" }, this.options());
-    const brokerImageId = this.pulled("rabbitmq", images.rabbitmq ?? brokerImage(ring.rabbitmq));
+    const brokerImageId = this.pulled("rabbitmq", ring.images.rabbitmq);
     const alphaAndBeta = (["alpha", "beta"] as const).map((role) => {
       const store = { zone, ring, credentials, volume: this.volume(containers[role]) };
       return this.container(containers[role], brokerContainer(brokerImageId, store));
     });
-    const databaseImageId = this.pulled("bigcouch", images.database ?? databaseImage(ring.database.version));
+    const databaseImageId = this.pulled("bigcouch", ring.images.database);
     const host = this.host("database");
     const store = { zone, ring, credentials, volume: this.volume(containers.database) };
     const database = this.container(containers.database, databaseContainer(databaseImageId, host, store));

@@ -1,6 +1,7 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { podHosts, serviceHost, services } from "../config/hosts";
+import { defaultCurlImage } from "../config/images";
 import { sizes } from "../config/sizes";
 import { firstNode } from "./firstNode";
 import { doNotWait, rollTimeouts, selectorLabels, spread, workloadLabels } from "./labels";
@@ -77,9 +78,6 @@ export interface KazooArgs extends WorkloadArgs {
   /** An image with `sh` and `curl`. @default curlimages/curl:8.11.1 */
   readonly curlImage?: string;
 }
-
-/** The image with `sh` and `curl` for small scripts. */
-export const defaultCurlImage = "curlimages/curl:8.11.1";
 
 /** Short name of the Erlang node in an environment, before the `@`. */
 export const erlangVm = (environment: Environment): pulumi.Input<string> => environment.ERLANG_VM ?? "kazoo_apps";

@@ -2,7 +2,7 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { brokerPlugins } from "../config/compatibility";
 import { serviceHost, services } from "../config/hosts";
-import { BigCouch, type DatabaseNode, databaseImage } from "./bigcouch";
+import { BigCouch, type DatabaseNode } from "./bigcouch";
 import { BootstrapJob, systemDatabases } from "./bootstrapJob";
 import type { Datacenter, DatacenterArgs, FirstBoot, ImageReference, KazooNodes } from "./datacenter";
 import { refuseChange, refuseLoss } from "./guard";
@@ -22,7 +22,7 @@ import {
 } from "./names";
 import { NetworkPolicies } from "./networkPolicies";
 import type { Step } from "./order";
-import { RabbitMQ, brokerImage } from "./rabbitmq";
+import { RabbitMQ } from "./rabbitmq";
 import { databaseRingConfig } from "./ring";
 import type { Rollouts } from "./rollout";
 import { oneAtATime } from "./workload";
@@ -61,7 +61,7 @@ export class KubernetesDatacenter extends pulumi.ComponentResource implements Da
         ? { props, opts: { ...own, deletedWith: this.namespaceObject } }
         : undefined;
     super(datacenterTypes.kubernetes, name, {}, pulumi.mergeOptions(opts, { transformations: [withNamespace] }));
-    const { zone, ring, credentials, images, protect, clusterDomain, rollouts } = args;
+    const { zone, ring, credentials, protect, clusterDomain, rollouts } = args;
     const parent = { parent: this };
 
     // Namespace and domain are part of every database node's name: with other ones the nodes would not find their data.
@@ -134,7 +134,7 @@ export class KubernetesDatacenter extends pulumi.ComponentResource implements Da
           ...workload,
           ...zone.rabbitmq,
           role,
-          image: images.rabbitmq ?? brokerImage(ring.rabbitmq),
+          image: ring.images.rabbitmq,
           plugins: brokerPlugins(ring.kazoo),
           permitTransientQueues: ring.permitTransientQueues,
           credentials: this.secrets.rabbitmq,
@@ -164,7 +164,7 @@ export class KubernetesDatacenter extends pulumi.ComponentResource implements Da
         ...workload,
         ...zone.database,
         version: ring.database.version,
-        image: images.database ?? databaseImage(ring.database.version),
+        image: ring.images.database,
         quorum: ring.quorum,
         ...(ring.placement === undefined ? {} : { placement: ring.placement }),
         credentials: this.secrets.database,
@@ -179,7 +179,7 @@ export class KubernetesDatacenter extends pulumi.ComponentResource implements Da
   }
 
   joinRing(zones: readonly Datacenter[]): void {
-    const { ring, images, order } = this.args;
+    const { ring, order } = this.args;
     const join = new JoinJob(
       `${this.name}-bigcouch-join`,
       {
@@ -188,7 +188,7 @@ export class KubernetesDatacenter extends pulumi.ComponentResource implements Da
         version: ring.database.version,
         zone: this.brokers.zone,
         zones: zones.map(({ brokers, databaseNodes }) => ({ zone: brokers.zone, nodes: databaseNodes })),
-        image: images.curl,
+        image: ring.images.curl,
       },
       { parent: this, dependsOn: order.before(this.step("join")) },
     );
@@ -196,7 +196,7 @@ export class KubernetesDatacenter extends pulumi.ComponentResource implements Da
   }
 
   runKazoo(image: ImageReference, zones: readonly Datacenter[]): KazooNodes {
-    const { zone, images, order, clusterDomain, rollouts } = this.args;
+    const { zone, ring, order, clusterDomain, rollouts } = this.args;
     this.kazoo = new Kazoo(
       `${this.name}-kazoo`,
       {
@@ -213,7 +213,7 @@ export class KubernetesDatacenter extends pulumi.ComponentResource implements Da
         cookieSecret: this.secrets.cookie,
         brokerSecret: this.secrets.rabbitmq,
         databaseSecret: this.secrets.database,
-        curlImage: images.curl,
+        curlImage: ring.images.curl,
       },
       { parent: this, dependsOn: order.before(this.step("kazoo")) },
     );
@@ -230,7 +230,7 @@ export class KubernetesDatacenter extends pulumi.ComponentResource implements Da
   }
 
   firstBoot({ image, account, password, after }: FirstBoot): void {
-    const { ring, images } = this.args;
+    const { ring } = this.args;
     const { version } = ring.database;
     if (account === undefined && systemDatabases(version).length === 0) return;
     new BootstrapJob(
@@ -240,7 +240,7 @@ export class KubernetesDatacenter extends pulumi.ComponentResource implements Da
         databaseVersion: version,
         databaseHost: this.database.host,
         databaseSecret: this.secrets.database,
-        curlImage: images.curl,
+        curlImage: ring.images.curl,
         ...(account === undefined || password === undefined || this.kazoo === undefined
           ? {}
           : {

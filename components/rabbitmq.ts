@@ -2,6 +2,7 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { brokerPlugins } from "../config/compatibility";
 import { serviceHost, services } from "../config/hosts";
+import { brokerImage } from "../config/images";
 import { byteCount } from "../config/quantity";
 import { sizes } from "../config/sizes";
 import { rollTimeouts, selectorLabels, spread, workloadLabels } from "./labels";
@@ -35,9 +36,6 @@ export interface RabbitMQArgs extends WorkloadArgs, Partial<Volume> {
   /** Whether Pulumi refuses to delete or replace the broker. @default true */
   readonly protect?: boolean;
 }
-
-/** The image of a broker of a RabbitMQ series, such as `3.13`. */
-export const brokerImage = (series: string): string => `rabbitmq:${series}-management`;
 
 /**
  * One RabbitMQ broker of a zone, alone in its cluster: Kazoo itself fails over from alpha to beta.

@@ -29,7 +29,7 @@ export function check(given: Given, platform: Platform): Problem[] {
       ...quorum(platform, ring),
       ...spreadOfCopies(platform, ring),
       ...stretched(platform, ring),
-      ...databaseImage(platform, ring),
+      ...databaseImage(given, ring),
       ...accountMaker(platform, ring),
     ]),
   ];
@@ -456,8 +456,8 @@ function stretched(platform: Platform, ring: Ring): Problem[] {
   });
 }
 
-function databaseImage(platform: Platform, ring: Ring): Problem[] {
-  return ring.database.engine === "bigcouch" && platform.images.database === undefined
+function databaseImage(given: Given, ring: Ring): Problem[] {
+  return ring.database.engine === "bigcouch" && given.images?.database === undefined
     ? [
         problem(
           "kazoo:images.database",

@@ -148,6 +148,14 @@ function isHost(name: string): boolean {
 /** A zone's name; Kazoo silently drops a zone called `undefined`. */
 export const zoneName = dnsLabel.refine((name) => name !== "undefined");
 
+/** A registry's host, with a dot, a port or as `localhost`: Docker and Kubernetes would look for any other name at Docker Hub. */
+const registryPattern = String.raw`(?:localhost|(?=[^/]*[.:])[a-z0-9](?:[-a-z0-9.]*[a-z0-9])?)(?::[0-9]{1,5})?`;
+
+const pathPattern = String.raw`(?:\/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)*`;
+
+/** What comes before the name of an image: `registry[:port][/path]`. */
+export const imagePrefix = text(new RegExp(`^${registryPattern}${pathPattern}$`));
+
 /** An image reference: `[registry[:port]/]repository[:tag][@sha256:digest]` (grammar: distribution/reference). */
 export const imageReference = text(
   /^([a-zA-Z0-9][-a-zA-Z0-9.]*(:[0-9]+)?\/)?[a-z0-9]+([._-]+[a-z0-9]+)*(\/[a-z0-9]+([._-]+[a-z0-9]+)*)*(:[A-Za-z0-9_][-.A-Za-z0-9_]{0,127})?(@sha256:[a-f0-9]{64})?$/,

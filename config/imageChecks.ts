@@ -1,5 +1,6 @@
 import { versionOfSources } from "./compatibility";
-import { seedImage, type Platform, type Ring } from "./platform";
+import { fullName, seedImage } from "./images";
+import type { Platform, Ring } from "./platform";
 import { problem, type Problem } from "./problem";
 import { defaultKazooVersion, imageFolder, type Given } from "./schema";
 import { looksSecret } from "./secrets";
@@ -13,8 +14,8 @@ export function imageProblems(given: Given, platform: Platform): Problem[] {
     ...login(given),
     ...registry(given, platform),
     ...builtVersion(platform),
-    ...sharedImage(platform, "rabbitmq", (ring) => ring.rabbitmq),
-    ...sharedImage(platform, "database", (ring) => ring.database.version),
+    ...sharedImage(given, platform, "rabbitmq", (ring) => ring.rabbitmq),
+    ...sharedImage(given, platform, "database", (ring) => ring.database.version),
   ];
 }
 
@@ -28,7 +29,8 @@ function source({ image }: Given): Problem[] {
 function seed({ image: given }: Given, { image, clusters }: Platform): Problem[] {
   const real = Object.values(clusters).find(({ kind }) => kind === "kubernetes");
   const isSeed =
-    image.kind === "prebuilt" && /^((index\.)?docker\.io\/)?callforamerica\/kazoo([:@]|$)/.test(image.reference);
+    image.kind === "prebuilt" &&
+    /^docker\.io\/callforamerica\/kazoo([:@]|$)/.test(fullName(given?.prebuilt ?? seedImage));
   if (real === undefined || !isSeed || (given?.prebuilt !== undefined && given.build !== undefined)) return [];
   return [
     problem(
@@ -116,13 +118,14 @@ function builtVersion({ image, rings }: Platform): Problem[] {
 
 /** One image cannot have two versions. */
 function sharedImage(
-  { images, rings }: Platform,
+  { images }: Given,
+  { rings }: Platform,
   key: "rabbitmq" | "database",
   version: (ring: Ring) => string,
 ): Problem[] {
   const [first, ...others] = Object.values(rings);
   const other = first && others.find((ring) => version(ring) !== version(first));
-  return images[key] === undefined || first === undefined || other === undefined
+  return images?.[key] === undefined || first === undefined || other === undefined
     ? []
     : [
         problem(

@@ -6,7 +6,6 @@ import { type BrokerRole, podHosts, serviceHost, services } from "./hosts";
 export interface Platform {
   /** The Kazoo image. */
   readonly image: PrebuiltImage | ImageBuild;
-  readonly images: { readonly rabbitmq?: string; readonly database?: string; readonly curl: string };
   /** Whether what holds data is protected from deletion and replacement. */
   readonly protect: boolean;
   readonly clusters: Readonly<Record<string, Cluster>>;
@@ -41,9 +40,6 @@ export interface ImageBuild {
   /** `sha256:…` of an image built earlier; if given, it runs and nothing is built. */
   readonly digest?: string;
 }
-
-/** The image that the original project published; the default. */
-export const seedImage = "callforamerica/kazoo:4";
 
 /** Reference of a built image: its digest in the registry, or its id in the engine. */
 export const builtReference = ({ registry, repository }: ImageBuild, digest: string): string =>
@@ -96,6 +92,8 @@ export interface Ring {
   readonly quorum: Quorum;
   /** Copies of each document by zone; undefined if the database spreads them. */
   readonly placement?: Readonly<Record<string, number>>;
+  /** Images of the brokers, the database and small scripts, where they are pulled from. */
+  readonly images: { readonly rabbitmq: string; readonly database: string; readonly curl: string };
   /** Without it, first boot creates no account. */
   readonly masterAccount?: MasterAccount;
   /** Given credentials; the others are random. Secret. */

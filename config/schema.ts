@@ -2,8 +2,19 @@ import { z } from "zod";
 import { databaseKind, kazooVersions, rabbitmqVersions, type KazooVersion } from "./compatibility";
 import { isBrokerPassword, isCookie, isDatabasePassword } from "./credentials";
 import { variables } from "./environment";
-import { dnsLabel, dnsName, field, imageReference, mapping, named, text, unset, wholeNumber } from "./fields";
-import { seedImage } from "./platform";
+import {
+  dnsLabel,
+  dnsName,
+  field,
+  imagePrefix,
+  imageReference,
+  mapping,
+  named,
+  text,
+  unset,
+  wholeNumber,
+} from "./fields";
+import { defaultCurlImage, seedImage } from "./images";
 import { bytes, cores } from "./quantity";
 import { sizes } from "./sizes";
 
@@ -580,11 +591,19 @@ export const schema = mapping(
           description:
             "Image with `sh` and `curl`, for the Job that joins the database's nodes and for the init container of Kazoo's nodes.",
           expected: "an image reference, best pinned by digest",
-        }).default("curlimages/curl:8.11.1"),
+        }).default(defaultCurlImage),
       },
       "Other images, for example from a mirror.",
       "{ rabbitmq: mirror.example.com/rabbitmq:3.13-management }",
     ).prefault({}),
+    imageMirror: field(imagePrefix, {
+      description:
+        "Where the images of Docker Hub are pulled from instead: `rabbitmq:3.13-management` as `MIRROR/library/rabbitmq:3.13-management`, `curlimages/curl:8.11.1` as `MIRROR/curlimages/curl:8.11.1`. Images in `kazoo:images` that name another registry, and the Kazoo image that the config names or builds, keep their names.",
+      expected:
+        "a registry's host, with its port and a path if it has them, without https:// and without a slash at the end",
+      example: "registry.example.com/mirror",
+      default: "none, images come from Docker Hub",
+    }).optional(),
     protect: field(z.boolean(), {
       description:
         "Whether Pulumi refuses to delete or replace what holds data: cookie, credentials, namespaces, brokers, databases. Set it to false only for throw-away stacks.",

@@ -1,8 +1,8 @@
 import { databaseKind, versionOfSources, type DatabaseKind } from "./compatibility";
 import type { RunEnvironment } from "./environment";
+import { brokerImage, databaseImage, mirrored, seedImage } from "./images";
 import {
   placedCopies,
-  seedImage,
   type Cluster,
   type ImageBuild,
   type MasterAccount,
@@ -38,14 +38,13 @@ export function platformOf(given: Given): Platform {
   const ringNames = [...new Set(zones.map((zone) => zone.ring))];
   const rings = ringNames.map((name) => {
     const own = zones.filter((zone) => zone.ring === name);
-    return ringOf(name, ringConfig(given, config, name), own, defined(config.credentials[name] ?? {}));
+    return ringOf(name, ringConfig(given, config, name), own, config);
   });
   return {
     image:
       config.image.build === undefined
-        ? { kind: "prebuilt", reference: config.image.prebuilt ?? seedImage }
+        ? { kind: "prebuilt", reference: config.image.prebuilt ?? mirrored(seedImage, config.imageMirror) }
         : buildOf(config.image.build, config, buildArguments(given, rings[0])),
-    images: { ...defined(config.images), curl: config.images.curl },
     protect: config.protect,
     clusters: Object.fromEntries(
       Object.entries(config.clusters).map(([name, cluster]) => [name, clusterOf(name, cluster)]),
@@ -168,7 +167,12 @@ const storageOf = ({ storage, storageClass }: DatacenterConfig["workloads"]["rab
   ...defined({ storageClass }),
 });
 
-function ringOf(name: string, config: RingConfig, zones: readonly Zone[], credentials: Ring["credentials"]): Ring {
+function ringOf(
+  name: string,
+  config: RingConfig,
+  zones: readonly Zone[],
+  { images, imageMirror, credentials }: Pick<Config, "images" | "imageMirror" | "credentials">,
+): Ring {
   const nodes = zones.reduce((sum, zone) => sum + zone.database.replicas, 0);
   const database = databaseKind(config.database) as DatabaseKind;
   const placement = config.placement ?? defaultPlacement(zones);
@@ -180,7 +184,12 @@ function ringOf(name: string, config: RingConfig, zones: readonly Zone[], creden
     permitTransientQueues: config.permitTransientQueues,
     quorum: quorumOf(config.quorum ?? {}, database, nodes, placement),
     ...defined({ placement, masterAccount: masterAccountOf(config.masterAccount) }),
-    credentials,
+    images: {
+      rabbitmq: mirrored(images.rabbitmq ?? brokerImage(config.rabbitmq), imageMirror),
+      database: mirrored(images.database ?? databaseImage(config.database), imageMirror),
+      curl: mirrored(images.curl, imageMirror),
+    },
+    credentials: defined(credentials[name] ?? {}),
     zones: zones.map((zone) => zone.name),
   };
 }

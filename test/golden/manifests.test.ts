@@ -3,15 +3,20 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { stringify } from "yaml";
-import { readStackFile } from "../../config/stackFile";
+import { platformOfFile } from "../../config/stackFile";
 import { deployWithMocks, type Registered } from "../support/mocks";
 
-const project = join(__dirname, "../..");
+const files = {
+  dev: "Pulumi.dev.yaml",
+  docker: "Pulumi.docker.yaml",
+  rehearsal: "Pulumi.rehearsal.yaml",
+  mirror: "examples/mirror.yaml",
+};
 
 /** What a stack deploys, as the manifests that Kubernetes would be given, by name; secrets masked. `UPDATE_GOLDEN=1` accepts a change. */
-for (const stack of ["dev", "docker", "rehearsal"]) {
+for (const [stack, file] of Object.entries(files)) {
   test(`the manifests of ${stack} are as reviewed`, async () => {
-    const { resources } = await deployWithMocks(readStackFile(project, stack));
+    const { resources } = await deployWithMocks(platformOfFile(join(__dirname, "../..", file)));
     const actual = resources.map(manifest).join("---\n");
     const path = join(__dirname, "manifests", `${stack}.yaml`);
     if (process.env.UPDATE_GOLDEN === "1") writeFileSync(path, actual);

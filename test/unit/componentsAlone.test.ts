@@ -154,7 +154,6 @@ describe("built alone", () => {
     zone,
     ring,
     credentials: new Ring("ring").credentials,
-    images: platform.images,
     order: new RingOrder([zone.name], async () => false),
     protect: false,
   });

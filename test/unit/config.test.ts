@@ -352,6 +352,18 @@ const table: Record<string, Bad> = {
     found: '"mirror.example.com/rabbitmq:4.2"',
     expected: /main has 4\.2 and other 3\.13/,
   },
+  "a mirror with a scheme": {
+    config: { ...good(), imageMirror: "https://mirror.example.com" },
+    key: "kazoo:imageMirror",
+    found: '"https://mirror.example.com"',
+    expected: /without https:\/\//,
+  },
+  "a mirror that would be a repository of Docker Hub": {
+    config: { ...good(), imageMirror: "mirror/images" },
+    key: "kazoo:imageMirror",
+    found: '"mirror/images"',
+    expected: /a registry's host/,
+  },
   "one image for two databases": {
     config: twoRings({ database: "bigcouch-0.4.2" }, { images: { database: "mirror.example.com/bigcouch:0.4.2" } }),
     key: "kazoo:images.database",
