@@ -50,6 +50,14 @@ export interface ServiceArgs {
   readonly type?: "ClusterIP" | "NodePort" | "LoadBalancer";
   /** @default none */
   readonly annotations?: Readonly<Record<string, string>>;
+  /** `Local` keeps the client's address. Not with ClusterIP. @default Cluster */
+  readonly externalTrafficPolicy?: "Cluster" | "Local";
+  /** Networks from which a load balancer takes connections, in CIDR notation. @default everywhere */
+  readonly loadBalancerSourceRanges?: readonly string[];
+  /** Implementation of the load balancer. @default the cluster's */
+  readonly loadBalancerClass?: string;
+  /** Ports on the cluster's nodes. Not with ClusterIP. @default Kubernetes chooses them */
+  readonly nodePorts?: { readonly crossbar?: number; readonly websockets?: number };
 }
 
 export interface KazooArgs extends WorkloadArgs {
@@ -110,7 +118,7 @@ export class Kazoo extends pulumi.ComponentResource {
       clusterDomain = defaultClusterDomain,
       replicas = sizes.kazoo.replicas,
       resources = resourcesOf(sizes.kazoo),
-      service: { type = "ClusterIP", annotations = {} } = {},
+      service: { type = "ClusterIP", annotations = {}, nodePorts = {}, loadBalancerSourceRanges, ...service } = {},
       curlImage = defaultCurlImage,
     } = args;
     const environment = completeEnvironment(args);
@@ -148,9 +156,21 @@ export class Kazoo extends pulumi.ComponentResource {
           ...metadata,
           annotations: type === "LoadBalancer" ? annotations : { ...doNotWait, ...annotations },
         },
-        spec: { type, selector, ports },
+        spec: {
+          ...service,
+          ...(loadBalancerSourceRanges === undefined
+            ? {}
+            : { loadBalancerSourceRanges: [...loadBalancerSourceRanges] }),
+          type,
+          selector,
+          ports: ports.map((port) => ({
+            ...port,
+            ...(nodePorts[port.name] === undefined ? {} : { nodePort: nodePorts[port.name] }),
+          })),
+        },
       },
-      parent,
+      // The API server refuses to change it.
+      { ...parent, replaceOnChanges: ["spec.loadBalancerClass"] },
     );
     const account = new k8s.core.v1.ServiceAccount(
       `${name}-account`,

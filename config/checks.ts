@@ -1,3 +1,4 @@
+import { accessProblems } from "./accessChecks";
 import { incompatibilities } from "./compatibility";
 import { dockerProblems } from "./dockerChecks";
 import { extraValueProblem, reservedVariables, variables } from "./environment";
@@ -17,6 +18,7 @@ export function check(given: Given, platform: Platform): Problem[] {
     ...extraEnvironments(given),
     ...imageProblems(given, platform),
     ...dockerProblems(given, platform),
+    ...accessProblems(platform),
     ...zoneNames(platform),
     ...platform.zones
       .filter(({ cluster }) => platform.clusters[cluster]?.kind !== "docker")

@@ -127,6 +127,9 @@ export const dnsLabel = text(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/).max(63);
 /** A DNS name of one or more labels. */
 export const dnsName = text(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/).max(253);
 
+/** A network in CIDR notation. */
+export const cidr = z.union([z.cidrv4(), z.cidrv6()]);
+
 /**
  * A host as Kazoo can reach it: a name or an IPv4 address, given back in the one spelling that Kazoo's brokers and Erlang's nodes are compared
  * by. The image's entrypoint (image/lib/checks.sh) has the same rule; a test throws the same values at both.

@@ -154,12 +154,7 @@ export interface Zone {
   /** The run environment that the operator chose, over the seed's defaults; without hosts, which components know. */
   readonly environment: RunEnvironment;
   readonly mediaNetworks: readonly string[];
-  readonly kazoo: Workload & {
-    readonly service: {
-      readonly type: "ClusterIP" | "NodePort" | "LoadBalancer";
-      readonly annotations: Readonly<Record<string, string>>;
-    };
-  };
+  readonly kazoo: Workload & { readonly service: Service };
   readonly rabbitmq: Omit<Workload, "replicas"> & Storage;
   readonly database: Workload & Storage;
 }
@@ -171,6 +166,17 @@ export interface Workload {
     readonly requests: { readonly cpu: string; readonly memory: string };
     readonly limits: { readonly cpu?: string; readonly memory: string };
   };
+}
+
+/** The Kubernetes Service `kazoo`; Kubernetes decides what is undefined. */
+export interface Service {
+  readonly type: "ClusterIP" | "NodePort" | "LoadBalancer";
+  readonly annotations: Readonly<Record<string, string>>;
+  readonly externalTrafficPolicy?: "Cluster" | "Local";
+  /** In CIDR notation. */
+  readonly loadBalancerSourceRanges?: readonly string[];
+  readonly loadBalancerClass?: string;
+  readonly nodePorts?: { readonly crossbar?: number; readonly websockets?: number };
 }
 
 /** The volume of each pod. */

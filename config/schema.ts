@@ -1,8 +1,10 @@
 import { z } from "zod";
+import { service } from "./access";
 import { databaseKind, kazooVersions, rabbitmqVersions, type KazooVersion } from "./compatibility";
 import { isBrokerPassword, isCookie, isDatabasePassword } from "./credentials";
 import { variables } from "./environment";
 import {
+  cidr,
   dnsLabel,
   dnsName,
   field,
@@ -44,8 +46,6 @@ const image = (description: string, example: string, fallback: string) =>
     example,
     default: fallback,
   }).optional();
-
-const cidr = z.union([z.cidrv4(), z.cidrv6()]);
 
 const amounts = {
   cpu: (what: string) =>
@@ -111,26 +111,7 @@ const workloads = mapping(
       {
         replicas: replicas("Kazoo nodes", sizes.kazoo.replicas),
         resources: resources(sizes.kazoo),
-        service: mapping(
-          {
-            type: field(z.enum(["ClusterIP", "NodePort", "LoadBalancer"]), {
-              description: "Type of the Service `kazoo` (Crossbar 8000, Blackhole 5555).",
-              expected: "one of ClusterIP, NodePort, LoadBalancer",
-              example: "LoadBalancer",
-            }).default("ClusterIP"),
-            annotations: named(
-              z.string().max(317),
-              field(z.string(), { description: "Value of an annotation.", expected: "text", example: '"true"' }),
-              {
-                description: "Annotations of the Service `kazoo`, for example for a load balancer.",
-                expected: "a mapping from annotations to text",
-                example: '{ example.com/internal: "true" }',
-              },
-            ).default({}),
-          },
-          "The Service `kazoo`.",
-          "{ type: LoadBalancer }",
-        ).prefault({}),
+        service,
       },
       "The Kazoo nodes.",
       "{ replicas: 2 }",

@@ -9,6 +9,7 @@ import {
   type Platform,
   type Quorum,
   type Ring,
+  type Service,
   type Workload,
   type Zone,
 } from "./platform";
@@ -144,7 +145,7 @@ function zoneOf(region: string, name: string, datacenter: DatacenterConfig): Zon
     adopt: datacenter.adopt,
     environment,
     mediaNetworks: datacenter.mediaNetworks,
-    kazoo: { ...kazoo, resources: resourcesOf(kazoo.resources) },
+    kazoo: { ...kazoo, resources: resourcesOf(kazoo.resources), service: serviceOf(kazoo.service) },
     rabbitmq: { ...storageOf(rabbitmq), resources: resourcesOf(rabbitmq.resources) },
     database: {
       replicas: database.replicas,
@@ -160,6 +161,12 @@ const resourcesOf = ({
 }: DatacenterConfig["workloads"]["kazoo"]["resources"]): Workload["resources"] => ({
   requests,
   limits: { ...defined({ cpu: limits.cpu }), memory: limits.memory },
+});
+
+const serviceOf = ({ nodePorts, ...service }: DatacenterConfig["workloads"]["kazoo"]["service"]): Service => ({
+  type: service.type,
+  annotations: service.annotations,
+  ...defined({ ...service, nodePorts: nodePorts && defined(nodePorts) }),
 });
 
 const storageOf = ({ storage, storageClass }: DatacenterConfig["workloads"]["rabbitmq"]) => ({

@@ -816,6 +816,52 @@ const table: Record<string, Bad> = {
     found: '"Loadbalancer"',
     expected: /LoadBalancer/,
   },
+  ...Object.fromEntries(
+    Object.entries({
+      externalTrafficPolicy: "Local",
+      loadBalancerSourceRanges: ["198.51.100.0/24"],
+      loadBalancerClass: "example.com/internal",
+      nodePorts: { crossbar: 30800 },
+    }).map(([name, value]) => [
+      `${name} of a Service that only the cluster reaches`,
+      {
+        config: datacenter({ workloads: { kazoo: { service: { [name]: value } } } }),
+        key: `${nyc}.workloads.kazoo.service.${name}`,
+        found: JSON.stringify(value),
+        expected: /nothing in a Service of type ClusterIP: only (NodePort and )?LoadBalancer can have it/,
+      },
+    ]),
+  ),
+  "networks of a load balancer on a NodePort": {
+    config: datacenter({
+      workloads: { kazoo: { service: { type: "NodePort", loadBalancerSourceRanges: ["198.51.100.0/24"] } } },
+    }),
+    key: `${nyc}.workloads.kazoo.service.loadBalancerSourceRanges`,
+    found: '["198.51.100.0/24"]',
+    expected: /NodePort: only LoadBalancer/,
+  },
+  "a network of a load balancer that is none": {
+    config: datacenter({
+      workloads: { kazoo: { service: { type: "LoadBalancer", loadBalancerSourceRanges: ["198.51.100.0"] } } },
+    }),
+    key: `${nyc}.workloads.kazoo.service.loadBalancerSourceRanges`,
+    found: '["198.51.100.0"]',
+    expected: /CIDR/,
+  },
+  "one node port for both of Kazoo's ports": {
+    config: datacenter({
+      workloads: { kazoo: { service: { type: "NodePort", nodePorts: { crossbar: 30800, websockets: 30800 } } } },
+    }),
+    key: `${nyc}.workloads.kazoo.service.nodePorts.websockets`,
+    found: "30800",
+    expected: /other than Crossbar's/,
+  },
+  "one node port in two datacenters of a cluster": {
+    config: twoZones({}, { workloads: { kazoo: { service: { type: "NodePort", nodePorts: { crossbar: 30800 } } } } }),
+    key: `${nyc}.workloads.kazoo.service.nodePorts.crossbar`,
+    found: "30800",
+    expected: /us-east\/bos has this one/,
+  },
 };
 
 for (const [what, { config, secret, key, found, expected }] of Object.entries(table)) {
