@@ -38,12 +38,17 @@ export function replacementLines(changes: readonly Change[], all: readonly Place
         : resources.length > 0
           ? [`because it depends on ${firstOf(resources, mostTitles)}, which is replaced`]
           : ["Pulumi does not say which property forces it"];
+    // Kubernetes keeps the claims of a StatefulSet as they are, whatever its new templates say.
+    const claims = properties.some(({ label }) => label.includes("volumeClaimTemplates["))
+      ? ["; existing volumes stay, and keep their size and class (see Growing a volume in docs/operations.md)"]
+      : [];
     return [
       { strong: `${title} replaced` },
       ` in ${whereShort(places, all)}`,
       ...atStake(stake, kept),
       "; ",
       ...reason,
+      ...claims,
     ];
   });
 }

@@ -28,7 +28,7 @@ function seenHeadline({ purpose, changes, byHand, refusals, places }: ChangeRepo
   if (refusals.some(({ cause }) => cause === "program") && changes.length === 0) {
     return "The program failed, so its changes are unknown.";
   }
-  const failed = refusals.length > 0 ? " The preview failed, and so would an up." : "";
+  const failed = refusals.length > 0 ? " The preview failed." : "";
   if (changes.length === 0 && byHand.length === 0) {
     if (refusals.length > 0) return "The preview failed, so the changes are unknown.";
     return purpose === "drift" ? "Nothing was changed by hand." : "No changes.";
