@@ -5,7 +5,8 @@ import { defaultCurlImage } from "../config/images";
 import { bootstrapScript } from "./bootstrapScript";
 import { endWhenRefused } from "./jobs";
 import { workloadLabels } from "./labels";
-import { databasePort, kazooPorts, secrets, workloads } from "./names";
+import { databasePort, secrets, workloads } from "./names";
+import { bootstrapPolicies } from "./networkPolicies";
 import { containerSecurity, podSecurity, users } from "./security";
 import { fromSecret } from "./workload";
 
@@ -69,7 +70,7 @@ export class BootstrapJob extends pulumi.ComponentResource {
     const metadata = { name, namespace: args.namespace, labels };
     const { account } = args;
 
-    const policies = bootstrapPolicies().map(
+    const policies = Object.entries(bootstrapPolicies()).map(
       ([suffix, spec]) =>
         new k8s.networking.v1.NetworkPolicy(
           `${resourceName}-${suffix}`,
@@ -200,36 +201,4 @@ export function bootstrapEnvironment<T extends pulumi.Input<string>>({
 function nodeOf(name: pulumi.Input<string>): { vm: pulumi.Output<string>; host: pulumi.Output<string> } {
   const parts = pulumi.output(name).apply((full) => full.split("@"));
   return { vm: parts.apply(([vm = ""]) => vm), host: parts.apply(([, host = ""]) => host) };
-}
-
-/** Lets the Job reach database and Kazoo, at both ends. Policies add up, so these complement those of the datacenter. */
-function bootstrapPolicies(): [string, k8s.types.input.networking.v1.NetworkPolicySpec][] {
-  const pods = (workload: string) => ({ matchLabels: { "app.kubernetes.io/name": workload } });
-  const tcp = (port: number, endPort?: number) => ({
-    protocol: "TCP",
-    port,
-    ...(endPort === undefined ? {} : { endPort }),
-  });
-  const ways = {
-    [workloads.database]: [tcp(databasePort)],
-    [workloads.kazoo]: [tcp(kazooPorts.epmd), tcp(kazooPorts.distribution.first, kazooPorts.distribution.last)],
-  };
-  return [
-    [
-      "out",
-      {
-        podSelector: pods(name),
-        policyTypes: ["Egress"],
-        egress: Object.entries(ways).map(([workload, ports]) => ({ to: [{ podSelector: pods(workload) }], ports })),
-      },
-    ],
-    ...Object.entries(ways).map(([workload, ports]): [string, k8s.types.input.networking.v1.NetworkPolicySpec] => [
-      `to-${workload}`,
-      {
-        podSelector: pods(workload),
-        policyTypes: ["Ingress"],
-        ingress: [{ from: [{ podSelector: pods(name) }], ports }],
-      },
-    ]),
-  ];
 }

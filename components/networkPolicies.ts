@@ -1,7 +1,9 @@
+import { isDeepStrictEqual } from "node:util";
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { requireDatabaseKind } from "../config/compatibility";
-import { databasePort, kazooPorts, rabbitmqPorts, workloads } from "./names";
+import { type Connection, type Port, type Source, type Target, type Workload, connections } from "./connections";
+import { workloadLabel, workloads } from "./names";
 
 export interface NetworkPoliciesArgs {
   readonly namespace: pulumi.Input<string>;
@@ -19,22 +21,11 @@ export interface NetworkPoliciesArgs {
 }
 
 type Peer = k8s.types.input.networking.v1.NetworkPolicyPeer;
-type Port = k8s.types.input.networking.v1.NetworkPolicyPort;
-
-const tcp = (port: number, endPort?: number): Port => ({
-  protocol: "TCP",
-  port,
-  ...(endPort === undefined || endPort === port ? {} : { endPort }),
-});
-
-/** Ports for destinations that customers choose: webhooks, carriers' interfaces, mail servers. */
-const outsidePorts = [80, 443, 25, 465, 587];
-
-/** Everywhere except the addresses at which clouds hand out credentials: customers choose the targets of webhooks. */
-const outside: Peer[] = [
-  { ipBlock: { cidr: "0.0.0.0/0", except: ["169.254.0.0/16"] } },
-  { ipBlock: { cidr: "::/0", except: ["fd00:ec2::254/128"] } },
-];
+type Spec = k8s.types.input.networking.v1.NetworkPolicySpec;
+type Ingress = k8s.types.input.networking.v1.NetworkPolicyIngressRule;
+type Egress = k8s.types.input.networking.v1.NetworkPolicyEgressRule;
+type Pods = Workload | "everyPod";
+type Options = Omit<NetworkPoliciesArgs, "namespace">;
 
 /** A datacenter's NetworkPolicies: deny by default, then allow the ports that each workload needs. */
 export class NetworkPolicies extends pulumi.ComponentResource {
@@ -55,86 +46,97 @@ export class NetworkPolicies extends pulumi.ComponentResource {
 }
 
 /** The policies by name. */
-export function networkPolicies(
-  args: Omit<NetworkPoliciesArgs, "namespace">,
-): Record<string, k8s.types.input.networking.v1.NetworkPolicySpec> {
-  const { otherClusters = [], mediaNetworks = [], outsideStores = [] } = args;
-  const anywhereInRing = (workload: string): Peer[] => [
-    {
-      namespaceSelector: { matchLabels: { "kazoo/stack": args.stack, "kazoo/ring": args.ring } },
-      podSelector: pods(workload),
-    },
-    ...otherClusters.map((cidr) => ({ ipBlock: { cidr } })),
-  ];
-  const inZone = (workload: string): Peer[] => [{ podSelector: pods(workload) }];
-  const media: Peer[] = mediaNetworks.map((cidr) => ({ ipBlock: { cidr } }));
-  const database = requireDatabaseKind(args.databaseVersion ?? "couchdb-2.3.1");
-  const data = [tcp(databasePort), ...(database.adminPort === undefined ? [] : [tcp(database.adminPort)])];
-  const databasePeers = [
-    ...data,
-    tcp(rabbitmqPorts.epmd),
-    tcp(database.distribution.first, database.distribution.last),
-  ];
-  const erlang = [tcp(kazooPorts.epmd), tcp(kazooPorts.distribution.first, kazooPorts.distribution.last)];
-  const withMedia = <T>(rule: T) => (media.length === 0 ? [] : [rule]);
-
+export function networkPolicies(options: Options): Record<string, Spec> {
+  const policy = (of: Pods): Spec => {
+    const ingress = ingressOf(of, options, (row) => !isBootstrap(row));
+    const egress = egressOf(of, options);
+    return {
+      podSelector: selectorOf(of),
+      policyTypes: [...(ingress.length > 0 ? ["Ingress"] : []), ...(egress.length > 0 ? ["Egress"] : [])],
+      ...(ingress.length > 0 ? { ingress } : {}),
+      ...(egress.length > 0 ? { egress } : {}),
+    };
+  };
   return {
     "default-deny": { podSelector: {}, policyTypes: ["Ingress", "Egress"] },
-    "allow-dns": {
-      podSelector: {},
-      policyTypes: ["Egress"],
-      egress: [{ ports: [{ protocol: "UDP", port: 53 }, tcp(53)] }],
-    },
-    rabbitmq: {
-      podSelector: pods(workloads.rabbitmq),
-      policyTypes: ["Ingress"],
-      ingress: [
-        { from: [...anywhereInRing(workloads.kazoo), ...media], ports: [tcp(rabbitmqPorts.amqp)] },
-        // Kazoo reads the management interface of its own brokers; monitoring reads the metrics.
-        { from: inZone(workloads.kazoo), ports: [tcp(rabbitmqPorts.management)] },
-        { ports: [tcp(rabbitmqPorts.metrics)] },
-      ],
-    },
-    bigcouch: {
-      podSelector: pods(workloads.database),
-      policyTypes: ["Ingress", "Egress"],
-      ingress: [
-        // Kazoo's compactor connects to each node of the ring, on both ports.
-        { from: anywhereInRing(workloads.kazoo), ports: data },
-        { from: anywhereInRing(workloads.database), ports: databasePeers },
-        { from: inZone(workloads.join), ports: data },
-      ],
-      egress: [{ to: anywhereInRing(workloads.database), ports: databasePeers }],
-    },
-    "bigcouch-join": {
-      podSelector: pods(workloads.join),
-      policyTypes: ["Egress"],
-      egress: [{ to: inZone(workloads.database), ports: data }],
-    },
-    kazoo: {
-      podSelector: pods(workloads.kazoo),
-      policyTypes: ["Ingress", "Egress"],
-      ingress: [
-        { ports: [tcp(kazooPorts.crossbar), tcp(kazooPorts.crossbarTls), tcp(kazooPorts.websockets)] },
-        { from: anywhereInRing(workloads.kazoo), ports: erlang },
-        ...withMedia({ from: media, ports: [...erlang, tcp(kazooPorts.media), tcp(kazooPorts.fax)] }),
-      ],
-      egress: [
-        { to: anywhereInRing(workloads.rabbitmq), ports: [tcp(rabbitmqPorts.amqp)] },
-        { to: inZone(workloads.rabbitmq), ports: [tcp(rabbitmqPorts.management)] },
-        { to: anywhereInRing(workloads.database), ports: data },
-        { to: anywhereInRing(workloads.kazoo), ports: erlang },
-        // At its start, a node waits for the zone's first one.
-        { to: inZone(workloads.kazoo), ports: [tcp(kazooPorts.crossbar)] },
-        // ecallmgr fetches the events of each call from a port that mod_kazoo chooses (`ei_listen`, port 0).
-        ...withMedia({ to: media, ports: [{ protocol: "TCP" }] }),
-        ...(outsideStores.length === 0 ? [] : [{ ports: outsideStores.map((port) => tcp(port)) }]),
-        { to: outside, ports: outsidePorts.map((port) => tcp(port)) },
-      ],
-    },
+    "allow-dns": policy("everyPod"),
+    [workloads.rabbitmq]: policy("rabbitmq"),
+    [workloads.database]: policy("database"),
+    [workloads.join]: policy("join"),
+    [workloads.kazoo]: policy("kazoo"),
   };
 }
 
-function pods(workload: string) {
-  return { matchLabels: { "app.kubernetes.io/name": workload } };
+/** The policies, by the ends of their names, that let the Job of the first boot through at both ends. They add to the datacenter's. */
+export function bootstrapPolicies(): Record<string, Spec> {
+  // The Job stays in its zone, so that neither matters.
+  const options = { stack: "", ring: "" };
+  const targets = (["database", "kazoo"] as const).map((target): [string, Spec] => [
+    `to-${workloads[target]}`,
+    { podSelector: selectorOf(target), policyTypes: ["Ingress"], ingress: ingressOf(target, options, isBootstrap) },
+  ]);
+  return {
+    out: { podSelector: selectorOf("bootstrap"), policyTypes: ["Egress"], egress: egressOf("bootstrap", options) },
+    ...Object.fromEntries(targets),
+  };
 }
+
+const isBootstrap = ({ from }: Connection): boolean => from.includes("bootstrap");
+
+/** The rules for what may connect to pods. */
+function ingressOf(target: Pods, options: Options, which: (row: Connection) => boolean): Ingress[] {
+  const rules = connections
+    .filter((row) => row.to === target && which(row))
+    .flatMap((row) => rulesOf(row, row.from, options));
+  // What everyone may reach needs no second rule.
+  const open = rules.filter(({ peers }) => peers === undefined).flatMap(({ ports }) => ports);
+  const isOpen = (port: Port) => open.some((other) => isDeepStrictEqual(other, port));
+  return rules
+    .filter(({ peers, ports }) => peers === undefined || !ports.every(isOpen))
+    .map(({ peers, ports }) => ({ ...(peers === undefined ? {} : { from: peers }), ports }));
+}
+
+/** The rules for what pods may connect to. */
+const egressOf = (source: Pods, options: Options): Egress[] =>
+  connections
+    .filter(({ from }) => from.includes(source))
+    .flatMap((row) => rulesOf(row, [row.to], options))
+    .map(({ peers, ports }) => ({ ...(peers === undefined ? {} : { to: peers }), ports }));
+
+interface Rule {
+  /** The other ends. @default everyone */
+  readonly peers?: Peer[];
+  readonly ports: Port[];
+}
+
+/** One rule; none where other ends or ports are none: Kubernetes takes empty lists for everyone and for all ports. */
+function rulesOf(row: Connection, otherEnds: readonly (Source | Target)[], options: Options): Rule[] {
+  const { databaseVersion = "couchdb-2.3.1", outsideStores = [] } = options;
+  const ports = [...row.ports({ database: requireDatabaseKind(databaseVersion), outsideStores })];
+  if (ports.length === 0) return [];
+  if (otherEnds.some((end) => end === "anywhere" || end === "stores")) return [{ ports }];
+  const peers = otherEnds.flatMap((end) => peersOf(end, row.within, options));
+  return peers.length === 0 ? [] : [{ peers, ports }];
+}
+
+/** Nobody for `anywhere` and `stores`, which no list of peers can name. */
+function peersOf(end: Source | Target, within: Connection["within"], options: Options): Peer[] {
+  const { stack, ring, otherClusters = [], mediaNetworks = [] } = options;
+  if (end === "anywhere" || end === "stores") return [];
+  if (end === "outside") return outside;
+  if (end === "media") return mediaNetworks.map(network);
+  const podSelector = selectorOf(end);
+  if (within !== "ring") return [{ podSelector }];
+  const namespaceSelector = { matchLabels: { "kazoo/stack": stack, "kazoo/ring": ring } };
+  return [{ namespaceSelector, podSelector }, ...otherClusters.map(network)];
+}
+
+/** Everywhere except the addresses at which clouds hand out credentials: customers choose the targets of webhooks. */
+const outside: Peer[] = [
+  { ipBlock: { cidr: "0.0.0.0/0", except: ["169.254.0.0/16"] } },
+  { ipBlock: { cidr: "::/0", except: ["fd00:ec2::254/128"] } },
+];
+
+const network = (cidr: string): Peer => ({ ipBlock: { cidr } });
+
+const selectorOf = (pods: Pods) => (pods === "everyPod" ? {} : { matchLabels: { [workloadLabel]: workloads[pods] } });

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { defaultText, docs, exampleOf, unwrapped } from "./fields";
+import { withGenerated } from "./generated";
 import { everyLevel, schema } from "./schema";
 
 type Node = z.core.$ZodType;
@@ -74,16 +75,8 @@ const isValue = (text: string): boolean => /^[^\s`]+$/.test(text) && !["none", "
 
 const indented = (line: string): string => `  ${line}`;
 
-const begin = "<!-- config reference: begin -->";
-const end = "<!-- config reference: end -->";
-
 /**
  * A page with the reference inserted between its markers.
  * @throws Error if the page has no markers
  */
-export function withReference(page: string): string {
-  const [before, rest = ""] = page.split(begin);
-  const after = rest.split(end)[1];
-  if (before === undefined || after === undefined) throw new Error(`the page lacks the markers ${begin} and ${end}`);
-  return `${before}${begin}\n\n${configReference()}\n\n${end}${after}`;
-}
+export const withReference = (page: string): string => withGenerated(page, "config reference", configReference());

@@ -7,6 +7,7 @@ import { describe, test } from "node:test";
 import type { Command } from "commander";
 import { format, resolveConfig } from "prettier";
 import { parse, stringify } from "yaml";
+import { withConnections } from "../../components/connectionsTable";
 import { withReference } from "../../config/reference";
 import { readStackFile } from "../../config/stackFile";
 import { kazoo } from "../../tools/cli/commandLine";
@@ -34,12 +35,17 @@ test("make alone lists all targets, first the ten that the README names for ever
   assert.deepEqual(listed, all);
 });
 
-test("the config reference is up to date", async () => {
-  const path = join(project, "docs/configuration.md");
-  const text = readFileSync(path, "utf8");
-  const current = await format(withReference(text), { ...(await resolveConfig(path)), filepath: path });
-  assert.equal(current, text, "run: npm run reference");
-});
+for (const [name, file, generate] of [
+  ["config reference", "docs/configuration.md", withReference],
+  ["table of connections", "docs/networking.md", withConnections],
+] as const) {
+  test(`the ${name} is up to date`, async () => {
+    const path = join(project, file);
+    const text = readFileSync(path, "utf8");
+    const current = await format(generate(text), { ...(await resolveConfig(path)), filepath: path });
+    assert.equal(current, text, "run: npm run reference");
+  });
+}
 
 test("the index of docs/ lists every page", () => {
   const listed = links(page("docs/README.md").text).map((target) => target.replace(/#.*/, ""));

@@ -1,0 +1,124 @@
+import type { DatabaseKind } from "../config/compatibility";
+import { databasePort, kazooPorts, rabbitmqPorts, type workloads } from "./names";
+
+/** Pods of a workload. */
+export type Workload = keyof typeof workloads;
+
+/**
+ * What is no workload: `media` are the networks of `mediaNetworks`, `stores` are brokers and databases elsewhere that the run environment
+ * names, `outside` is everywhere but where clouds hand out credentials.
+ */
+export type Source = Workload | "everyPod" | "media" | "anywhere";
+export type Target = Workload | "media" | "stores" | "outside" | "anywhere";
+
+/** A port, a range of them with both ends, or all ports of a protocol. */
+export interface Port {
+  readonly protocol: "TCP" | "UDP";
+  readonly port?: number;
+  readonly endPort?: number;
+}
+
+/** What ports depend on. */
+export interface PortContext {
+  readonly database: DatabaseKind;
+  /** TCP ports of the stores elsewhere. */
+  readonly outsideStores: readonly number[];
+}
+
+export interface Connection {
+  readonly from: readonly Source[];
+  readonly to: Target;
+  /** How far apart two pods may be: in one zone, or in any two zones of the ring. @default zone */
+  readonly within?: "zone" | "ring";
+  readonly ports: (context: PortContext) => readonly Port[];
+  /** For people; the page docs/networking.md shows it. */
+  readonly why: string;
+}
+
+const tcp = (...ports: readonly (number | { readonly first: number; readonly last: number })[]): Port[] =>
+  ports.map((port) => {
+    if (typeof port === "number") return { protocol: "TCP", port };
+    const { first, last } = port;
+    return { protocol: "TCP", port: first, ...(last === first ? {} : { endPort: last }) };
+  });
+
+const erlang = tcp(kazooPorts.epmd, kazooPorts.distribution);
+const data = ({ adminPort }: DatabaseKind): Port[] =>
+  tcp(databasePort, ...(adminPort === undefined ? [] : [adminPort]));
+
+/**
+ * Every connection that a datacenter's pods may make or accept; all others are denied. NetworkPolicies and the table in docs/networking.md
+ * are made from it. The order is that of the rules.
+ */
+export const connections: readonly Connection[] = [
+  {
+    from: ["kazoo", "media"],
+    to: "rabbitmq",
+    within: "ring",
+    ports: () => tcp(rabbitmqPorts.amqp),
+    why: "AMQP: Kazoo connects to its own brokers and to those of the ring's other zones",
+  },
+  {
+    from: ["kazoo"],
+    to: "rabbitmq",
+    ports: () => tcp(rabbitmqPorts.management),
+    why: "Kazoo reads the management API of its own brokers",
+  },
+  { from: ["anywhere"], to: "rabbitmq", ports: () => tcp(rabbitmqPorts.metrics), why: "metrics" },
+  {
+    from: ["kazoo"],
+    to: "database",
+    within: "ring",
+    ports: ({ database }) => data(database),
+    why: "documents; Kazoo's compactor connects to each node",
+  },
+  {
+    from: ["database"],
+    to: "database",
+    within: "ring",
+    ports: ({ database }) => [...data(database), ...tcp(rabbitmqPorts.epmd, database.distribution)],
+    why: "the ring's nodes share their data over HTTP and Erlang",
+  },
+  { from: ["join"], to: "database", ports: ({ database }) => data(database), why: "joins the nodes to the ring" },
+  { from: ["bootstrap"], to: "database", ports: () => tcp(databasePort), why: "creates and closes system databases" },
+  {
+    from: ["anywhere"],
+    to: "kazoo",
+    ports: () => tcp(kazooPorts.crossbar, kazooPorts.crossbarTls, kazooPorts.websockets),
+    why: "Crossbar's API, its TLS listener where you configure one, Blackhole's websockets",
+  },
+  { from: ["kazoo"], to: "kazoo", within: "ring", ports: () => erlang, why: "Erlang" },
+  {
+    from: ["kazoo"],
+    to: "kazoo",
+    ports: () => tcp(kazooPorts.crossbar),
+    why: "a node that starts waits for the zone's first one",
+  },
+  {
+    from: ["media"],
+    to: "kazoo",
+    ports: () => [...erlang, ...tcp(kazooPorts.media, kazooPorts.fax)],
+    why: "Erlang, media proxy, fax over SMTP",
+  },
+  { from: ["bootstrap"], to: "kazoo", ports: () => erlang, why: "creates the master account, over Erlang" },
+  {
+    from: ["kazoo"],
+    to: "media",
+    ports: () => [{ protocol: "TCP" }],
+    // `ei_listen` of mod_kazoo, with port 0.
+    why: "ecallmgr fetches the events of each call from a port that FreeSWITCH chooses",
+  },
+  {
+    from: ["kazoo"],
+    to: "stores",
+    ports: ({ outsideStores }) => tcp(...outsideStores),
+    why: "brokers and databases that you run elsewhere",
+  },
+  {
+    from: ["kazoo"],
+    to: "outside",
+    ports: () => tcp(80, 443, 25, 465, 587),
+    why: "webhooks, carriers and mail, where customers choose the host",
+  },
+  { from: ["everyPod"], to: "anywhere", ports: () => [{ protocol: "UDP", port: 53 }, ...tcp(53)], why: "DNS" },
+];

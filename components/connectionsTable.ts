@@ -1,0 +1,58 @@
+import { requireDatabaseKind } from "../config/compatibility";
+import { withGenerated } from "../config/generated";
+import { type Connection, type Port, type Source, type Target, connections } from "./connections";
+
+/**
+ * A page with the table of connections between its markers. `npm run reference` writes it into docs/networking.md; a unit test fails if the
+ * page is out of date.
+ */
+export const withConnections = (page: string): string => withGenerated(page, "connections", table());
+
+function table(): string {
+  const rows = connections.map((row) => [
+    row.from.map((source) => sourceText(source, row)).join(", "),
+    ends[row.to],
+    portsText(row),
+    row.why,
+  ]);
+  const head = ["from", "to", "ports", "why"];
+  return [head, head.map(() => "---"), ...rows].map((cells) => `| ${cells.join(" | ")} |`).join("\n");
+}
+
+const ends: Record<Source | Target, string> = {
+  kazoo: "Kazoo nodes",
+  rabbitmq: "brokers",
+  database: "database nodes",
+  join: "join Job",
+  bootstrap: "bootstrap Job",
+  everyPod: "every pod",
+  media: "`mediaNetworks`",
+  stores: "hosts in the run environment",
+  outside: "anywhere else",
+  anywhere: "anywhere",
+};
+
+const networks: readonly (Source | Target)[] = ["everyPod", "media", "stores", "outside", "anywhere"];
+
+/** Where two pods meet, it matters how far apart they are. */
+const sourceText = (source: Source, { to, within = "zone" }: Connection): string =>
+  networks.includes(source) || networks.includes(to) ? ends[source] : `${ends[source]} of the ${within}`;
+
+/** The ports with CouchDB 2, and those with the other databases where they differ. */
+function portsText({ ports }: Connection): string {
+  const text = (version: string) =>
+    ports({ database: requireDatabaseKind(version), outsideStores: [] })
+      .map(portText)
+      .join(", ");
+  const usual = text("couchdb-2.3.1");
+  const others = Object.entries({ "CouchDB 3": text("couchdb-3.3.3"), BigCouch: text("bigcouch-0.4.2") })
+    .filter(([, found]) => found !== usual)
+    .map(([name, found]) => `${name}: ${found}`);
+  if (usual === "") return "theirs";
+  return others.length === 0 ? usual : `${usual} (${others.join("; ")})`;
+}
+
+function portText({ protocol, port, endPort }: Port): string {
+  if (port === undefined) return `all of ${protocol}`;
+  return `${port}${endPort === undefined ? "" : ` to ${endPort}`}${protocol === "TCP" ? "" : `/${protocol}`}`;
+}
