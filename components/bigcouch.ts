@@ -18,6 +18,7 @@ import {
   fromSecret,
   oneAtATime,
   resourcesOf,
+  sorted,
   volumeClaim,
 } from "./workload";
 
@@ -28,6 +29,9 @@ export interface Quorum {
   readonly r?: number;
   readonly w?: number;
 }
+
+/** Settings of the database's ini, by section. */
+export type DatabaseSettings = Readonly<Record<string, Readonly<Record<string, string>>>>;
 
 export interface BigCouchArgs extends WorkloadArgs, Partial<Volume> {
   /** Name of a Secret in the namespace with the keys `username`, `password` and `cookie` (of the database's own Erlang nodes). */
@@ -42,6 +46,8 @@ export interface BigCouchArgs extends WorkloadArgs, Partial<Volume> {
   readonly quorum?: Quorum;
   /** Copies of each document by zone. @default the database spreads them over its nodes */
   readonly placement?: Readonly<Record<string, number>>;
+  /** Other settings than the component makes. @default none */
+  readonly settings?: DatabaseSettings;
   /** Number of nodes. @default 1 */
   readonly replicas?: number;
   /** What each node requests and may use. @default 500m and 1Gi, at most 2Gi */
@@ -79,6 +85,7 @@ export class BigCouch extends pulumi.ComponentResource {
       image = databaseImage(version),
       quorum = { q: 1, n: 1 },
       placement,
+      settings = {},
       ringSecret,
       replicas = sizes.database.replicas,
       resources = resourcesOf(sizes.database),
@@ -99,7 +106,9 @@ export class BigCouch extends pulumi.ComponentResource {
       {
         metadata: { namespace: args.namespace, labels },
         immutable: true,
-        data: { "kazoo.ini": databaseConfig({ kind, quorum, ...(placement === undefined ? {} : { placement }) }) },
+        data: {
+          "kazoo.ini": databaseConfig({ kind, quorum, settings, ...(placement === undefined ? {} : { placement }) }),
+        },
       },
       parent,
     );
@@ -221,15 +230,18 @@ export function databaseConfig({
   kind,
   quorum,
   placement,
+  settings = {},
 }: {
   readonly kind: DatabaseKind;
   readonly quorum: Quorum;
+  /** Other settings than those here. @default none */
+  readonly settings?: DatabaseSettings;
   readonly placement?: Readonly<Record<string, number>>;
 }): string {
   const { q, n, r, w } = quorum;
   const places = Object.entries(placement ?? {}).map(([zone, copies]) => `${zone}:${copies}`);
   const onlyAdministrators = kind.engine !== "bigcouch";
-  return iniFile({
+  const own: Sections = {
     // Makes new databases readable by administrators only; the bootstrap Job does so for existing ones. CouchDB 3 does it by default,
     // BigCouch cannot.
     couchdb: onlyAdministrators ? { default_security: "admin_only" } : {},
@@ -243,7 +255,12 @@ export function databaseConfig({
     // Of the node-local port alone in CouchDB 2, where shards and `_replicate` would be open. For the other port there is no such setting: it
     // would refuse `/_up` to the probes.
     couch_httpd_auth: kind.engine === "couchdb-2" ? { require_valid_user: true } : {},
-  });
+  };
+  const others = sorted(settings).map(([section, given]) => [
+    section,
+    { ...own[section], ...Object.fromEntries(sorted(given)) },
+  ]);
+  return iniFile({ ...own, ...Object.fromEntries(others) });
 }
 
 /** The values that the nodes of a ring share in {@link ringConfig}. */
@@ -274,8 +291,10 @@ export function ringConfig({ kind, user, password, uuid, authSecret }: DatabaseR
   });
 }
 
+type Sections = Record<string, Record<string, string | number | boolean | undefined>>;
+
 /** An ini file of the given sections; a key without a value and a section without keys are omitted. */
-function iniFile(sections: Record<string, Record<string, string | number | boolean | undefined>>): string {
+function iniFile(sections: Sections): string {
   return Object.entries(sections)
     .map(
       ([section, settings]) => [section, Object.entries(settings).filter(([, value]) => value !== undefined)] as const,

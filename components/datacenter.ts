@@ -1,6 +1,6 @@
 import type * as pulumi from "@pulumi/pulumi";
 import type { MasterAccount } from "./bootstrapJob";
-import type { DatabaseNode, Quorum } from "./bigcouch";
+import type { DatabaseNode, DatabaseSettings, Quorum } from "./bigcouch";
 import type { Environment, RegistryLogin, ServiceArgs, ZoneBrokers } from "./kazoo";
 import type { RingOrder } from "./order";
 import type { RingCredentials } from "./ring";
@@ -32,6 +32,12 @@ export interface RingSettings {
   /** RabbitMQ's series: `3.13`. */
   readonly rabbitmq: string;
   readonly permitTransientQueues: boolean;
+  /** Other keys of rabbitmq.conf. */
+  readonly brokerSettings: Readonly<Record<string, string>>;
+  /** Plugins beside those that Kazoo needs. */
+  readonly brokerPlugins: readonly string[];
+  /** Other settings of the database's ini, by section. */
+  readonly databaseSettings: DatabaseSettings;
   readonly database: { readonly version: string; readonly nodeName: string };
   readonly quorum: Quorum;
   readonly placement?: Readonly<Record<string, number>>;

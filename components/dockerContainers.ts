@@ -9,7 +9,7 @@ import { databasePort, kazooPorts, rabbitmqPorts, userName } from "./names";
 import { brokerConfig, brokerHome, enabledPlugins } from "./rabbitmq";
 import { databaseRingConfig, type RingCredentials } from "./ring";
 import { users } from "./security";
-import type { Resources } from "./workload";
+import { type Resources, sorted } from "./workload";
 
 /** Arguments of a container for the Docker provider, without its name and network. */
 export type Container = Omit<docker.ContainerArgs, "name" | "networksAdvanced" | "hostname">;
@@ -28,9 +28,16 @@ export function brokerContainer(image: pulumi.Input<string>, { zone, ring, crede
     uploads: [
       {
         file: "/etc/rabbitmq/conf.d/90-kazoo.conf",
-        content: brokerConfig({ ...zone.rabbitmq, permitTransientQueues: ring.permitTransientQueues }),
+        content: brokerConfig({
+          ...zone.rabbitmq,
+          permitTransientQueues: ring.permitTransientQueues,
+          settings: ring.brokerSettings,
+        }),
       },
-      { file: "/etc/rabbitmq/enabled_plugins", content: enabledPlugins(brokerPlugins(ring.kazoo)) },
+      {
+        file: "/etc/rabbitmq/enabled_plugins",
+        content: enabledPlugins([...brokerPlugins(ring.kazoo), ...ring.brokerPlugins]),
+      },
     ],
     volumes: [{ volumeName: volume, containerPath: "/var/lib/rabbitmq" }],
     healthcheck: healthcheck(`: <${tcp(rabbitmqPorts.amqp)}`),
@@ -56,7 +63,7 @@ export function databaseContainer(
       ERL_FLAGS: credentials.databaseCookie.apply((cookie) => erlangFlags(kind, host, cookie)),
     }),
     uploads: [
-      { file: paths.kazoo, content: databaseConfig({ kind, quorum }) },
+      { file: paths.kazoo, content: databaseConfig({ kind, quorum, settings: ring.databaseSettings }) },
       { file: paths.ring, content: databaseRingConfig(kind.version, credentials) },
     ],
     volumes: [{ volumeName: volume, containerPath: `/opt/${kind.nodeName}/data` }],
@@ -143,9 +150,7 @@ function common(user: number, size: { resources: Resources }, grace: number) {
 
 /** Variables, sorted by name. */
 function environment(variables: Readonly<Record<string, pulumi.Input<string>>>): pulumi.Input<string>[] {
-  return Object.entries(variables)
-    .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([name, value]) => pulumi.interpolate`${name}=${value}`);
+  return sorted(variables).map(([name, value]) => pulumi.interpolate`${name}=${value}`);
 }
 
 const tcp = (port: number) => `/dev/tcp/127.0.0.1/${port}`;

@@ -17,6 +17,7 @@ import {
   defaultClusterDomain,
   fromSecret,
   resourcesOf,
+  sorted,
   volumeClaim,
 } from "./workload";
 
@@ -31,6 +32,8 @@ export interface RabbitMQArgs extends WorkloadArgs, Partial<Volume> {
   readonly plugins?: readonly string[];
   /** Permits transient non-exclusive queues, which RabbitMQ 4.3 refuses otherwise and Kazoo declares. @default false */
   readonly permitTransientQueues?: boolean;
+  /** Other keys of rabbitmq.conf; watermarks of memory and disk among them go before the component's. @default none */
+  readonly settings?: Readonly<Record<string, string>>;
   /** What the broker requests and may use. @default 250m and 512Mi, at most 1Gi */
   readonly resources?: Resources;
   /** Whether Pulumi refuses to delete or replace the broker. @default true */
@@ -58,6 +61,7 @@ export class RabbitMQ extends pulumi.ComponentResource {
       image = brokerImage("3.13"),
       plugins = brokerPlugins("4.3"),
       permitTransientQueues = false,
+      settings = {},
       resources = resourcesOf(sizes.rabbitmq),
       storage = sizes.rabbitmq.storage,
       protect = true,
@@ -75,7 +79,7 @@ export class RabbitMQ extends pulumi.ComponentResource {
         metadata: { namespace: args.namespace, labels },
         immutable: true,
         data: {
-          "kazoo.conf": brokerConfig({ resources, storage, permitTransientQueues }),
+          "kazoo.conf": brokerConfig({ resources, storage, permitTransientQueues, settings }),
           enabled_plugins: enabledPlugins(plugins),
         },
       },
@@ -209,21 +213,36 @@ export const brokerHome = "/home/rabbitmq";
 
 /** The file `enabled_plugins`, an Erlang term. */
 export function enabledPlugins(plugins: readonly string[]): string {
-  return `[${plugins.join(",")}].\n`;
+  return `[${[...new Set(plugins)].join(",")}].\n`;
 }
 
-/** The broker's configuration. Memory alarm at 60 % of the limit: the VM needs room for garbage collection (rabbitmq.com/docs/memory). */
-export function brokerConfig(args: {
+/**
+ * The broker's configuration. Memory alarm at 60 % of the limit: the VM needs room for garbage collection (rabbitmq.com/docs/memory). A
+ * watermark among the settings, absolute or relative, takes the place of the one here.
+ */
+export function brokerConfig({
+  resources,
+  storage,
+  permitTransientQueues,
+  settings,
+}: {
   readonly resources: Resources;
   readonly storage: string;
   readonly permitTransientQueues: boolean;
+  readonly settings: Readonly<Record<string, string>>;
 }): string {
-  const watermark = Math.floor(byteCount(args.resources.limits.memory) * 0.6);
+  const watermarks = {
+    vm_memory_high_watermark: Math.floor(byteCount(resources.limits.memory) * 0.6),
+    disk_free_limit: Math.floor(byteCount(storage) / 10),
+  };
+  const isGiven = (watermark: string) => Object.keys(settings).some((key) => key.startsWith(`${watermark}.`));
   return [
-    `vm_memory_high_watermark.absolute = ${watermark}`,
-    `disk_free_limit.absolute = ${Math.floor(byteCount(args.storage) / 10)}`,
+    ...Object.entries(watermarks)
+      .filter(([watermark]) => !isGiven(watermark))
+      .map(([watermark, bytes]) => `${watermark}.absolute = ${bytes}`),
     "loopback_users.guest = true",
-    ...(args.permitTransientQueues ? ["deprecated_features.permit.transient_nonexcl_queues = true"] : []),
+    ...(permitTransientQueues ? ["deprecated_features.permit.transient_nonexcl_queues = true"] : []),
+    ...sorted(settings).map(([key, value]) => `${key} = ${value}`),
     "",
   ].join("\n");
 }

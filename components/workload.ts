@@ -32,6 +32,10 @@ export const defaultClusterDomain = "cluster.local";
 /** A value of a Secret in the pod's namespace, for `env`. */
 export const fromSecret = (name: pulumi.Input<string>, key: string) => ({ secretKeyRef: { name, key } });
 
+/** Entries by their keys, so that another order in a stack's file rolls nothing. */
+export const sorted = <T>(settings: Readonly<Record<string, T>>): [key: string, value: T][] =>
+  Object.entries(settings).sort(([a], [b]) => (a < b ? -1 : 1));
+
 /** Default resources. */
 export const resourcesOf = ({ cpu, memory, limit }: { cpu: string; memory: string; limit: string }): Resources => ({
   requests: { cpu, memory },

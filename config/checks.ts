@@ -9,6 +9,7 @@ import { problem, type Problem } from "./problem";
 import { byteCount, milliCores } from "./quantity";
 import type { Given } from "./schema";
 import { looksSecret } from "./secrets";
+import { storeSettings } from "./storeSettings";
 
 /** Checks the relations between the keys of a config with a valid shape. Returns all problems. */
 export function check(given: Given, platform: Platform): Problem[] {
@@ -33,6 +34,7 @@ export function check(given: Given, platform: Platform): Problem[] {
       ...stretched(platform, ring),
       ...databaseImage(given, ring),
       ...accountMaker(platform, ring),
+      ...storeSettings(ring),
     ]),
   ];
 }

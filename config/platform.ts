@@ -94,6 +94,12 @@ export interface Ring {
   readonly placement?: Readonly<Record<string, number>>;
   /** Images of the brokers, the database and small scripts, where they are pulled from. */
   readonly images: { readonly rabbitmq: string; readonly database: string; readonly curl: string };
+  /** Other keys of rabbitmq.conf. */
+  readonly brokerSettings: Readonly<Record<string, string>>;
+  /** Other plugins of the brokers. */
+  readonly brokerPlugins: readonly string[];
+  /** Other settings of the database's ini, by section. */
+  readonly databaseSettings: Readonly<Record<string, Readonly<Record<string, string>>>>;
   /** Without it, first boot creates no account. */
   readonly masterAccount?: MasterAccount;
   /** Given credentials; the others are random. Secret. */

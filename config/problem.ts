@@ -38,11 +38,11 @@ function line(problem: Problem): string {
   return `  ${problem.key}: found ${problem.found}; expected ${problem.expected}, for example: ${problem.example}`;
 }
 
-/** Whether the value at a config key is secret: by the key, or by the name of a variable. */
+/** Whether the value at a config key is secret: by the key, or by the name of a variable or setting. */
 export const isSecretKey = (key: string): boolean =>
   key.startsWith("kazoo:credentials.") ||
   key === "kazoo:registryPassword" ||
-  isSecretName(/[:.](?:extraEnvironment|args)\.(.+)$/.exec(key)?.[1] ?? "");
+  isSecretName(/[:.](?:extraEnvironment|args|brokerSettings|databaseSettings)\.(.+)$/.exec(key)?.[1] ?? "");
 
 const longest = 80;
 

@@ -139,20 +139,19 @@ const environment = mapping(variables, "Run environment of the Kazoo nodes.", "{
   {},
 );
 
-const extraEnvironment = named(
-  text(/^[A-Za-z_][A-Za-z0-9_]*$/),
+const scalar = (description: string, example: string) =>
   field(z.union([z.string(), z.number().transform(String), z.boolean().transform(String)]), {
-    description: "Value of a variable.",
+    description,
     expected: "text, a number, true or false",
-    example: '"value"',
-  }),
-  {
-    description:
-      "Other variables, passed to the Kazoo containers unchanged. Not for secrets: they end up in a ConfigMap.",
-    expected: "a mapping from names of environment variables to values",
-    example: "{ TZ: America/New_York }",
-  },
-).default({});
+    example,
+  });
+
+const extraEnvironment = named(text(/^[A-Za-z_][A-Za-z0-9_]*$/), scalar("Value of a variable.", '"value"'), {
+  description:
+    "Other variables, passed to the Kazoo containers unchanged. Not for secrets: they end up in a ConfigMap.",
+  expected: "a mapping from names of environment variables to values",
+  example: "{ TZ: America/New_York }",
+}).default({});
 
 const mediaNetworks = field(z.array(cidr), {
   description:
@@ -405,6 +404,31 @@ const ring = mapping(
         example: "{ us-east-nyc: 2, us-east-bos: 2 }",
       },
     ).optional(),
+    brokerSettings: named(z.string(), scalar("Value of a setting.", "1024"), {
+      description:
+        "Other settings of the brokers, as in `rabbitmq.conf`. The watermarks of memory and disk go before the program's. Not for secrets: they end up in a ConfigMap.",
+      expected: "a mapping from keys of rabbitmq.conf to values",
+      example: "{ channel_max: 1024, log.console.level: warning }",
+    }).default({}),
+    brokerPlugins: field(z.array(text(/^[a-z][a-z0-9_]*$/)), {
+      description: "Other plugins of the brokers, which their image must have.",
+      expected: "a list of plugins",
+      example: "[rabbitmq_shovel, rabbitmq_shovel_management]",
+    }).default([]),
+    databaseSettings: named(
+      z.string(),
+      named(z.string(), scalar("Value of a setting.", "8000000"), {
+        description: "Settings of a section.",
+        expected: "a mapping from keys to values",
+        example: "{ max_document_size: 8000000 }",
+      }),
+      {
+        description:
+          "Other settings of the database, as in its ini files. Not for secrets: they end up in a ConfigMap.",
+        expected: "a mapping from sections to keys to values",
+        example: "{ couchdb: { max_document_size: 8000000 } }",
+      },
+    ).default({}),
     masterAccount,
   },
   "A ring: the zones that are one Kazoo system and share database, cookie and credentials.",

@@ -189,6 +189,9 @@ function ringOf(
     database,
     rabbitmq: config.rabbitmq,
     permitTransientQueues: config.permitTransientQueues,
+    brokerSettings: config.brokerSettings,
+    brokerPlugins: config.brokerPlugins,
+    databaseSettings: config.databaseSettings,
     quorum: quorumOf(config.quorum ?? {}, database, nodes, placement),
     ...defined({ placement, masterAccount: masterAccountOf(config.masterAccount) }),
     images: {

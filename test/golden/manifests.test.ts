@@ -6,7 +6,9 @@ import { stringify } from "yaml";
 import { platformOfFile } from "../../config/stackFile";
 import { deployWithMocks, type Registered } from "../support/mocks";
 
-const files = {
+const project = join(__dirname, "../..");
+
+const stacks = {
   dev: "Pulumi.dev.yaml",
   docker: "Pulumi.docker.yaml",
   rehearsal: "Pulumi.rehearsal.yaml",
@@ -14,19 +16,29 @@ const files = {
 };
 
 /** What a stack deploys, as the manifests that Kubernetes would be given, by name; secrets masked. `UPDATE_GOLDEN=1` accepts a change. */
-for (const [stack, file] of Object.entries(files)) {
+for (const [stack, file] of Object.entries(stacks)) {
   test(`the manifests of ${stack} are as reviewed`, async () => {
-    const { resources } = await deployWithMocks(platformOfFile(join(__dirname, "../..", file)));
-    const actual = resources.map(manifest).join("---\n");
-    const path = join(__dirname, "manifests", `${stack}.yaml`);
-    if (process.env.UPDATE_GOLDEN === "1") writeFileSync(path, actual);
-    const difference = firstDifference(actual, readFileSync(path, "utf8"));
-    assert.equal(
-      difference,
-      undefined,
-      `${stack} deploys something else; if that is meant: UPDATE_GOLDEN=1 make test-unit, and have the difference reviewed`,
-    );
+    const { resources } = await deployWithMocks(platformOfFile(join(project, file)));
+    assertReviewed(stack, resources);
   });
+}
+
+test("the files of the stores in the example settings are as reviewed", async () => {
+  const { resources } = await deployWithMocks(platformOfFile(join(project, "examples/settings.yaml")));
+  const files = resources.filter(({ name }) => /-(rabbitmq-alpha|bigcouch)-config$/.test(name));
+  assertReviewed("settings", files);
+});
+
+function assertReviewed(stack: string, resources: readonly Registered[]): void {
+  const actual = resources.map(manifest).join("---\n");
+  const path = join(__dirname, "manifests", `${stack}.yaml`);
+  if (process.env.UPDATE_GOLDEN === "1") writeFileSync(path, actual);
+  const difference = firstDifference(actual, readFileSync(path, "utf8"));
+  assert.equal(
+    difference,
+    undefined,
+    `${stack} deploys something else; if that is meant: UPDATE_GOLDEN=1 make test-unit, and have the difference reviewed`,
+  );
 }
 
 function manifest({ type, name, inputs }: Registered): string {

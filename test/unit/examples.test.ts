@@ -53,6 +53,11 @@ const examples: Record<string, (resources: readonly Registered[]) => void> = {
       .map(({ ip, external }) => `${String(ip)}:${String(external)}`);
     assert.deepEqual(ports.sort(), ["0.0.0.0:15555", "0.0.0.0:18000"]);
   },
+  settings: (resources) => {
+    assert.match(file(resources, "rabbitmq-beta", "kazoo.conf"), /^channel_max = 1024$/m);
+    assert.match(file(resources, "rabbitmq-beta", "enabled_plugins"), /rabbitmq_shovel,rabbitmq_shovel_management\]/);
+    assert.match(file(resources, "bigcouch", "kazoo.ini"), /^max_document_size = 8000000$/m);
+  },
   takeOver: (resources) => {
     assert.deepEqual(cookies(resources), [], "the cookie is the given one");
     const environments = Object.values(objects(resources, "ConfigMap")).map(({ data }) => data as Tree);
@@ -63,6 +68,12 @@ const examples: Record<string, (resources: readonly Registered[]) => void> = {
 const provider = (resources: readonly Registered[], name: string): Tree =>
   resources.find((resource) => resource.type.startsWith("pulumi:providers:") && resource.name === name)?.inputs ??
   assert.fail(`no provider ${name}`);
+
+/** A file in the ConfigMap of a store in New York. */
+const file = (resources: readonly Registered[], store: string, name: string): string => {
+  const config = resources.find((resource) => resource.name === `us-east-nyc-${store}-config`);
+  return (config?.inputs.data as Record<string, string> | undefined)?.[name] ?? assert.fail(`no file ${name}`);
+};
 
 /** Erlang cookies of Kazoo's nodes that are made at random. */
 const cookies = (resources: readonly Registered[]): Registered[] =>
