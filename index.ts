@@ -1,6 +1,15 @@
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
-import { clusterRollouts, clustersOf, kazooImage, orderOf, Ring, type StackOutputs, stackOutputs } from "./components";
+import {
+  clusterRollouts,
+  clustersOf,
+  kazooImage,
+  orderOf,
+  Patches,
+  Ring,
+  type StackOutputs,
+  stackOutputs,
+} from "./components";
 import { loadPlatform } from "./config/load";
 import type { Platform } from "./config/platform";
 
@@ -17,7 +26,8 @@ export = function kazoo(
 ): StackOutputs {
   const { protect } = platform;
   const randomProvider = new random.Provider("random");
-  const clusterOf = clustersOf(platform, randomProvider, rolloutsOf); // one provider per cluster
+  const patches = new Patches(platform.patches);
+  const clusterOf = clustersOf(platform, randomProvider, rolloutsOf, patches); // one provider per cluster
   const image = kazooImage(platform.image); // built and pushed, or pinned
 
   const rings = Object.values(platform.rings).map((ring) => {
@@ -51,5 +61,6 @@ export = function kazoo(
   for (const { ring, credentials, datacenters } of rings) {
     datacenters[0]?.firstBoot({ image, account: ring.masterAccount, password: credentials.masterAccount, after });
   }
+  patches.requireMatches();
   return stackOutputs(rings, clusterOf, image.reference);
 };

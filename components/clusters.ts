@@ -7,6 +7,7 @@ import type { Datacenter, DatacenterArgs } from "./datacenter";
 import { DockerDatacenter } from "./dockerDatacenter";
 import { KubernetesDatacenter } from "./kubernetesDatacenter";
 import { RingOrder, type Step } from "./order";
+import type { Patches } from "./patches";
 import type { ClusterAccess, Rollouts } from "./rollout";
 
 /** A cluster of the config with its own provider. Only this file depends on the cluster's kind. */
@@ -29,11 +30,13 @@ export type ClusterOf = (zone: { readonly cluster: string }) => Cluster;
  * The clusters, each with its own provider. Default providers are disabled, so that nothing is deployed to whatever cluster is current.
  * @param randomProvider for the guards of the datacenters
  * @param rolloutsOf how to wait for the StatefulSets of a cluster
+ * @param patches of the objects of the datacenters
  */
 export function clustersOf(
   platform: Platform,
   randomProvider: pulumi.ProviderResource,
   rolloutsOf: (access: ClusterAccess) => Rollouts,
+  patches: Patches,
 ): ClusterOf {
   const registry = platform.image.kind === "build" ? platform.image.registry : undefined;
   const clusters = new Map(
@@ -41,7 +44,7 @@ export function clustersOf(
       cluster.name,
       cluster.kind === "docker"
         ? onDocker(cluster, registry)
-        : onKubernetes(cluster, platform, rolloutsOf(cluster), randomProvider),
+        : onKubernetes(cluster, platform, rolloutsOf(cluster), randomProvider, patches),
     ]),
   );
   return ({ cluster }) => {
@@ -69,6 +72,7 @@ function onKubernetes(
   platform: Platform,
   rollouts: Rollouts,
   randomProvider: pulumi.ProviderResource,
+  patches: Patches,
 ): Cluster {
   const provider = withoutVariable(
     "KUBECONFIG",
@@ -96,7 +100,7 @@ function onKubernetes(
       new KubernetesDatacenter(
         zone,
         { ...args, clusterDomain, otherClusters: otherPodNetworks(platform, args.ring.name, name), rollouts },
-        { providers: [provider, randomProvider] },
+        { providers: [provider, randomProvider], transformations: [patches.in(zone)] },
       ),
     exists: async (namespace, workload) =>
       workload !== "join" && (await rollouts.exists(namespace, statefulSets[workload])),

@@ -14,6 +14,7 @@ export { KubernetesDatacenter, type KubernetesDatacenterArgs } from "./kubernete
 export { NetworkPolicies, type NetworkPoliciesArgs } from "./networkPolicies";
 export { RingOrder } from "./order";
 export { type MasterAccountOutputs, type StackOutputs, stackOutputs, type ZoneOutputs } from "./outputs";
+export { Patches } from "./patches";
 export { RabbitMQ, type RabbitMQArgs } from "./rabbitmq";
 export { type GivenCredentials, Ring, type RingArgs, type RingCredentials } from "./ring";
 export { clusterRollouts, type Rollouts } from "./rollout";

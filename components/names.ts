@@ -100,6 +100,9 @@ export const fixedNames: readonly {
   },
 ];
 
+/** Annotation of an object that names the patches of `kazoo:patches` it was changed by. */
+export const patchesAnnotation = "kazoo/patches";
+
 /** Name of the user of brokers and database. */
 export const userName = "kazoo";
 

@@ -4,6 +4,7 @@ import { dockerProblems } from "./dockerChecks";
 import { extraValueProblem, reservedVariables, variables } from "./environment";
 import { oneOf } from "./fields";
 import { imageProblems } from "./imageChecks";
+import { patchProblems } from "./patchChecks";
 import { copiesOf, hostsOf, type Platform, type Ring, type Zone } from "./platform";
 import { problem, type Problem } from "./problem";
 import { byteCount, milliCores } from "./quantity";
@@ -21,6 +22,7 @@ export function check(given: Given, platform: Platform): Problem[] {
     ...dockerProblems(given, platform),
     ...accessProblems(platform),
     ...zoneNames(platform),
+    ...patchProblems(platform),
     ...platform.zones
       .filter(({ cluster }) => platform.clusters[cluster]?.kind !== "docker")
       .flatMap((zone) => [...namespaces(zone), ...nodeNames(platform, zone), ...resources(zone)]),

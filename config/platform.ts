@@ -1,5 +1,6 @@
 import type { DatabaseKind, KazooVersion, RabbitmqVersion } from "./compatibility";
 import type { RunEnvironment } from "./environment";
+import type { Patch } from "./patches";
 import { type BrokerRole, podHosts, serviceHost, services } from "./hosts";
 
 /** A stack's validated config, the input of the program. Immutable; the only secrets are in `Ring.credentials` and `Registry.login`. */
@@ -12,6 +13,8 @@ export interface Platform {
   readonly rings: Readonly<Record<string, Ring>>;
   /** In the order of region and datacenter; nothing may depend on a zone's position. */
   readonly zones: readonly Zone[];
+  /** In the order of their names. */
+  readonly patches: readonly Patch[];
 }
 
 /** An image that exists already. */

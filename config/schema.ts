@@ -17,6 +17,7 @@ import {
   wholeNumber,
 } from "./fields";
 import { defaultCurlImage, seedImage } from "./images";
+import { patches } from "./patches";
 import { bytes, cores } from "./quantity";
 import { sizes } from "./sizes";
 
@@ -632,6 +633,7 @@ export const schema = mapping(
       expected: `a mapping from regions (each ${label}) to what they hold`,
       example: "{ us-east: { cluster: east, datacenters: { nyc: {} } } }",
     }),
+    patches,
     credentials,
     registryPassword: field(z.string().min(1), {
       description: "Password or token of `kazoo:image.build.username`. Must be a Pulumi secret.",

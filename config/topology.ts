@@ -52,6 +52,9 @@ export function platformOf(given: Given): Platform {
     ),
     rings: Object.fromEntries(rings.map((ring) => [ring.name, ring])),
     zones,
+    patches: Object.entries(config.patches)
+      .sort(([a], [b]) => compare(a, b))
+      .map(([name, patch]) => ({ name, ...patch })),
   };
 }
 

@@ -1,4 +1,4 @@
-import { workloads } from "../../components/names";
+import { patchesAnnotation, workloads } from "../../components/names";
 import type { State } from "./digest";
 import type { Place } from "./place";
 
@@ -34,7 +34,8 @@ export function subjectOf(type: string, role: string, state: State | undefined, 
   const ownNamespace = kind === "Namespace" && place !== undefined;
   const provider = type.startsWith("pulumi:providers:");
   return {
-    title: ownNamespace ? kind : provider ? `Provider ${kind} ${role}` : `${kind} ${fixedName}`.trim(),
+    title:
+      `${ownNamespace ? kind : provider ? `Provider ${kind} ${role}` : `${kind} ${fixedName}`}${patchedBy(metadata)}`.trim(),
     kind: provider ? "Provider" : kind,
     stake: stakeOf(kind, fixedName, type),
     renewable:
@@ -44,6 +45,11 @@ export function subjectOf(type: string, role: string, state: State | undefined, 
     ...(madeUp && typeof metadata.name === "string" ? { madeUpName: metadata.name } : {}),
     pods: podsOf(kind, state),
   };
+}
+
+function patchedBy({ annotations }: { annotations?: Record<string, unknown> }): string {
+  const names = annotations?.[patchesAnnotation];
+  return typeof names === "string" ? ` (patched by ${names.replaceAll(",", ", ")})` : "";
 }
 
 const holdData = new Set(["Namespace", "Secret", "PersistentVolumeClaim", "PersistentVolume", "Volume"]);
