@@ -28,6 +28,13 @@ export const programGroups = [
     minutes: 3,
   },
   {
+    // Evaluates NetworkPolicies, for tests that should not trust the program's own reading of them.
+    name: "cyclonus",
+    folder: join(__dirname, "cyclonus"),
+    packages: { cyclonus: "github.com/mattfenwick/cyclonus/cmd/cyclonus" },
+    minutes: 2,
+  },
+  {
     // Pins what the API server's module pins: most of it is compiled already then.
     name: "kubernetes",
     folder: join(__dirname, "kubernetes"),

@@ -41,19 +41,20 @@ export async function provide(
   const placeOf = (unit: readonly string[]): Place | undefined =>
     places.find((place) => unit.every((part) => place.has(part)));
   const missing = () => units.filter((unit) => placeOf(unit) === undefined);
+  const toDownload = () => missing().filter((unit) => unit.every((part) => releases.offers(part)));
 
   let problem: string | undefined;
-  if (only !== "build" && missing().length > 0) {
+  if (only !== "build" && toDownload().length > 0) {
     const waiting = (pid: number): void => report(`waiting for the toolchain download of process ${pid}`);
     // Without Go nothing is remembered: a download is the only way then, each time.
     const memory = entries instanceof Entries ? new Memory(root) : undefined;
-    problem = await withLock(lockFile(root), waiting, () => downloadUnits(missing(), releases, memory, report));
+    problem = await withLock(lockFile(root), waiting, () => downloadUnits(toDownload(), releases, memory, report));
   }
   const left = missing();
   if (left.length > 0) {
     if (entries === undefined) {
       throw new UserError(
-        `TOOLCHAIN=download, but ${left.flat().join(", ")} cannot be downloaded: ${problem}`,
+        `TOOLCHAIN=download, but ${left.flat().join(", ")} cannot be downloaded: ${problem ?? "nobody publishes it"}`,
         "check the network, set KAZOO_MIRROR to a mirror, or unset TOOLCHAIN to build what cannot be downloaded",
       );
     }

@@ -34,9 +34,14 @@ export class Releases {
     return join(this.folder(release), release.program);
   }
 
+  /** Whether a part is published anywhere. */
+  offers(part: string): boolean {
+    return isPlugin(part) || this.published(part) !== undefined;
+  }
+
   /** Whether a part is downloaded: a folder gets its name only when it is complete. */
   has(part: string): boolean {
-    return isPlugin(part) ? hasPlugin(this.home, part) : existsSync(this.binary(part));
+    return isPlugin(part) ? hasPlugin(this.home, part) : this.offers(part) && existsSync(this.binary(part));
   }
 
   /** The home of the downloaded Pulumi: its plugins are there. */
@@ -48,7 +53,8 @@ export class Releases {
   get folders(): string[] {
     const parts = this.groups.flatMap(({ packages }) => Object.keys(packages)).filter((part) => !isPlugin(part));
     const homes = parts.includes("pulumi") ? [this.home] : [];
-    return [...parts.map((part) => this.folder(this.release(part))), ...homes];
+    const releases = parts.flatMap((part) => this.published(part) ?? []);
+    return [...releases.map((release) => this.folder(release)), ...homes];
   }
 
   /** What a download of these parts is remembered by. */
@@ -141,8 +147,12 @@ export class Releases {
     return join(this.root, `release-${hash(release.files.map(({ url }) => url))}`);
   }
 
+  private published(part: string): Release | undefined {
+    return groupOf(this.groups, part).releases?.(this.platform)[part];
+  }
+
   private release(part: string): Release {
-    const release = groupOf(this.groups, part).releases?.(this.platform)[part];
+    const release = this.published(part);
     if (release === undefined) throw new Error(`no release has ${part}`);
     return release;
   }
