@@ -57,6 +57,11 @@ drift: $(packages) ## report manual changes in the clusters (OUT=folder)
 destroy: $(packages) ## remove a stack and everything it created (YES=1)
 	@$(kazoo) destroy $(stack) $(call flag,YES,--yes)
 
+##@ Look at a stack
+
+topology: $(packages) ## draw its regions, zones and rings, what talks to what, where copies lie (OUT=folder)
+	@$(kazoo) topology $(stack) $(call given,OUT,--out)
+
 ##@ The state of a stack
 
 backup: $(packages) ## write the state with its secrets to an encrypted file (OUT=, PASSPHRASE_FILE= or RECIPIENT=)

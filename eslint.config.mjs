@@ -8,14 +8,15 @@ const rooms = {
   components: ["config"],
   config: [],
   policy: ["config"],
-  "tools/cli": ["tools/sandbox", "tools/toolchain", "tools/report", "tools/shared", "config"],
+  "tools/cli": ["tools/sandbox", "tools/toolchain", "tools/report", "tools/topology", "tools/shared", "config"],
   "tools/sandbox": ["tools/toolchain", "tools/shared"],
   "tools/toolchain": ["tools/shared"],
   "tools/report": ["tools/shared", "config"],
+  "tools/topology": ["tools/shared", "config"],
   "tools/shared": [],
 };
 /** Those that may read the one file of plain names and ports, which loads nothing. */
-const readNames = ["policy", "tools/cli", "tools/report"];
+const readNames = ["policy", "tools/cli", "tools/report", "tools/topology"];
 
 export default tseslint.config(
   { ignores: ["node_modules/", ".sandbox/", ".state/", "eslint.config.mjs"] },

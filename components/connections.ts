@@ -1,5 +1,5 @@
 import type { DatabaseKind } from "../config/compatibility";
-import { databasePort, kazooPorts, rabbitmqPorts, type workloads } from "./names";
+import { databasePort, kazooPorts, outsidePorts, rabbitmqPorts, type workloads } from "./names";
 
 /** Pods of a workload. */
 export type Workload = keyof typeof workloads;
@@ -117,7 +117,7 @@ export const connections: readonly Connection[] = [
   {
     from: ["kazoo"],
     to: "outside",
-    ports: () => tcp(80, 443, 25, 465, 587),
+    ports: () => tcp(...outsidePorts),
     why: "webhooks, carriers and mail, where customers choose the host",
   },
   { from: ["everyPod"], to: "anywhere", ports: () => [{ protocol: "UDP", port: 53 }, ...tcp(53)], why: "DNS" },

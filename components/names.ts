@@ -120,6 +120,9 @@ export const kazooPorts = {
   distribution: { first: 11500, last: 11999 },
 } as const;
 
+/** TCP ports of destinations that customers choose, which Kazoo calls: webhooks, carriers' interfaces, mail servers. */
+export const outsidePorts = [80, 443, 25, 465, 587] as const;
+
 /** Ports of a broker (rabbitmq.com/docs/networking). */
 export const rabbitmqPorts = {
   amqp: 5672,

@@ -22,6 +22,7 @@ const code = {
   sandbox: () => require("./commands/sandbox") as typeof import("./commands/sandbox"),
   schema: () => require("./commands/schema") as typeof import("./commands/schema"),
   status: () => require("./commands/status") as typeof import("./commands/status"),
+  topology: () => require("./commands/topology") as typeof import("./commands/topology"),
   toolchain: () => require("./commands/toolchain") as typeof import("./commands/toolchain"),
 };
 
@@ -38,6 +39,7 @@ function withoutCompletion(): Command {
     ...reportCommands(),
     ...backupCommands(),
     statusCommand(),
+    topologyCommand(),
     ...nodeCommands(),
     ...accountCommands(),
     ...deployCommands(),
@@ -152,6 +154,15 @@ const statusCommand = (): Command =>
       "\nJOIN: the Job that joins the databases to one ring. FIRST BOOT: the Job that creates the master account, in the ring's first zone.\nLAST RESTART: when the newest Kazoo node started. Exit code 1: something is not ready.",
     )
     .action(exiting((options: Stacked & { json: boolean; watch: boolean }) => code.status().status(options)));
+
+const topologyCommand = (): Command =>
+  withStack(
+    "topology",
+    "draw a stack: regions, clusters, datacenters and rings, what talks to what on which port, where copies lie",
+  )
+    .option("-o, --out <folder>", "where to write topology.svg (default: .state/topology/<stack>)")
+    .addHelpText("after", "\nReads the stack's file alone: the stack need not be deployed.")
+    .action(exiting((options: Stacked & { out?: string }) => code.topology().topology(options)));
 
 const withZone = (name: string, description: string): Command =>
   withStack(name, description).option("-z, --zone <name>", "which zone; needed if the stack has several");

@@ -1,0 +1,308 @@
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { describe, test } from "node:test";
+import { networkPolicies } from "../../components/networkPolicies";
+import type { Platform } from "../../config/platform";
+import { platformOfBytes, readStackFile } from "../../config/stackFile";
+import { type Item, type Topology, type ZoneBox, topologyOf } from "../../tools/topology/graph";
+import { layOut } from "../../tools/topology/layout";
+import type { Box } from "../../tools/topology/sizes";
+import { svgOf } from "../../tools/topology/svg";
+import { type Colours, dark, light } from "../../tools/topology/theme";
+import { largeStack } from "../support/largeStack";
+import { markupProblem } from "../support/markup";
+
+const project = resolve(__dirname, "../..");
+const committed = (name: string): Topology => topologyOf(name, readStackFile(project, name));
+const platformOf = (yaml: string): Platform => platformOfBytes(Buffer.from(yaml), "Pulumi.test.yaml");
+const drawn = async (topology: Topology): Promise<string> => svgOf(topology, await layOut(topology));
+
+const zonesOf = ({ regions }: Topology): ZoneBox[] =>
+  regions.flatMap(({ clusters }) => clusters.flatMap(({ zones }) => zones));
+const zone = (topology: Topology, name: string): ZoneBox => {
+  const found = zonesOf(topology).find(({ title }) => title === name);
+  assert.ok(found, name);
+  return found;
+};
+const fact = ({ facts }: Pick<Item, "facts">, label: string): string | undefined =>
+  facts.find(([name]) => name === label)?.[1];
+const workload = (box: ZoneBox, part: string) => {
+  const found = box.workloads.find(({ id }) => id === `${box.id} ${part}`);
+  assert.ok(found, part);
+  return found;
+};
+
+/** A stack with two zones in one ring, one of which uses stores elsewhere, and a zone alone. */
+const mixed = `
+config:
+  kazoo:clusters: { local: { sandbox: true } }
+  kazoo:rings: { main: { placement: { east-one: 2, east-two: 1 } } }
+  kazoo:workloads: { database: { replicas: 2 } }
+  kazoo:regions:
+    east:
+      cluster: local
+      datacenters:
+        one: { ring: main }
+        two: { ring: main, environment: { KAZOO_AMQP_HOST: amqp.example.com, BIGCOUCH_HOST: db.example.com } }
+    west:
+      cluster: local
+      datacenters: { alone: { mediaNetworks: [192.0.2.0/24] } }
+`;
+
+describe("a stack's graph", () => {
+  test("has the regions, clusters, zones and the ring of the file", () => {
+    const { regions, rings } = committed("rehearsal");
+    assert.deepEqual(
+      regions.map((region) => [
+        region.title,
+        region.clusters.map((part) => [part.title, part.zones.map(({ title }) => title)]),
+      ]),
+      [
+        ["us-east", [["east", ["us-east-bos", "us-east-nyc"]]]],
+        ["us-west", [["west", ["us-west-lax", "us-west-sfo"]]]],
+      ],
+    );
+    assert.deepEqual(
+      rings.map(({ title }) => title),
+      ["ring main"],
+    );
+  });
+
+  test("says which zone is first, and how many nodes there are", () => {
+    const topology = committed("rehearsal");
+    assert.deepEqual(
+      zonesOf(topology).map(({ title, first }) => [title, first]),
+      [
+        ["us-east-bos", true],
+        ["us-east-nyc", false],
+        ["us-west-lax", false],
+        ["us-west-sfo", false],
+      ],
+    );
+    const nodes = zone(topology, "us-east-nyc").workloads.flatMap((box) => box.nodes);
+    assert.deepEqual(nodes, ["kazoo-0", "kazoo-1", "rabbitmq-alpha-0", "rabbitmq-beta-0", "bigcouch-0"]);
+  });
+
+  test("says where copies lie", () => {
+    const topology = topologyOf("mixed", platformOf(mixed));
+    assert.equal(fact(zone(topology, "east-one"), "copies"), "2 of 3 copies of each document");
+    assert.equal(fact(zone(topology, "east-two"), "copies"), "1 of 3 copies of each document");
+    assert.equal(fact(zone(topology, "west-alone"), "copies"), "all 2 copies of each document");
+    assert.equal(fact(zone(committed("dev"), "local-dev"), "copies"), "the only copy of each document");
+    assert.match(
+      fact(zone(committed("rehearsal"), "us-east-nyc"), "copies") ?? "",
+      /^3 copies of each document, over all nodes/,
+    );
+  });
+
+  test("leads to the stores that the run environment names", () => {
+    const box = zone(topologyOf("mixed", platformOf(mixed)), "east-two");
+    const uses = (to: string) => box.links.filter((link) => link.to === `${box.id} ${to}`).length;
+    assert.equal(workload(box, "alpha elsewhere").title, "amqp.example.com");
+    assert.equal(workload(box, "database elsewhere").title, "db.example.com");
+    assert.deepEqual([uses("alpha"), uses("alpha elsewhere"), uses("beta")], [0, 1, 1]);
+    assert.deepEqual([uses("database"), uses("database elsewhere")], [0, 1]);
+  });
+
+  test("draws no ring for a zone that is alone, and media servers only where their networks are named", () => {
+    const { rings, links } = topologyOf("mixed", platformOf(mixed));
+    assert.deepEqual(
+      rings.map(({ title }) => title),
+      ["ring main"],
+    );
+    const ends = (id: string) =>
+      links.filter(({ from, to }) => from === id || to === id).map(({ from, to }) => (from === id ? to : from));
+    assert.deepEqual(ends("ring main"), ["region east"]);
+    assert.deepEqual(ends("outside media"), ["region west"]);
+    assert.deepEqual(ends("outside clients"), ["region east", "region west"]);
+  });
+
+  test("names the ports that the NetworkPolicies open, and no others", () => {
+    for (const database of ["couchdb-2.3.1", "couchdb-3.3.3"]) {
+      const kazoo = database.startsWith("couchdb-3") ? "master" : "4.3";
+      const platform = platformOf(largeStack(2, 2, { kazoo, database }));
+      const box = zonesOf(topologyOf("test", platform))[0] as ZoneBox;
+      const media = { mediaNetworks: ["192.0.2.0/24"], otherClusters: [] };
+      const policies = networkPolicies({ stack: "test", ring: "main", databaseVersion: database, ...media });
+      const open = (name: string): number[] =>
+        (policies[name]?.ingress as { ports: { port: number; endPort?: number }[] }[])
+          .flatMap(({ ports }) =>
+            ports.flatMap(({ port, endPort }) => (endPort === undefined ? port : [port, endPort])),
+          )
+          .sort((a, b) => a - b);
+      const named = (part: string, ...labels: string[]): number[] =>
+        labels
+          .flatMap((label) => fact(workload(box, part), label)?.match(/\b\d{4,5}\b/g) ?? [])
+          .map(Number)
+          .sort((a, b) => a - b);
+      const distinct = (ports: number[]) => [...new Set(ports)];
+      assert.deepEqual(named("alpha", "AMQP", "management", "metrics"), open("rabbitmq"));
+      assert.deepEqual(distinct(named("database", "HTTP", "Erlang")), distinct(open("bigcouch")));
+      assert.deepEqual(named("kazoo", "Crossbar", "Blackhole", "Erlang", "fax, media proxy"), distinct(open("kazoo")));
+    }
+  });
+
+  test("of a stack on Docker has containers, and where Kazoo is published", () => {
+    const box = zone(committed("docker"), "local-dev");
+    assert.deepEqual(
+      box.workloads.flatMap(({ nodes }) => nodes),
+      ["kazoo", "rabbitmq-alpha", "rabbitmq-beta", "bigcouch"],
+    );
+    assert.equal(fact(box, "Kazoo from outside"), "127.0.0.1, Crossbar 8000, Blackhole 5555");
+  });
+
+  test("holds no secret", () => {
+    const secret = "encrypted-secret"; // what the reader of stack files puts in a secret's place
+    const yaml = `${mixed}  kazoo:credentials: { main: { cookie: { secure: v1:abc }, rabbitmq: { secure: v1:def } } }\n`;
+    const platform = platformOf(yaml);
+    assert.ok(JSON.stringify(platform).includes(secret));
+    assert.ok(!JSON.stringify(topologyOf("mixed", platform)).includes(secret));
+  });
+});
+
+const sizes: [name: string, make: () => Topology][] = [
+  ["1 datacenter", () => committed("dev")],
+  ["4 datacenters", () => committed("rehearsal")],
+  ["32 datacenters", () => topologyOf("large", platformOf(largeStack(4, 8)))],
+  ["8 regions", () => topologyOf("wide", platformOf(largeStack(8, 1)))],
+  ["stores elsewhere", () => topologyOf("mixed", platformOf(mixed))],
+];
+
+describe("a stack's picture", () => {
+  for (const [name, make] of sizes) {
+    test(`of ${name} is well-formed, the same each time, and has every zone`, async () => {
+      const topology = make();
+      const svg = await drawn(topology);
+      assert.equal(markupProblem(svg), undefined);
+      assert.equal(await drawn(topology), svg);
+      for (const { title } of zonesOf(topology)) assert.ok(svg.includes(`>${title}</text>`), title);
+    });
+
+    test(`of ${name} has no boxes that overlap or stick out`, async () => {
+      const topology = make();
+      const { open, arrangements, folded, loose } = await layOut(topology);
+      const apart = (boxes: readonly (Box | undefined)[], outer: { width: number; height: number }, what: string) => {
+        const all = boxes.map((box) => box ?? assert.fail(`${what}: a box is missing`));
+        all.forEach((box, index) => {
+          assert.ok(box.x >= 0 && box.y >= 0 && box.x + box.width <= outer.width + 1, `${what}: sticks out`);
+          assert.ok(box.y + box.height <= outer.height + 1, `${what}: sticks out below`);
+          for (const other of all.slice(index + 1)) {
+            const beside = box.x + box.width <= other.x || other.x + other.width <= box.x;
+            assert.ok(beside || box.y + box.height <= other.y || other.y + other.height <= box.y, `${what}: overlap`);
+          }
+        });
+      };
+      const from = (outer: Box, box: Box | undefined) => box && { ...box, x: box.x - outer.x, y: box.y - outer.y };
+      for (const region of topology.regions) {
+        const plan = open[region.id] ?? assert.fail();
+        const within = (outer: Item, inner: readonly Item[]) => {
+          const box = plan.boxes[outer.id] ?? assert.fail();
+          apart(
+            inner.map(({ id }) => from(box, plan.boxes[id])),
+            box,
+            outer.id,
+          );
+        };
+        apart(
+          region.clusters.map(({ id }) => plan.boxes[id]),
+          plan,
+          region.id,
+        );
+        for (const cluster of region.clusters) {
+          within(cluster, cluster.zones);
+          for (const box of cluster.zones) within(box, box.workloads);
+        }
+      }
+      for (const [key, arrangement] of Object.entries(arrangements)) {
+        const chosen = key === "" ? [] : key.split(" ").map(Number);
+        const regions = topology.regions.map(({ id }, index) => {
+          const size = (chosen.includes(index) ? open[id] : folded[id]) ?? assert.fail();
+          return { ...size, ...(arrangement.places[id] ?? assert.fail()) };
+        });
+        const others = Object.entries(loose).map(([id, size]) => ({
+          ...size,
+          ...(arrangement.places[id] ?? assert.fail()),
+        }));
+        apart([...regions, ...others], arrangement, `arrangement "${key}"`);
+        assert.deepEqual(Object.keys(arrangement.lines).length, topology.links.length);
+      }
+    });
+  }
+
+  test("escapes names", async () => {
+    const name = `a<b>&"c'</text>`;
+    const platform = readStackFile(project, "dev");
+    const zones = platform.zones.map((one) => ({ ...one, name, region: name, datacenter: name, ring: name }));
+    const rings = { [name]: { ...Object.values(platform.rings)[0], name, zones: [name] } } as Platform["rings"];
+    const svg = await drawn(topologyOf(name, { ...platform, zones, rings }));
+    assert.equal(markupProblem(svg), undefined);
+    assert.ok(svg.includes("a&lt;b&gt;&amp;&quot;c&#39;&lt;/text&gt;"));
+    assert.ok(!svg.includes("<b>"));
+  });
+
+  test("of a large stack begins with folded regions, of a small one with open ones", async () => {
+    assert.equal((await layOut(committed("rehearsal"))).initial, "0 1");
+    assert.equal((await layOut(topologyOf("large", platformOf(largeStack(4, 8))))).initial, "");
+  });
+
+  test("in the documentation is up to date", async () => {
+    const path = join(project, "docs", "topology.svg");
+    const svg = await drawn(committed("rehearsal"));
+    if (process.env.UPDATE_GOLDEN === "1") writeFileSync(path, svg);
+    assert.ok(
+      readFileSync(path, "utf8") === svg,
+      "run: UPDATE_GOLDEN=1 node --import tsx --test test/unit/topology.test.ts",
+    );
+  });
+});
+
+describe("the theme's colours", () => {
+  const luminance = (colour: string): number => {
+    const [r = 0, g = 0, b = 0] = [1, 3, 5]
+      .map((at) => Number.parseInt(colour.slice(at, at + 2), 16) / 255)
+      .map((part) => (part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const contrast = (a: string, b: string): number => {
+    const [darker = 0, lighter = 0] = [luminance(a), luminance(b)].sort((x, y) => x - y);
+    return (lighter + 0.05) / (darker + 0.05);
+  };
+  for (const [name, colours] of Object.entries<Colours>({ light, dark })) {
+    const { ink, soft, paper, field, line, focus, ...kinds } = colours;
+    const pairs = Object.values(kinds);
+    test(`${name}: text can be read (WCAG AA, 4.5 to 1), lines can be seen (3 to 1)`, () => {
+      for (const ground of [paper, field, ...pairs.map(({ fill }) => fill)]) {
+        for (const text of [ink, soft]) assert.ok(contrast(text, ground) >= 4.5, `${text} on ${ground}`);
+      }
+      for (const ground of [paper, field]) {
+        for (const drawnLine of [line, focus, ...pairs.map(({ stroke }) => stroke)])
+          assert.ok(contrast(drawnLine, ground) >= 3, `${drawnLine} on ${ground}`);
+      }
+    });
+  }
+});
+
+describe("kazoo topology", () => {
+  const run = (...args: string[]) =>
+    spawnSync(process.execPath, [join(project, "tools/cli/kazoo.js"), "topology", ...args], { encoding: "utf8" });
+
+  test("writes the picture and says where", (t) => {
+    const folder = mkdtempSync(join(tmpdir(), "kazoo-topology-"));
+    t.after(() => rmSync(folder, { recursive: true }));
+    const out = join(folder, "a", "b");
+    const { status, stdout, stderr } = run("--stack", "dev", "--out", out);
+    assert.equal(status, 0, stderr);
+    assert.match(stdout, /topology\.svg/);
+    assert.deepEqual(readdirSync(out), ["topology.svg"]);
+    assert.equal(markupProblem(readFileSync(join(out, "topology.svg"), "utf8")), undefined);
+  });
+
+  test("names the stacks that there are", () => {
+    const { status, stderr } = run("--stack", "nowhere");
+    assert.equal(status, 1);
+    assert.match(stderr, /choose one of .*rehearsal/);
+  });
+});
