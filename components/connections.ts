@@ -6,9 +6,9 @@ export type Workload = keyof typeof workloads;
 
 /**
  * What is no workload: `media` are the networks of `mediaNetworks`, `stores` are brokers and databases elsewhere that the run environment
- * names, `outside` is everywhere but where clouds hand out credentials.
+ * names, `monitoring` is the namespace in `monitoring` or, without one, anywhere, `outside` is everywhere but where clouds hand out credentials.
  */
-export type Source = Workload | "everyPod" | "media" | "anywhere";
+export type Source = Workload | "everyPod" | "media" | "monitoring" | "anywhere";
 export type Target = Workload | "media" | "stores" | "outside" | "anywhere";
 
 /** A port, a range of them with both ends, or all ports of a protocol. */
@@ -64,7 +64,7 @@ export const connections: readonly Connection[] = [
     ports: () => tcp(rabbitmqPorts.management),
     why: "Kazoo reads the management API of its own brokers",
   },
-  { from: ["anywhere"], to: "rabbitmq", ports: () => tcp(rabbitmqPorts.metrics), why: "metrics" },
+  { from: ["monitoring"], to: "rabbitmq", ports: () => tcp(rabbitmqPorts.metrics), why: "metrics" },
   {
     from: ["kazoo"],
     to: "database",

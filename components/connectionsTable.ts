@@ -28,11 +28,12 @@ const ends: Record<Source | Target, string> = {
   everyPod: "every pod",
   media: "`mediaNetworks`",
   stores: "hosts in the run environment",
+  monitoring: "`monitoring.namespace`, without one anywhere",
   outside: "anywhere else",
   anywhere: "anywhere",
 };
 
-const networks: readonly (Source | Target)[] = ["everyPod", "media", "stores", "outside", "anywhere"];
+const networks: readonly (Source | Target)[] = ["everyPod", "media", "monitoring", "stores", "outside", "anywhere"];
 
 /** Where two pods meet, it matters how far apart they are. */
 const sourceText = (source: Source, { to, within = "zone" }: Connection): string =>

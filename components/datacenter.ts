@@ -19,6 +19,14 @@ export interface ZoneArgs {
   readonly environment: Environment;
   /** Networks of its FreeSWITCH and Kamailio servers, in CIDR notation. */
   readonly mediaNetworks: readonly string[];
+  /** What Prometheus Operator reads about it. @default nothing */
+  readonly monitoring?: {
+    readonly podMonitors: boolean;
+    readonly rules: boolean;
+    readonly labels: Readonly<Record<string, string>>;
+    /** The only namespace that reads the brokers' metrics. @default every pod of the cluster */
+    readonly namespace?: string | undefined;
+  };
   readonly kazoo: { readonly replicas: number; readonly resources: Resources; readonly service: ServiceArgs };
   readonly rabbitmq: Volume & { readonly resources: Resources };
   readonly database: Volume & { readonly replicas: number; readonly resources: Resources };

@@ -11,6 +11,7 @@ export { JoinJob, type JoinJobArgs } from "./joinJob";
 export { Kazoo, type KazooArgs, type ZoneBrokers } from "./kazoo";
 export { KazooImage, type KazooImageArgs } from "./kazooImage";
 export { KubernetesDatacenter, type KubernetesDatacenterArgs } from "./kubernetesDatacenter";
+export { Monitoring, type MonitoringArgs } from "./monitoring";
 export { NetworkPolicies, type NetworkPoliciesArgs } from "./networkPolicies";
 export { RingOrder } from "./order";
 export { type MasterAccountOutputs, type StackOutputs, stackOutputs, type ZoneOutputs } from "./outputs";

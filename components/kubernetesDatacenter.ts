@@ -20,6 +20,7 @@ import {
   workloadLabel,
   workloads,
 } from "./names";
+import { Monitoring } from "./monitoring";
 import { NetworkPolicies } from "./networkPolicies";
 import type { Step } from "./order";
 import { RabbitMQ } from "./rabbitmq";
@@ -120,6 +121,7 @@ export class KubernetesDatacenter extends pulumi.ComponentResource implements Da
         ring: ring.name,
         otherClusters: args.otherClusters,
         mediaNetworks: zone.mediaNetworks,
+        ...(zone.monitoring?.namespace === undefined ? {} : { monitoringNamespace: zone.monitoring.namespace }),
         outsideStores: outsideStores(zone.environment),
         databaseVersion: ring.database.version,
       },
@@ -158,6 +160,10 @@ export class KubernetesDatacenter extends pulumi.ComponentResource implements Da
     const { KAZOO_AMQP_HOST = alpha.host, KAZOO_SECONDARY_AMQP_HOST = beta.host } = zone.environment;
     this.brokers = { zone: zone.name, alpha: KAZOO_AMQP_HOST, beta: KAZOO_SECONDARY_AMQP_HOST };
     this.brokerEndpoints = [alpha.endpoint, beta.endpoint];
+
+    if (zone.monitoring?.podMonitors === true || zone.monitoring?.rules === true) {
+      new Monitoring(`${name}-monitoring`, { ...zone.monitoring, namespace: this.namespace, zone: zone.name }, parent);
+    }
 
     this.database = new BigCouch(
       `${name}-bigcouch`,

@@ -14,6 +14,8 @@ export interface NetworkPoliciesArgs {
   readonly otherClusters?: readonly string[];
   /** Networks of the FreeSWITCH and Kamailio servers, in CIDR notation. @default none */
   readonly mediaNetworks?: readonly string[];
+  /** Namespace from which alone the brokers' metrics are read. @default every pod of the cluster reads them */
+  readonly monitoringNamespace?: string;
   /** TCP ports of brokers and databases elsewhere, if the run environment names some. @default none */
   readonly outsideStores?: readonly number[];
   /** Version of the database, which decides its ports. @default couchdb-2.3.1 */
@@ -114,15 +116,20 @@ function rulesOf(row: Connection, otherEnds: readonly (Source | Target)[], optio
   const { databaseVersion = "couchdb-2.3.1", outsideStores = [] } = options;
   const ports = [...row.ports({ database: requireDatabaseKind(databaseVersion), outsideStores })];
   if (ports.length === 0) return [];
-  if (otherEnds.some((end) => end === "anywhere" || end === "stores")) return [{ ports }];
+  if (otherEnds.some((end) => isEveryone(end, options))) return [{ ports }];
   const peers = otherEnds.flatMap((end) => peersOf(end, row.within, options));
   return peers.length === 0 ? [] : [{ peers, ports }];
 }
 
-/** Nobody for `anywhere` and `stores`, which no list of peers can name. */
+/** Whether an end is one that no list of peers can name. */
+const isEveryone = (end: Source | Target, { monitoringNamespace }: Options): boolean =>
+  end === "anywhere" || end === "stores" || (end === "monitoring" && monitoringNamespace === undefined);
+
+/** Nobody for ends that no list can name. */
 function peersOf(end: Source | Target, within: Connection["within"], options: Options): Peer[] {
-  const { stack, ring, otherClusters = [], mediaNetworks = [] } = options;
+  const { stack, ring, otherClusters = [], mediaNetworks = [], monitoringNamespace = "" } = options;
   if (end === "anywhere" || end === "stores") return [];
+  if (end === "monitoring") return [everyPodOf(monitoringNamespace)];
   if (end === "outside") return outside;
   if (end === "media") return mediaNetworks.map(network);
   const podSelector = selectorOf(end);
@@ -136,6 +143,10 @@ const outside: Peer[] = [
   { ipBlock: { cidr: "0.0.0.0/0", except: ["169.254.0.0/16"] } },
   { ipBlock: { cidr: "::/0", except: ["fd00:ec2::254/128"] } },
 ];
+
+const everyPodOf = (namespace: string): Peer => ({
+  namespaceSelector: { matchLabels: { "kubernetes.io/metadata.name": namespace } },
+});
 
 const network = (cidr: string): Peer => ({ ipBlock: { cidr } });
 

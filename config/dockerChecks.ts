@@ -86,6 +86,7 @@ const kubernetesKeys = [
   ["namespace"],
   ["adopt"],
   ["mediaNetworks"],
+  ["monitoring"],
   ["workloads", "kazoo", "replicas"],
   ["workloads", "kazoo", "service"],
   ["workloads", "kazoo", "resources", "requests"],
@@ -98,7 +99,7 @@ const kubernetesKeys = [
   ["workloads", "database", "resources", "requests"],
 ] as const;
 
-type Level = Pick<GivenDatacenter, "namespace" | "adopt" | "mediaNetworks" | "workloads">;
+type Level = Pick<GivenDatacenter, "namespace" | "adopt" | "mediaNetworks" | "monitoring" | "workloads">;
 
 function kubernetesOnly(given: Given, zones: readonly Zone[]): Problem[] {
   const problems = zones.flatMap((zone) => {

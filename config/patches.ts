@@ -12,6 +12,8 @@ const kinds = [
   "Job",
   "PodDisruptionBudget",
   "NetworkPolicy",
+  "PodMonitor",
+  "PrometheusRule",
   "Ingress",
   "HTTPRoute",
 ] as const;

@@ -1,5 +1,6 @@
 import type { DatabaseKind, KazooVersion, RabbitmqVersion } from "./compatibility";
 import type { RunEnvironment } from "./environment";
+import type { Monitoring } from "./monitoring";
 import type { Patch } from "./patches";
 import { type BrokerRole, podHosts, serviceHost, services } from "./hosts";
 
@@ -163,6 +164,7 @@ export interface Zone {
   /** The run environment that the operator chose, over the seed's defaults; without hosts, which components know. */
   readonly environment: RunEnvironment;
   readonly mediaNetworks: readonly string[];
+  readonly monitoring: Monitoring;
   readonly kazoo: Workload & { readonly service: Service };
   readonly rabbitmq: Omit<Workload, "replicas"> & Storage;
   readonly database: Workload & Storage;

@@ -17,6 +17,7 @@ import {
   wholeNumber,
 } from "./fields";
 import { defaultCurlImage, seedImage } from "./images";
+import { monitoring } from "./monitoring";
 import { patches } from "./patches";
 import { bytes, cores } from "./quantity";
 import { sizes } from "./sizes";
@@ -169,7 +170,7 @@ const ringName = field(dnsLabel, {
 }).optional();
 
 /** The keys of the platform, a region or a datacenter; the nearest one wins, key by key. */
-export const everyLevel = { ring: ringName, workloads, environment, extraEnvironment, mediaNetworks };
+export const everyLevel = { ring: ringName, workloads, environment, extraEnvironment, mediaNetworks, monitoring };
 
 const clusterReference = field(dnsLabel, {
   description: "Cluster, by its name in `kazoo:clusters`.",

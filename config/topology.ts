@@ -148,6 +148,7 @@ function zoneOf(region: string, name: string, datacenter: DatacenterConfig): Zon
     adopt: datacenter.adopt,
     environment,
     mediaNetworks: datacenter.mediaNetworks,
+    monitoring: datacenter.monitoring,
     kazoo: { ...kazoo, resources: resourcesOf(kazoo.resources), service: serviceOf(kazoo.service) },
     rabbitmq: { ...storageOf(rabbitmq), resources: resourcesOf(rabbitmq.resources) },
     database: {

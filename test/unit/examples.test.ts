@@ -53,6 +53,10 @@ const examples: Record<string, (resources: readonly Registered[]) => void> = {
       .map(({ ip, external }) => `${String(ip)}:${String(external)}`);
     assert.deepEqual(ports.sort(), ["0.0.0.0:15555", "0.0.0.0:18000"]);
   },
+  monitoring: (resources) => {
+    assert.deepEqual(Object.keys(objects(resources, "PodMonitor")), ["us-east-nyc/rabbitmq"]);
+    assert.deepEqual(Object.keys(objects(resources, "PrometheusRule")), ["us-east-nyc/kazoo"]);
+  },
   settings: (resources) => {
     assert.match(file(resources, "rabbitmq-beta", "kazoo.conf"), /^channel_max = 1024$/m);
     assert.match(file(resources, "rabbitmq-beta", "enabled_plugins"), /rabbitmq_shovel,rabbitmq_shovel_management\]/);

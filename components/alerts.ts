@@ -1,0 +1,87 @@
+import { services } from "../config/hosts";
+import { workloads } from "./names";
+
+/** An alert of a zone. */
+export interface Alert {
+  /** In docs/monitoring.md, a heading of this name says what to do. */
+  readonly name: string;
+  readonly expression: string;
+  /** How long it must hold. */
+  readonly for: string;
+  readonly severity: "critical" | "warning";
+  /** What is wrong, in one sentence. */
+  readonly summary: string;
+}
+
+/** The alerts of a zone: each names something that somebody must look at. Broker series are those of rabbitmq_prometheus. */
+export function alertsOf(namespace: string): Alert[] {
+  const here = `namespace="${namespace}"`;
+  const broker = (name: string) => `${here}, pod=~"${name}-.*"`;
+  const each = [services.alpha, services.beta].map((name): Alert => ({
+    name: `Kazoo${name === services.alpha ? "Alpha" : "Beta"}BrokerDown`,
+    expression: `absent(up{${broker(name)}} == 1)`,
+    for: "5m",
+    severity: "warning",
+    summary: `Broker ${name} does not answer; Kazoo uses the zone's other one.`,
+  }));
+  const ready = (set: string) => `kube_statefulset_status_replicas_ready{${here}, statefulset="${set}"}`;
+  return [
+    ...each,
+    {
+      name: "KazooBothBrokersDown",
+      expression: `absent(up{${broker("rabbitmq-(alpha|beta)")}} == 1)`,
+      for: "1m",
+      severity: "critical",
+      summary: "Neither broker of the zone answers: its Kazoo nodes cannot work.",
+    },
+    {
+      name: "KazooBrokerMemoryAlarm",
+      expression: `rabbitmq_alarms_memory_used_watermark{${here}} == 1`,
+      for: "1m",
+      severity: "critical",
+      summary: "Broker {{ $labels.pod }} is in memory alarm and blocks what is published.",
+    },
+    {
+      name: "KazooBrokerDiskAlarm",
+      expression: `rabbitmq_alarms_free_disk_space_watermark{${here}} == 1`,
+      for: "1m",
+      severity: "critical",
+      summary: "Broker {{ $labels.pod }} is in disk alarm and blocks what is published.",
+    },
+    {
+      name: "KazooMessagesPileUp",
+      expression: `sum by (namespace, pod, queue) (rabbitmq_detailed_queue_messages_ready{${here}}) > 1000 unless on (namespace, pod, queue) rabbitmq_detailed_queue_consumers{${here}} > 0`,
+      for: "10m",
+      severity: "warning",
+      summary: "Nobody consumes {{ $labels.queue }} of broker {{ $labels.pod }}: {{ $value }} messages wait.",
+    },
+    {
+      name: "KazooDatabaseNodeAway",
+      expression: `kube_statefulset_replicas{${here}, statefulset="${services.databaseNodes}"} > on (namespace, statefulset) ${ready(services.databaseNodes)}`,
+      for: "10m",
+      severity: "warning",
+      summary: "A database node is not ready: the ring has fewer copies than it should.",
+    },
+    {
+      name: "KazooDatabaseDown",
+      expression: `${ready(services.databaseNodes)} == 0`,
+      for: "1m",
+      severity: "critical",
+      summary: "No database node of the zone is ready.",
+    },
+    {
+      name: "KazooDown",
+      expression: `${ready(workloads.kazoo)} == 0`,
+      for: "2m",
+      severity: "critical",
+      summary: "No Kazoo node of the zone is ready: it takes no calls.",
+    },
+    {
+      name: "KazooRestarts",
+      expression: `increase(kube_pod_container_status_restarts_total{${here}}[1h]) > 3`,
+      for: "5m",
+      severity: "warning",
+      summary: "Container {{ $labels.container }} of pod {{ $labels.pod }} restarts again and again.",
+    },
+  ];
+}
