@@ -17,7 +17,13 @@ const [one, two] = zones;
 const small = { requests: { cpu: "20m", memory: "64Mi" }, limits: { memory: "1Gi" } };
 const stackKeys = (logLevel: string, cpu = "20m") => ({
   environment: { KAZOO_LOG_LEVEL: logLevel },
-  rings: { main: { masterAccount: { name: "e2e", realm: "sip.e2e.internal", user: "admin" } } },
+  rings: {
+    main: {
+      masterAccount: { name: "e2e", realm: "sip.e2e.internal", user: "admin" },
+      brokerSettings: { channel_max: 1024, "vm_memory_high_watermark.relative": 0.5 },
+      brokerPlugins: ["rabbitmq_shovel"],
+    },
+  },
   workloads: {
     kazoo: { resources: { ...small, requests: { ...small.requests, cpu } } },
     rabbitmq: { resources: small, storage: "1Gi" },
@@ -245,6 +251,18 @@ describe("a ring of two datacenters on a real node", { timeout: 60 * 60_000 }, a
           await stage.kubectl(["logs", "-n", one, `rabbitmq-${role}-0`]),
         ),
       );
+    }
+  });
+
+  void test("both brokers have taken the stack's settings, each in the place of RabbitMQ's or the program's, and its plugin", async () => {
+    for (const role of ["alpha", "beta"]) {
+      const said = (...command: string[]) => stage.exec(one, `rabbitmq-${role}-0`, command);
+      const environment = await said("rabbitmqctl", "-q", "environment");
+      assert.match(environment, /\{channel_max,1024\}/);
+      assert.match(environment, /\{vm_memory_high_watermark,0\.5\}/);
+      assert.match(environment, /\{disk_free_limit,107374182\}/, "a tenth of the volume, as the program has it");
+      const plugins = (await said("rabbitmq-plugins", "-q", "list", "--minimal", "--enabled")).split("\n");
+      for (const plugin of ["rabbitmq_management", "rabbitmq_shovel"]) assert.ok(plugins.includes(plugin), plugin);
     }
   });
 
