@@ -36,6 +36,7 @@ export = function kazoo(
       `ring-${ring.name}`,
       {
         credentials: ring.credentials,
+        secrets: ring.secrets,
         masterAccount: ring.masterAccount !== undefined,
         stores: { database: ring.database.version, copies: ring.quorum.n, rabbitmq: ring.rabbitmq },
         protect,

@@ -1,11 +1,12 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
+import { secrets } from "../config/hosts";
 import { requireDatabaseKind } from "../config/compatibility";
 import { defaultCurlImage } from "../config/images";
 import { bootstrapScript } from "./bootstrapScript";
 import { endWhenRefused } from "./jobs";
 import { workloadLabels } from "./labels";
-import { databasePort, secrets, workloads } from "./names";
+import { databasePort, workloads } from "./names";
 import { bootstrapPolicies } from "./networkPolicies";
 import { containerSecurity, podSecurity, users } from "./security";
 import { fromSecret } from "./workload";

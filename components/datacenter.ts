@@ -1,4 +1,5 @@
 import type * as pulumi from "@pulumi/pulumi";
+import type { ExistingSecrets } from "../config/credentials";
 import type { MasterAccount } from "./bootstrapJob";
 import type { DatabaseNode, DatabaseSettings, Quorum } from "./bigcouch";
 import type { Environment, RegistryLogin, ServiceArgs, ZoneBrokers } from "./kazoo";
@@ -40,6 +41,8 @@ export interface RingSettings {
   /** RabbitMQ's series: `3.13`. */
   readonly rabbitmq: string;
   readonly permitTransientQueues: boolean;
+  /** Secrets that exist in the namespace, instead of those that the datacenter makes. */
+  readonly secrets: ExistingSecrets;
   /** Other keys of rabbitmq.conf. */
   readonly brokerSettings: Readonly<Record<string, string>>;
   /** Plugins beside those that Kazoo needs. */

@@ -1,11 +1,11 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import { podHosts, serviceHost, services } from "../config/hosts";
+import { podHosts, secrets, serviceHost, services } from "../config/hosts";
 import { defaultCurlImage } from "../config/images";
 import { sizes } from "../config/sizes";
 import { firstNode } from "./firstNode";
 import { doNotWait, rollTimeouts, selectorLabels, spread, workloadLabels } from "./labels";
-import { databasePort, kazooParts, kazooPorts, secrets, workloads } from "./names";
+import { databasePort, kazooParts, kazooPorts, workloads } from "./names";
 import type { Rolled } from "./order";
 import { afterRollout } from "./rollout";
 import { containerSecurity, podSecurity, users } from "./security";

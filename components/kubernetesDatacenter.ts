@@ -1,7 +1,7 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { brokerPlugins } from "../config/compatibility";
-import { serviceHost, services } from "../config/hosts";
+import { secrets, serviceHost, services } from "../config/hosts";
 import { BigCouch, type DatabaseNode } from "./bigcouch";
 import { BootstrapJob, systemDatabases } from "./bootstrapJob";
 import type { Datacenter, DatacenterArgs, FirstBoot, ImageReference, KazooNodes } from "./datacenter";
@@ -15,7 +15,6 @@ import {
   guards,
   kazooPorts,
   rabbitmqPorts,
-  secrets,
   userName,
   workloadLabel,
   workloads,
@@ -44,7 +43,7 @@ export class KubernetesDatacenter extends pulumi.ComponentResource implements Da
   readonly namespace: pulumi.Output<string>;
   readonly brokers: ZoneBrokers;
   readonly databaseNodes: pulumi.Output<DatabaseNode[]>;
-  /** Names of the Secrets: `erlang-cookie`, `rabbitmq` and `bigcouch`. */
+  /** Names of the Secrets: `erlang-cookie`, `rabbitmq` and `bigcouch`, or existing ones. */
   readonly secrets: { readonly [S in "cookie" | "rabbitmq" | "database"]: pulumi.Output<string> };
   private readonly namespaceObject: k8s.core.v1.Namespace;
   private readonly database: BigCouch;
@@ -100,18 +99,25 @@ export class KubernetesDatacenter extends pulumi.ComponentResource implements Da
         },
         { ...parent, protect },
       ).metadata.name;
+    const existing = ring.secrets;
+    const unlessIn = (name: string | undefined, make: () => pulumi.Output<string>) =>
+      name === undefined ? make() : pulumi.output(name);
     this.secrets = {
-      cookie: secret(secrets.cookie, { cookie: credentials.cookie }),
-      rabbitmq: secret(secrets.rabbitmq, { username: userName, password: credentials.rabbitmq }),
-      database: secret(secrets.database, {
-        username: userName,
-        password: credentials.database,
-        cookie: credentials.databaseCookie,
-      }),
+      cookie: unlessIn(existing.cookie, () => secret(secrets.cookie, { cookie: credentials.cookie })),
+      rabbitmq: unlessIn(existing.rabbitmq, () =>
+        secret(secrets.rabbitmq, { username: userName, password: credentials.rabbitmq }),
+      ),
+      database: unlessIn(existing.database, () =>
+        secret(secrets.database, {
+          username: userName,
+          password: credentials.database,
+          cookie: credentials.databaseCookie,
+        }),
+      ),
     };
-    const ringSecret = secret(secrets.databaseRing, {
-      "ring.ini": databaseRingConfig(ring.database.version, credentials),
-    });
+    const ringSecret = unlessIn(existing.database, () =>
+      secret(secrets.databaseRing, { "ring.ini": databaseRingConfig(ring.database.version, credentials) }),
+    );
 
     new NetworkPolicies(
       `${name}-network`,

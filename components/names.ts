@@ -1,4 +1,4 @@
-import { services } from "../config/hosts";
+import { secrets, services } from "../config/hosts";
 
 /**
  * What the tools need from the components: names and ports, and how to read a rollout. Plain values and functions, without Pulumi.
@@ -49,22 +49,6 @@ export const guards = {
   format: "database-format",
   /** Of a ring: its brokers' series, which follows. */
   series: "rabbitmq-series",
-} as const;
-
-/** Secrets in each datacenter's namespace, by what they hold. */
-export const secrets = {
-  /** Key `cookie`: the Erlang cookie of the Kazoo nodes. */
-  cookie: "erlang-cookie",
-  /** Keys `username`, `password`. */
-  rabbitmq: "rabbitmq",
-  /** Keys `username`, `password`, `cookie` (of the database's own Erlang nodes). */
-  database: "bigcouch",
-  /** Key `ring.ini`: the secret settings that all database nodes of a ring share. */
-  databaseRing: "bigcouch-ring",
-  /** The login for pulling a built image. */
-  imagePull: "kazoo-image-pull",
-  /** Key `password`; in the namespace of a ring's first zone. */
-  masterAccount: "kazoo-master-account",
 } as const;
 
 const brokers = [services.alpha, services.beta];

@@ -1,6 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
 import { databaseFormat, requireDatabaseKind, upgradesTo } from "../config/compatibility";
+import type { ExistingSecrets } from "../config/credentials";
 import { ringConfig } from "./bigcouch";
 import { ErlangCookie } from "./erlangCookie";
 import { refuseChange, refuseLoss, refuseSteps } from "./guard";
@@ -28,6 +29,8 @@ export interface StoreFacts {
 export interface RingArgs {
   /** @default all random */
   readonly credentials?: GivenCredentials;
+  /** Existing Secrets of the zones' namespaces; the ring makes nothing of what they hold. @default none */
+  readonly secrets?: ExistingSecrets;
   /** Whether the ring has a master account, and so a password for it. @default false */
   readonly masterAccount?: boolean;
   /** What the stores of the ring's zones are. @default unknown, and any change of them goes through */
@@ -36,7 +39,7 @@ export interface RingArgs {
   readonly protect?: boolean;
 }
 
-/** What the zones of a ring share; all values secret. */
+/** What the zones of a ring share; all values secret, and empty where they lie in an existing Secret. */
 export interface RingCredentials {
   /** Erlang cookie of the Kazoo nodes. */
   readonly cookie: pulumi.Output<string>;
@@ -76,7 +79,7 @@ export class Ring extends pulumi.ComponentResource {
 
   constructor(name: string, args: RingArgs = {}, opts?: pulumi.ComponentResourceOptions) {
     super(ringType, name, {}, opts);
-    const { credentials = {}, protect = true } = args;
+    const { credentials = {}, secrets = {}, protect = true } = args;
     const options = { parent: this, protect };
     // A changed credential would only reach the Secrets: pods that start later could not log in to stores that still have the old one. See
     // docs/rings.md#changing-a-ring.
@@ -88,19 +91,23 @@ export class Ring extends pulumi.ComponentResource {
         ? // Letters and digits need no escaping in AMQP URIs, ini files and shells.
           new random.RandomPassword(`${name}-${role}`, { length: 32, special: false }, options).result
         : pulumi.secret(given);
-    const cookie = new ErlangCookie(
-      `${name}-erlang-cookie`,
-      { ...(credentials.cookie === undefined ? {} : { value: credentials.cookie }), protect },
-      { parent: this },
-    );
+    const cookie = () =>
+      new ErlangCookie(
+        `${name}-erlang-cookie`,
+        { ...(credentials.cookie === undefined ? {} : { value: credentials.cookie }), protect },
+        { parent: this },
+      ).value;
+    const uuid = () => pulumi.secret(new random.RandomId(`${name}-database-uuid`, { byteLength: 16 }, options).hex);
+    const unlessIn = (existing: string | undefined, make: () => pulumi.Output<string>) =>
+      existing === undefined ? make() : pulumi.secret("");
     if (args.stores !== undefined) refuseSetbacks(name, args.stores, options);
     this.credentials = {
-      cookie: cookie.value,
-      rabbitmq: password("rabbitmq-password", credentials.rabbitmq),
-      database: password("database-password", credentials.database),
-      databaseCookie: password("database-cookie"),
-      databaseUuid: pulumi.secret(new random.RandomId(`${name}-database-uuid`, { byteLength: 16 }, options).hex),
-      databaseAuthSecret: password("database-auth-secret"),
+      cookie: unlessIn(secrets.cookie, cookie),
+      rabbitmq: unlessIn(secrets.rabbitmq, () => password("rabbitmq-password", credentials.rabbitmq)),
+      database: unlessIn(secrets.database, () => password("database-password", credentials.database)),
+      databaseCookie: unlessIn(secrets.database, () => password("database-cookie")),
+      databaseUuid: unlessIn(secrets.database, uuid),
+      databaseAuthSecret: unlessIn(secrets.database, () => password("database-auth-secret")),
       ...(args.masterAccount === true
         ? { masterAccount: password("master-account-password", credentials.masterAccount) }
         : {}),

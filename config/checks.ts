@@ -3,6 +3,7 @@ import { incompatibilities } from "./compatibility";
 import { dockerProblems } from "./dockerChecks";
 import { extraValueProblem, reservedVariables, variables } from "./environment";
 import { oneOf } from "./fields";
+import { secrets } from "./hosts";
 import { imageProblems } from "./imageChecks";
 import { patchProblems } from "./patchChecks";
 import { copiesOf, hostsOf, type Platform, type Ring, type Zone } from "./platform";
@@ -37,6 +38,7 @@ export function check(given: Given, platform: Platform): Problem[] {
       ...databaseImage(given, ring),
       ...accountMaker(platform, ring),
       ...storeSettings(ring),
+      ...existingSecrets(ring),
     ]),
   ];
 }
@@ -487,4 +489,17 @@ function accountMaker(platform: Platform, ring: Ring): Problem[] {
       `${keyOf(zone)}.environment: { ERLANG_VM: kazoo_apps }`,
     ),
   ];
+}
+
+/** An existing Secret is somebody else's: it must not have the name of one that the stack makes. */
+function existingSecrets(ring: Ring): Problem[] {
+  const own: readonly string[] = Object.values(secrets);
+  return Object.entries(ring.secrets)
+    .filter(([, name]) => own.includes(name))
+    .map(([part, name]) => ({
+      key: `kazoo:credentials.${ring.name}.${part}`,
+      found: `the Secret ${name}`,
+      expected: "another name, since the stack makes, or has made, a Secret of this one itself",
+      example: `{ secretName: kazoo-${part} }`,
+    }));
 }

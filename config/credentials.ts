@@ -19,6 +19,24 @@ export const isBrokerPassword = (text: string): boolean => isCredential(text) &&
 export const isDatabasePassword = (text: string): boolean =>
   isCredential(text) && !/[@/]/.test(text) && text !== "true" && text !== "false";
 
+/** Parts of a ring's credentials that may lie in existing Secrets, and the keys that such a Secret must have. */
+export const storedKeys = {
+  cookie: ["cookie"],
+  rabbitmq: ["username", "password"],
+  database: ["username", "password", "cookie", "ring.ini"],
+} as const;
+
+/** Names of existing Secrets, in the namespaces of all zones of a ring. */
+export type ExistingSecrets = { readonly [part in keyof typeof storedKeys]?: string };
+
+/** Whether a part of the credentials names an existing Secret. */
+export const namesSecret = (value: unknown): boolean =>
+  typeof value === "object" && value !== null && Object.hasOwn(value, "secretName");
+
+/** Whether credentials hold no value, but only names of Secrets. */
+export const namesSecretsAlone = (value: unknown): boolean =>
+  namesSecret(value) || (typeof value === "object" && value !== null && Object.values(value).every(namesSecretsAlone));
+
 /** Whether a credential is short or a well-known default, as live systems have them. */
 export const isWeak = (text: string): boolean => text.length < 12 || /change_?me|password|insecure/i.test(text);
 

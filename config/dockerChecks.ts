@@ -13,6 +13,7 @@ export function dockerProblems(given: Given, platform: Platform): Problem[] {
       ...sharedEngine(cluster, clusters.slice(0, index)),
       ...hostNames(cluster, platform),
       ...crowd(given, cluster, platform),
+      ...existingSecrets(cluster, platform),
     ]),
     ...kubernetesOnly(
       given,
@@ -79,6 +80,19 @@ function crowd(given: Given, cluster: DockerCluster, platform: Platform): Proble
         ]
       : []),
   ];
+}
+
+function existingSecrets(cluster: DockerCluster, platform: Platform): Problem[] {
+  return platform.zones
+    .filter((zone) => zone.cluster === cluster.name)
+    .flatMap((zone) =>
+      Object.entries(platform.rings[zone.ring]?.secrets ?? {}).map(([part, name]) => ({
+        key: `kazoo:credentials.${zone.ring}.${part}`,
+        found: `the Secret ${name}`,
+        expected: "a value, since plain Docker has no Secrets",
+        example: `pulumi config set --secret --path kazoo:credentials.${zone.ring}.${part}`,
+      })),
+    );
 }
 
 /** Keys of a level that only work on Kubernetes. */

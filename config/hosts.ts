@@ -13,6 +13,22 @@ export const services = {
   kazooNodes: "kazoo-nodes",
 } as const;
 
+/** Secrets in each datacenter's namespace, by what they hold. */
+export const secrets = {
+  /** Key `cookie`: the Erlang cookie of the Kazoo nodes. */
+  cookie: "erlang-cookie",
+  /** Keys `username`, `password`. */
+  rabbitmq: "rabbitmq",
+  /** Keys `username`, `password`, `cookie` (of the database's own Erlang nodes). */
+  database: "bigcouch",
+  /** Key `ring.ini`: the secret settings that all database nodes of a ring share. */
+  databaseRing: "bigcouch-ring",
+  /** The login for pulling a built image. */
+  imagePull: "kazoo-image-pull",
+  /** Key `password`; in the namespace of a ring's first zone. */
+  masterAccount: "kazoo-master-account",
+} as const;
+
 /** The two brokers of a zone; Kazoo prefers alpha. */
 export type BrokerRole = "alpha" | "beta";
 

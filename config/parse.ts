@@ -1,6 +1,7 @@
 import { closest } from "fastest-levenshtein";
 import { z } from "zod";
 import { check } from "./checks";
+import { namesSecretsAlone } from "./credentials";
 import { docs, exampleOf, fieldAt, oneOf, unwrapped } from "./fields";
 import type { Platform } from "./platform";
 import { ConfigError, show, type Problem } from "./problem";
@@ -77,7 +78,8 @@ function secrecy(input: unknown, secretKeys: ReadonlySet<string>): Problem[] {
   return keys.flatMap((name) => {
     const key = `kazoo:${name}`;
     const example = secretSettings.get(name);
-    if (example !== undefined && !secretKeys.has(name)) {
+    const isPlain = name !== "credentials" || !namesSecretsAlone((input as Record<string, unknown>)[name]);
+    if (example !== undefined && !secretKeys.has(name) && isPlain) {
       return [
         {
           key,

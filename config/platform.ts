@@ -1,4 +1,5 @@
 import type { DatabaseKind, KazooVersion, RabbitmqVersion } from "./compatibility";
+import type { ExistingSecrets } from "./credentials";
 import type { RunEnvironment } from "./environment";
 import type { Monitoring } from "./monitoring";
 import type { Patch } from "./patches";
@@ -108,6 +109,8 @@ export interface Ring {
   readonly masterAccount?: MasterAccount;
   /** Given credentials; the others are random. Secret. */
   readonly credentials: GivenCredentials;
+  /** Secrets that exist in the zones' namespaces; the stack makes none in their place. */
+  readonly secrets: ExistingSecrets;
   /** Names of the zones, in the order of `Platform.zones`. */
   readonly zones: readonly string[];
 }

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { service } from "./access";
 import { databaseKind, kazooVersions, rabbitmqVersions, type KazooVersion } from "./compatibility";
-import { isBrokerPassword, isCookie, isDatabasePassword } from "./credentials";
+import { isBrokerPassword, isCookie, isDatabasePassword, storedKeys } from "./credentials";
 import { variables } from "./environment";
 import {
   cidr,
@@ -437,8 +437,8 @@ const ring = mapping(
   '{ kazoo: "4.3", database: couchdb-2.3.1 }',
 );
 
-const secret = (key: string, description: string, isRight: (text: string) => boolean, expected: string) =>
-  field(z.string().refine(isRight), {
+const secret = <S extends z.ZodType>(value: S, key: string, description: string, expected: string) =>
+  field(value, {
     description,
     expected,
     example: `pulumi config set --secret --path kazoo:credentials.main.${key}`,
@@ -446,33 +446,47 @@ const secret = (key: string, description: string, isRight: (text: string) => boo
     secret: true,
   }).optional();
 
+/** A secret, or the name of an existing Secret that has it. */
+const storedSecret = (
+  key: keyof typeof storedKeys,
+  description: string,
+  isRight: (text: string) => boolean,
+  expected: string,
+) =>
+  secret(
+    z.union([z.string().refine(isRight), z.strictObject({ secretName: dnsName })]),
+    key,
+    description,
+    `${expected}; or { secretName: NAME } of an existing Secret with ${storedKeys[key].map((name) => `\`${name}\``).join(", ")}`,
+  );
+
 const credentials = named(
   dnsLabel,
   mapping(
     {
-      cookie: secret(
+      cookie: storedSecret(
         "cookie",
         "Erlang cookie of the Kazoo nodes.",
         isCookie,
         "1 to 255 printable ASCII characters without blanks and double quotes",
       ),
-      rabbitmq: secret(
+      rabbitmq: storedSecret(
         "rabbitmq",
         "Password of the brokers' user `kazoo`.",
         isBrokerPassword,
         "1 to 255 bytes without double quotes and control characters; not guest, which everyone knows",
       ),
-      database: secret(
+      database: storedSecret(
         "database",
         "Password of the database's administrator `kazoo`.",
         isDatabasePassword,
         "1 to 255 bytes without double quotes, control characters, `@` and `/`, since Kazoo puts it into a URL without encoding; not true or false, which Kazoo reads as booleans",
       ),
       masterAccount: secret(
+        // Kazoo's schema of users takes no more.
+        text(/^[A-Za-z0-9._~-]{8,32}$/),
         "masterAccount",
         "Password of the master account's administrator.",
-        // Kazoo's schema of users takes no more.
-        (found) => /^[A-Za-z0-9._~-]{8,32}$/.test(found),
         "8 to 32 letters, digits, `.`, `_`, `~` or `-`",
       ),
     },
@@ -480,7 +494,8 @@ const credentials = named(
     "{ cookie: { secure: … } }",
   ),
   {
-    description: "Credentials by ring, or by zone for a datacenter without a ring. Must be Pulumi secrets.",
+    description:
+      "Credentials by ring, or by zone for a datacenter without a ring. Must be Pulumi secrets, or names of Secrets that exist in the cluster.",
     expected: "a mapping from rings to their credentials",
     example: "{ main: { cookie: { secure: … } } }",
     secret: true,

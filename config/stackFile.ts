@@ -1,5 +1,6 @@
 import { existsSync, readFileSync, readdirSync } from "node:fs";
 import { basename, join } from "node:path";
+import { namesSecret } from "./credentials";
 import { parsePlatform, structured } from "./parse";
 import { misreadProblems } from "./misread";
 import type { Platform } from "./platform";
@@ -139,5 +140,5 @@ const isEncrypted = (value: object): boolean =>
 
 function holdsPlainText(value: unknown): boolean {
   if (typeof value !== "object" || value === null) return true;
-  return !isEncrypted(value) && Object.values(value).some(holdsPlainText);
+  return !isEncrypted(value) && !namesSecret(value) && Object.values(value).some(holdsPlainText);
 }

@@ -55,7 +55,9 @@ function documentNode(node: z.core.$ZodType, json: Json): void {
   if (about.secret === true && node === inner) {
     const form = { ...json };
     for (const key of Object.keys(json)) Reflect.deleteProperty(json, key);
-    Object.assign(json, isMapping ? { anyOf: [form, encrypted] } : encrypted);
+    // Of the forms of a union, the plain text gives way.
+    const others = isMapping ? [form] : (form.anyOf ?? []).filter(({ type }) => type === "object");
+    Object.assign(json, others.length === 0 ? encrypted : { anyOf: [...others, encrypted] });
   }
   // The default of a mapping is that of its keys.
   if (isMapping) delete json.default;

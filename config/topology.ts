@@ -203,8 +203,19 @@ function ringOf(
       database: mirrored(images.database ?? databaseImage(config.database), imageMirror),
       curl: mirrored(images.curl, imageMirror),
     },
-    credentials: defined(credentials[name] ?? {}),
+    ...split(credentials[name] ?? {}),
     zones: zones.map((zone) => zone.name),
+  };
+}
+
+/** Given credentials, and names of Secrets that have them. */
+function split(given: Config["credentials"][string]): Pick<Ring, "credentials" | "secrets"> {
+  const entries = Object.entries(defined(given));
+  return {
+    credentials: Object.fromEntries(entries.filter(([, value]) => typeof value === "string")),
+    secrets: Object.fromEntries(
+      entries.flatMap(([part, value]) => (typeof value === "string" ? [] : [[part, value.secretName]])),
+    ),
   };
 }
 

@@ -1,4 +1,5 @@
-import { secrets, workloads } from "../components/names";
+import { workloads } from "../components/names";
+import { secrets } from "../config/hosts";
 import { at, kindOf, type Resource, text, tree } from "./resource";
 import { ringLabel } from "./ring";
 import type { ResourceRule } from "./rule";
