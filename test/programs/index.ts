@@ -35,6 +35,12 @@ export const programGroups = [
     minutes: 2,
   },
   {
+    name: "kube-score",
+    folder: join(__dirname, "kube-score"),
+    packages: { "kube-score": "github.com/zegl/kube-score/cmd/kube-score" },
+    minutes: 1,
+  },
+  {
     // Pins what the API server's module pins: most of it is compiled already then.
     name: "kubernetes",
     folder: join(__dirname, "kubernetes"),
