@@ -10,6 +10,7 @@ import { platformOfBytes, readStackFile } from "../../config/stackFile";
 import { type Item, type Topology, type ZoneBox, topologyOf } from "../../tools/topology/graph";
 import { layOut } from "../../tools/topology/layout";
 import type { Box } from "../../tools/topology/sizes";
+import { pageOf } from "../../tools/topology/page";
 import { svgOf } from "../../tools/topology/svg";
 import { type Colours, dark, light } from "../../tools/topology/theme";
 import { largeStack } from "../support/largeStack";
@@ -243,6 +244,16 @@ describe("a stack's picture", () => {
     assert.ok(!svg.includes("<b>"));
   });
 
+  test("on a page escapes names, too, and its data cannot end their element", async () => {
+    const name = "</script><b>&";
+    const platform = readStackFile(project, "dev");
+    const zones = platform.zones.map((one) => ({ ...one, namespace: name, mediaNetworks: [name] }));
+    const topology = topologyOf("dev", { ...platform, zones });
+    const page = pageOf(topology, await layOut(topology));
+    assert.equal(page.match(/<\/script>/g)?.length, 2);
+    assert.ok(!page.includes("<b>"));
+  });
+
   test("of a large stack begins with folded regions, of a small one with open ones", async () => {
     assert.equal((await layOut(committed("rehearsal"))).initial, "0 1");
     assert.equal((await layOut(topologyOf("large", platformOf(largeStack(4, 8))))).initial, "");
@@ -289,14 +300,14 @@ describe("kazoo topology", () => {
   const run = (...args: string[]) =>
     spawnSync(process.execPath, [join(project, "tools/cli/kazoo.js"), "topology", ...args], { encoding: "utf8" });
 
-  test("writes the picture and says where", (t) => {
+  test("writes page and picture, and says where", (t) => {
     const folder = mkdtempSync(join(tmpdir(), "kazoo-topology-"));
     t.after(() => rmSync(folder, { recursive: true }));
     const out = join(folder, "a", "b");
     const { status, stdout, stderr } = run("--stack", "dev", "--out", out);
     assert.equal(status, 0, stderr);
-    assert.match(stdout, /topology\.svg/);
-    assert.deepEqual(readdirSync(out), ["topology.svg"]);
+    assert.match(stdout, /topology\.html, .* topology\.svg/);
+    assert.deepEqual(readdirSync(out).sort(), ["topology.html", "topology.svg"]);
     assert.equal(markupProblem(readFileSync(join(out, "topology.svg"), "utf8")), undefined);
   });
 

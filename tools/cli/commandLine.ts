@@ -160,7 +160,7 @@ const topologyCommand = (): Command =>
     "topology",
     "draw a stack: regions, clusters, datacenters and rings, what talks to what on which port, where copies lie",
   )
-    .option("-o, --out <folder>", "where to write topology.svg (default: .state/topology/<stack>)")
+    .option("-o, --out <folder>", "where to write topology.html and topology.svg (default: .state/topology/<stack>)")
     .addHelpText("after", "\nReads the stack's file alone: the stack need not be deployed.")
     .action(exiting((options: Stacked & { out?: string }) => code.topology().topology(options)));
 

@@ -2,6 +2,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { basename, join, relative, resolve } from "node:path";
 import { topologyOf } from "../../topology/graph";
 import { layOut } from "../../topology/layout";
+import { pageOf } from "../../topology/page";
 import { svgOf } from "../../topology/svg";
 import { projectDirectory, readPlatform } from "../openStack";
 
@@ -18,5 +19,7 @@ export async function topology({ stack, out }: TopologyOptions): Promise<void> {
   const drawing = await layOut(graph);
   mkdirSync(directory, { recursive: true });
   writeFileSync(join(directory, "topology.svg"), svgOf(graph, drawing));
-  process.stdout.write(`Picture: ${relative(process.cwd(), join(directory, "topology.svg"))}\n`);
+  writeFileSync(join(directory, "topology.html"), pageOf(graph, drawing));
+  const page = relative(process.cwd(), join(directory, "topology.html"));
+  process.stdout.write(`Page: ${page}, and as a picture topology.svg\n`);
 }
