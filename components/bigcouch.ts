@@ -8,16 +8,16 @@ import { sizes } from "../config/sizes";
 import { doNotWait, rollTimeouts, selectorLabels, spread, workloadLabels } from "./labels";
 import { databasePort, workloads } from "./names";
 import type { Rolled } from "./order";
+import { nodeMinutes, podMetadata, podSpec } from "./pods";
+import { type Resources, containerResources, resourcesOf } from "./resources";
 import { afterRollout } from "./rollout";
 import { containerSecurity, podSecurity, users } from "./security";
 import {
-  type Resources,
   type Volume,
   type WorkloadArgs,
   defaultClusterDomain,
   fromSecret,
   oneAtATime,
-  resourcesOf,
   sorted,
   volumeClaim,
 } from "./workload";
@@ -56,6 +56,9 @@ export interface BigCouchArgs extends WorkloadArgs, Partial<Volume> {
   readonly protect?: boolean;
 }
 
+/** A node may wait for its peers: allow up to 10 minutes. */
+const startup = { periodSeconds: 5, failureThreshold: 120 };
+
 /** A node of a database: its host, and the name of its Erlang node. */
 export interface DatabaseNode {
   readonly host: string;
@@ -91,7 +94,9 @@ export class BigCouch extends pulumi.ComponentResource {
       resources = resourcesOf(sizes.database),
       storage = sizes.database.storage,
       protect = true,
+      probes = {},
     } = args;
+    const minutes = nodeMinutes(15, startup, args);
     const volume = { ...args, storage };
     const kind = requireDatabaseKind(version);
     const service = (key: "database" | "databaseNodes") =>
@@ -146,14 +151,15 @@ export class BigCouch extends pulumi.ComponentResource {
           selector: { matchLabels: selector },
           persistentVolumeClaimRetentionPolicy: { whenDeleted: "Retain", whenScaled: "Retain" },
           template: {
-            metadata: { labels },
+            metadata: podMetadata(labels, args),
             spec: {
               serviceAccountName: account.metadata.name,
               automountServiceAccountToken: false,
               enableServiceLinks: false,
               securityContext: podSecurity(users.database),
-              topologySpreadConstraints: spread(selector),
+              topologySpreadConstraints: spread(selector, args.topologySpread),
               terminationGracePeriodSeconds: 60,
+              ...podSpec(args),
               containers: [
                 {
                   name: "bigcouch",
@@ -174,15 +180,21 @@ export class BigCouch extends pulumi.ComponentResource {
                     { name: "data", containerPort: databasePort },
                     ...(kind.adminPort === undefined ? [] : [{ name: "admin", containerPort: kind.adminPort }]),
                   ],
-                  startupProbe: { tcpSocket: { port: "data" }, periodSeconds: 5, failureThreshold: 120 },
-                  livenessProbe: { tcpSocket: { port: "data" }, periodSeconds: 30, timeoutSeconds: 10 },
+                  startupProbe: { tcpSocket: { port: "data" }, ...startup, ...probes.startup },
+                  livenessProbe: {
+                    tcpSocket: { port: "data" },
+                    periodSeconds: 30,
+                    timeoutSeconds: 10,
+                    ...probes.liveness,
+                  },
                   readinessProbe: {
                     // BigCouch 0.4 has no /_up; its welcome page answers when the node serves.
                     httpGet: { path: kind.engine === "bigcouch" ? "/" : "/_up", port: "data" },
                     periodSeconds: 10,
                     timeoutSeconds: 5,
+                    ...probes.readiness,
                   },
-                  resources,
+                  resources: containerResources(resources),
                   securityContext: containerSecurity(false),
                   volumeMounts: [
                     { name: "data", mountPath: `/opt/${kind.nodeName}/data` },
@@ -204,14 +216,14 @@ export class BigCouch extends pulumi.ComponentResource {
           volumeClaimTemplates: [volumeClaim("data", labels, volume)],
         },
       },
-      { ...parent, protect, customTimeouts: rollTimeouts(replicas * 15) },
+      { ...parent, protect, customTimeouts: rollTimeouts(replicas * minutes) },
     );
     this.host = service("database");
     this.nodes = service("databaseNodes").apply((headless) =>
       podHosts("bigcouch", replicas, headless).map((host) => ({ host, name: `${kind.nodeName}@${host}` })),
     );
     this.adminPort = kind.adminPort ?? databasePort;
-    this.rolled = afterRollout(this, statefulSet, args.rollouts);
+    this.rolled = afterRollout(this, statefulSet, args.rollouts, Math.max(20, minutes));
     this.registerOutputs({ host: this.host, nodes: this.nodes, adminPort: this.adminPort });
   }
 }

@@ -8,6 +8,8 @@ import { endWhenRefused } from "./jobs";
 import { workloadLabels } from "./labels";
 import { databasePort, workloads } from "./names";
 import { bootstrapPolicies } from "./networkPolicies";
+import { type JobSettings, podMetadata, podSpec } from "./pods";
+import { scriptResources } from "./resources";
 import { containerSecurity, podSecurity, users } from "./security";
 import { fromSecret } from "./workload";
 
@@ -22,7 +24,7 @@ export interface MasterAccount {
   readonly prompts?: { readonly path: string; readonly language: string };
 }
 
-export interface BootstrapJobArgs {
+export interface BootstrapJobArgs extends JobSettings {
   /** Namespace of the ring's first zone. */
   readonly namespace: pulumi.Input<string>;
   /** Version of the database. @default couchdb-2.3.1 */
@@ -102,12 +104,13 @@ export class BootstrapJob extends pulumi.ComponentResource {
           podFailurePolicy: endWhenRefused("bootstrap"),
           activeDeadlineSeconds: 25 * 60,
           template: {
-            metadata: { labels },
+            metadata: podMetadata(labels, args),
             spec: {
               // Each attempt has its own pod, which stays with its log and its reason.
               restartPolicy: "Never",
               automountServiceAccountToken: false,
               enableServiceLinks: false,
+              ...podSpec(args),
               securityContext: podSecurity(account === undefined ? users.nobody : users.kazoo),
               ...(account?.pullSecret === undefined ? {} : { imagePullSecrets: [{ name: account.pullSecret }] }),
               containers: [
@@ -131,7 +134,7 @@ export class BootstrapJob extends pulumi.ComponentResource {
                   ],
                   // The script's last output becomes the pod's message, which `pulumi up` shows.
                   terminationMessagePolicy: "FallbackToLogsOnError",
-                  resources: { requests: { cpu: "10m", memory: "64Mi" }, limits: { memory: "256Mi" } },
+                  resources: scriptResources("64Mi", "256Mi", args.resources),
                   securityContext: containerSecurity(true),
                   ...(account === undefined
                     ? {}

@@ -4,8 +4,10 @@ import type { MasterAccount } from "./bootstrapJob";
 import type { DatabaseNode, DatabaseSettings, Quorum } from "./bigcouch";
 import type { Environment, RegistryLogin, ServiceArgs, ZoneBrokers } from "./kazoo";
 import type { RingOrder } from "./order";
+import type { JobSettings, NodeSettings } from "./pods";
+import type { Resources } from "./resources";
 import type { RingCredentials } from "./ring";
-import type { Resources, Volume } from "./workload";
+import type { Volume } from "./workload";
 
 /** A datacenter in the operator's terms. */
 export interface ZoneArgs {
@@ -28,9 +30,15 @@ export interface ZoneArgs {
     /** The only namespace that reads the brokers' metrics. @default every pod of the cluster */
     readonly namespace?: string | undefined;
   };
-  readonly kazoo: { readonly replicas: number; readonly resources: Resources; readonly service: ServiceArgs };
-  readonly rabbitmq: Volume & { readonly resources: Resources };
-  readonly database: Volume & { readonly replicas: number; readonly resources: Resources };
+  readonly kazoo: NodeSettings & {
+    readonly replicas: number;
+    readonly resources: Resources;
+    readonly service: ServiceArgs;
+  };
+  readonly rabbitmq: NodeSettings & Volume & { readonly resources: Resources };
+  readonly database: NodeSettings & Volume & { readonly replicas: number; readonly resources: Resources };
+  /** The pods of its Jobs. */
+  readonly jobs: JobSettings;
 }
 
 /** The versions and settings that the zones of a ring share. */

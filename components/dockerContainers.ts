@@ -7,9 +7,10 @@ import type { RingSettings, ZoneArgs } from "./datacenter";
 import { type Environment, hasCrossbar } from "./kazoo";
 import { databasePort, kazooPorts, rabbitmqPorts, userName } from "./names";
 import { brokerConfig, brokerHome, enabledPlugins } from "./rabbitmq";
+import type { Resources } from "./resources";
 import { databaseRingConfig, type RingCredentials } from "./ring";
 import { users } from "./security";
-import { type Resources, sorted } from "./workload";
+import { sorted } from "./workload";
 
 /** Arguments of a container for the Docker provider, without its name and network. */
 export type Container = Omit<docker.ContainerArgs, "name" | "networksAdvanced" | "hostname">;

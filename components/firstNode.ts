@@ -1,4 +1,5 @@
 import type * as k8s from "@pulumi/kubernetes";
+import { type EphemeralStorage, scriptResources } from "./resources";
 import { containerSecurity } from "./security";
 
 /**
@@ -7,14 +8,15 @@ import { containerSecurity } from "./security";
  * the change is reverted (kubernetes.io/docs/concepts/workloads/controllers/statefulset, "Forced rollback").
  * @param image an image with `sh` and `curl`
  * @param port of Crossbar
+ * @param resources of the node
  */
-export function firstNode(image: string, port: number): k8s.types.input.core.v1.Container {
+export function firstNode(image: string, port: number, resources: EphemeralStorage): k8s.types.input.core.v1.Container {
   return {
     name: "first-node",
     image,
     command: ["sh", "-c", firstNodeScript(port)],
     env: [{ name: "POD_NAME", valueFrom: { fieldRef: { fieldPath: "metadata.name" } } }],
-    resources: { requests: { cpu: "10m", memory: "32Mi" }, limits: { memory: "64Mi" } },
+    resources: scriptResources("32Mi", "64Mi", resources),
     securityContext: containerSecurity(true),
   };
 }

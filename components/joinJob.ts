@@ -8,10 +8,12 @@ import type { DatabaseNode } from "./bigcouch";
 import { endWhenRefused } from "./jobs";
 import { workloadLabels } from "./labels";
 import { databasePort, workloads } from "./names";
+import { type JobSettings, podMetadata, podSpec } from "./pods";
+import { scriptResources } from "./resources";
 import { containerSecurity, podSecurity, users } from "./security";
 import { fromSecret } from "./workload";
 
-export interface JoinJobArgs {
+export interface JoinJobArgs extends JobSettings {
   readonly namespace: pulumi.Input<string>;
   /** Name of a Secret in the namespace with the keys `username` and `password`. */
   readonly credentials: pulumi.Input<string>;
@@ -61,12 +63,13 @@ export class JoinJob extends pulumi.ComponentResource {
           activeDeadlineSeconds: 1000,
           podFailurePolicy: endWhenRefused("join"),
           template: {
-            metadata: { labels },
+            metadata: podMetadata(labels, args),
             spec: {
               // Each try has its own pod, which stays with its log and its reason.
               restartPolicy: "Never",
               automountServiceAccountToken: false,
               enableServiceLinks: false,
+              ...podSpec(args),
               securityContext: podSecurity(users.nobody),
               containers: [
                 {
@@ -79,7 +82,7 @@ export class JoinJob extends pulumi.ComponentResource {
                   ],
                   // The script's last output becomes the pod's message, which `pulumi up` shows.
                   terminationMessagePolicy: "FallbackToLogsOnError",
-                  resources: { requests: { cpu: "10m", memory: "32Mi" }, limits: { memory: "64Mi" } },
+                  resources: scriptResources("32Mi", "64Mi", args.resources),
                   securityContext: containerSecurity(true),
                 },
               ],

@@ -7,16 +7,11 @@ import { firstNode } from "./firstNode";
 import { doNotWait, rollTimeouts, selectorLabels, spread, workloadLabels } from "./labels";
 import { databasePort, kazooParts, kazooPorts, workloads } from "./names";
 import type { Rolled } from "./order";
+import { nodeMinutes, podMetadata, podSpec } from "./pods";
+import { type Resources, containerResources, resourcesOf } from "./resources";
 import { afterRollout } from "./rollout";
 import { containerSecurity, podSecurity, users } from "./security";
-import {
-  type Resources,
-  type WorkloadArgs,
-  defaultClusterDomain,
-  fromSecret,
-  oneAtATime,
-  resourcesOf,
-} from "./workload";
+import { type WorkloadArgs, defaultClusterDomain, fromSecret, oneAtATime } from "./workload";
 
 /** The run environment: variables of the Kazoo containers, as text (docs/configuration.md#kazooenvironment). */
 export type Environment = Readonly<Record<string, pulumi.Input<string>>>;
@@ -87,6 +82,9 @@ export interface KazooArgs extends WorkloadArgs {
   readonly curlImage?: string;
 }
 
+/** The first boot on an empty database takes minutes: allow up to 15. */
+const startup = { periodSeconds: 5, failureThreshold: 180 };
+
 /** Short name of the Erlang node in an environment, before the `@`. */
 export const erlangVm = (environment: Environment): pulumi.Input<string> => environment.ERLANG_VM ?? "kazoo_apps";
 
@@ -120,7 +118,9 @@ export class Kazoo extends pulumi.ComponentResource {
       resources = resourcesOf(sizes.kazoo),
       service: { type = "ClusterIP", annotations = {}, nodePorts = {}, loadBalancerSourceRanges, ...service } = {},
       curlImage = defaultCurlImage,
+      probes = {},
     } = args;
+    const minutes = nodeMinutes(20, startup, args);
     const environment = completeEnvironment(args);
     const host = (key: "kazoo" | "kazooNodes") =>
       pulumi.output(args.namespace).apply((namespace) => serviceHost(services[key], namespace, clusterDomain));
@@ -207,17 +207,18 @@ export class Kazoo extends pulumi.ComponentResource {
           podManagementPolicy: "Parallel",
           selector: { matchLabels: selector },
           template: {
-            metadata: { labels },
+            metadata: podMetadata(labels, args),
             spec: {
               serviceAccountName: account.metadata.name,
               automountServiceAccountToken: false,
               enableServiceLinks: false,
               securityContext: podSecurity(users.kazoo),
               ...(pullSecret === undefined ? {} : { imagePullSecrets: [{ name: secrets.imagePull }] }),
-              topologySpreadConstraints: spread(selector),
+              topologySpreadConstraints: spread(selector, args.topologySpread),
               terminationGracePeriodSeconds: 120,
+              ...podSpec(args),
               ...(hasCrossbar(args.environment ?? {})
-                ? { initContainers: [firstNode(curlImage, kazooPorts.crossbar)] }
+                ? { initContainers: [firstNode(curlImage, kazooPorts.crossbar, resources)] }
                 : {}),
               containers: [
                 {
@@ -239,11 +240,16 @@ export class Kazoo extends pulumi.ComponentResource {
                     })),
                     { name: "crossbar-tls", containerPort: kazooPorts.crossbarTls },
                   ],
-                  // The first boot on an empty database takes minutes: allow up to 15.
-                  startupProbe: { ...answers, periodSeconds: 5, failureThreshold: 180 },
-                  livenessProbe: { ...answers, periodSeconds: 30, timeoutSeconds: 10, failureThreshold: 4 },
-                  readinessProbe: { ...answers, periodSeconds: 10, timeoutSeconds: 5 },
-                  resources,
+                  startupProbe: { ...answers, ...startup, ...probes.startup },
+                  livenessProbe: {
+                    ...answers,
+                    periodSeconds: 30,
+                    timeoutSeconds: 10,
+                    failureThreshold: 4,
+                    ...probes.liveness,
+                  },
+                  readinessProbe: { ...answers, periodSeconds: 10, timeoutSeconds: 5, ...probes.readiness },
+                  resources: containerResources(resources),
                   securityContext: containerSecurity(true),
                   volumeMounts: [
                     { name: "erlang-cookie", mountPath: "/etc/secrets/erlang", readOnly: true },
@@ -268,7 +274,7 @@ export class Kazoo extends pulumi.ComponentResource {
         ...parent,
         // Kubernetes cannot change it: a StatefulSet that was created with another policy keeps that one.
         ignoreChanges: ["spec.podManagementPolicy"],
-        customTimeouts: rollTimeouts(replicas * 20),
+        customTimeouts: rollTimeouts(replicas * minutes),
         ...(pullSecret === undefined ? {} : { dependsOn: pullSecret }),
       },
     );
@@ -276,7 +282,7 @@ export class Kazoo extends pulumi.ComponentResource {
     this.nodes = pulumi
       .all([host("kazooNodes"), erlangVm(args.environment ?? {})])
       .apply(([headless, vm]) => podHosts("kazoo", replicas, headless).map((node) => `${vm}@${node}`));
-    this.rolled = afterRollout(this, statefulSet, args.rollouts);
+    this.rolled = afterRollout(this, statefulSet, args.rollouts, minutes);
     this.registerOutputs({ host: this.host, nodes: this.nodes, pullSecret: this.pullSecret });
   }
 }

@@ -193,10 +193,11 @@ export class KubernetesDatacenter extends pulumi.ComponentResource implements Da
   }
 
   joinRing(zones: readonly Datacenter[]): void {
-    const { ring, order } = this.args;
+    const { zone, ring, order } = this.args;
     const join = new JoinJob(
       `${this.name}-bigcouch-join`,
       {
+        ...zone.jobs,
         namespace: this.namespace,
         credentials: this.secrets.database,
         version: ring.database.version,
@@ -244,12 +245,13 @@ export class KubernetesDatacenter extends pulumi.ComponentResource implements Da
   }
 
   firstBoot({ image, account, password, after }: FirstBoot): void {
-    const { ring } = this.args;
+    const { zone, ring } = this.args;
     const { version } = ring.database;
     if (account === undefined && systemDatabases(version).length === 0) return;
     new BootstrapJob(
       `ring-${ring.name}-bootstrap`,
       {
+        ...zone.jobs,
         namespace: this.namespace,
         databaseVersion: version,
         databaseHost: this.database.host,

@@ -29,12 +29,18 @@ export function namespaceLabels(
   };
 }
 
-/** Spreads pods with the given labels over availability zones and nodes as evenly as possible, without keeping any from starting. */
-export function spread(labels: Record<string, string>): k8s.types.input.core.v1.TopologySpreadConstraint[] {
+/**
+ * Spreads pods with the given labels over availability zones and nodes as evenly as possible.
+ * @param whenUnsatisfiable whether a pod that would make them uneven starts all the same
+ */
+export function spread(
+  labels: Record<string, string>,
+  whenUnsatisfiable: "ScheduleAnyway" | "DoNotSchedule" = "ScheduleAnyway",
+): k8s.types.input.core.v1.TopologySpreadConstraint[] {
   return ["topology.kubernetes.io/zone", "kubernetes.io/hostname"].map((topologyKey) => ({
     maxSkew: 1,
     topologyKey,
-    whenUnsatisfiable: "ScheduleAnyway",
+    whenUnsatisfiable,
     labelSelector: { matchLabels: labels },
   }));
 }

@@ -8,18 +8,11 @@ import { sizes } from "../config/sizes";
 import { rollTimeouts, selectorLabels, spread, workloadLabels } from "./labels";
 import { rabbitmqPorts, workloads } from "./names";
 import type { Rolled } from "./order";
+import { nodeMinutes, podMetadata, podSpec } from "./pods";
+import { type Resources, containerResources, resourcesOf } from "./resources";
 import { afterRollout } from "./rollout";
 import { containerSecurity, podSecurity, users } from "./security";
-import {
-  type Resources,
-  type Volume,
-  type WorkloadArgs,
-  defaultClusterDomain,
-  fromSecret,
-  resourcesOf,
-  sorted,
-  volumeClaim,
-} from "./workload";
+import { type Volume, type WorkloadArgs, defaultClusterDomain, fromSecret, sorted, volumeClaim } from "./workload";
 
 export interface RabbitMQArgs extends WorkloadArgs, Partial<Volume> {
   /** Which of the zone's two brokers. It names the objects, so each role can exist once in a namespace. */
@@ -39,6 +32,9 @@ export interface RabbitMQArgs extends WorkloadArgs, Partial<Volume> {
   /** Whether Pulumi refuses to delete or replace the broker. @default true */
   readonly protect?: boolean;
 }
+
+/** Reading a long queue at the start takes minutes: allow up to 10. */
+const startup = { periodSeconds: 5, failureThreshold: 120 };
 
 /**
  * One RabbitMQ broker of a zone, alone in its cluster: Kazoo itself fails over from alpha to beta.
@@ -65,7 +61,9 @@ export class RabbitMQ extends pulumi.ComponentResource {
       resources = resourcesOf(sizes.rabbitmq),
       storage = sizes.rabbitmq.storage,
       protect = true,
+      probes = {},
     } = args;
+    const minutes = nodeMinutes(15, startup, args);
     const volume = { ...args, storage };
     const parent = { parent: this };
     const fixedName = services[args.role];
@@ -119,15 +117,16 @@ export class RabbitMQ extends pulumi.ComponentResource {
           selector: { matchLabels: selector },
           persistentVolumeClaimRetentionPolicy: { whenDeleted: "Retain", whenScaled: "Retain" },
           template: {
-            metadata: { labels },
+            metadata: podMetadata(labels, args),
             spec: {
               serviceAccountName: account.metadata.name,
               automountServiceAccountToken: false,
               enableServiceLinks: false,
               securityContext: podSecurity(users.rabbitmq),
-              topologySpreadConstraints: spread({ "app.kubernetes.io/name": "rabbitmq" }),
+              topologySpreadConstraints: spread({ "app.kubernetes.io/name": "rabbitmq" }, args.topologySpread),
               // Time to write messages to disk before the node is killed.
               terminationGracePeriodSeconds: 120,
+              ...podSpec(args),
               containers: [
                 {
                   name: "rabbitmq",
@@ -142,16 +141,13 @@ export class RabbitMQ extends pulumi.ComponentResource {
                     { name: "management", containerPort: rabbitmqPorts.management },
                     { name: "metrics", containerPort: rabbitmqPorts.metrics },
                   ],
-                  // Reading a long queue at the start takes minutes. Later, a broker in memory alarm is still alive, so liveness only checks the port of its VM.
-                  startupProbe: {
-                    tcpSocket: { port: rabbitmqPorts.distribution },
-                    periodSeconds: 5,
-                    failureThreshold: 120,
-                  },
+                  // A broker in memory alarm is still alive, so liveness only checks the port of its VM.
+                  startupProbe: { tcpSocket: { port: rabbitmqPorts.distribution }, ...startup, ...probes.startup },
                   livenessProbe: {
                     tcpSocket: { port: rabbitmqPorts.distribution },
                     periodSeconds: 30,
                     timeoutSeconds: 10,
+                    ...probes.liveness,
                   },
                   readinessProbe: {
                     tcpSocket: { port: "amqp" },
@@ -159,8 +155,9 @@ export class RabbitMQ extends pulumi.ComponentResource {
                     periodSeconds: 10,
                     timeoutSeconds: 5,
                     failureThreshold: 3,
+                    ...probes.readiness,
                   },
-                  resources,
+                  resources: containerResources(resources),
                   securityContext: containerSecurity(false),
                   volumeMounts: [
                     { name: "data", mountPath: "/var/lib/rabbitmq" },
@@ -194,12 +191,12 @@ export class RabbitMQ extends pulumi.ComponentResource {
         ...parent,
         protect,
         ignoreChanges: ["spec.podManagementPolicy"],
-        customTimeouts: rollTimeouts(15),
+        customTimeouts: rollTimeouts(minutes),
       },
     );
     this.host = pulumi.output(args.namespace).apply((namespace) => serviceHost(fixedName, namespace, clusterDomain));
     this.endpoint = pulumi.interpolate`${this.host}:${rabbitmqPorts.amqp}`;
-    this.rolled = afterRollout(this, statefulSet, args.rollouts);
+    this.rolled = afterRollout(this, statefulSet, args.rollouts, Math.max(20, minutes));
     this.registerOutputs({ host: this.host, endpoint: this.endpoint });
   }
 }

@@ -1,12 +1,7 @@
 import type * as k8s from "@pulumi/kubernetes";
 import type * as pulumi from "@pulumi/pulumi";
+import type { NodeSettings } from "./pods";
 import type { Rollouts } from "./rollout";
-
-/** What each pod requests and may use at most, as Kubernetes quantities: `500m`, `2Gi`. */
-export interface Resources {
-  readonly requests: { readonly cpu: string; readonly memory: string };
-  readonly limits: { readonly cpu?: string; readonly memory: string };
-}
 
 /** The volume of each pod. */
 export interface Volume {
@@ -17,7 +12,7 @@ export interface Volume {
 }
 
 /** Arguments of all workloads of a datacenter. */
-export interface WorkloadArgs {
+export interface WorkloadArgs extends NodeSettings {
   /** An existing namespace; names in it are fixed, so it holds one datacenter. */
   readonly namespace: pulumi.Input<string>;
   /** DNS domain of the cluster. @default cluster.local */
@@ -35,12 +30,6 @@ export const fromSecret = (name: pulumi.Input<string>, key: string) => ({ secret
 /** Entries by their keys, so that another order in a stack's file rolls nothing. */
 export const sorted = <T>(settings: Readonly<Record<string, T>>): [key: string, value: T][] =>
   Object.entries(settings).sort(([a], [b]) => (a < b ? -1 : 1));
-
-/** Default resources. */
-export const resourcesOf = ({ cpu, memory, limit }: { cpu: string; memory: string; limit: string }): Resources => ({
-  requests: { cpu, memory },
-  limits: { memory: limit },
-});
 
 /** The claim of each pod's volume. Kubernetes replaces a StatefulSet whose claims change: see docs/operations.md#growing-a-volume. */
 export function volumeClaim(

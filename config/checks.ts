@@ -305,7 +305,21 @@ function dataPort(platform: Platform, zone: Zone): Problem[] {
 const ports = { data: 5984 };
 
 function resources(zone: Zone): Problem[] {
-  return (["kazoo", "rabbitmq", "database"] as const).flatMap((workload) => {
+  const scratch = (["kazoo", "rabbitmq", "database", "jobs"] as const).flatMap((workload) => {
+    const { requests, limits } = zone[workload].resources ?? {};
+    const [least, most] = [requests?.ephemeralStorage, limits?.ephemeralStorage];
+    return least === undefined || most === undefined || byteCount(least) <= byteCount(most)
+      ? []
+      : [
+          problem(
+            `${keyOf(zone)}.workloads.${workload}.resources.limits.ephemeralStorage`,
+            most,
+            `at least what is requested, ${least}`,
+            least,
+          ),
+        ];
+  });
+  const others = (["kazoo", "rabbitmq", "database"] as const).flatMap((workload) => {
     const { requests, limits } = zone[workload].resources;
     const key = `${keyOf(zone)}.workloads.${workload}.resources.limits`;
     const problems: Problem[] = [];
@@ -319,6 +333,7 @@ function resources(zone: Zone): Problem[] {
     }
     return problems;
   });
+  return [...others, ...scratch];
 }
 
 function versions(ring: Ring): Problem[] {

@@ -1,4 +1,5 @@
 import { hostsOf, type DockerCluster, type Platform, type Zone } from "./platform";
+import { nodeSettings } from "./podSettings";
 import { problem, type Problem } from "./problem";
 import type { Given, GivenDatacenter } from "./schema";
 
@@ -96,7 +97,7 @@ function existingSecrets(cluster: DockerCluster, platform: Platform): Problem[] 
 }
 
 /** Keys of a level that only work on Kubernetes. */
-const kubernetesKeys = [
+const kubernetesKeys: readonly (readonly string[])[] = [
   ["namespace"],
   ["adopt"],
   ["mediaNetworks"],
@@ -111,7 +112,15 @@ const kubernetesKeys = [
   ["workloads", "database", "storage"],
   ["workloads", "database", "storageClass"],
   ["workloads", "database", "resources", "requests"],
-] as const;
+  ...["kazoo", "rabbitmq", "database"].flatMap((workload) =>
+    [...Object.keys(nodeSettings).map((key) => [key]), ["resources", "limits", "ephemeralStorage"]].map((path) => [
+      "workloads",
+      workload,
+      ...path,
+    ]),
+  ),
+  ["workloads", "jobs"],
+];
 
 type Level = Pick<GivenDatacenter, "namespace" | "adopt" | "mediaNetworks" | "monitoring" | "workloads">;
 

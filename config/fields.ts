@@ -36,13 +36,16 @@ export function named<T extends z.ZodType>(name: z.ZodType<string, string>, valu
   return z.record(name, value).register(docs, about);
 }
 
-/** A schema without `.optional()`, `.default()` and `.prefault()`. */
+/** A schema without `.optional()`, `.exactOptional()`, `.default()` and `.prefault()`. */
 export function unwrapped(node: z.core.$ZodType): z.core.$ZodType {
   return isWrapper(node) ? unwrapped(node.unwrap()) : node;
 }
 
 const isWrapper = (node: z.core.$ZodType) =>
-  node instanceof z.ZodOptional || node instanceof z.ZodDefault || node instanceof z.ZodPrefault;
+  node instanceof z.ZodOptional ||
+  node instanceof z.ZodExactOptional ||
+  node instanceof z.ZodDefault ||
+  node instanceof z.ZodPrefault;
 
 /** The default of a field as one writes it in YAML, or in words; undefined: it has none. */
 export function defaultText(node: z.core.$ZodType): string | undefined {
@@ -62,7 +65,7 @@ const asYaml = (value: unknown): string =>
       ? value
       : JSON.stringify(value);
 
-/** The schema at the end of `path` or, if the path leads into a field, that field; with the path to it. */
+/** The schema at the end of `path` or, if the path leads into a field, that field; with the path to it. Items of a list are fields if they are documented. */
 export function fieldAt(
   root: z.core.$ZodType,
   path: readonly PropertyKey[],
@@ -72,6 +75,7 @@ export function fieldAt(
     const inner = unwrapped(node);
     if (inner instanceof z.ZodObject) node = (inner.shape as z.core.$ZodShape)[String(key)] ?? node;
     else if (inner instanceof z.ZodRecord) node = inner.valueType;
+    else if (inner instanceof z.ZodArray && docs.has(inner.element)) node = inner.element;
     else return { node, path: path.slice(0, depth) };
   }
   return { node, path };

@@ -164,13 +164,16 @@ function problemsOf(issue: Issue, input: unknown): Problem[] {
     }));
   }
   if (issue.code === "invalid_key") {
+    const holder = unwrapped(fieldAt(schema, issue.path.slice(0, -1)).node);
+    const about = holder instanceof z.ZodRecord ? docs.get(holder.keyType) : undefined;
     return [
       {
         key,
         found: show(issue.path.at(-1), ""),
         expected:
+          about?.expected ??
           "a name of lower-case letters, digits and dashes, at most 63 characters (variables: letters, digits and _)",
-        example: "us-east",
+        example: about?.example ?? "us-east",
       },
     ];
   }

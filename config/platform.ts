@@ -4,6 +4,7 @@ import type { RunEnvironment } from "./environment";
 import type { Monitoring } from "./monitoring";
 import type { Patch } from "./patches";
 import { type BrokerRole, podHosts, serviceHost, services } from "./hosts";
+import type { JobSettings, NodeSettings } from "./podSettings";
 
 /** A stack's validated config, the input of the program. Immutable; the only secrets are in `Ring.credentials` and `Registry.login`. */
 export interface Platform {
@@ -171,14 +172,15 @@ export interface Zone {
   readonly kazoo: Workload & { readonly service: Service };
   readonly rabbitmq: Omit<Workload, "replicas"> & Storage;
   readonly database: Workload & Storage;
+  readonly jobs: JobSettings;
 }
 
 /** Pods of one kind in a datacenter. Quantities are canonical Kubernetes quantities. */
-export interface Workload {
+export interface Workload extends NodeSettings {
   readonly replicas: number;
   readonly resources: {
-    readonly requests: { readonly cpu: string; readonly memory: string };
-    readonly limits: { readonly cpu?: string; readonly memory: string };
+    readonly requests: { readonly cpu: string; readonly memory: string; readonly ephemeralStorage?: string };
+    readonly limits: { readonly cpu?: string; readonly memory: string; readonly ephemeralStorage?: string };
   };
 }
 

@@ -36,11 +36,14 @@ function section(key: string, node: Node): string {
   ].join("\n\n");
 }
 
-/** List entries for the keys below a node; none for a single value. `prefix` is what comes before them, relative to the section. */
-function entries(node: Node, prefix: string): string[] {
+/**
+ * List entries for the keys below a node; none for a single value. `prefix` is what comes before them, relative to the section. Keys that are
+ * the same as another of the section, by `told`, refer to that one.
+ */
+function entries(node: Node, prefix: string, told = new Map<Node, string>()): string[] {
   if (node instanceof z.ZodRecord) {
     const value = unwrapped(node.valueType);
-    return value instanceof z.ZodObject ? entries(value, `${prefix}NAME.`) : [];
+    return value instanceof z.ZodObject ? entries(value, `${prefix}NAME.`, told) : [];
   }
   if (!(node instanceof z.ZodObject)) return [];
   return Object.entries(node.shape as Record<string, Node>)
@@ -50,7 +53,10 @@ function entries(node: Node, prefix: string): string[] {
       const about = docs.get(inner);
       if (about === undefined) return [];
       const key = `${prefix}${name}`;
-      const below = entries(inner, `${key}.`);
+      const same = told.get(inner);
+      if (same !== undefined) return [`- **\`${key}\`**: like \`${same}\`.`];
+      told.set(inner, key);
+      const below = entries(inner, `${key}.`, told);
       const required = child === inner ? " Required." : "";
       return [
         `- **\`${key}\`**: ${about.description}${required}`,

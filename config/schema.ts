@@ -19,6 +19,7 @@ import {
 import { defaultCurlImage, seedImage } from "./images";
 import { monitoring } from "./monitoring";
 import { patches } from "./patches";
+import { ephemeralStorage, jobSettings, nodeSettings } from "./podSettings";
 import { bytes, cores } from "./quantity";
 import { sizes } from "./sizes";
 
@@ -71,14 +72,16 @@ const resources = (defaults: { readonly cpu: string; readonly memory: string; re
         {
           cpu: amounts.cpu("requested for each pod").default(defaults.cpu),
           memory: amounts.memory("requested for each pod").default(defaults.memory),
+          ephemeralStorage: ephemeralStorage.requests.exactOptional(),
         },
         "Requested resources of each pod.",
         "{ memory: 2Gi }",
       ).prefault({}),
       limits: mapping(
         {
-          cpu: amounts.cpu("limit of each pod").optional(),
+          cpu: amounts.cpu("limit of each pod").exactOptional(),
           memory: amounts.memory("limit of each pod").default(defaults.limit),
+          ephemeralStorage: ephemeralStorage.limits.exactOptional(),
         },
         "Limits of each pod.",
         "{ memory: 2Gi }",
@@ -98,7 +101,7 @@ const storage = (fallback: string) => ({
     expected: "the name of a StorageClass",
     example: "fast-retain",
     default: "the cluster's default class",
-  }).optional(),
+  }).exactOptional(),
 });
 
 const replicas = (what: string, fallback: number) =>
@@ -114,12 +117,13 @@ const workloads = mapping(
         replicas: replicas("Kazoo nodes", sizes.kazoo.replicas),
         resources: resources(sizes.kazoo),
         service,
+        ...nodeSettings,
       },
       "The Kazoo nodes.",
       "{ replicas: 2 }",
     ).prefault({}),
     rabbitmq: mapping(
-      { ...storage(sizes.rabbitmq.storage), resources: resources(sizes.rabbitmq) },
+      { ...storage(sizes.rabbitmq.storage), resources: resources(sizes.rabbitmq), ...nodeSettings },
       "Each of the two brokers.",
       "{ storage: 8Gi }",
     ).prefault({}),
@@ -128,12 +132,18 @@ const workloads = mapping(
         replicas: replicas("database nodes", sizes.database.replicas),
         ...storage(sizes.database.storage),
         resources: resources(sizes.database),
+        ...nodeSettings,
       },
       "The database's nodes.",
       "{ replicas: 3, storage: 100Gi }",
     ).prefault({}),
+    jobs: mapping(
+      jobSettings,
+      "The Jobs that join the databases and make the first boot. A change runs them again, which changes nothing that exists.",
+      "{ nodeSelector: { example.com/pool: voice } }",
+    ).prefault({}),
   },
-  "Sizes of the workloads.",
+  "The workloads: sizes, where their pods run, and how they are described.",
   "{ kazoo: { replicas: 2 } }",
 ).prefault({});
 

@@ -10,7 +10,6 @@ import {
   type Quorum,
   type Ring,
   type Service,
-  type Workload,
   type Zone,
 } from "./platform";
 import {
@@ -137,7 +136,6 @@ function zoneOf(region: string, name: string, datacenter: DatacenterConfig): Zon
     DATACENTER: name,
     KAZOO_ZONE: zone,
   };
-  const { kazoo, rabbitmq, database } = datacenter.workloads;
   return {
     name: zone,
     region,
@@ -149,33 +147,15 @@ function zoneOf(region: string, name: string, datacenter: DatacenterConfig): Zon
     environment,
     mediaNetworks: datacenter.mediaNetworks,
     monitoring: datacenter.monitoring,
-    kazoo: { ...kazoo, resources: resourcesOf(kazoo.resources), service: serviceOf(kazoo.service) },
-    rabbitmq: { ...storageOf(rabbitmq), resources: resourcesOf(rabbitmq.resources) },
-    database: {
-      replicas: database.replicas,
-      ...storageOf(database),
-      resources: resourcesOf(database.resources),
-    },
+    ...datacenter.workloads,
+    kazoo: { ...datacenter.workloads.kazoo, service: serviceOf(datacenter.workloads.kazoo.service) },
   };
 }
-
-const resourcesOf = ({
-  requests,
-  limits,
-}: DatacenterConfig["workloads"]["kazoo"]["resources"]): Workload["resources"] => ({
-  requests,
-  limits: { ...defined({ cpu: limits.cpu }), memory: limits.memory },
-});
 
 const serviceOf = ({ nodePorts, ...service }: DatacenterConfig["workloads"]["kazoo"]["service"]): Service => ({
   type: service.type,
   annotations: service.annotations,
   ...defined({ ...service, nodePorts: nodePorts && defined(nodePorts) }),
-});
-
-const storageOf = ({ storage, storageClass }: DatacenterConfig["workloads"]["rabbitmq"]) => ({
-  storage,
-  ...defined({ storageClass }),
 });
 
 function ringOf(

@@ -13,6 +13,7 @@ const stacks = {
   docker: "Pulumi.docker.yaml",
   rehearsal: "Pulumi.rehearsal.yaml",
   mirror: "examples/mirror.yaml",
+  scheduling: "examples/scheduling.yaml",
 };
 
 /** What a stack deploys, as the manifests that Kubernetes would be given, by name; secrets masked. `UPDATE_GOLDEN=1` accepts a change. */

@@ -985,6 +985,7 @@ test("sizes are merged key by key and quantities come out canonical", () => {
     replicas: 3,
     resources: { requests: { cpu: "1", memory: "1Gi" }, limits: { cpu: "1500m", memory: "2Gi" } },
     service: { type: "ClusterIP", annotations: {} },
+    topologySpread: "ScheduleAnyway",
   });
   assert.equal(zones[0]?.database.storage, "2Ti");
 });
@@ -1143,6 +1144,7 @@ test("a default of a nearer level does not hide a value of a farther one", () =>
     replicas: 3,
     storage: "20Gi",
     resources: { requests: { cpu: "500m", memory: "1Gi" }, limits: { cpu: "2", memory: "4Gi" } },
+    topologySpread: "ScheduleAnyway",
   });
 });
 

@@ -53,6 +53,19 @@ const examples: Record<string, (resources: readonly Registered[]) => void> = {
       .map(({ ip, external }) => `${String(ip)}:${String(external)}`);
     assert.deepEqual(ports.sort(), ["0.0.0.0:15555", "0.0.0.0:18000"]);
   },
+  scheduling: (resources) => {
+    const pods = Object.fromEntries(
+      Object.entries(objects(resources, "StatefulSet")).map(([name, { spec }]) => [
+        name,
+        (spec as Tree).template as Tree,
+      ]),
+    );
+    const kazoo = pods["us-east-nyc/kazoo"] as { metadata: Tree; spec: Tree };
+    assert.deepEqual(kazoo.spec.nodeSelector, { "example.com/pool": "voice", "example.com/rack": "nyc-1" });
+    assert.deepEqual(kazoo.metadata.annotations, { "example.com/scrape": "true" });
+    const unspread = Object.values(pods).filter(({ spec }) => (spec as Tree).topologySpreadConstraints === undefined);
+    assert.deepEqual(unspread, [], "all pods are still spread");
+  },
   monitoring: (resources) => {
     assert.deepEqual(Object.keys(objects(resources, "PodMonitor")), ["us-east-nyc/rabbitmq"]);
     assert.deepEqual(Object.keys(objects(resources, "PrometheusRule")), ["us-east-nyc/kazoo"]);
