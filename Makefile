@@ -59,8 +59,8 @@ destroy: $(packages) ## remove a stack and everything it created (YES=1)
 
 ##@ Look at a stack
 
-topology: $(packages) ## draw its regions, zones and rings, what talks to what, where copies lie (OUT=folder)
-	@$(kazoo) topology $(stack) $(call given,OUT,--out)
+topology: $(packages) ## draw its regions, zones and rings, what talks to what, where copies lie (OUT=folder, LIVE=1: states)
+	@$(kazoo) topology $(stack) $(call given,OUT,--out) $(call flag,LIVE,--live)
 
 ##@ The state of a stack
 

@@ -5,11 +5,13 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { describe, test } from "node:test";
 import { networkPolicies } from "../../components/networkPolicies";
+import { podState } from "../../tools/cli/health";
 import type { Platform } from "../../config/platform";
 import { platformOfBytes, readStackFile } from "../../config/stackFile";
 import { type Item, type Topology, type ZoneBox, topologyOf } from "../../tools/topology/graph";
 import { layOut } from "../../tools/topology/layout";
 import type { Box } from "../../tools/topology/sizes";
+import { type State, withStates } from "../../tools/topology/live";
 import { pageOf } from "../../tools/topology/page";
 import { svgOf } from "../../tools/topology/svg";
 import { type Colours, dark, light } from "../../tools/topology/theme";
@@ -164,6 +166,85 @@ describe("a stack's graph", () => {
   });
 });
 
+describe("the state of a stack's nodes", () => {
+  const node = (state: State, waitsFor?: string) => ({
+    state,
+    restarts: 2,
+    image: "registry.example.com/kazoo:4.3",
+    ...(waitsFor === undefined ? {} : { waitsFor }),
+  });
+  const seen = withStates(
+    committed("rehearsal"),
+    {
+      "us-east-bos": {
+        nodes: {
+          "kazoo-0": node("ready"),
+          "kazoo-1": node("rolling", "its turn to be replaced"),
+          "rabbitmq-alpha-0": node("ready"),
+          "rabbitmq-beta-0": node("starting", "container rabbitmq: ImagePullBackOff"),
+        },
+      },
+      "us-east-nyc": { problem: "cluster east does not answer" },
+    },
+    "today",
+  );
+
+  test("is at each node, in words, with image and restarts", () => {
+    const bos = zone(seen, "us-east-bos");
+    assert.equal(fact(workload(bos, "kazoo"), "kazoo-0"), "ready; 2 restarts; registry.example.com/kazoo:4.3");
+    assert.match(fact(workload(bos, "kazoo"), "kazoo-1") ?? "", /^rolling: its turn to be replaced; 2 restarts/);
+    assert.match(
+      fact(workload(bos, "beta"), "rabbitmq-beta-0") ?? "",
+      /^starting: container rabbitmq: ImagePullBackOff/,
+    );
+    assert.equal(fact(workload(bos, "database"), "bigcouch-0"), "away");
+    assert.equal(fact(bos, "state"), "2 of 5 nodes ready");
+    assert.equal(fact({ facts: seen.facts }, "seen"), "today");
+  });
+
+  test("is unknown where a cluster does not answer, and where nothing is deployed", () => {
+    const nyc = zone(seen, "us-east-nyc");
+    assert.equal(fact(nyc, "state"), "cluster east does not answer");
+    assert.equal(fact(workload(nyc, "alpha"), "rabbitmq-alpha-0"), "unknown: cluster east does not answer");
+    assert.equal(fact(zone(seen, "us-west-lax"), "state"), "the zone is not deployed yet");
+  });
+
+  test("is a sign of its own in the picture, with its name, also of a folded region's zones", async () => {
+    const drawing = await layOut(seen);
+    const svg = svgOf(seen, drawing);
+    assert.equal(markupProblem(svg), undefined);
+    const count = (text: string, state: State) => text.split(`<title>${state}</title>`).length - 1;
+    const counts = (["ready", "rolling", "starting", "away", "unknown"] as const).map((state) => count(svg, state));
+    assert.deepEqual(counts, [2, 1, 1, 1, 15]);
+    const folded = svgOf(seen, { ...drawing, initial: "" });
+    assert.deepEqual([count(folded, "away"), count(folded, "unknown")], [1, 3]);
+    assert.match(pageOf(seen, drawing), /<th>State<\/th>[^]*<td>2 of 5 nodes ready<\/td>/);
+  });
+
+  test("is read from a pod and its StatefulSet", () => {
+    const pod = (revision: string, ready: boolean, rest: object = {}) => ({
+      metadata: { labels: { "controller-revision-hash": revision } },
+      spec: { containers: [{ name: "kazoo", image: "kazoo:4.3" }] },
+      status: { conditions: [{ type: "Ready", status: ready ? "True" : "False" }], ...rest },
+    });
+    const set = { status: { replicas: 1, updateRevision: "new" } };
+    const status = (restartCount: number, state: object = {}) => ({
+      containerStatuses: [{ name: "kazoo", image: "", imageID: "", ready: false, restartCount, state }],
+    });
+    assert.deepEqual(podState(undefined, set), { state: "away" });
+    assert.deepEqual(podState(pod("new", true, status(3)), set), { state: "ready", restarts: 3, image: "kazoo:4.3" });
+    assert.equal(podState(pod("old", true), set).state, "rolling");
+    const ending = { ...pod("new", true), metadata: { deletionTimestamp: new Date(0) } };
+    assert.equal(podState(ending, set).state, "rolling");
+    assert.deepEqual(podState(pod("new", false), set).waitsFor, "its readiness check");
+    const waiting = { waiting: { reason: "ImagePullBackOff", message: "no such image" } };
+    const pulled = podState(pod("new", false, status(0, waiting)), set);
+    assert.deepEqual([pulled.state, pulled.waitsFor], ["starting", "container kazoo: ImagePullBackOff, no such image"]);
+    const nowhere = { conditions: [{ type: "PodScheduled", status: "False", message: "0/3 nodes are available" }] };
+    assert.equal(podState(pod("new", false, nowhere), set).waitsFor, "a node of the cluster: 0/3 nodes are available");
+  });
+});
+
 const sizes: [name: string, make: () => Topology][] = [
   ["1 datacenter", () => committed("dev")],
   ["4 datacenters", () => committed("rehearsal")],
@@ -282,14 +363,14 @@ describe("the theme's colours", () => {
     return (lighter + 0.05) / (darker + 0.05);
   };
   for (const [name, colours] of Object.entries<Colours>({ light, dark })) {
-    const { ink, soft, paper, field, line, focus, ...kinds } = colours;
+    const { ink, soft, paper, field, line, focus, good, busy, bad, ...kinds } = colours;
     const pairs = Object.values(kinds);
     test(`${name}: text can be read (WCAG AA, 4.5 to 1), lines can be seen (3 to 1)`, () => {
       for (const ground of [paper, field, ...pairs.map(({ fill }) => fill)]) {
         for (const text of [ink, soft]) assert.ok(contrast(text, ground) >= 4.5, `${text} on ${ground}`);
       }
       for (const ground of [paper, field]) {
-        for (const drawnLine of [line, focus, ...pairs.map(({ stroke }) => stroke)])
+        for (const drawnLine of [line, focus, good, busy, bad, ...pairs.map(({ stroke }) => stroke)])
           assert.ok(contrast(drawnLine, ground) >= 3, `${drawnLine} on ${ground}`);
       }
     });

@@ -161,8 +161,9 @@ const topologyCommand = (): Command =>
     "draw a stack: regions, clusters, datacenters and rings, what talks to what on which port, where copies lie",
   )
     .option("-o, --out <folder>", "where to write topology.html and topology.svg (default: .state/topology/<stack>)")
-    .addHelpText("after", "\nReads the stack's file alone: the stack need not be deployed.")
-    .action(exiting((options: Stacked & { out?: string }) => code.topology().topology(options)));
+    .option("-l, --live", "with the state of each node, its image and restarts, as the clusters have them now")
+    .addHelpText("after", "\nWithout --live it reads the stack's file alone: the stack need not be deployed.")
+    .action(exiting((options: Stacked & { out?: string; live?: boolean }) => code.topology().topology(options)));
 
 const withZone = (name: string, description: string): Command =>
   withStack(name, description).option("-z, --zone <name>", "which zone; needed if the stack has several");

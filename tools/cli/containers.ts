@@ -8,6 +8,10 @@ export interface ContainerState {
   readonly ready: boolean;
   /** When it was last started, ISO 8601. */
   readonly started: string;
+  readonly running: boolean;
+  /** How often the engine has started it again. */
+  readonly restarts: number;
+  readonly image: string;
 }
 
 /** Inspects containers by name; missing ones are skipped. */
@@ -33,6 +37,8 @@ export async function inspectContainers(
 }
 
 interface Inspected {
+  readonly RestartCount: number;
+  readonly Config: { readonly Image: string };
   readonly State: {
     readonly Running: boolean;
     readonly StartedAt: string;
@@ -40,7 +46,10 @@ interface Inspected {
   };
 }
 
-const stateOf = ({ State }: Inspected): ContainerState => ({
+const stateOf = ({ State, RestartCount, Config }: Inspected): ContainerState => ({
   ready: State.Running && (State.Health === undefined || State.Health.Status === "healthy"),
   started: State.StartedAt,
+  running: State.Running,
+  restarts: RestartCount,
+  image: Config.Image,
 });

@@ -1,11 +1,12 @@
-import type { KubernetesObject, V1Job, V1Pod } from "@kubernetes/client-node";
+import type { KubernetesObject, V1Job, V1Pod, V1StatefulSet } from "@kubernetes/client-node";
 import { workloadLabel, workloads } from "../../components/names";
 import type { KubernetesCluster } from "../../config/platform";
-import { inspectContainers } from "./containers";
+import { type ContainerState, inspectContainers } from "./containers";
 import { asking, clientsOf } from "./kubernetes";
 import { type KnownObject, missingIn } from "./missing";
 import { type SelectedZone, nodesOf, hostsIn } from "./nodes";
 import { UserError } from "../shared/terminal";
+import type { NodeState } from "../topology/live";
 
 /** The number of a workload's nodes, wanted and ready. */
 export interface Readiness {
@@ -32,6 +33,8 @@ export interface ZoneHealth {
   readonly image?: string;
   /** When the newest Kazoo node was created (Kubernetes) or last started (Docker), ISO 8601. */
   readonly rolled?: string;
+  /** Its nodes, by the names of their pods or containers. */
+  readonly nodes?: Readonly<Record<string, NodeState>>;
   /** Objects of the stack's state that are not in the cluster: somebody has deleted them. */
   readonly missing?: readonly string[];
   /** Why the zone's state is unknown. */
@@ -93,6 +96,7 @@ async function onDocker({ zone, cluster }: SelectedZone): Promise<Partial<ZoneHe
     kazoo: readiness(workloads.kazoo),
     brokers: readiness(workloads.rabbitmq),
     database: readiness(workloads.database),
+    nodes: Object.fromEntries(nodes.map(({ name }) => [name, containerState(states[name])])),
     ...(started === undefined ? {} : { rolled: started, image: zone.image }),
   };
 }
@@ -109,7 +113,7 @@ async function onKubernetes(
     missingIn(cluster, own),
     asking(cluster, () => apps.listNamespacedStatefulSet({ namespace })),
     asking(cluster, () => batch.listNamespacedJob({ namespace })),
-    asking(cluster, () => core.listNamespacedPod({ namespace, labelSelector: `${workloadLabel}=${workloads.kazoo}` })),
+    asking(cluster, () => core.listNamespacedPod({ namespace, labelSelector: podSelector })),
   ]);
   const readiness = (workload: string, fallback: number): Readiness => {
     const own = sets.items.filter(({ metadata }) => metadata?.labels?.[workloadLabel] === workload);
@@ -119,7 +123,7 @@ async function onKubernetes(
       wanted: own.length === 0 ? fallback : sum(({ spec }) => spec?.replicas ?? 1),
     };
   };
-  const youngest = [...pods.items].sort(byAge)[0];
+  const youngest = pods.items.filter((pod) => workloadOf(pod) === workloads.kazoo).sort(byAge)[0];
   const image = imageOf(youngest);
   const job = (workload: string): JobState | undefined =>
     stateOf(jobs.items.filter(({ metadata }) => metadata?.labels?.[workloadLabel] === workload).sort(byAge)[0]);
@@ -134,11 +138,60 @@ async function onKubernetes(
     kazoo: readiness(workloads.kazoo, zone.nodes.kazoo.length),
     brokers: readiness(workloads.rabbitmq, zone.endpoints.brokers.length),
     database: readiness(workloads.database, zone.nodes.database.length),
+    nodes: Object.fromEntries(
+      nodesOf(hostsIn(zone), cluster).map(({ name }) => {
+        const pod = pods.items.find(({ metadata }) => metadata?.name === name);
+        return [name, podState(pod, pod && sets.items.find((set) => owns(set, pod)))];
+      }),
+    ),
     ...(join === undefined ? {} : { join }),
     ...(firstBoot === undefined ? {} : { firstBoot }),
     ...(image === undefined ? {} : { image }),
     ...(youngest === undefined ? {} : { rolled: new Date(made(youngest)).toISOString() }),
   };
+}
+
+const workloadOf = ({ metadata }: KubernetesObject): string | undefined => metadata?.labels?.[workloadLabel];
+
+const podSelector = `${workloadLabel} in (${[workloads.kazoo, workloads.rabbitmq, workloads.database].join(",")})`;
+
+const owns = (set: V1StatefulSet, pod: V1Pod): boolean =>
+  pod.metadata?.ownerReferences?.some(({ kind, name }) => kind === "StatefulSet" && name === set.metadata?.name) ??
+  false;
+
+/** The state of a node on Kubernetes, from its pod and the StatefulSet that owns it. */
+export function podState(pod: V1Pod | undefined, set: Pick<V1StatefulSet, "status"> | undefined): NodeState {
+  if (pod === undefined) return { state: "away" };
+  const image = imageOf(pod);
+  const statuses = pod.status?.containerStatuses ?? [];
+  const about = {
+    restarts: statuses.reduce((sum, { restartCount }) => sum + restartCount, 0),
+    ...(image === undefined ? {} : { image }),
+  };
+  if (pod.metadata?.deletionTimestamp !== undefined) return { state: "rolling", waitsFor: "its end", ...about };
+  const isReady = pod.status?.conditions?.some(({ type, status }) => type === "Ready" && status === "True") ?? false;
+  if (!isReady) return { state: "starting", waitsFor: waitsFor(pod), ...about };
+  const { updateRevision } = set?.status ?? {};
+  const isNew = updateRevision === undefined || pod.metadata?.labels?.["controller-revision-hash"] === updateRevision;
+  return isNew ? { state: "ready", ...about } : { state: "rolling", waitsFor: "its turn to be replaced", ...about };
+}
+
+function waitsFor({ status }: V1Pod): string {
+  const unscheduled = status?.conditions?.find(({ type, status }) => type === "PodScheduled" && status === "False");
+  if (unscheduled !== undefined)
+    return `a node of the cluster: ${unscheduled.message ?? unscheduled.reason ?? "none fits"}`;
+  const containers = [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])];
+  const waiting = containers.find(({ state }) => state?.waiting?.reason !== undefined);
+  if (waiting === undefined) return "its readiness check";
+  const { reason, message } = waiting.state?.waiting ?? {};
+  return `container ${waiting.name}: ${[reason, message].filter(Boolean).join(", ")}`;
+}
+
+/** The state of a node on Docker. */
+function containerState(container: ContainerState | undefined): NodeState {
+  if (container === undefined) return { state: "away" };
+  const { running, ready, restarts, image } = container;
+  return { state: ready ? "ready" : running ? "starting" : "away", restarts, image };
 }
 
 const made = ({ metadata }: KubernetesObject): number => metadata?.creationTimestamp?.getTime() ?? 0;

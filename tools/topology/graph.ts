@@ -9,6 +9,7 @@ import {
   copiesOf,
   hostsOf,
 } from "../../config/platform";
+import type { NodeState, State } from "./live";
 
 /** What is known of a thing, for people who want to know more: a label and its value. */
 export type Fact = readonly [label: string, value: string];
@@ -55,6 +56,8 @@ export interface ZoneBox extends Item {
   /** Whether the ring has other zones, and this one gets each change first. */
   readonly first: boolean;
   readonly workloads: readonly WorkloadBox[];
+  /** The worst of its nodes, where they were asked. */
+  readonly state?: State;
   readonly links: readonly Link[];
 }
 
@@ -63,6 +66,8 @@ export interface WorkloadBox extends Item {
   readonly kind: "kazoo" | "broker" | "database" | "elsewhere";
   /** Names of its pods or containers. */
   readonly nodes: readonly string[];
+  /** Of each node, where they were asked. */
+  readonly states?: Readonly<Record<string, NodeState>>;
 }
 
 /** A connection between two items. */

@@ -129,6 +129,7 @@ const drawable = ({ lines, ...rest }: Arrangement) => ({
 /** The zones in words, for those who cannot see or have printed the picture. */
 function tableOf({ regions }: Topology): string {
   const head = ["Zone", "Region", "Cluster", "Place", "Ring", "Kazoo nodes", "Brokers", "Database nodes", "Copies"];
+  const isLive = regions.some((region) => zonesOf(region).some(({ state }) => state !== undefined));
   const count = ({ workloads }: ZoneBox, kind: string): string =>
     String(workloads.filter((one) => one.kind === kind).reduce((sum, { nodes }) => sum + nodes.length, 0));
   const fact = ({ facts }: Item, label: string): string => facts.find(([name]) => name === label)?.[1] ?? "";
@@ -143,9 +144,10 @@ function tableOf({ regions }: Topology): string {
       count(zone, "broker"),
       count(zone, "database"),
       fact(zone, "copies"),
+      ...(isLive ? [fact(zone, "state")] : []),
     ]),
   );
   const row = (cells: readonly string[], tag: "th" | "td"): string =>
     `<tr>${cells.map((cell) => `<${tag}>${escaped(cell)}</${tag}>`).join("")}</tr>`;
-  return `<table>\n${row(head, "th")}\n${rows.map((cells) => row(cells, "td")).join("\n")}\n</table>`;
+  return `<table>\n${row([...head, ...(isLive ? ["State"] : [])], "th")}\n${rows.map((cells) => row(cells, "td")).join("\n")}\n</table>`;
 }

@@ -76,9 +76,12 @@ function chipsOf(widths: readonly number[], perRow: number): Chips {
   };
 }
 
-export const chipsOfWorkload = ({ nodes, kind }: WorkloadBox): Chips =>
+/** Space for the sign of a state. */
+export const stateSign = 18;
+
+export const chipsOfWorkload = ({ nodes, kind, states }: WorkloadBox): Chips =>
   chipsOf(
-    nodes.map((name) => widthOf(name, "note") + 16),
+    nodes.map((name) => widthOf(name, "note") + 16 + (states === undefined ? 0 : stateSign)),
     kind === "kazoo" ? 3 : nodes.length > 3 ? 2 : 1,
   );
 
@@ -99,7 +102,10 @@ export const zonesOf = (region: Region): readonly ZoneBox[] => region.clusters.f
 
 export function chipsOfRegion(region: Region): Chips {
   const zones = zonesOf(region);
-  const widths = zones.map(({ title, first }) => widthOf(title, "note") + 16 + (first ? star : 0));
+  const widths = zones.map(
+    ({ title, first, state }) =>
+      widthOf(title, "note") + 16 + (first ? star : 0) + (state === undefined ? 0 : stateSign),
+  );
   return chipsOf(widths, zones.length > 3 ? 2 : 1);
 }
 

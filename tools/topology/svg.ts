@@ -13,8 +13,10 @@ import {
   sizeOfText,
   sizeOfRegionHead,
   star,
+  stateSign,
   zonesOf,
 } from "./sizes";
+import type { State } from "./live";
 import { pictureStyle } from "./theme";
 import { escaped, lineHeight, widthOf } from "./text";
 
@@ -145,10 +147,28 @@ function foldedRegion(region: Region, drawing: Drawing): string {
   const zone = (box: Box, index: number): string => {
     const one = zones[index] as ZoneBox;
     const mark = one.first ? group({ x: box.x + box.width - star - 4, y: box.y + 5 }, starPath) : "";
-    return choosable(one, "chipped", `${rect(box, "chip", 5)}${text(one.title, box.x + 8, box.y + 16, "name")}${mark}`);
+    return choosable(one, "chipped", `${named(one.title, box, one.state)}${mark}`);
   };
   return `${regionHead(region, drawing.folded[region.id] as Size, false)}${chips(chipsOfRegion(region), corner, zone)}`;
 }
+
+/** A small box with a name, and the sign of a state before it. */
+function named(name: string, box: Box, state?: State): string {
+  const sign = state === undefined ? "" : group({ x: box.x + 7, y: box.y + 6 }, signOf(state));
+  return `${rect(box, "chip", 5)}${sign}${text(name, box.x + 8 + (state === undefined ? 0 : stateSign), box.y + 16, "name")}`;
+}
+
+const signOf = (state: State): string =>
+  `<path class="sign ${state}" d="${signs[state]}"><title>${state}</title></path>`;
+
+/** Each state has a shape of its own: a tick, an arrow that turns, three dots, a cross, a question mark. */
+const signs: Readonly<Record<State, string>> = {
+  ready: "M1.5 6.5L4.5 9.5L10.5 2.5",
+  rolling: "M10 6A4 4 0 1 1 8.5 2.9M9.2 0.8V3.6H6.4",
+  starting: "M1.5 6H1.6M6 6H6.1M10.5 6H10.6",
+  away: "M2 2L10 10M10 2L2 10",
+  unknown: "M3.8 3.8A2.2 2.2 0 1 1 6 6V7.6M6 10.6V10.7",
+};
 
 const starPath = `<path class="badge" d="M7 0L9.1 4.6L14 5.2L10.4 8.6L11.3 13.5L7 11.1L2.7 13.5L3.6 8.6L0 5.2L4.9 4.6Z"><title>first zone of its ring</title></path>`;
 
@@ -187,8 +207,10 @@ function linkLabel({ label }: Link, line: Line | undefined): string {
 
 function workloadOf(workload: WorkloadBox, box: Box): string {
   const corner = { x: box.x + padding, y: box.y + sizeOfText(workload).height - 6 };
-  const node = (place: Box, index: number): string =>
-    `${rect(place, "chip", 5)}${text(workload.nodes[index] ?? "", place.x + 8, place.y + 16, "name")}`;
+  const node = (place: Box, index: number): string => {
+    const name = workload.nodes[index] ?? "";
+    return named(name, place, workload.states?.[name]?.state);
+  };
   return choosable(
     workload,
     workload.kind,

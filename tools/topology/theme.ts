@@ -12,6 +12,10 @@ export interface Colours {
   readonly broker: Pair;
   readonly database: Pair;
   readonly ring: Pair;
+  /** Signs of what is ready, of what is on its way, and of what is not there. */
+  readonly good: string;
+  readonly busy: string;
+  readonly bad: string;
   /** What has the keyboard's focus, or was found. */
   readonly focus: string;
 }
@@ -31,6 +35,9 @@ export const light: Colours = {
   broker: { fill: "#fff1e5", stroke: "#bc4c00" },
   database: { fill: "#dafbe1", stroke: "#1a7f37" },
   ring: { fill: "#fbefff", stroke: "#8250df" },
+  good: "#1a7f37",
+  busy: "#bc4c00",
+  bad: "#cf222e",
   focus: "#0550ae",
 };
 
@@ -44,6 +51,9 @@ export const dark: Colours = {
   broker: { fill: "#5a1e02", stroke: "#ffa657" },
   database: { fill: "#033a16", stroke: "#56d364" },
   ring: { fill: "#3c1e70", stroke: "#d2a8ff" },
+  good: "#56d364",
+  busy: "#ffa657",
+  bad: "#ff7b72",
   focus: "#79c0ff",
 };
 
@@ -54,6 +64,7 @@ text { font: ${fontSize.note}px system-ui, -apple-system, "Segoe UI", "Helvetica
 .box { stroke-width: 1.2 }
 .zone .box, .elsewhere .box { stroke-dasharray: 5 4 }
 .link { fill: none; stroke-width: 1.5 }
+.sign { fill: none; stroke-width: 2.4; stroke-linecap: round; stroke-linejoin: round }
 .failover { stroke-dasharray: 6 4 }
 .member { stroke-width: 2; stroke-dasharray: 2 4; stroke-linecap: round }
 ${coloured(light)}
@@ -79,6 +90,9 @@ ${(["kazoo", "broker", "database", "ring"] as const).map(pair).join("\n")}
 .onBadge { fill: ${colours.paper} }
 .link { stroke: ${colours.line} }
 .member { stroke: ${colours.ring.stroke} }
+.ready { stroke: ${colours.good} }
+.rolling, .starting { stroke: ${colours.busy} }
+.away, .unknown { stroke: ${colours.bad} }
 .tip { fill: ${colours.line} }
 .onLine { fill: ${colours.field} }`;
 }

@@ -4,22 +4,34 @@ import { topologyOf } from "../../topology/graph";
 import { layOut } from "../../topology/layout";
 import { pageOf } from "../../topology/page";
 import { svgOf } from "../../topology/svg";
-import { projectDirectory, readPlatform } from "../openStack";
+import { reportToStderr } from "../../shared/terminal";
+import { withStates, type ZoneState } from "../../topology/live";
+import { healthOf } from "../health";
+import { zonesOf } from "../nodes";
+import { openStack, projectDirectory, readPlatform } from "../openStack";
 
 interface TopologyOptions {
   readonly stack: string;
   /** Folder to write to. */
   readonly out?: string;
+  /** Whether to ask the clusters for the state of each node. */
+  readonly live?: boolean;
 }
 
-/** Draws a stack. */
-export async function topology({ stack, out }: TopologyOptions): Promise<void> {
+/** Draws a stack, as its file has it, or with the state of its nodes. */
+export async function topology({ stack, out, live = false }: TopologyOptions): Promise<void> {
   const directory = resolve(out ?? join(projectDirectory, ".state", "topology", basename(stack)));
-  const graph = topologyOf(basename(stack), readPlatform(stack));
+  const configured = topologyOf(basename(stack), readPlatform(stack));
+  const graph = live ? withStates(configured, await statesOf(stack), new Date().toUTCString()) : configured;
   const drawing = await layOut(graph);
   mkdirSync(directory, { recursive: true });
   writeFileSync(join(directory, "topology.svg"), svgOf(graph, drawing));
   writeFileSync(join(directory, "topology.html"), pageOf(graph, drawing));
   const page = relative(process.cwd(), join(directory, "topology.html"));
   process.stdout.write(`Page: ${page}, and as a picture topology.svg\n`);
+}
+
+async function statesOf(stack: string): Promise<Record<string, ZoneState>> {
+  const health = await healthOf(await zonesOf(await openStack(stack, reportToStderr)));
+  return Object.fromEntries(health.map((zone) => [zone.zone, zone]));
 }
