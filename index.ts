@@ -28,7 +28,7 @@ export = function kazoo(
   const randomProvider = new random.Provider("random");
   const patches = new Patches(platform.patches);
   const clusterOf = clustersOf(platform, randomProvider, rolloutsOf, patches); // one provider per cluster
-  const image = kazooImage(platform.image); // built and pushed, or pinned
+  const image = kazooImage(platform); // built and pushed, or pinned
 
   const rings = Object.values(platform.rings).map((ring) => {
     // The Erlang cookie and the passwords that the zones of a ring share.

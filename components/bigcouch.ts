@@ -10,6 +10,7 @@ import { databasePort, workloads } from "./names";
 import type { Rolled } from "./order";
 import { nodeMinutes, podMetadata, podSpec } from "./pods";
 import { type Resources, containerResources, resourcesOf } from "./resources";
+import { imagePullSecrets } from "./registries";
 import { afterRollout } from "./rollout";
 import { containerSecurity, podSecurity, users } from "./security";
 import {
@@ -157,6 +158,7 @@ export class BigCouch extends pulumi.ComponentResource {
               automountServiceAccountToken: false,
               enableServiceLinks: false,
               securityContext: podSecurity(users.database),
+              ...imagePullSecrets(args.pullSecrets),
               topologySpreadConstraints: spread(selector, args.topologySpread),
               terminationGracePeriodSeconds: 60,
               ...podSpec(args),

@@ -10,6 +10,7 @@ import { databasePort, workloads } from "./names";
 import { bootstrapPolicies } from "./networkPolicies";
 import { type JobSettings, podMetadata, podSpec } from "./pods";
 import { scriptResources } from "./resources";
+import { imagePullSecrets } from "./registries";
 import { containerSecurity, podSecurity, users } from "./security";
 import { fromSecret } from "./workload";
 
@@ -35,14 +36,14 @@ export interface BootstrapJobArgs extends JobSettings {
   readonly databaseSecret: pulumi.Input<string>;
   /** An image with `sh` and `curl`, for a ring without master account. @default curlimages/curl:8.11.1 */
   readonly curlImage?: string;
+  /** Names of Secrets in the namespace for pulling the image. @default none */
+  readonly pullSecrets?: readonly string[];
   /** The ring's master account. @default none is created */
   readonly account?: MasterAccount & {
     /** Secret. */
     readonly password: pulumi.Input<string>;
     /** The Kazoo image: its `sup` creates the account. */
     readonly image: pulumi.Input<string>;
-    /** Secret for pulling the image. @default none is needed */
-    readonly pullSecret?: string | undefined;
     /** Name of the Erlang node that creates the account: `kazoo_apps@HOST`. */
     readonly node: pulumi.Input<string>;
     /** Name of a Secret with the key `cookie`. */
@@ -112,7 +113,7 @@ export class BootstrapJob extends pulumi.ComponentResource {
               enableServiceLinks: false,
               ...podSpec(args),
               securityContext: podSecurity(account === undefined ? users.nobody : users.kazoo),
-              ...(account?.pullSecret === undefined ? {} : { imagePullSecrets: [{ name: account.pullSecret }] }),
+              ...imagePullSecrets(args.pullSecrets),
               containers: [
                 {
                   name: "bootstrap",

@@ -2,12 +2,14 @@ import * as docker from "@pulumi/docker";
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { services } from "../config/hosts";
+import { dockerHub } from "../config/images";
 import type { DockerCluster, KubernetesCluster, Platform, Registry } from "../config/platform";
 import type { Datacenter, DatacenterArgs } from "./datacenter";
 import { DockerDatacenter } from "./dockerDatacenter";
 import { KubernetesDatacenter } from "./kubernetesDatacenter";
 import { RingOrder, type Step } from "./order";
 import type { Patches } from "./patches";
+import type { RegistryLogin } from "./registries";
 import type { ClusterAccess, Rollouts } from "./rollout";
 
 /** A cluster of the config with its own provider. Only this file depends on the cluster's kind. */
@@ -38,12 +40,11 @@ export function clustersOf(
   rolloutsOf: (access: ClusterAccess) => Rollouts,
   patches: Patches,
 ): ClusterOf {
-  const registry = platform.image.kind === "build" ? platform.image.registry : undefined;
   const clusters = new Map(
     Object.values(platform.clusters).map((cluster) => [
       cluster.name,
       cluster.kind === "docker"
-        ? onDocker(cluster, registry)
+        ? onDocker(cluster, platform)
         : onKubernetes(cluster, platform, rolloutsOf(cluster), randomProvider, patches),
     ]),
   );
@@ -99,7 +100,13 @@ function onKubernetes(
     datacenter: (zone, args) =>
       new KubernetesDatacenter(
         zone,
-        { ...args, clusterDomain, otherClusters: otherPodNetworks(platform, args.ring.name, name), rollouts },
+        {
+          ...args,
+          clusterDomain,
+          otherClusters: otherPodNetworks(platform, args.ring.name, name),
+          registries: platform.registries,
+          rollouts,
+        },
         { providers: [provider, randomProvider], transformations: [patches.in(zone)] },
       ),
     exists: async (namespace, workload) =>
@@ -131,8 +138,9 @@ function otherPodNetworks(platform: Platform, ring: string, cluster: string): st
   return [...new Set(networks)];
 }
 
-function onDocker({ name, host, network, published }: DockerCluster, registry: Registry | undefined): Cluster {
-  const provider = dockerProvider(`cluster-${name}`, host, registry);
+function onDocker({ name, host, network, published }: DockerCluster, { image, registries }: Platform): Cluster {
+  const registry = image.kind === "build" ? image.registry : undefined;
+  const provider = dockerProvider(`cluster-${name}`, host, registry, registries.logins);
   return {
     name,
     context: host,
@@ -145,19 +153,37 @@ function onDocker({ name, host, network, published }: DockerCluster, registry: R
 /**
  * A provider for a Docker Engine.
  * @param registry the registry of the stack's image. The provider needs an entry for it even without a login.
+ * @param logins at other registries, and at this one if it brings none itself
  */
-export function dockerProvider(name: string, host: string, registry: Registry | undefined): docker.Provider {
+export function dockerProvider(
+  name: string,
+  host: string,
+  registry: Registry | undefined,
+  logins: readonly RegistryLogin[],
+): docker.Provider {
+  const entry = (url: string, login?: Pick<RegistryLogin, "username" | "password">) =>
+    login === undefined
+      ? { address: url, authDisabled: true }
+      : { address: url, username: login.username, password: pulumi.secret(login.password) };
+  const own =
+    registry === undefined
+      ? []
+      : [
+          entry(
+            `${registry.plainHttp ? "http" : "https"}://${registry.address}`,
+            registry.login ?? logins.find(({ address }) => address === registry.address),
+          ),
+        ];
+  const others = logins
+    .filter(({ address }) => address !== registry?.address)
+    // The provider knows Docker Hub by this name if an image's name has no registry.
+    .flatMap((login) =>
+      [login.address, ...(login.address === dockerHub ? ["registry-1.docker.io"] : [])].map((address) =>
+        entry(`https://${address}`, login),
+      ),
+    );
+  const registryAuth = [...own, ...others];
   // Empty, otherwise $DOCKER_CONTEXT would override the engine in the config.
   const engine = { host, context: "" };
-  if (registry === undefined) return new docker.Provider(name, engine);
-  const { address, plainHttp, login } = registry;
-  const url = `${plainHttp ? "http" : "https"}://${address}`;
-  return new docker.Provider(name, {
-    ...engine,
-    registryAuth: [
-      login === undefined
-        ? { address: url, authDisabled: true }
-        : { address: url, username: login.username, password: pulumi.secret(login.password) },
-    ],
-  });
+  return new docker.Provider(name, registryAuth.length === 0 ? engine : { ...engine, registryAuth });
 }

@@ -2,10 +2,11 @@ import type * as pulumi from "@pulumi/pulumi";
 import type { ExistingSecrets } from "../config/credentials";
 import type { MasterAccount } from "./bootstrapJob";
 import type { DatabaseNode, DatabaseSettings, Quorum } from "./bigcouch";
-import type { Environment, RegistryLogin, ServiceArgs, ZoneBrokers } from "./kazoo";
+import type { Environment, ServiceArgs, ZoneBrokers } from "./kazoo";
 import type { RingOrder } from "./order";
 import type { JobSettings, NodeSettings } from "./pods";
 import type { Resources } from "./resources";
+import type { RegistryLogin } from "./registries";
 import type { RingCredentials } from "./ring";
 import type { Volume } from "./workload";
 
@@ -80,7 +81,7 @@ export interface DatacenterArgs {
 /** The Kazoo image of all zones. */
 export interface ImageReference {
   readonly reference: pulumi.Input<string>;
-  /** Login for pulling it; undefined: none is needed. */
+  /** Login for pulling it, beside those of the datacenters; undefined: none is needed. */
   readonly login?: RegistryLogin | undefined;
   /** Whether the stack builds it, so that on Docker there is nothing to pull. */
   readonly built: boolean;

@@ -1,11 +1,11 @@
-import { builtReference, type ImageBuild, type PrebuiltImage } from "../config/platform";
+import { builtReference, type Platform } from "../config/platform";
 import { dockerProvider } from "./clusters";
 import type { ImageReference } from "./datacenter";
 import { KazooImage } from "./kazooImage";
 import { imageResource } from "./names";
 
 /** The Kazoo image of a stack: an existing one, one that is built and pushed, or one that was built earlier and is pinned by digest. */
-export function kazooImage(image: PrebuiltImage | ImageBuild): ImageReference {
+export function kazooImage({ image, registries }: Pick<Platform, "image" | "registries">): ImageReference {
   if (image.kind === "prebuilt") return { reference: image.reference, built: false };
   const { registry, ...build } = image;
   const { address, login } = registry ?? {};
@@ -14,7 +14,7 @@ export function kazooImage(image: PrebuiltImage | ImageBuild): ImageReference {
   const { reference } = new KazooImage(
     imageResource,
     { ...build, ...(address === undefined ? {} : { registry: address }) },
-    { provider: dockerProvider("image-builder", image.host, registry) },
+    { provider: dockerProvider("image-builder", image.host, registry, registries.logins) },
   );
   return { reference, built: true, ...pull };
 }

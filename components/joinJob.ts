@@ -10,6 +10,7 @@ import { workloadLabels } from "./labels";
 import { databasePort, workloads } from "./names";
 import { type JobSettings, podMetadata, podSpec } from "./pods";
 import { scriptResources } from "./resources";
+import { imagePullSecrets } from "./registries";
 import { containerSecurity, podSecurity, users } from "./security";
 import { fromSecret } from "./workload";
 
@@ -25,6 +26,8 @@ export interface JoinJobArgs extends JobSettings {
   readonly zones: readonly { readonly zone: string; readonly nodes: pulumi.Input<readonly DatabaseNode[]> }[];
   /** An image with `sh` and `curl`. @default curlimages/curl:8.11.1 */
   readonly image?: string;
+  /** Names of Secrets in the namespace for pulling the image. @default none */
+  readonly pullSecrets?: readonly string[];
 }
 
 /** A database node, for the script. */
@@ -71,6 +74,7 @@ export class JoinJob extends pulumi.ComponentResource {
               enableServiceLinks: false,
               ...podSpec(args),
               securityContext: podSecurity(users.nobody),
+              ...imagePullSecrets(args.pullSecrets),
               containers: [
                 {
                   name: "join",

@@ -9,6 +9,7 @@ import { databasePort, kazooParts, kazooPorts, workloads } from "./names";
 import type { Rolled } from "./order";
 import { nodeMinutes, podMetadata, podSpec } from "./pods";
 import { type Resources, containerResources, resourcesOf } from "./resources";
+import { imagePullSecrets, pullSecret, type RegistryLogin } from "./registries";
 import { afterRollout } from "./rollout";
 import { containerSecurity, podSecurity, users } from "./security";
 import { type WorkloadArgs, defaultClusterDomain, fromSecret, oneAtATime } from "./workload";
@@ -30,15 +31,6 @@ export interface DatabaseAddress {
   readonly adminPort: number;
 }
 
-/** A login at a registry. */
-export interface RegistryLogin {
-  /** `host` or `host:port`. */
-  readonly address: string;
-  readonly username: string;
-  /** Secret. */
-  readonly password: string;
-}
-
 /** The Kubernetes Service `kazoo`. */
 export interface ServiceArgs {
   /** @default ClusterIP */
@@ -58,7 +50,7 @@ export interface ServiceArgs {
 export interface KazooArgs extends WorkloadArgs {
   /** The Kazoo image, best pinned by digest. */
   readonly image: pulumi.Input<string>;
-  /** Login for pulling the image. @default none is needed */
+  /** Login for pulling the image, beside those of `pullSecrets`. @default none is needed */
   readonly registryLogin?: RegistryLogin;
   /** The zone and its brokers. */
   readonly brokers: ZoneBrokers;
@@ -105,8 +97,8 @@ export class Kazoo extends pulumi.ComponentResource {
   readonly host: pulumi.Output<string>;
   /** Names of the Erlang nodes. */
   readonly nodes: pulumi.Output<string[]>;
-  /** Secret for pulling the image; undefined: none is needed. */
-  readonly pullSecret: string | undefined;
+  /** Names of the Secrets for pulling the image. */
+  readonly pullSecrets: readonly string[];
   /** What dependents must wait for: everything is created and rolled out. */
   readonly rolled: Rolled;
 
@@ -178,20 +170,12 @@ export class Kazoo extends pulumi.ComponentResource {
       parent,
     );
     new k8s.policy.v1.PodDisruptionBudget(`${name}-disruption`, { metadata, spec: oneAtATime(selector) }, parent);
-    const pullSecret =
+    const own =
       args.registryLogin === undefined
         ? undefined
-        : new k8s.core.v1.Secret(
-            `${name}-image-pull`,
-            {
-              metadata: { ...metadata, name: secrets.imagePull },
-              type: "kubernetes.io/dockerconfigjson",
-              stringData: { ".dockerconfigjson": pulumi.secret(dockerConfig(args.registryLogin)) },
-            },
-            parent,
-          );
+        : pullSecret(`${name}-image-pull`, { ...metadata, name: secrets.imagePull }, [args.registryLogin], parent);
     // Use the literal name: referencing the Secret's output would replace its dependents with it, as when the registry's address changes.
-    this.pullSecret = pullSecret === undefined ? undefined : secrets.imagePull;
+    this.pullSecrets = [...(args.pullSecrets ?? []), ...(own === undefined ? [] : [secrets.imagePull])];
     const answers = hasCrossbar(args.environment ?? {})
       ? { httpGet: { path: "/", port: "crossbar" } }
       : { tcpSocket: { port: "epmd" } };
@@ -213,7 +197,7 @@ export class Kazoo extends pulumi.ComponentResource {
               automountServiceAccountToken: false,
               enableServiceLinks: false,
               securityContext: podSecurity(users.kazoo),
-              ...(pullSecret === undefined ? {} : { imagePullSecrets: [{ name: secrets.imagePull }] }),
+              ...imagePullSecrets(this.pullSecrets),
               topologySpreadConstraints: spread(selector, args.topologySpread),
               terminationGracePeriodSeconds: 120,
               ...podSpec(args),
@@ -275,7 +259,7 @@ export class Kazoo extends pulumi.ComponentResource {
         // Kubernetes cannot change it: a StatefulSet that was created with another policy keeps that one.
         ignoreChanges: ["spec.podManagementPolicy"],
         customTimeouts: rollTimeouts(replicas * minutes),
-        ...(pullSecret === undefined ? {} : { dependsOn: pullSecret }),
+        ...(own === undefined ? {} : { dependsOn: own }),
       },
     );
     this.host = host("kazoo");
@@ -283,7 +267,7 @@ export class Kazoo extends pulumi.ComponentResource {
       .all([host("kazooNodes"), erlangVm(args.environment ?? {})])
       .apply(([headless, vm]) => podHosts("kazoo", replicas, headless).map((node) => `${vm}@${node}`));
     this.rolled = afterRollout(this, statefulSet, args.rollouts, minutes);
-    this.registerOutputs({ host: this.host, nodes: this.nodes, pullSecret: this.pullSecret });
+    this.registerOutputs({ host: this.host, nodes: this.nodes, pullSecrets: this.pullSecrets });
   }
 }
 
@@ -308,10 +292,4 @@ export function completeEnvironment({
     ...environment,
     ...(zones.length === 0 ? {} : { KAZOO_OTHER_ZONES: pulumi.all(zones).apply((all) => all.join(" ")) }),
   };
-}
-
-/** A login in the kubelet's format (kubernetes.io/docs/tasks/configure-pod-container/pull-image-private-registry). */
-function dockerConfig({ address, username, password }: RegistryLogin): string {
-  const auth = Buffer.from(`${username}:${password}`).toString("base64");
-  return JSON.stringify({ auths: { [address]: { username, password, auth } } });
 }

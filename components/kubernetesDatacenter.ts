@@ -23,6 +23,7 @@ import { Monitoring } from "./monitoring";
 import { NetworkPolicies } from "./networkPolicies";
 import type { Step } from "./order";
 import { RabbitMQ } from "./rabbitmq";
+import { pullSecret, type Registries } from "./registries";
 import { databaseRingConfig } from "./ring";
 import type { Rollouts } from "./rollout";
 import { oneAtATime } from "./workload";
@@ -32,6 +33,8 @@ export interface KubernetesDatacenterArgs extends DatacenterArgs {
   readonly clusterDomain: string;
   /** Networks of the pods of the ring's other clusters, in CIDR notation. */
   readonly otherClusters: readonly string[];
+  /** @default images are pulled without a login */
+  readonly registries?: Registries;
   readonly rollouts: Rollouts;
 }
 
@@ -45,6 +48,7 @@ export class KubernetesDatacenter extends pulumi.ComponentResource implements Da
   readonly databaseNodes: pulumi.Output<DatabaseNode[]>;
   /** Names of the Secrets: `erlang-cookie`, `rabbitmq` and `bigcouch`, or existing ones. */
   readonly secrets: { readonly [S in "cookie" | "rabbitmq" | "database"]: pulumi.Output<string> };
+  private readonly pullSecrets: readonly string[];
   private readonly namespaceObject: k8s.core.v1.Namespace;
   private readonly database: BigCouch;
   private readonly brokerEndpoints: readonly pulumi.Output<string>[];
@@ -119,6 +123,26 @@ export class KubernetesDatacenter extends pulumi.ComponentResource implements Da
       secret(secrets.databaseRing, { "ring.ini": databaseRingConfig(ring.database.version, credentials) }),
     );
 
+    const { logins = [], secretNames = [] } = args.registries ?? {};
+    const pull =
+      logins.length === 0
+        ? []
+        : [
+            pullSecret(
+              `${name}-registries`,
+              {
+                name: secrets.registries,
+                namespace: this.namespace,
+                labels: { "app.kubernetes.io/part-of": "kazoo" },
+              },
+              logins,
+              parent,
+            ),
+          ];
+    // Literal names: a reference to the Secret's output would replace the pods' owners with it.
+    this.pullSecrets = [...(pull.length === 0 ? [] : [secrets.registries]), ...secretNames];
+    const before = async (workload: Step["workload"]) => [...pull, ...(await args.order.before(this.step(workload)))];
+
     new NetworkPolicies(
       `${name}-network`,
       {
@@ -134,7 +158,7 @@ export class KubernetesDatacenter extends pulumi.ComponentResource implements Da
       parent,
     );
 
-    const workload = { namespace: this.namespace, clusterDomain, rollouts };
+    const workload = { namespace: this.namespace, clusterDomain, rollouts, pullSecrets: this.pullSecrets };
     const [alpha, beta] = (["alpha", "beta"] as const).map((role) => {
       const broker = new RabbitMQ(
         `${name}-rabbitmq-${role}`,
@@ -149,7 +173,7 @@ export class KubernetesDatacenter extends pulumi.ComponentResource implements Da
           credentials: this.secrets.rabbitmq,
           protect,
         },
-        { ...parent, dependsOn: args.order.before(this.step(role)) },
+        { ...parent, dependsOn: before(role) },
       );
       args.order.add(this.step(role), broker.rolled);
       return broker;
@@ -185,7 +209,7 @@ export class KubernetesDatacenter extends pulumi.ComponentResource implements Da
         ringSecret,
         protect,
       },
-      { ...parent, dependsOn: args.order.before(this.step("database")) },
+      { ...parent, dependsOn: before("database") },
     );
     args.order.add(this.step("database"), this.database.rolled);
     this.databaseNodes = this.database.nodes;
@@ -204,6 +228,7 @@ export class KubernetesDatacenter extends pulumi.ComponentResource implements Da
         zone: this.brokers.zone,
         zones: zones.map(({ brokers, databaseNodes }) => ({ zone: brokers.zone, nodes: databaseNodes })),
         image: ring.images.curl,
+        pullSecrets: this.pullSecrets,
       },
       { parent: this, dependsOn: order.before(this.step("join")) },
     );
@@ -219,6 +244,7 @@ export class KubernetesDatacenter extends pulumi.ComponentResource implements Da
         namespace: this.namespace,
         clusterDomain,
         rollouts,
+        pullSecrets: this.pullSecrets,
         image: image.reference,
         ...(image.login === undefined ? {} : { registryLogin: image.login }),
         brokers: this.brokers,
@@ -257,6 +283,7 @@ export class KubernetesDatacenter extends pulumi.ComponentResource implements Da
         databaseHost: this.database.host,
         databaseSecret: this.secrets.database,
         curlImage: ring.images.curl,
+        pullSecrets: account === undefined ? this.pullSecrets : (this.kazoo?.pullSecrets ?? []),
         ...(account === undefined || password === undefined || this.kazoo === undefined
           ? {}
           : {
@@ -264,7 +291,6 @@ export class KubernetesDatacenter extends pulumi.ComponentResource implements Da
                 ...account,
                 password,
                 image: image.reference,
-                pullSecret: this.kazoo.pullSecret,
                 node: this.kazoo.nodes.apply(([first = ""]) => first),
                 cookieSecret: this.secrets.cookie,
               },

@@ -10,6 +10,7 @@ import { rabbitmqPorts, workloads } from "./names";
 import type { Rolled } from "./order";
 import { nodeMinutes, podMetadata, podSpec } from "./pods";
 import { type Resources, containerResources, resourcesOf } from "./resources";
+import { imagePullSecrets } from "./registries";
 import { afterRollout } from "./rollout";
 import { containerSecurity, podSecurity, users } from "./security";
 import { type Volume, type WorkloadArgs, defaultClusterDomain, fromSecret, sorted, volumeClaim } from "./workload";
@@ -123,6 +124,7 @@ export class RabbitMQ extends pulumi.ComponentResource {
               automountServiceAccountToken: false,
               enableServiceLinks: false,
               securityContext: podSecurity(users.rabbitmq),
+              ...imagePullSecrets(args.pullSecrets),
               topologySpreadConstraints: spread({ "app.kubernetes.io/name": "rabbitmq" }, args.topologySpread),
               // Time to write messages to disk before the node is killed.
               terminationGracePeriodSeconds: 120,

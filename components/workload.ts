@@ -17,6 +17,8 @@ export interface WorkloadArgs extends NodeSettings {
   readonly namespace: pulumi.Input<string>;
   /** DNS domain of the cluster. @default cluster.local */
   readonly clusterDomain?: string;
+  /** Names of Secrets in the namespace for pulling images. @default none */
+  readonly pullSecrets?: readonly string[];
   /** Waits for rollouts before dependents of this workload's `rolled` change. @default the provider's own waiting */
   readonly rollouts?: Rollouts;
 }

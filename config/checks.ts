@@ -9,6 +9,7 @@ import { patchProblems } from "./patchChecks";
 import { copiesOf, hostsOf, type Platform, type Ring, type Zone } from "./platform";
 import { problem, type Problem } from "./problem";
 import { byteCount, milliCores } from "./quantity";
+import { registryProblems } from "./registryChecks";
 import type { Given } from "./schema";
 import { looksSecret } from "./secrets";
 import { storeSettings } from "./storeSettings";
@@ -20,6 +21,7 @@ export function check(given: Given, platform: Platform): Problem[] {
     ...clusters(given),
     ...extraEnvironments(given),
     ...imageProblems(given, platform),
+    ...registryProblems(given, platform),
     ...dockerProblems(given, platform),
     ...accessProblems(platform),
     ...zoneNames(platform),

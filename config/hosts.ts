@@ -23,7 +23,9 @@ export const secrets = {
   database: "bigcouch",
   /** Key `ring.ini`: the secret settings that all database nodes of a ring share. */
   databaseRing: "bigcouch-ring",
-  /** The login for pulling a built image. */
+  /** The logins of `kazoo:registries`, for pulling images. */
+  registries: "kazoo-registries",
+  /** The login for pulling a built image, where it has one of its own. */
   imagePull: "kazoo-image-pull",
   /** Key `password`; in the namespace of a ring's first zone. */
   masterAccount: "kazoo-master-account",

@@ -70,6 +70,7 @@ function isTooDeep(root: unknown): boolean {
 const secretSettings = new Map([
   ["credentials", "pulumi config set --secret --path kazoo:credentials.main.cookie"],
   ["registryPassword", "pulumi config set --secret kazoo:registryPassword"],
+  ["registries", `pulumi config set --secret --path 'kazoo:registries["registry.example.com"].password'`],
 ]);
 
 /** Secrets where none belong, and plain text where only secrets belong. */
@@ -78,8 +79,7 @@ function secrecy(input: unknown, secretKeys: ReadonlySet<string>): Problem[] {
   return keys.flatMap((name) => {
     const key = `kazoo:${name}`;
     const example = secretSettings.get(name);
-    const isPlain = name !== "credentials" || !namesSecretsAlone((input as Record<string, unknown>)[name]);
-    if (example !== undefined && !secretKeys.has(name) && isPlain) {
+    if (example !== undefined && !secretKeys.has(name) && needsSecrets(name, input)) {
       return [
         {
           key,
@@ -102,6 +102,20 @@ function secrecy(input: unknown, secretKeys: ReadonlySet<string>): Problem[] {
     return [];
   });
 }
+
+/** Whether a key that may hold secrets does so here, and not only names of Secrets in the cluster. */
+function needsSecrets(name: string, input: unknown): boolean {
+  const value = (input as Record<string, unknown>)[name];
+  if (name === "registries") return passwordsIn(value).length > 0;
+  return name !== "credentials" || !namesSecretsAlone(value);
+}
+
+/** The passwords in `kazoo:registries`, whatever else is wrong there. */
+export const passwordsIn = (registries: unknown): unknown[] =>
+  (typeof registries === "object" && registries !== null ? Object.values(registries) : []).flatMap((entry: unknown) => {
+    const password = (entry as { readonly password?: unknown } | null)?.password;
+    return password === undefined ? [] : [password];
+  });
 
 /** The valid part of the config, with all issues of its shape: what is wrong is cut out, so that the rest can still be checked. */
 function parseWhatIsRight(input: unknown): { given?: Given; issues: Issue[] } {

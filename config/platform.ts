@@ -6,10 +6,22 @@ import type { Patch } from "./patches";
 import { type BrokerRole, podHosts, serviceHost, services } from "./hosts";
 import type { JobSettings, NodeSettings } from "./podSettings";
 
-/** A stack's validated config, the input of the program. Immutable; the only secrets are in `Ring.credentials` and `Registry.login`. */
+/** A stack's validated config, the input of the program. Immutable; the only secrets are in `Ring.credentials`, `Registry.login` and `Platform.registries`. */
 export interface Platform {
   /** The Kazoo image. */
   readonly image: PrebuiltImage | ImageBuild;
+  /** How images are pulled from closed registries. */
+  readonly registries: {
+    /** By address. `docker.io` is Docker Hub. */
+    readonly logins: readonly {
+      readonly address: string;
+      readonly username: string;
+      /** Secret. */
+      readonly password: string;
+    }[];
+    /** Names of existing Secrets in each namespace. */
+    readonly secretNames: readonly string[];
+  };
   /** Whether what holds data is protected from deletion and replacement. */
   readonly protect: boolean;
   readonly clusters: Readonly<Record<string, Cluster>>;
@@ -56,7 +68,7 @@ export interface Registry {
   /** `host` or `host:port`. */
   readonly address: string;
   readonly plainHttp: boolean;
-  /** Without it, anyone can push. */
+  /** Without it, one of `Platform.registries` is used, or anyone can push. */
   readonly login?: { readonly username: string; /** Secret. */ readonly password: string };
 }
 

@@ -42,6 +42,7 @@ function line(problem: Problem): string {
 export const isSecretKey = (key: string): boolean =>
   key.startsWith("kazoo:credentials.") ||
   key === "kazoo:registryPassword" ||
+  /^kazoo:registries\..*\.password$/.test(key) ||
   isSecretName(/[:.](?:extraEnvironment|args|brokerSettings|databaseSettings)\.(.+)$/.exec(key)?.[1] ?? "");
 
 const longest = 80;

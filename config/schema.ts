@@ -12,6 +12,7 @@ import {
   imageReference,
   mapping,
   named,
+  registryHost,
   text,
   unset,
   wholeNumber,
@@ -538,7 +539,8 @@ const build = mapping(
       example: "true",
     }).default(false),
     username: field(text(/^\S+$/), {
-      description: "User of the registry; the password is `kazoo:registryPassword`.",
+      description:
+        "User of the registry, unless `kazoo:registries` has its login; the password is `kazoo:registryPassword`.",
       expected: "a user's name without blanks",
       example: "ci",
       default: "none, for a registry that lets everyone push",
@@ -636,6 +638,46 @@ export const schema = mapping(
       example: "registry.example.com/mirror",
       default: "none, images come from Docker Hub",
     }).optional(),
+    registries: named(
+      field(registryHost, {
+        description: "Host of a registry.",
+        expected:
+          "a registry's host in lower case, with its port if it has one, without https:// and a path; docker.io is Docker Hub",
+        example: "registry.example.com:5000",
+      }),
+      mapping(
+        {
+          username: field(text(/^[^\s:]+$/), {
+            description: "User of the registry.",
+            expected: "a user's name without blanks and colons",
+            example: "ci",
+            default: "none, with a `secretName`",
+          }).optional(),
+          password: field(z.string().min(1), {
+            description: "The user's password or token. Must be a Pulumi secret.",
+            expected: "a password",
+            example: `pulumi config set --secret --path 'kazoo:registries["registry.example.com"].password'`,
+            default: "none, with a `secretName`",
+            secret: true,
+          }).optional(),
+          secretName: field(dnsName, {
+            description:
+              "Instead of a login: name of a Secret of the type `kubernetes.io/dockerconfigjson`, which something else makes in each namespace.",
+            expected: "the name of a Secret",
+            example: "registry-pull",
+            default: "none, with a `username` and a `password`",
+          }).optional(),
+        },
+        "A login, or a Secret that holds one.",
+        "{ username: ci, password: { secure: … } }",
+      ),
+      {
+        description:
+          "Logins at closed registries, by the host that images' names begin with. All pods of the stack pull with them, Docker Engines too, and the stack's own image is pushed with the one of its registry.",
+        expected: "a mapping from registries' hosts to logins",
+        example: "{ registry.example.com: { username: ci, password: { secure: … } } }",
+      },
+    ).default({}),
     protect: field(z.boolean(), {
       description:
         "Whether Pulumi refuses to delete or replace what holds data: cookie, credentials, namespaces, brokers, databases. Set it to false only for throw-away stacks.",

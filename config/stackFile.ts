@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, readdirSync } from "node:fs";
 import { basename, join } from "node:path";
 import { namesSecret } from "./credentials";
-import { parsePlatform, structured } from "./parse";
+import { parsePlatform, passwordsIn, structured } from "./parse";
 import { misreadProblems } from "./misread";
 import type { Platform } from "./platform";
 import { ConfigError, UnknownStackError, problem, type Problem } from "./problem";
@@ -56,7 +56,8 @@ export function platformOfBytes(bytes: Uint8Array, name: string): Platform {
       key,
       opened(value, () => secretKeys.add(key)),
     );
-    if (key === "credentials" && holdsPlainText(value)) secretKeys.delete(key);
+    const secrets = key === "credentials" ? [value] : key === "registries" ? passwordsIn(value) : [];
+    if (secrets.some(holdsPlainText)) secretKeys.delete(key);
   }
   return parsePlatform(input, secretKeys, [...misreadProblems(misread), ...tooLarge(entries, name)]);
 }

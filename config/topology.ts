@@ -45,6 +45,7 @@ export function platformOf(given: Given): Platform {
       config.image.build === undefined
         ? { kind: "prebuilt", reference: config.image.prebuilt ?? mirrored(seedImage, config.imageMirror) }
         : buildOf(config.image.build, config, buildArguments(given, rings[0])),
+    registries: registriesOf(config.registries),
     protect: config.protect,
     clusters: Object.fromEntries(
       Object.entries(config.clusters).map(([name, cluster]) => [name, clusterOf(name, cluster)]),
@@ -54,6 +55,17 @@ export function platformOf(given: Given): Platform {
     patches: Object.entries(config.patches)
       .sort(([a], [b]) => compare(a, b))
       .map(([name, patch]) => ({ name, ...patch })),
+  };
+}
+
+/** Sorted, so that the order in the config changes nothing. */
+function registriesOf(config: Config["registries"]): Platform["registries"] {
+  const entries = Object.entries(config).sort(([a], [b]) => compare(a, b));
+  return {
+    logins: entries.flatMap(([address, { username, password }]) =>
+      username === undefined || password === undefined ? [] : [{ address, username, password }],
+    ),
+    secretNames: [...new Set(entries.flatMap(([, { secretName }]) => secretName ?? []))],
   };
 }
 

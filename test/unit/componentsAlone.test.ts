@@ -98,13 +98,13 @@ describe("built alone", () => {
       const database = { host: "db.example.com", adminPort: 5986 };
       const environment = { KAZOO_LOG_LEVEL: "debug", KAZOO_AMQP_HOST: "other.example.com" };
       const args = { namespace, image: "registry.example.com/kazoo:4.3", brokers, database, environment, ...stores };
-      const { host, nodes, pullSecret } = new Kazoo("kazoo", args);
-      return { host, nodes, pullSecret };
+      const { host, nodes, pullSecrets } = new Kazoo("kazoo", args);
+      return { host, nodes, pullSecrets };
     });
     assert.deepEqual(outputs, {
       host: "kazoo.nyc.svc.cluster.local",
       nodes: ["kazoo_apps@kazoo-0.kazoo-nodes.nyc.svc.cluster.local"],
-      pullSecret: undefined,
+      pullSecrets: [],
     });
     assert.deepEqual(resources.find(({ type }) => type.endsWith(":ConfigMap"))?.inputs.data, {
       BIGCOUCH_HOST: "db.example.com",

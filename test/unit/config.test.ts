@@ -364,6 +364,83 @@ const table: Record<string, Bad> = {
     found: '"mirror/images"',
     expected: /a registry's host/,
   },
+  "a registry with a scheme": {
+    config: { ...good(), registries: { "https://registry.example.com": { secretName: "pull" } } },
+    key: "kazoo:registries.https://registry.example.com",
+    found: '"https://registry.example.com"',
+    expected: /a registry's host .* without https:\/\//,
+  },
+  "a registry with a path": {
+    config: { ...good(), registries: { "registry.example.com/kazoo": { secretName: "pull" } } },
+    key: "kazoo:registries.registry.example.com/kazoo",
+    found: '"registry.example.com/kazoo"',
+    expected: /without https:\/\/ and a path/,
+  },
+  "a registry that would be a repository of Docker Hub": {
+    config: { ...good(), registries: { registry: { secretName: "pull" } } },
+    key: "kazoo:registries.registry",
+    found: '"registry"',
+    expected: /a registry's host/,
+  },
+  "Docker Hub by another name": {
+    config: {
+      ...good(),
+      registries: { "docker.io": { secretName: "pull" }, "index.docker.io": { secretName: "pull" } },
+    },
+    key: "kazoo:registries.index.docker.io",
+    found: '"index.docker.io"',
+    expected: /docker\.io/,
+  },
+  "a password of kazoo:registries in plain": {
+    config: { ...good(), registries: { "registry.example.com": { username: "ci", password: "hunter2" } } },
+    key: "kazoo:registries",
+    found: "plain text",
+    expected: /Pulumi secrets/,
+  },
+  "a registry without a login": {
+    config: { ...good(), registries: { "registry.example.com": {} } },
+    key: "kazoo:registries.registry.example.com.username",
+    found: "nothing",
+    expected: /or a secretName/,
+  },
+  "a login without its password": {
+    config: { ...good(), registries: { "registry.example.com": { username: "ci" } } },
+    key: "kazoo:registries.registry.example.com.password",
+    found: "nothing",
+    expected: /the password of ci/,
+  },
+  "a login next to a Secret": {
+    config: {
+      ...good(),
+      registries: { "registry.example.com": { username: "ci", password: "hunter2", secretName: "pull" } },
+    },
+    secret: "registries",
+    key: "kazoo:registries.registry.example.com.secretName",
+    found: '"pull"',
+    expected: /not both/,
+  },
+  "two logins for one registry": {
+    config: build(
+      { username: "ci" },
+      { registryPassword: "hunter2", registries: { "registry.example.com": { username: "ci", password: "hunter2" } } },
+    ),
+    secret: "registries registryPassword",
+    key: "kazoo:image.build.username",
+    found: '"ci"',
+    expected: /one login for registry\.example\.com/,
+  },
+  "a registry's Secret that the stack makes itself": {
+    config: { ...good(), registries: { "registry.example.com": { secretName: "rabbitmq" } } },
+    key: "kazoo:registries.registry.example.com.secretName",
+    found: '"rabbitmq"',
+    expected: /does not make itself/,
+  },
+  "a Secret for a Docker Engine": {
+    config: onDocker({ registries: { "registry.example.com": { secretName: "pull" } } }),
+    key: "kazoo:registries.registry.example.com.secretName",
+    found: '"pull"',
+    expected: /cluster local is a Docker Engine/,
+  },
   "one image for two databases": {
     config: twoRings({ database: "bigcouch-0.4.2" }, { images: { database: "mirror.example.com/bigcouch:0.4.2" } }),
     key: "kazoo:images.database",
@@ -866,7 +943,7 @@ const table: Record<string, Bad> = {
 
 for (const [what, { config, secret, key, found, expected }] of Object.entries(table)) {
   test(`refuses ${what}`, () => {
-    const problems = problemsOf(config, ...(secret === undefined ? [] : [secret]));
+    const problems = problemsOf(config, ...(secret?.split(" ") ?? []));
     const problem = problems.find((candidate) => candidate.key === key);
     assert.ok(
       problem,

@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { mirrored } from "../../config/images";
+import { platformOfBytes } from "../../config/stackFile";
+import { ConfigError } from "../../config/problem";
 import type { Platform } from "../../config/platform";
-import { platformFrom } from "../support/mocks";
+import { deployWithMocks, objects, platformFrom, type Registered } from "../support/mocks";
 
 const stack = (config: Record<string, unknown>): Platform =>
   platformFrom({
@@ -42,4 +44,141 @@ test("a stack's images come from the mirror, but not a Kazoo image that it names
     kind: "prebuilt",
     reference: "example/kazoo:4.3",
   });
+});
+
+const registries = {
+  "registry.example.com:5000": { username: "ci", password: "hunter2-hunter2" },
+  "docker.io": { username: "hub", password: "s3cret-s3cret" },
+  "quay.io": { secretName: "quay-pull" },
+};
+
+type Tree = Record<string, unknown>;
+
+/** The engine's mark of a secret. */
+const marker = "4dabf18193072939515e22adb298388d";
+
+const deployed = async (config: Tree): Promise<Registered[]> =>
+  (await deployWithMocks(platformFrom(config, "registries"))).resources;
+
+/** The Secrets that the pods of each workload are pulled with. */
+function pulledWith(resources: readonly Registered[]): Record<string, unknown> {
+  const owners = Object.entries({ ...objects(resources, "StatefulSet"), ...objects(resources, "Job") });
+  return Object.fromEntries(
+    owners.map(([name, { spec }]) => [
+      name,
+      (spec as { template: { spec: { imagePullSecrets?: unknown } } }).template.spec.imagePullSecrets,
+    ]),
+  );
+}
+
+const onKubernetes = (config: Tree = {}): Tree => ({
+  image: { prebuilt: "registry.example.com:5000/kazoo:4.3" },
+  clusters: { east: { context: "e" } },
+  rings: { main: { masterAccount: { name: "example", realm: "sip.example.com", user: "admin" } } },
+  regions: { "us-east": { cluster: "east", ring: "main", datacenters: { nyc: {}, bos: {} } } },
+  ...config,
+});
+
+test("each namespace gets the logins of all registries, and all of its pods pull with them", async () => {
+  const resources = await deployed(onKubernetes({ registries }));
+  for (const zone of ["us-east-nyc", "us-east-bos"]) {
+    const secret = objects(resources, "Secret")[`${zone}/kazoo-registries`];
+    assert.equal(secret?.type, "kubernetes.io/dockerconfigjson");
+    const { [marker]: isSecret, value } = secret.stringData as Record<string, Record<string, string>>;
+    assert.ok(isSecret !== undefined, "the logins are not secret");
+    assert.deepEqual(JSON.parse(value?.[".dockerconfigjson"] ?? ""), {
+      auths: {
+        "https://index.docker.io/v1/": { username: "hub", password: "s3cret-s3cret", auth: "aHViOnMzY3JldC1zM2NyZXQ=" },
+        "registry.example.com:5000": {
+          username: "ci",
+          password: "hunter2-hunter2",
+          auth: "Y2k6aHVudGVyMi1odW50ZXIy",
+        },
+      },
+    });
+  }
+  const pulled = pulledWith(resources);
+  assert.equal(Object.keys(pulled).length, 11, "four workloads and a join in each zone, and one first boot");
+  for (const [owner, names] of Object.entries(pulled)) {
+    assert.deepEqual(names, [{ name: "kazoo-registries" }, { name: "quay-pull" }], owner);
+  }
+});
+
+test("with Secrets that exist alone, the stack makes none, and none of its config is secret", async () => {
+  const { resources } = await deployWithMocks(
+    platformFrom(onKubernetes({ registries: { "quay.io": { secretName: "quay-pull" } } })),
+  );
+  assert.deepEqual(
+    new Set(Object.values(pulledWith(resources)).map((names) => JSON.stringify(names))),
+    new Set(['[{"name":"quay-pull"}]']),
+  );
+  assert.deepEqual(
+    Object.keys(objects(resources, "Secret")).filter((name) => name.endsWith("/kazoo-registries")),
+    [],
+  );
+});
+
+test("the order of registries in the config changes nothing", async () => {
+  const reversed = Object.fromEntries(Object.entries(registries).reverse());
+  assert.deepEqual(
+    await deployed(onKubernetes({ registries: reversed })),
+    await deployed(onKubernetes({ registries })),
+  );
+});
+
+test("a stack's own image is pushed with its registry's login, and needs no other Secret to be pulled", async () => {
+  const build = { registry: "registry.example.com:5000", repository: "kazoo" };
+  const resources = await deployed(onKubernetes({ image: { build }, registries }));
+  const builder = resources.find(({ name }) => name === "image-builder")?.inputs ?? {};
+  const auth = builder["registryAuth"] as Record<string, string>;
+  assert.ok(marker in auth, "the builder's logins are not secret");
+  assert.deepEqual(JSON.parse(auth["value"] ?? ""), [
+    { address: "https://registry.example.com:5000", username: "ci", password: "hunter2-hunter2" },
+    { address: "https://docker.io", username: "hub", password: "s3cret-s3cret" },
+    { address: "https://registry-1.docker.io", username: "hub", password: "s3cret-s3cret" },
+  ]);
+  assert.equal(objects(resources, "Secret")["us-east-nyc/kazoo-image-pull"], undefined);
+});
+
+test("a login of the build's own stays next to those of other registries", async () => {
+  const build = { registry: "push.example.com", repository: "kazoo", username: "pusher" };
+  const config = onKubernetes({ image: { build }, registryPassword: "hunter2-hunter2", registries });
+  const { resources } = await deployWithMocks(platformFrom(config, "registries", "registryPassword"));
+  const pulled = pulledWith(resources);
+  const everyone = [{ name: "kazoo-registries" }, { name: "quay-pull" }];
+  assert.deepEqual(pulled["us-east-nyc/kazoo"], [...everyone, { name: "kazoo-image-pull" }]);
+  assert.deepEqual(pulled["us-east-bos/kazoo-bootstrap"], [...everyone, { name: "kazoo-image-pull" }]);
+  assert.deepEqual(pulled["us-east-nyc/bigcouch"], everyone);
+});
+
+test("a Docker Engine pulls with the logins, too", async () => {
+  const resources = await deployed({
+    clusters: { local: { docker: {} } },
+    regions: { local: { cluster: "local", datacenters: { dev: {} } } },
+    registries: { "registry.example.com": { username: "ci", password: "hunter2-hunter2" } },
+  });
+  const provider = resources.find(({ name }) => name === "cluster-local")?.inputs ?? {};
+  assert.deepEqual(JSON.parse((provider["registryAuth"] as Record<string, string>)["value"] ?? ""), [
+    { address: "https://registry.example.com", username: "ci", password: "hunter2-hunter2" },
+  ]);
+});
+
+test("in a file, a password in plain is refused, also next to one that is encrypted", () => {
+  const file = (password: string) => `config:
+  kazoo:clusters: { local: { sandbox: true } }
+  kazoo:regions: { local: { cluster: local, datacenters: { dev: {} } } }
+  kazoo:registries:
+    registry.example.com: { username: ci, password: { secure: v1 } }
+    docker.io: { username: hub, password: ${password} }
+    quay.io: { secretName: quay-pull }
+`;
+  const read = (password: string) => platformOfBytes(Buffer.from(file(password)), "Pulumi.x.yaml");
+  assert.deepEqual(read("{ secure: v1 }").registries.secretNames, ["quay-pull"]);
+  assert.throws(
+    () => read("hunter2-hunter2"),
+    (error) =>
+      error instanceof ConfigError &&
+      /kazoo:registries: found plain text/.test(error.message) &&
+      !error.message.includes("hunter2"),
+  );
 });

@@ -1,5 +1,5 @@
 import type { KubernetesObject } from "@kubernetes/client-node";
-import type { KubernetesCluster } from "../../config/platform";
+import type { KubernetesCluster, Platform } from "../../config/platform";
 import { difference } from "../report/difference";
 import { type Deployed, type Digest, type State, type Step, parseUrn } from "../report/digest";
 import { foreignFields, isHandmade } from "../report/foreignFields";
@@ -76,13 +76,19 @@ async function findingsIn(
       const live = { ...item, apiVersion, kind };
       const own = group.find((object) => object.name === item.metadata?.name);
       if (own !== undefined) return changed(own.resource, live, refresh);
-      if (zone === undefined || !isHandmade(live)) return [];
+      if (zone === undefined || !isHandmade(live) || isMeant(live, platform)) return [];
       const { type } = parseUrn(resource.urn);
       const urn = `urn:pulumi:${name}::kazoo::${type}::${zone.name}-${item.metadata?.name}`;
       return [{ step: added(urn, type, live) }];
     });
   });
 }
+
+/** Whether the config says that something else makes the object. */
+const isMeant = ({ kind, metadata }: KubernetesObject, { registries, rings }: Platform): boolean => {
+  const names = [registries.secretNames, ...Object.values(rings).map((ring) => Object.values(ring.secrets))].flat();
+  return kind === "Secret" && names.includes(metadata?.name ?? "");
+};
 
 function changed({ urn, ...resource }: Deployed, live: KubernetesObject, refresh: Digest): Finding[] {
   const refreshed = refresh.steps.some((step) => step.op === "update" && step.urn === urn);
