@@ -183,6 +183,9 @@ toolchain: $(packages) ## provide Pulumi, its plugins and the sandbox's programs
 env: $(packages) ## print what plain pulumi and kubectl need: eval "$(make -s env)"
 	@$(kazoo) env $(stack)
 
+images: $(packages) ## list the images that a stack pulls (JSON=1: for programs)
+	@$(kazoo) images $(stack) $(call flag,JSON,--json)
+
 render: $(packages) ## render Kazoo's configuration from your environment (OUT=folder)
 	@$(kazoo) render $(call given,OUT,--out)
 

@@ -10,6 +10,8 @@ import type { JobSettings, NodeSettings } from "./podSettings";
 export interface Platform {
   /** The Kazoo image. */
   readonly image: PrebuiltImage | ImageBuild;
+  /** Images that come from `kazoo:imageMirror`, with the name that each has at Docker Hub. */
+  readonly hubImages: Readonly<Record<string, string>>;
   /** How images are pulled from closed registries. */
   readonly registries: {
     /** By address. `docker.io` is Docker Hub. */

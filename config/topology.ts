@@ -1,6 +1,6 @@
 import { databaseKind, versionOfSources, type DatabaseKind } from "./compatibility";
 import type { RunEnvironment } from "./environment";
-import { brokerImage, databaseImage, mirrored, seedImage } from "./images";
+import { brokerImage, databaseImage, fullName, mirrored, seedImage } from "./images";
 import {
   placedCopies,
   type Cluster,
@@ -35,16 +35,23 @@ export function platformOf(given: Given): Platform {
       Object.entries(datacenters).map(([name, datacenter]) => zoneOf(region, name, datacenter)),
     )
     .sort((a, b) => (a.region === b.region ? compare(a.datacenter, b.datacenter) : compare(a.region, b.region)));
+  const hubImages: Record<string, string> = {};
+  const pulled = (reference: string): string => {
+    const found = mirrored(reference, config.imageMirror);
+    if (found !== reference) hubImages[found] = fullName(reference);
+    return found;
+  };
   const ringNames = [...new Set(zones.map((zone) => zone.ring))];
   const rings = ringNames.map((name) => {
     const own = zones.filter((zone) => zone.ring === name);
-    return ringOf(name, ringConfig(given, config, name), own, config);
+    return ringOf(name, ringConfig(given, config, name), own, config, pulled);
   });
   return {
     image:
       config.image.build === undefined
-        ? { kind: "prebuilt", reference: config.image.prebuilt ?? mirrored(seedImage, config.imageMirror) }
+        ? { kind: "prebuilt", reference: config.image.prebuilt ?? pulled(seedImage) }
         : buildOf(config.image.build, config, buildArguments(given, rings[0])),
+    hubImages,
     registries: registriesOf(config.registries),
     protect: config.protect,
     clusters: Object.fromEntries(
@@ -174,7 +181,8 @@ function ringOf(
   name: string,
   config: RingConfig,
   zones: readonly Zone[],
-  { images, imageMirror, credentials }: Pick<Config, "images" | "imageMirror" | "credentials">,
+  { images, credentials }: Pick<Config, "images" | "credentials">,
+  pulled: (reference: string) => string,
 ): Ring {
   const nodes = zones.reduce((sum, zone) => sum + zone.database.replicas, 0);
   const database = databaseKind(config.database) as DatabaseKind;
@@ -191,9 +199,9 @@ function ringOf(
     quorum: quorumOf(config.quorum ?? {}, database, nodes, placement),
     ...defined({ placement, masterAccount: masterAccountOf(config.masterAccount) }),
     images: {
-      rabbitmq: mirrored(images.rabbitmq ?? brokerImage(config.rabbitmq), imageMirror),
-      database: mirrored(images.database ?? databaseImage(config.database), imageMirror),
-      curl: mirrored(images.curl, imageMirror),
+      rabbitmq: pulled(images.rabbitmq ?? brokerImage(config.rabbitmq)),
+      database: pulled(images.database ?? databaseImage(config.database)),
+      curl: pulled(images.curl),
     },
     ...split(credentials[name] ?? {}),
     zones: zones.map((zone) => zone.name),

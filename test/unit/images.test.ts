@@ -4,6 +4,7 @@ import { mirrored } from "../../config/images";
 import { platformOfBytes } from "../../config/stackFile";
 import { ConfigError } from "../../config/problem";
 import type { Platform } from "../../config/platform";
+import { baseImages, pulledImages } from "../../tools/cli/pulledImages";
 import { deployWithMocks, objects, platformFrom, type Registered } from "../support/mocks";
 
 const stack = (config: Record<string, unknown>): Platform =>
@@ -182,3 +183,66 @@ test("in a file, a password in plain is refused, also next to one that is encryp
       !error.message.includes("hunter2"),
   );
 });
+
+const dockerfile = `ARG ERLANG_IMAGE=erlang
+ARG ERLANG_VERSION="19.3"
+ARG RUNTIME_IMAGE=debian:bookworm-slim
+FROM \${RUNTIME_IMAGE} AS runtime
+ARG ERLANG_VERSION=1
+FROM --platform=linux/amd64 $ERLANG_IMAGE:\${ERLANG_VERSION} as kazoo
+FROM scratch
+FROM runtime
+COPY --from=kazoo /src /opt
+`;
+
+test("the base images of a build are those of its Dockerfile, with the build's arguments", () => {
+  assert.deepEqual(baseImages(dockerfile, {}), ["debian:bookworm-slim", "erlang:19.3"]);
+  assert.deepEqual(baseImages(dockerfile, { ERLANG_IMAGE: "mirror.example.com/erlang", ERLANG_VERSION: "18.3" }), [
+    "debian:bookworm-slim",
+    "mirror.example.com/erlang:18.3",
+  ]);
+});
+
+test("a stack's images are listed as it pulls them, with where a mirror gets them from", () => {
+  const build = { registry: "mirror.example.com", repository: "kazoo", tags: ["4.3", "latest"] };
+  const platform = platformFrom(onKubernetes({ image: { build }, imageMirror: "mirror.example.com" }));
+  assert.deepEqual(
+    pulledImages(platform, () => dockerfile),
+    [
+      { image: "debian:bookworm-slim", source: "docker.io/library/debian:bookworm-slim" },
+      { image: "erlang:19.3", source: "docker.io/library/erlang:19.3" },
+      { image: "mirror.example.com/curlimages/curl:8.11.1", source: "docker.io/curlimages/curl:8.11.1" },
+      { image: "mirror.example.com/kazoo:4.3", source: "mirror.example.com/kazoo:4.3" },
+      { image: "mirror.example.com/library/couchdb:2.3.1", source: "docker.io/library/couchdb:2.3.1" },
+      {
+        image: "mirror.example.com/library/rabbitmq:3.13-management",
+        source: "docker.io/library/rabbitmq:3.13-management",
+      },
+    ],
+  );
+});
+
+test("every image that the program asks for is listed", async () => {
+  const digest = `sha256:${"0".repeat(64)}`;
+  const pinned = onKubernetes({ image: { build: { registry: "r.example.com", repository: "kazoo", digest } } });
+  const onDocker = {
+    clusters: { local: { docker: {} } },
+    regions: { local: { cluster: "local", datacenters: { dev: {} } } },
+  };
+  for (const config of [pinned, onDocker, onKubernetes({ imageMirror: "localhost:5000" })]) {
+    const platform = platformFrom(config);
+    const { resources } = await deployWithMocks(platform);
+    const asked = resources.flatMap(({ type, inputs }) =>
+      type.endsWith(":RemoteImage") ? [String(inputs["name"])] : type.endsWith(":Container") ? [] : imagesIn(inputs),
+    );
+    const listed = pulledImages(platform, () => assert.fail("nothing is built")).map(({ image }) => image);
+    assert.deepEqual(listed, [...new Set(asked)].sort());
+  }
+});
+
+const imagesIn = (value: unknown): string[] =>
+  typeof value !== "object" || value === null
+    ? []
+    : Object.entries(value).flatMap(([key, inner]) =>
+        key === "image" && typeof inner === "string" ? [inner] : imagesIn(inner),
+      );

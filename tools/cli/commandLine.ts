@@ -12,6 +12,7 @@ const code = {
   deploy: () => require("./commands/deploy") as typeof import("./commands/deploy"),
   docker: () => require("./commands/docker") as typeof import("./commands/docker"),
   edit: () => require("./commands/edit") as typeof import("./commands/edit"),
+  images: () => require("./commands/images") as typeof import("./commands/images"),
   init: () => require("./commands/init") as typeof import("./commands/init"),
   lifecycle: () => require("./commands/lifecycle") as typeof import("./commands/lifecycle"),
   nodes: () => require("./nodes") as typeof import("./nodes"),
@@ -44,6 +45,7 @@ function withoutCompletion(): Command {
     ...accountCommands(),
     ...deployCommands(),
     dockerCommands(),
+    imagesCommand(),
     renderCommand(),
     schemaCommand(),
     sandboxCommand(),
@@ -316,6 +318,11 @@ function dockerCommands(): Command {
   add("rm", "remove Kazoo's container", ({ onKazoo }) => onKazoo("rm", "--force"));
   return group;
 }
+
+const imagesCommand = (): Command =>
+  withStack("images", "list the images that a stack pulls, for whoever fills a mirror; needs neither cluster nor state")
+    .option("--json", "for programs, with the name that each has where a mirror gets it from", false)
+    .action(exiting(async (options: Stacked & { json: boolean }) => code.images().images(options)));
 
 const renderCommand = (): Command =>
   new Command("render")
