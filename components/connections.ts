@@ -6,9 +6,10 @@ export type Workload = keyof typeof workloads;
 
 /**
  * What is no workload: `media` are the networks of `mediaNetworks`, `stores` are brokers and databases elsewhere that the run environment
- * names, `monitoring` is the namespace in `monitoring` or, without one, anywhere, `outside` is everywhere but where clouds hand out credentials.
+ * names, `monitoring` is the namespace in `monitoring` or, without one, anywhere, `clients` come from the ingress controller's namespace or,
+ * without one, from anywhere, `outside` is everywhere but where clouds hand out credentials.
  */
-export type Source = Workload | "everyPod" | "media" | "monitoring" | "anywhere";
+export type Source = Workload | "everyPod" | "media" | "monitoring" | "clients" | "anywhere";
 export type Target = Workload | "media" | "stores" | "outside" | "anywhere";
 
 /** A port, a range of them with both ends, or all ports of a protocol. */
@@ -82,7 +83,7 @@ export const connections: readonly Connection[] = [
   { from: ["join"], to: "database", ports: ({ database }) => data(database), why: "joins the nodes to the ring" },
   { from: ["bootstrap"], to: "database", ports: () => tcp(databasePort), why: "creates and closes system databases" },
   {
-    from: ["anywhere"],
+    from: ["clients"],
     to: "kazoo",
     ports: () => tcp(kazooPorts.crossbar, kazooPorts.crossbarTls, kazooPorts.websockets),
     why: "Crossbar's API, its TLS listener where you configure one, Blackhole's websockets",

@@ -27,13 +27,22 @@ const ends: Record<Source | Target, string> = {
   bootstrap: "bootstrap Job",
   everyPod: "every pod",
   media: "`mediaNetworks`",
+  clients: "`ingress.controllerNamespace`, without one anywhere",
   stores: "hosts in the run environment",
   monitoring: "`monitoring.namespace`, without one anywhere",
   outside: "anywhere else",
   anywhere: "anywhere",
 };
 
-const networks: readonly (Source | Target)[] = ["everyPod", "media", "monitoring", "stores", "outside", "anywhere"];
+const networks: readonly (Source | Target)[] = [
+  "everyPod",
+  "media",
+  "monitoring",
+  "clients",
+  "stores",
+  "outside",
+  "anywhere",
+];
 
 /** Where two pods meet, it matters how far apart they are. */
 const sourceText = (source: Source, { to, within = "zone" }: Connection): string =>

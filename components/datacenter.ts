@@ -2,6 +2,7 @@ import type * as pulumi from "@pulumi/pulumi";
 import type { ExistingSecrets } from "../config/credentials";
 import type { MasterAccount } from "./bootstrapJob";
 import type { DatabaseNode, DatabaseSettings, Quorum } from "./bigcouch";
+import type { IngressArgs } from "./ingress";
 import type { Environment, ServiceArgs, ZoneBrokers } from "./kazoo";
 import type { RingOrder } from "./order";
 import type { JobSettings, NodeSettings } from "./pods";
@@ -31,6 +32,8 @@ export interface ZoneArgs {
     /** The only namespace that reads the brokers' metrics. @default every pod of the cluster */
     readonly namespace?: string | undefined;
   };
+  /** The way in through an Ingress controller, and the namespace from which alone clients come then. @default none */
+  readonly ingress?: Omit<IngressArgs, "namespace"> & { readonly controllerNamespace?: string };
   readonly kazoo: NodeSettings & {
     readonly replicas: number;
     readonly resources: Resources;
@@ -100,6 +103,8 @@ export interface KazooNodes {
   /** Names of the Erlang nodes. */
   readonly nodes: pulumi.Input<readonly string[]>;
   readonly endpoints: Endpoints;
+  /** URLs for clients outside of the cluster. @default there is no ingress */
+  readonly urls?: { readonly crossbar: string; readonly websockets: string };
   /** On Docker: names of the containers, Kazoo's first. @default none */
   readonly containers?: readonly string[];
 }

@@ -6,6 +6,7 @@ import { BigCouch, type DatabaseNode } from "./bigcouch";
 import { BootstrapJob, systemDatabases } from "./bootstrapJob";
 import type { Datacenter, DatacenterArgs, FirstBoot, ImageReference, KazooNodes } from "./datacenter";
 import { refuseChange, refuseLoss } from "./guard";
+import { Ingress } from "./ingress";
 import { JoinJob } from "./joinJob";
 import { type Environment, Kazoo, type ZoneBrokers } from "./kazoo";
 import { namespaceLabels, workloadLabels } from "./labels";
@@ -152,6 +153,9 @@ export class KubernetesDatacenter extends pulumi.ComponentResource implements Da
         otherClusters: args.otherClusters,
         mediaNetworks: zone.mediaNetworks,
         ...(zone.monitoring?.namespace === undefined ? {} : { monitoringNamespace: zone.monitoring.namespace }),
+        ...(zone.ingress?.controllerNamespace === undefined
+          ? {}
+          : { clientNamespace: zone.ingress.controllerNamespace }),
         outsideStores: outsideStores(zone.environment),
         databaseVersion: ring.database.version,
       },
@@ -259,7 +263,12 @@ export class KubernetesDatacenter extends pulumi.ComponentResource implements Da
       { parent: this, dependsOn: order.before(this.step("kazoo")) },
     );
     order.add(this.step("kazoo"), this.kazoo.rolled);
+    const ingress =
+      zone.ingress === undefined
+        ? undefined
+        : new Ingress(`${this.name}-ingress`, { ...zone.ingress, namespace: this.namespace }, { parent: this });
     return {
+      ...(ingress === undefined ? {} : { urls: ingress.urls }),
       nodes: this.kazoo.nodes,
       endpoints: {
         crossbar: pulumi.interpolate`http://${this.kazoo.host}:${kazooPorts.crossbar}`,

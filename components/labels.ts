@@ -46,8 +46,8 @@ export function spread(
 }
 
 /**
- * Annotation of a Service without an external address: the provider would take ten seconds to find it ready, and the program waits for the
- * pods anyway.
+ * Annotation of what is not waited for. Of a Service without an external address, the provider would take ten seconds to find it ready, and
+ * the program waits for the pods anyway. An Ingress is ready for it with an address in its status, which not every controller writes.
  */
 export const doNotWait = { "pulumi.com/skipAwait": "true" };
 

@@ -51,6 +51,9 @@ export const guards = {
   series: "rabbitmq-series",
 } as const;
 
+/** A datacenter's Ingresses. */
+export const ingresses = { crossbar: "kazoo", websockets: "kazoo-websockets" } as const;
+
 const brokers = [services.alpha, services.beta];
 
 /** Names of a datacenter's objects that an object made by hand could have taken. ConfigMaps and the join Job have a part that is unique. */
@@ -58,6 +61,8 @@ export const fixedNames: readonly {
   readonly apiVersion: string;
   readonly kind: string;
   readonly names: readonly string[];
+  /** Only a datacenter with this key has them. */
+  readonly key?: "ingress";
 }[] = [
   { apiVersion: "v1", kind: "Secret", names: Object.values(secrets) },
   { apiVersion: "v1", kind: "Service", names: Object.values(services) },
@@ -69,6 +74,7 @@ export const fixedNames: readonly {
     names: [workloads.kazoo, workloads.database, workloads.rabbitmq],
   },
   { apiVersion: "batch/v1", kind: "Job", names: [workloads.bootstrap] },
+  { apiVersion: "networking.k8s.io/v1", kind: "Ingress", names: Object.values(ingresses), key: "ingress" },
   {
     apiVersion: "networking.k8s.io/v1",
     kind: "NetworkPolicy",

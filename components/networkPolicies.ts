@@ -16,6 +16,8 @@ export interface NetworkPoliciesArgs {
   readonly mediaNetworks?: readonly string[];
   /** Namespace from which alone the brokers' metrics are read. @default every pod of the cluster reads them */
   readonly monitoringNamespace?: string;
+  /** Namespace from which alone clients reach Kazoo, as that of an ingress controller. @default they reach it from anywhere */
+  readonly clientNamespace?: string;
   /** TCP ports of brokers and databases elsewhere, if the run environment names some. @default none */
   readonly outsideStores?: readonly number[];
   /** Version of the database, which decides its ports. @default couchdb-2.3.1 */
@@ -122,14 +124,25 @@ function rulesOf(row: Connection, otherEnds: readonly (Source | Target)[], optio
 }
 
 /** Whether an end is one that no list of peers can name. */
-const isEveryone = (end: Source | Target, { monitoringNamespace }: Options): boolean =>
-  end === "anywhere" || end === "stores" || (end === "monitoring" && monitoringNamespace === undefined);
+const isEveryone = (end: Source | Target, { monitoringNamespace, clientNamespace }: Options): boolean =>
+  end === "anywhere" ||
+  end === "stores" ||
+  (end === "monitoring" && monitoringNamespace === undefined) ||
+  (end === "clients" && clientNamespace === undefined);
 
 /** Nobody for ends that no list can name. */
 function peersOf(end: Source | Target, within: Connection["within"], options: Options): Peer[] {
-  const { stack, ring, otherClusters = [], mediaNetworks = [], monitoringNamespace = "" } = options;
+  const {
+    stack,
+    ring,
+    otherClusters = [],
+    mediaNetworks = [],
+    monitoringNamespace = "",
+    clientNamespace = "",
+  } = options;
   if (end === "anywhere" || end === "stores") return [];
   if (end === "monitoring") return [everyPodOf(monitoringNamespace)];
+  if (end === "clients") return [everyPodOf(clientNamespace)];
   if (end === "outside") return outside;
   if (end === "media") return mediaNetworks.map(network);
   const podSelector = selectorOf(end);

@@ -18,6 +18,8 @@ export interface ZoneOutputs {
   readonly containers?: readonly string[];
   /** `host:port` or URL from within the cluster; on Docker, Kazoo's published ones. */
   readonly endpoints: Endpoints;
+  /** URLs for clients outside of the cluster, where there is an ingress. */
+  readonly urls?: { readonly crossbar: string; readonly websockets: string };
   /** Names of the Erlang nodes. */
   readonly nodes: {
     readonly kazoo: pulumi.Input<readonly string[]>;
@@ -57,7 +59,7 @@ export function stackOutputs(
 ): StackOutputs {
   const zonesOf = ({ ring, zones, datacenters, kazoos }: DeployedRing) =>
     zones.map((zone, index): [string, ZoneOutputs] => {
-      const { nodes = [], endpoints, containers } = kazoos[index] as KazooNodes;
+      const { nodes = [], endpoints, urls, containers } = kazoos[index] as KazooNodes;
       const { databaseNodes } = datacenters[index] as Datacenter;
       const { name: cluster, context, placeOf } = clusterOf(zone);
       return [
@@ -76,6 +78,7 @@ export function stackOutputs(
           namespace: placeOf(zone),
           ...(containers === undefined ? {} : { containers }),
           endpoints,
+          ...(urls === undefined ? {} : { urls }),
         },
       ];
     });

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { cidr, field, mapping, named, text, wholeNumber } from "./fields";
+import { cidr, dnsLabel, dnsName, field, mapping, named, text, wholeNumber } from "./fields";
 
 /** The keys that say how Kazoo is reached from outside of its cluster. */
 
@@ -64,3 +64,79 @@ export const service = mapping(
   "The Service `kazoo`.",
   "{ type: LoadBalancer }",
 ).prefault({});
+
+const clientHost = field(dnsName, {
+  description: "Host name at which clients reach the datacenter. Required, and each datacenter has its own.",
+  expected: "a DNS name",
+  example: "kazoo.example.com",
+}).optional();
+
+const websockets = mapping(
+  {
+    host: field(dnsName, {
+      description: "Host name of the websockets.",
+      expected: "a DNS name",
+      example: "ws.example.com",
+      default: "Crossbar's",
+    }).optional(),
+    path: field(text(/^\/[A-Za-z0-9._/-]*$/), {
+      description: "Path of the websockets.",
+      expected: "an absolute path",
+      example: "/websockets",
+      default: "`/websockets`; with a host of their own `/`",
+    }).optional(),
+  },
+  "Where clients reach Blackhole's websockets.",
+  "{ host: ws.example.com }",
+).prefault({});
+
+const controllerNamespace = (what: string) =>
+  field(dnsLabel, {
+    description: `Namespace of ${what}. If given, clients reach Kazoo's ports 8000, 8443 and 5555 from this namespace only. Not for pods on the network of their node.`,
+    expected: "the name of a namespace",
+    example: "ingress-nginx",
+    default: "none, Kazoo's ports are open to everyone",
+  }).optional();
+
+const issuer = (kind: string) =>
+  field(dnsName, {
+    description: `cert-manager's ${kind} of the certificate.`,
+    expected: `the name of ${kind}`,
+    example: "letsencrypt",
+  }).optional();
+
+/** An Ingress for Crossbar and the websockets. */
+export const ingress = mapping(
+  {
+    host: clientHost,
+    class: field(dnsName, {
+      description: "IngressClass.",
+      expected: "the name of an IngressClass",
+      example: "nginx",
+      default: "the cluster's default class",
+    }).optional(),
+    tls: mapping(
+      {
+        secretName: field(dnsName, {
+          description: "Secret with the certificate, in the datacenter's namespace.",
+          expected: "the name of a Secret",
+          example: "kazoo-example-com",
+          default: "`kazoo-tls`, if an issuer makes it",
+        }).optional(),
+        issuer: issuer("an Issuer"),
+        clusterIssuer: issuer("a ClusterIssuer"),
+      },
+      "TLS, by a Secret that exists or that cert-manager makes. Without this key, clients use plain HTTP.",
+      "{ clusterIssuer: letsencrypt }",
+    ).optional(),
+    annotations: named(annotationKey, annotationValue, {
+      description: "Annotations for the Ingress controller, over those that keep websockets open.",
+      expected: "a mapping from annotations to text",
+      example: "{ nginx.ingress.kubernetes.io/proxy-body-size: 8m }",
+    }).default({}),
+    websockets,
+    controllerNamespace: controllerNamespace("the Ingress controller"),
+  },
+  "An Ingress to Crossbar and Blackhole's websockets.",
+  "{ host: kazoo.example.com, class: nginx, tls: { clusterIssuer: letsencrypt } }",
+).optional();

@@ -1,10 +1,19 @@
-import type { Platform, Service, Zone } from "./platform";
+import type { Platform, Ring, Service, Zone } from "./platform";
 import { problem, type Problem } from "./problem";
+import type { Given } from "./schema";
 
 /** Checks how Kazoo is reached from outside. Returns all problems. */
-export function accessProblems(platform: Platform): Problem[] {
+export function accessProblems(given: Given, platform: Platform): Problem[] {
   const zones = platform.zones.filter(({ cluster }) => platform.clusters[cluster]?.kind !== "docker");
-  return zones.flatMap((zone, index) => [...serviceType(zone), ...sharedNodePorts(zone, zones.slice(0, index))]);
+  return [
+    ...zones.flatMap((zone, index) => [
+      ...serviceType(zone),
+      ...sharedNodePorts(zone, zones.slice(0, index)),
+      ...clientAddress(zone, zones.slice(0, index)),
+      ...certificate(zone),
+    ]),
+    ...Object.values(platform.rings).flatMap((ring) => monsterUi(given, ring)),
+  ];
 }
 
 const keyOf = (zone: Zone) => `kazoo:regions.${zone.region}.datacenters.${zone.datacenter}`;
@@ -44,4 +53,51 @@ function sharedNodePorts(zone: Zone, before: readonly Zone[]): Problem[] {
     const why = `since ${other.region}/${other.datacenter} has this one in the same cluster`;
     return [problem(`${key}.${name}`, port, `another port, ${why}`, "30801")];
   });
+}
+
+function clientAddress(zone: Zone, before: readonly Zone[]): Problem[] {
+  if (zone.ingress === undefined) return [];
+  const key = `${keyOf(zone)}.ingress`;
+  const { host, websockets, controllerNamespace } = zone.ingress;
+  if (host === "") return [problem(`${key}.host`, undefined, "the datacenter's host name", "kazoo.example.com")];
+  const problems: Problem[] = [];
+  const others = before.filter(({ cluster, ingress }) => cluster === zone.cluster && ingress !== undefined);
+  for (const [name, found] of Object.entries({ host, "websockets.host": websockets.host })) {
+    const other = others.find(({ ingress }) => [ingress?.host, ingress?.websockets.host].includes(found));
+    if (other === undefined || (name !== "host" && found === host)) continue;
+    const why = `since ${other.region}/${other.datacenter} has this one in the same cluster`;
+    problems.push(problem(`${key}.${name}`, found, `another host name, ${why}`, `${zone.datacenter}.example.com`));
+  }
+  if (websockets.host === host && websockets.path === "/") {
+    const expected = "a path other than Crossbar's, or a host of their own";
+    problems.push(problem(`${key}.websockets.path`, websockets.path, expected, "/websockets"));
+  }
+  if (controllerNamespace !== undefined && zone.kazoo.service.type !== "ClusterIP") {
+    const why = `its clients would not come from this namespace, and NetworkPolicies would keep them out`;
+    const expected = `nothing with a Service of type ${zone.kazoo.service.type}: ${why}`;
+    problems.push(problem(`${key}.controllerNamespace`, controllerNamespace, expected, "remove one of the two"));
+  }
+  return problems;
+}
+
+function certificate(zone: Zone): Problem[] {
+  const { tls } = zone.ingress ?? {};
+  if (tls === undefined) return [];
+  const key = `${keyOf(zone)}.ingress.tls`;
+  if (tls.secretName === "") {
+    const expected = "a Secret that exists (secretName), or the cert-manager issuer of one (issuer, clusterIssuer)";
+    return [problem(key, {}, expected, "{ clusterIssuer: letsencrypt }")];
+  }
+  return tls.issuer === undefined || tls.clusterIssuer === undefined
+    ? []
+    : [problem(`${key}.issuer`, tls.issuer, "either issuer or clusterIssuer, not both", "remove one of the two")];
+}
+
+/** The apps call Crossbar from browsers, so they need an address that browsers reach. */
+function monsterUi(given: Given, ring: Ring): Problem[] {
+  const asked = given.rings?.[ring.name]?.masterAccount?.monsterUi;
+  if (asked === undefined || ring.masterAccount?.monsterUi !== undefined) return [];
+  const key = `kazoo:rings.${ring.name}.masterAccount.monsterUi.url`;
+  const expected = "the address of Crossbar's API for browsers, since no datacenter of the ring has an ingress";
+  return [problem(key, undefined, expected, "https://kazoo.example.com/v2")];
 }

@@ -23,7 +23,7 @@ export function check(given: Given, platform: Platform): Problem[] {
     ...imageProblems(given, platform),
     ...registryProblems(given, platform),
     ...dockerProblems(given, platform),
-    ...accessProblems(platform),
+    ...accessProblems(given, platform),
     ...zoneNames(platform),
     ...patchProblems(platform),
     ...platform.zones

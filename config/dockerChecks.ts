@@ -102,6 +102,7 @@ const kubernetesKeys: readonly (readonly string[])[] = [
   ["adopt"],
   ["mediaNetworks"],
   ["monitoring"],
+  ["ingress"],
   ["workloads", "kazoo", "replicas"],
   ["workloads", "kazoo", "service"],
   ["workloads", "kazoo", "resources", "requests"],
@@ -122,7 +123,7 @@ const kubernetesKeys: readonly (readonly string[])[] = [
   ["workloads", "jobs"],
 ];
 
-type Level = Pick<GivenDatacenter, "namespace" | "adopt" | "mediaNetworks" | "monitoring" | "workloads">;
+type Level = Pick<GivenDatacenter, "namespace" | "adopt" | "mediaNetworks" | "monitoring" | "ingress" | "workloads">;
 
 function kubernetesOnly(given: Given, zones: readonly Zone[]): Problem[] {
   const problems = zones.flatMap((zone) => {

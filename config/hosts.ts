@@ -38,6 +38,15 @@ export type BrokerRole = "alpha" | "beta";
 export const serviceHost = (service: string, namespace: string, clusterDomain: string): string =>
   `${service}.${namespace}.svc.${clusterDomain}`;
 
+/** URLs for clients outside of the cluster. */
+export const clientUrls = (
+  address: { readonly host: string; readonly websockets: { readonly host: string; readonly path: string } },
+  tls: boolean,
+) => ({
+  crossbar: `${tls ? "https" : "http"}://${address.host}`,
+  websockets: `${tls ? "wss" : "ws"}://${address.websockets.host}${address.websockets.path}`,
+});
+
 /** DNS names of the pods of a StatefulSet behind its headless Service, whose host is given. */
 export const podHosts = (statefulSet: string, replicas: number, headlessHost: string): string[] =>
   Array.from({ length: replicas }, (_, index) => `${statefulSet}-${index}.${headlessHost}`);

@@ -183,6 +183,7 @@ export interface Zone {
   readonly environment: RunEnvironment;
   readonly mediaNetworks: readonly string[];
   readonly monitoring: Monitoring;
+  readonly ingress?: Ingress;
   readonly kazoo: Workload & { readonly service: Service };
   readonly rabbitmq: Omit<Workload, "replicas"> & Storage;
   readonly database: Workload & Storage;
@@ -207,6 +208,22 @@ export interface Service {
   readonly loadBalancerSourceRanges?: readonly string[];
   readonly loadBalancerClass?: string;
   readonly nodePorts?: { readonly crossbar?: number; readonly websockets?: number };
+}
+
+/** Where clients outside of the cluster reach a datacenter. */
+export interface ClientAddress {
+  readonly host: string;
+  readonly websockets: { readonly host: string; readonly path: string };
+  /** Namespace from which alone clients reach Kazoo. Default: they reach it from anywhere. */
+  readonly controllerNamespace?: string;
+}
+
+export interface Ingress extends ClientAddress {
+  /** Default: the cluster's default class. */
+  readonly class?: string;
+  /** Secret with the certificate, and who makes it, if not the operator. */
+  readonly tls?: { readonly secretName: string; readonly issuer?: string; readonly clusterIssuer?: string };
+  readonly annotations: Readonly<Record<string, string>>;
 }
 
 /** The volume of each pod. */

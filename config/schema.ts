@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { service } from "./access";
+import { ingress, service } from "./access";
 import { databaseKind, kazooVersions, rabbitmqVersions, type KazooVersion } from "./compatibility";
 import { isBrokerPassword, isCookie, isDatabasePassword, storedKeys } from "./credentials";
 import { variables } from "./environment";
@@ -181,7 +181,15 @@ const ringName = field(dnsLabel, {
 }).optional();
 
 /** The keys of the platform, a region or a datacenter; the nearest one wins, key by key. */
-export const everyLevel = { ring: ringName, workloads, environment, extraEnvironment, mediaNetworks, monitoring };
+export const everyLevel = {
+  ring: ringName,
+  workloads,
+  environment,
+  extraEnvironment,
+  mediaNetworks,
+  monitoring,
+  ingress,
+};
 
 const clusterReference = field(dnsLabel, {
   description: "Cluster, by its name in `kazoo:clusters`.",
@@ -334,7 +342,8 @@ const masterAccount = mapping(
           description: "Address of Crossbar's API for browsers, which the apps call.",
           expected: "an http or https URL",
           example: "https://kazoo.example.com/v2",
-        }),
+          default: "that of the `ingress` of the ring's first zone that has one",
+        }).optional(),
         path: field(absolutePath, {
           description: "Folder of Monster UI's apps on the Kazoo nodes.",
           expected: "an absolute path",

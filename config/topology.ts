@@ -1,10 +1,13 @@
 import { databaseKind, versionOfSources, type DatabaseKind } from "./compatibility";
 import type { RunEnvironment } from "./environment";
+import { clientUrls } from "./hosts";
 import { brokerImage, databaseImage, fullName, mirrored, seedImage } from "./images";
 import {
   placedCopies,
+  type ClientAddress,
   type Cluster,
   type ImageBuild,
+  type Ingress,
   type MasterAccount,
   type Platform,
   type Quorum,
@@ -166,6 +169,7 @@ function zoneOf(region: string, name: string, datacenter: DatacenterConfig): Zon
     environment,
     mediaNetworks: datacenter.mediaNetworks,
     monitoring: datacenter.monitoring,
+    ...defined({ ingress: ingressOf(datacenter.ingress) }),
     ...datacenter.workloads,
     kazoo: { ...datacenter.workloads.kazoo, service: serviceOf(datacenter.workloads.kazoo.service) },
   };
@@ -176,6 +180,40 @@ const serviceOf = ({ nodePorts, ...service }: DatacenterConfig["workloads"]["kaz
   annotations: service.annotations,
   ...defined({ ...service, nodePorts: nodePorts && defined(nodePorts) }),
 });
+
+/** A missing host is reported by accessChecks.ts. */
+const addressOf = ({
+  host = "",
+  websockets,
+  controllerNamespace,
+}: Pick<NonNullable<DatacenterConfig["ingress"]>, "host" | "websockets" | "controllerNamespace">): ClientAddress => ({
+  host,
+  websockets: {
+    host: websockets.host ?? host,
+    path: websockets.path ?? (websockets.host === undefined ? "/websockets" : "/"),
+  },
+  ...defined({ controllerNamespace }),
+});
+
+function ingressOf(config: DatacenterConfig["ingress"]): Ingress | undefined {
+  if (config === undefined) return undefined;
+  const { tls, annotations } = config;
+  return {
+    ...addressOf(config),
+    annotations,
+    ...defined({ class: config.class, tls: tls && certificateOf(tls) }),
+  };
+}
+
+/** A Secret without name is reported by accessChecks.ts. */
+function certificateOf({
+  secretName,
+  issuer,
+  clusterIssuer,
+}: NonNullable<NonNullable<DatacenterConfig["ingress"]>["tls"]>) {
+  const made = issuer ?? clusterIssuer;
+  return { secretName: secretName ?? (made === undefined ? "" : "kazoo-tls"), ...defined({ issuer, clusterIssuer }) };
+}
 
 function ringOf(
   name: string,
@@ -197,7 +235,7 @@ function ringOf(
     brokerPlugins: config.brokerPlugins,
     databaseSettings: config.databaseSettings,
     quorum: quorumOf(config.quorum ?? {}, database, nodes, placement),
-    ...defined({ placement, masterAccount: masterAccountOf(config.masterAccount) }),
+    ...defined({ placement, masterAccount: masterAccountOf(config.masterAccount, zones) }),
     images: {
       rabbitmq: pulled(images.rabbitmq ?? brokerImage(config.rabbitmq)),
       database: pulled(images.database ?? databaseImage(config.database)),
@@ -219,10 +257,16 @@ function split(given: Config["credentials"][string]): Pick<Ring, "credentials" |
   };
 }
 
-function masterAccountOf(config: RingConfig["masterAccount"]): MasterAccount | undefined {
+/** checks.ts reports Monster UI without a URL. */
+function masterAccountOf(config: RingConfig["masterAccount"], zones: readonly Zone[]): MasterAccount | undefined {
   if (config === undefined) return undefined;
   const { monsterUi, prompts, ...administrator } = config;
-  return { ...administrator, ...defined({ monsterUi, prompts }) };
+  const [crossbar] = zones.flatMap(({ ingress }) =>
+    ingress === undefined ? [] : clientUrls(ingress, ingress.tls !== undefined).crossbar,
+  );
+  const url = monsterUi?.url ?? (crossbar === undefined ? undefined : `${crossbar}/v2`);
+  const apps = monsterUi === undefined || url === undefined ? undefined : { path: monsterUi.path, url };
+  return { ...administrator, ...defined({ monsterUi: apps, prompts }) };
 }
 
 /**

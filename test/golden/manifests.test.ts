@@ -14,6 +14,7 @@ const stacks = {
   rehearsal: "Pulumi.rehearsal.yaml",
   mirror: "examples/mirror.yaml",
   scheduling: "examples/scheduling.yaml",
+  ingress: "examples/ingress.yaml",
 };
 
 /** What a stack deploys, as the manifests that Kubernetes would be given, by name; secrets masked. `UPDATE_GOLDEN=1` accepts a change. */

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { deployWithMocks, objects, platformFrom } from "../support/mocks";
+import { Ingress } from "../../components";
+import { networkPolicies } from "../../components/networkPolicies";
+import { deployWithMocks, objects, platformFrom, withMocks } from "../support/mocks";
 
 type Tree = Record<string, unknown>;
 
@@ -46,4 +48,86 @@ describe("the Service kazoo", () => {
       ],
     );
   });
+});
+
+describe("the Ingress alone", () => {
+  const ingressOf = async (args: Omit<ConstructorParameters<typeof Ingress>[1], "namespace">) => {
+    const { resources, outputs } = await withMocks(() => new Ingress("in", { namespace: "nyc", ...args }).urls);
+    const [crossbar, websockets] = ["nyc/kazoo", "nyc/kazoo-websockets"].map(
+      (name) => objects(resources, "Ingress")[name] as { metadata: { annotations: Tree }; spec: Tree },
+    );
+    assert.ok(crossbar && websockets);
+    return { crossbar, websockets, urls: outputs };
+  };
+  const rule = (host: string, path: string, pathType: string, number: number) => [
+    { host, http: { paths: [{ path, pathType, backend: { service: { name: "kazoo", port: { number } } } }] } },
+  ];
+
+  test("leads to Crossbar, and below a path to websockets that stay open", async () => {
+    const { crossbar, websockets, urls } = await ingressOf({ host: "kazoo.example.com" });
+    assert.deepEqual(crossbar.spec, { rules: rule("kazoo.example.com", "/", "Prefix", 8000) });
+    assert.deepEqual(websockets.spec, { rules: rule("kazoo.example.com", "/websockets", "Exact", 5555) });
+    assert.deepEqual(urls, {
+      crossbar: "http://kazoo.example.com",
+      websockets: "ws://kazoo.example.com/websockets",
+    });
+    const { annotations } = websockets.metadata;
+    assert.equal(annotations["nginx.ingress.kubernetes.io/proxy-read-timeout"], "3600");
+    assert.equal(annotations["nginx.ingress.kubernetes.io/rewrite-target"], "/");
+    assert.equal(crossbar.metadata.annotations["nginx.ingress.kubernetes.io/rewrite-target"], undefined);
+  });
+
+  test("takes a class and annotations, which win over its own", async () => {
+    const name = "nginx.ingress.kubernetes.io/proxy-read-timeout";
+    const { crossbar, websockets } = await ingressOf({ host: "a.b", class: "nginx", annotations: { [name]: "60" } });
+    assert.deepEqual([crossbar.spec.ingressClassName, websockets.spec.ingressClassName], ["nginx", "nginx"]);
+    assert.equal(websockets.metadata.annotations[name], "60");
+  });
+
+  test("asks for one certificate for both hosts", async () => {
+    const { crossbar, websockets, urls } = await ingressOf({
+      host: "kazoo.example.com",
+      websockets: { host: "ws.example.com", path: "/" },
+      tls: { secretName: "kazoo-tls", clusterIssuer: "letsencrypt" },
+    });
+    assert.deepEqual(crossbar.spec.tls, [{ hosts: ["kazoo.example.com", "ws.example.com"], secretName: "kazoo-tls" }]);
+    assert.deepEqual(websockets.spec.tls, [{ hosts: ["ws.example.com"], secretName: "kazoo-tls" }]);
+    const issuer = "cert-manager.io/cluster-issuer";
+    assert.equal(crossbar.metadata.annotations[issuer], "letsencrypt");
+    assert.equal(websockets.metadata.annotations[issuer], undefined);
+    assert.equal(websockets.metadata.annotations["nginx.ingress.kubernetes.io/rewrite-target"], undefined);
+    assert.deepEqual(urls, { crossbar: "https://kazoo.example.com", websockets: "wss://ws.example.com/" });
+  });
+});
+
+test("clients reach Kazoo from the Ingress controller's namespace only, where it is given", () => {
+  const rulesFor = (port: number, more: object = {}) =>
+    (
+      networkPolicies({ stack: "live", ring: "main", mediaNetworks: ["192.0.2.0/24"], ...more }).kazoo as unknown as {
+        ingress: { from?: Tree[]; ports: Tree[] }[];
+      }
+    ).ingress
+      .filter(({ ports }) => ports.some((found) => found.port === port))
+      .map(({ from }) => from);
+  const controller = { namespaceSelector: { matchLabels: { "kubernetes.io/metadata.name": "ingress-nginx" } } };
+  const given = { clientNamespace: "ingress-nginx" };
+  assert.deepEqual(rulesFor(5555), [undefined]);
+  assert.deepEqual(rulesFor(5555, given), [[controller]]);
+  assert.deepEqual(rulesFor(8443, given), [[controller]]);
+  const ownZone = { podSelector: { matchLabels: { "app.kubernetes.io/name": "kazoo" } } };
+  assert.deepEqual(rulesFor(8000, given), [[controller], [ownZone]], "a node that starts waits for the first one");
+  assert.deepEqual(rulesFor(24517, given), rulesFor(24517), "media servers are let in as before");
+});
+
+test("a datacenter's URLs are among the outputs, and the apps' address", async () => {
+  const { outputs } = await deployWithMocks(
+    platformFrom(stack({ ingress: { host: "kazoo.example.com", tls: { secretName: "theirs" } } })),
+  );
+  const { zones } = outputs as unknown as { zones: Record<string, { urls?: Tree }> };
+  assert.deepEqual(zones["us-east-nyc"]?.urls, {
+    crossbar: "https://kazoo.example.com",
+    websockets: "wss://kazoo.example.com/websockets",
+  });
+  const none = (await deployWithMocks(platformFrom(stack({})))).outputs as unknown as typeof outputs;
+  assert.equal("urls" in (none.zones["us-east-nyc"] as object), false);
 });

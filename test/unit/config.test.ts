@@ -939,6 +939,75 @@ const table: Record<string, Bad> = {
     found: "30800",
     expected: /us-east\/bos has this one/,
   },
+  "an ingress without a host": {
+    config: { ...good(), ingress: { class: "nginx" } },
+    key: `${nyc}.ingress.host`,
+    found: "nothing",
+    expected: /host name/,
+  },
+  "one host in two datacenters of a cluster": {
+    config: twoZones({}, { ingress: { host: "kazoo.example.com" } }),
+    key: `${nyc}.ingress.host`,
+    found: '"kazoo.example.com"',
+    expected: /us-east\/bos has this one/,
+  },
+  "one host for the websockets of two datacenters of a cluster": {
+    config: {
+      ...twoZones({}),
+      regions: {
+        "us-east": {
+          cluster: "east",
+          ingress: { websockets: { host: "ws.example.com" } },
+          datacenters: {
+            bos: { ring: "main", ingress: { host: "bos.example.com" } },
+            nyc: { ring: "main", ingress: { host: "nyc.example.com" } },
+          },
+        },
+      },
+    },
+    key: `${nyc}.ingress.websockets.host`,
+    found: '"ws.example.com"',
+    expected: /us-east\/bos has this one/,
+  },
+  "websockets in Crossbar's place": {
+    config: datacenter({ ingress: { host: "kazoo.example.com", websockets: { path: "/" } } }),
+    key: `${nyc}.ingress.websockets.path`,
+    found: '"/"',
+    expected: /a path other than Crossbar's/,
+  },
+  "TLS without a Secret or an issuer": {
+    config: datacenter({ ingress: { host: "kazoo.example.com", tls: {} } }),
+    key: `${nyc}.ingress.tls`,
+    found: "{}",
+    expected: /secretName.*issuer/,
+  },
+  "two issuers": {
+    config: datacenter({ ingress: { host: "kazoo.example.com", tls: { issuer: "a", clusterIssuer: "b" } } }),
+    key: `${nyc}.ingress.tls.issuer`,
+    found: '"a"',
+    expected: /not both/,
+  },
+  "a namespace of the clients next to a load balancer": {
+    config: datacenter({
+      ingress: { host: "kazoo.example.com", controllerNamespace: "ingress-nginx" },
+      workloads: { kazoo: { service: { type: "LoadBalancer" } } },
+    }),
+    key: `${nyc}.ingress.controllerNamespace`,
+    found: '"ingress-nginx"',
+    expected: /LoadBalancer: its clients/,
+  },
+  "an ingress on Docker": {
+    config: onDocker({ ingress: { host: "kazoo.example.com" } }),
+    key: "kazoo:ingress",
+    found: '{"host":"kazoo.example.com"}',
+    expected: /only Kubernetes has/,
+  },
+  "Monster UI's apps without an address": {
+    config: ringOf({ masterAccount: { name: "example", realm: "sip.example.com", user: "admin", monsterUi: {} } }),
+    key: "kazoo:rings.main.masterAccount.monsterUi.url",
+    found: "nothing",
+    expected: /no datacenter of the ring has an ingress/,
+  },
 };
 
 for (const [what, { config, secret, key, found, expected }] of Object.entries(table)) {

@@ -44,6 +44,20 @@ const examples: Record<string, (resources: readonly Registered[]) => void> = {
     );
     assert.equal(pullSecrets.length, 1, "the login goes along to the cluster");
   },
+  ingress: (resources) => {
+    const hosts = Object.entries(objects(resources, "Ingress")).map(([name, { spec }]) => [
+      name,
+      ...(spec as { rules: { host: string }[] }).rules.map(({ host }) => host),
+    ]);
+    assert.deepEqual(Object.fromEntries(hosts), {
+      "us-east-bos/kazoo": "bos.example.com",
+      "us-east-bos/kazoo-websockets": "ws-bos.example.com",
+      "us-east-nyc/kazoo": "nyc.example.com",
+      "us-east-nyc/kazoo-websockets": "nyc.example.com",
+    });
+    const job = JSON.stringify(Object.values(objects(resources, "Job")));
+    assert.match(job, /"APPS_URL","value":"https:\/\/bos\.example\.com\/v2"/);
+  },
   docker: (resources) => {
     const { host } = provider(resources, "cluster-lab");
     assert.equal(host, "tcp://docker.example.com:2376");

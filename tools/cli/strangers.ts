@@ -67,15 +67,17 @@ export async function strangersIn(
       if (owner !== stack && (!zone.adopt || owner !== undefined))
         return [{ zone, kind: "Namespace", name: namespace, ...(owner === undefined ? {} : { stack: owner }) }];
       const lists = await Promise.all(
-        fixedNames.map(async ({ apiVersion, kind, names }) => {
-          const list = await unlessRefused(cluster, () => objects.list(apiVersion, kind, namespace));
-          return (list?.items ?? []).flatMap((item) => {
-            const name = item.metadata?.name ?? "";
-            // In the stack's own namespace, an interrupted update may have left objects that are not in the state.
-            const foreign = names.includes(name) && (owner !== stack || isHandmade(item));
-            return foreign ? [{ zone, kind, name }] : [];
-          });
-        }),
+        fixedNames
+          .filter(({ key }) => key === undefined || zone[key] !== undefined)
+          .map(async ({ apiVersion, kind, names }) => {
+            const list = await unlessRefused(cluster, () => objects.list(apiVersion, kind, namespace));
+            return (list?.items ?? []).flatMap((item) => {
+              const name = item.metadata?.name ?? "";
+              // In the stack's own namespace, an interrupted update may have left objects that are not in the state.
+              const foreign = names.includes(name) && (owner !== stack || isHandmade(item));
+              return foreign ? [{ zone, kind, name }] : [];
+            });
+          }),
       );
       return lists.flat();
     }),
