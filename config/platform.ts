@@ -26,6 +26,8 @@ export interface Platform {
   };
   /** Whether what holds data is protected from deletion and replacement. */
   readonly protect: boolean;
+  /** Whether commands run Pulumi with the project's policy pack. */
+  readonly policy: boolean;
   readonly clusters: Readonly<Record<string, Cluster>>;
   readonly rings: Readonly<Record<string, Ring>>;
   /** In the order of region and datacenter; nothing may depend on a zone's position. */

@@ -693,6 +693,12 @@ export const schema = mapping(
       expected: yesOrNo,
       example: "false",
     }).default(true),
+    policy: field(z.boolean(), {
+      description:
+        "Whether `make preview`, `preview-report` and `up` hold the stack to the rules of `policy/`: docs/policy.md.",
+      expected: yesOrNo,
+      example: "true",
+    }).default(false),
     clusters: named(dnsLabel, cluster, {
       description:
         "The clusters, by a name of your choice. Keep the name: under another one, everything in the cluster is deleted and created again.",

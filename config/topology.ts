@@ -57,6 +57,7 @@ export function platformOf(given: Given): Platform {
     hubImages,
     registries: registriesOf(config.registries),
     protect: config.protect,
+    policy: config.policy,
     clusters: Object.fromEntries(
       Object.entries(config.clusters).map(([name, cluster]) => [name, clusterOf(name, cluster)]),
     ),

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { conflictLine, conflictsIn, valueAt } from "../../tools/cli/conflicts";
+import { eventsIn } from "../../tools/cli/eventLog";
 
 const urn = "urn:pulumi:prod::kazoo::kazoo:index:Datacenter$kubernetes:apps/v1:StatefulSet::us-east-nyc-kazoo-nodes";
 const provider = "urn:pulumi:prod::kazoo::pulumi:providers:kubernetes::cluster-east::0a1b2c";
@@ -30,7 +31,7 @@ const several =
   'Apply failed with 3 conflicts: conflicts with "kubectl-set" using apps/v1:\n- .spec.template.spec.containers[name="kazoo"].image\n- .spec.template.spec.containers[name="kazoo"].env[name="DB_PASSWORD"].value\nconflicts with "helm" using apps/v1:\n- .spec.replicas';
 
 test("a conflict is reported with object, field, manager and both values", () => {
-  const [conflict, ...others] = conflictsIn(log(one));
+  const [conflict, ...others] = conflictsIn(eventsIn(log(one)));
   assert.ok(conflict !== undefined && others.length === 0);
   assert.equal(
     conflictLine(conflict, 3),
@@ -46,7 +47,7 @@ test("a conflict is reported with object, field, manager and both values", () =>
 });
 
 test("so are several, by their managers, and no value that is secret", () => {
-  const lines = conflictsIn(log(several)).map((conflict) =>
+  const lines = conflictsIn(eventsIn(log(several))).map((conflict) =>
     conflictLine(conflict, valueAt({ spec: { replicas: 9 } }, conflict.field)),
   );
   assert.deepEqual(lines, [
@@ -55,13 +56,13 @@ test("so are several, by their managers, and no value that is secret", () => {
     "StatefulSet kazoo in namespace us-east-nyc: .spec.replicas is 9, set by helm; the program wants 2",
   ]);
   const secret = { ...inputs, kind: "Secret", data: { cookie: "also not to be shown" } };
-  const [hidden] = conflictsIn(log('conflict with "kubectl-edit" using v1: .data.cookie', "error", secret));
+  const [hidden] = conflictsIn(eventsIn(log('conflict with "kubectl-edit" using v1: .data.cookie', "error", secret)));
   assert.ok(hidden !== undefined);
   assert.doesNotMatch(conflictLine(hidden, "this neither"), /to be shown|neither/);
 });
 
 test("other errors, and warnings, are none", () => {
-  assert.deepEqual(conflictsIn(log("error: quota exceeded")), []);
-  assert.deepEqual(conflictsIn(log(one, "warning")), []);
-  assert.deepEqual(conflictsIn(""), []);
+  assert.deepEqual(conflictsIn(eventsIn(log("error: quota exceeded"))), []);
+  assert.deepEqual(conflictsIn(eventsIn(log(one, "warning"))), []);
+  assert.deepEqual(conflictsIn(eventsIn("")), []);
 });

@@ -422,15 +422,23 @@ describe("exit codes", () => {
 });
 
 describe("a Pulumi that fails without a diagnostic, as over a violated policy", () => {
-  /** What is found of a stack with a `pulumi` that prints `digest` for `command`, and fails; other commands find nothing. */
-  async function found(look: typeof previewStack, command: string): Promise<Findings> {
+  /**
+   * What is found of a stack with a `pulumi` that fails for `command`; other commands find nothing.
+   * @param events what it writes into its event log where it has the project's policy pack
+   */
+  async function found(look: typeof previewStack, command: string, events: readonly object[] = []): Promise<Findings> {
     const directory = mkdtempSync(join(tmpdir(), "kazoo-pulumi-"));
     try {
       const binary = join(directory, "pulumi");
       const fails = `case " $* " in *" ${command} "*) exit 255;; esac`;
-      writeFileSync(binary, `#!/bin/sh\necho '{"steps": [], "diagnostics": []}'\n${fails}\n`, { mode: 0o755 });
+      const log = join(directory, "log");
+      writeFileSync(log, events.map((event) => `${JSON.stringify(event)}\n`).join(""));
+      const copies = `for word; do [ "$before" != --event-log ] || cp ${log} "$word"; before=$word; done`;
+      const logs = `case "$*" in *"--policy-pack policy "*) ${copies};; esac`;
+      writeFileSync(binary, `#!/bin/sh\necho '{"steps": [], "diagnostics": []}'\n${logs}\n${fails}\n`, { mode: 0o755 });
       const own = platformFrom({
         image: { prebuilt: "kazoo:5" },
+        policy: events.length > 0,
         clusters: { local: { context: "own" } },
         regions: { local: { cluster: "local", datacenters: { dev: {} } } },
       });
@@ -452,6 +460,27 @@ describe("a Pulumi that fails without a diagnostic, as over a violated policy", 
     assert.equal(exitCodeOf(reportOf(await found(previewStack, "preview"))), 1);
     assert.equal(exitCodeOf(reportOf(await found(lookForDrift, "refresh"))), 1);
     assert.equal(exitCodeOf(reportOf(await found(lookForDrift, "preview"))), 1);
+  });
+
+  test("says which rules of the project's own pack are broken, and by what", async () => {
+    const event = (enforcementLevel: string, policyName: string) => ({
+      policyEvent: {
+        resourceUrn: urnOf(types.set, "local-dev-kazoo-nodes"),
+        message: `<{%fg 1%}>Everything is probed.\ncontainer kazoo: no livenessProbe<{%reset%}>`,
+        policyName,
+        enforcementLevel,
+      },
+    });
+    const events = [event("mandatory", "probes"), event("advisory", "image-digest")];
+    const broken = reportOf(await found(previewStack, "preview", events));
+    assert.equal(exitCodeOf(broken), 1);
+    assert.equal(broken.complete, true);
+    const text = markdownOf(broken);
+    assert.match(
+      text,
+      /\*\*StatefulSet kazoo-nodes\*\*: `policy probes: Everything is probed\. container kazoo: no livenessProbe`/,
+    );
+    assert.doesNotMatch(text, /image-digest|without a reason|%\}/);
   });
 
   test("and one that does not fail finds no change", async () => {

@@ -1,4 +1,5 @@
 import { parseUrn } from "../report/digest";
+import type { EngineEvent, StepMetadata } from "./eventLog";
 import { isSecretName, secret } from "../../config/secrets";
 
 /** A field that the program wants to set, and that somebody else has taken over in the cluster. */
@@ -21,30 +22,8 @@ export interface Conflict {
   };
 }
 
-/** An engine event, as far as conflicts are read from it. */
-interface EngineEvent {
-  readonly diagnosticEvent?: { readonly urn?: string; readonly message: string; readonly severity: string };
-  readonly resourcePreEvent?: { readonly metadata: StepMetadata };
-}
-
-interface StepMetadata {
-  readonly urn: string;
-  readonly provider?: string;
-  readonly new?: { readonly inputs?: Record<string, unknown> };
-}
-
-/**
- * The fields over which an update failed.
- * @param log the engine's event log, an event a line; a line that was cut off does not count
- */
-export function conflictsIn(log: string): Conflict[] {
-  const events = log.split("\n").flatMap((line): EngineEvent[] => {
-    try {
-      return [JSON.parse(line) as EngineEvent];
-    } catch {
-      return [];
-    }
-  });
+/** The fields over which an update failed. */
+export function conflictsIn(events: readonly EngineEvent[]): Conflict[] {
   const steps = new Map<string, StepMetadata>();
   for (const { resourcePreEvent } of events) {
     if (resourcePreEvent !== undefined) steps.set(resourcePreEvent.metadata.urn, resourcePreEvent.metadata);

@@ -1,9 +1,14 @@
 import { execFile } from "node:child_process";
+import { rmSync } from "node:fs";
+import { join } from "node:path";
 import { promisify } from "node:util";
+import { brokenRules, readEvents } from "./eventLog";
 import { readClusterIds, readSnapshot } from "./localState";
 import { handmadeIn, previewWith, refreshWith } from "./handmade";
 import { deployedIn } from "./missing";
 import { type Stack, startClusters } from "./openStack";
+import { runFolder } from "./runFolder";
+import { policyPack, withEventLog } from "./runStack";
 import { type Report, UserError } from "../shared/terminal";
 import { type Diagnostic, type Digest, parseDigest } from "../report/digest";
 import type { Findings, UnseenCluster } from "../report/model";
@@ -26,7 +31,7 @@ export async function previewStack(
   signal: AbortSignal,
   unseen: readonly UnseenCluster[],
 ): Promise<Found> {
-  const args = ["preview", ...(await refreshArgs(stack, report))];
+  const args = ["preview", ...policyPack(stack), ...(await refreshArgs(stack, report))];
   await refuseOtherClusters(stack, unseen);
   await refuseStrangers(stack, unseen);
   report(`previewing stack ${stack.name}`);
@@ -74,8 +79,11 @@ async function refreshArgs(stack: Stack, report: Report): Promise<string[]> {
   return Object.keys(ids).some((name) => before[name] !== ids[name]) ? ["--refresh"] : [];
 }
 
-const isOfResource = ({ urn, message, severity }: Diagnostic): boolean =>
-  severity === "error" && (urn ?? message).includes("urn:pulumi:") && !(urn ?? "").includes("::pulumi:pulumi:Stack::");
+const isOfResource = ({ urn, message, severity, policy }: Diagnostic): boolean =>
+  policy === undefined &&
+  severity === "error" &&
+  (urn ?? message).includes("urn:pulumi:") &&
+  !(urn ?? "").includes("::pulumi:pulumi:Stack::");
 
 /** The most output that is read from Pulumi, in bytes; a refresh of 64 datacenters prints 75 MB. */
 const mostOutput = 500 * 1024 * 1024;
@@ -87,23 +95,28 @@ async function ask(
   signal: AbortSignal,
 ): Promise<{ readonly digest: Digest; readonly failed: boolean }> {
   const { binary, directory, env } = stack.pulumi;
+  const log = join(runFolder(), "preview-events");
+  rmSync(log, { force: true });
+  const parsed = (text: string): Digest => {
+    const digest = parseDigest(text, "the output of pulumi");
+    return { ...digest, diagnostics: [...digest.diagnostics, ...brokenRules(readEvents(log))] };
+  };
   const options = {
     cwd: directory,
     // A digest, not a stream of events.
-    env: { ...env, ...environment, PULUMI_ENABLE_STREAMING_JSON_PREVIEW: undefined },
+    env: { ...env, ...environment, ...withEventLog, PULUMI_ENABLE_STREAMING_JSON_PREVIEW: undefined },
     maxBuffer: mostOutput,
     signal,
   };
-  const all = ["--non-interactive", "--color", "never", ...args, "--json", ...stack.selection];
+  const all = ["--non-interactive", "--color", "never", ...args, "--json", "--event-log", log, ...stack.selection];
   try {
     const { stdout } = await promisify(execFile)(binary, all, options);
-    return { digest: parseDigest(stdout, "the output of pulumi"), failed: false };
+    return { digest: parsed(stdout), failed: false };
   } catch (error) {
     signal.throwIfAborted();
     if (error instanceof UserError) throw error;
     const { stdout = "", stderr = "", message } = error as { stdout?: string; stderr?: string; message: string };
-    if (stdout.trimStart().startsWith("{"))
-      return { digest: parseDigest(stdout, "the output of pulumi"), failed: true };
+    if (stdout.trimStart().startsWith("{")) return { digest: parsed(stdout), failed: true };
     const said = (stderr.trim() || stdout.trim()).replace(/^error: /, "");
     throw new UserError(`pulumi ${args[0]}: ${said === "" ? message : said}`);
   }

@@ -1,12 +1,18 @@
-import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { KubernetesObject } from "@kubernetes/client-node";
 import { UserError } from "../shared/terminal";
 import { type Conflict, conflictLine, conflictsIn, valueAt } from "./conflicts";
+import { readEvents } from "./eventLog";
 import { asking, clientsOf } from "./kubernetes";
 import type { Stack } from "./openStack";
 import { runPulumi } from "./pulumi";
 import { runFolder } from "./runFolder";
+
+/** Options with which Pulumi holds a stack to the rules of `policy/`, where its config asks for that. */
+export const policyPack = ({ platform }: Stack): string[] => (platform.policy ? ["--policy-pack", "policy"] : []);
+
+/** Environment in which Pulumi accepts `--event-log`: it is an option for its developers; the Automation API uses it in the same way. */
+export const withEventLog = { PULUMI_DEBUG_COMMANDS: "true" };
 
 /**
  * Runs `preview`, `up` or `refresh` on a stack and returns Pulumi's exit code.
@@ -19,12 +25,11 @@ export async function runStack(stack: Stack, args: readonly string[], { force = 
   const code = await runPulumi(
     {
       ...stack.pulumi,
-      // The option is among those that Pulumi shows to its developers; the Automation API uses it in the same way.
-      env: { ...env, PULUMI_DEBUG_COMMANDS: "true", ...(force ? { PULUMI_K8S_ENABLE_PATCH_FORCE: "true" } : {}) },
+      env: { ...env, ...withEventLog, ...(force ? { PULUMI_K8S_ENABLE_PATCH_FORCE: "true" } : {}) },
     },
     [...args, "--event-log", log],
   );
-  const conflicts = code === 0 ? [] : conflictsIn(read(log));
+  const conflicts = code === 0 ? [] : conflictsIn(readEvents(log));
   if (conflicts.length === 0) return code;
   const lines = await Promise.all(conflicts.map(async (one) => conflictLine(one, await there(stack, one))));
   throw new UserError(
@@ -32,14 +37,6 @@ export async function runStack(stack: Stack, args: readonly string[], { force = 
     `make up STACK=${stack.name} FORCE=1 takes them back; to keep what is there, set it in Pulumi.${stack.name}.yaml`,
     code,
   );
-}
-
-function read(path: string): string {
-  try {
-    return readFileSync(path, "utf8");
-  } catch {
-    return ""; // Pulumi failed before its first event
-  }
 }
 
 /** What the cluster has in a field; undefined where it cannot be read. */

@@ -43,6 +43,8 @@ export interface Diagnostic {
   readonly urn?: string;
   readonly message: string;
   readonly severity: string;
+  /** The rule of a policy pack that is broken. */
+  readonly policy?: string;
 }
 
 /** The project's stack itself, as a resource. */

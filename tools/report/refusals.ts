@@ -51,12 +51,13 @@ const keeping = (title: string, place: Place | undefined): Refusal => ({
 const keeps = /currently marked for protection|because it is protected/;
 
 /**
- * Whether an error stopped the engine before it had listed all changes. A refused replacement does not stop it.
+ * Whether an error stopped the engine before it had listed all changes. A refused replacement does not stop it, nor does a broken policy.
  * @param deletions whether the deletions are known from elsewhere
  */
 export function stopsEarly(diagnostic: Diagnostic, deletions: boolean): boolean {
-  const { message } = diagnostic;
-  if (!isError(diagnostic) || /unable to replace resource "[^"]*"\s+as it is/.test(message)) return false;
+  const { message, policy } = diagnostic;
+  if (policy !== undefined || !isError(diagnostic) || /unable to replace resource "[^"]*"\s+as it is/.test(message))
+    return false;
   return !(deletions && isDeletionRefused(diagnostic));
 }
 

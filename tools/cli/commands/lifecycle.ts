@@ -4,7 +4,7 @@ import { beforeRun, readClusterIds, readSnapshot, recover, writeClusterIds } fro
 import { confirmed } from "../choose";
 import { deployedIn, knownObjects, missingIn, objectList } from "../missing";
 import { runPulumi, stackInit } from "../pulumi";
-import { runStack } from "../runStack";
+import { policyPack, runStack } from "../runStack";
 import type { UnseenCluster } from "../../report/model";
 import { quoted } from "../../shared/shell";
 import {
@@ -41,7 +41,7 @@ export async function preview(options: StackOptions, args: readonly string[]): P
   const unseen = await warnOfUnseen(stack);
   await refuseOtherClusters(stack, unseen, args);
   await refuseStrangers(stack, unseen);
-  const code = await runStack(stack, ["preview", ...stack.selection, ...args]);
+  const code = await runStack(stack, ["preview", ...stack.selection, ...policyPack(stack), ...args]);
   if (code === 0 && unseen.length > 0) throw unseenError(unseen);
   return code;
 }
@@ -67,6 +67,7 @@ export async function up(options: StackOptions, args: readonly string[]): Promis
   const run = [
     "up",
     ...stack.selection,
+    ...policyPack(stack),
     // Only what is read from the cluster shows what must be taken back, or restored.
     ...(refresh.length === 0 && (force || (await lacksObjects(stack, unseen))) ? ["--refresh"] : []),
     // The datacenters of clusters that answer are deployed all the same.
