@@ -3,13 +3,11 @@ import { existsSync, readFileSync, readdirSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
 import { findCommand, run } from "../image/support/commands";
 import { until } from "../support/until";
+import { closedAndOpen, reachable } from "./support/reachable";
 import { linkName } from "./support/runFolder";
 import { noStage, setStage, type Stage } from "./support/stage";
 
-/**
- * A ring of two datacenters with real pods on a real node. NetworkPolicies are there but not enforced: the node's network has nothing that
- * does. Each test continues from the previous one.
- */
+/** A ring of two datacenters with real pods on a real node that enforces NetworkPolicies. Each test continues from the previous one. */
 
 const domain = "e2e.internal";
 const zones = ["e2e-one", "e2e-two"] as const;
@@ -146,6 +144,11 @@ describe("a ring of two datacenters on a real node", { timeout: 60 * 60_000 }, a
     }
   });
 
+  void test("what no NetworkPolicy allows is closed, and nothing else", async () => {
+    const found = await reachable(stage, zones);
+    assert.deepEqual(found, closedAndOpen);
+  });
+
   void test("the rendered config.ini names the zone and its brokers, alpha first", async () => {
     const text = await stage.exec(one, "kazoo-0", ["cat", "/opt/kazoo/etc/config.ini"]);
     const blocks = text.split(/\n(?=\[)/).filter((block) => block.startsWith("[zone]"));
@@ -270,7 +273,8 @@ describe("a ring of two datacenters on a real node", { timeout: 60 * 60_000 }, a
     const seen = new Set<string>();
     await until("answers of both nodes", async () => {
       const url = `http://kazoo.${one}.svc.${domain}:8000/node`;
-      seen.add((JSON.parse(await stage.exec(two, "kazoo-0", ["curl", "-sS", url])) as KazooNode).node);
+      // Policies keep the nodes of other zones from it.
+      seen.add((JSON.parse(await stage.exec(one, "kazoo-0", ["curl", "-sS", url])) as KazooNode).node);
       return seen.size === 2;
     });
     assert.deepEqual([...seen].sort(), [nodeName(one, 0), nodeName(one, 1)]);

@@ -41,6 +41,13 @@ export const programGroups = [
     minutes: 1,
   },
   {
+    // Enforces NetworkPolicies on the real node.
+    name: "kube-router",
+    folder: join(__dirname, "kube-router"),
+    packages: { "kube-router": "github.com/cloudnativelabs/kube-router/v2/cmd/kube-router" },
+    minutes: 3,
+  },
+  {
     // Pins what the API server's module pins: most of it is compiled already then.
     name: "kubernetes",
     folder: join(__dirname, "kubernetes"),

@@ -9,17 +9,20 @@ import { attempt, run } from "../../image/support/commands";
 import { until } from "../../support/until";
 import { forward } from "./forward";
 import { type Machine, startMachine } from "./machine";
-import { nodeName, startNode } from "./node";
+import { type NodeOptions, nodeName, startFirewall, startNode } from "./node";
 import { type RunFolder, linkName } from "./runFolder";
 
 /** Programs that a cluster with a real node needs besides those of the sandbox. */
-export const clusterPrograms = ["kubelet", "kube-proxy", "kubectl", "coredns"] as const;
+export const clusterPrograms = ["kubelet", "kube-proxy", "kubectl", "coredns", "kube-router"] as const;
 
 /** A cluster of the sandbox's control plane and one real node. */
 export interface Cluster {
   readonly context: string;
   readonly kubeconfig: string;
   readonly clusterDomain: string;
+  /** The machine's side of the node's only network: what is outside of the cluster. */
+  readonly hostAddress: string;
+  readonly link: string;
   /** Runs kubectl and returns what it prints. */
   readonly kubectl: (args: readonly string[], input?: string) => Promise<string>;
   /** The same, whatever its exit code. */
@@ -71,7 +74,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   });
   const [status] = await sandboxStatus({ directory: folder });
   if (status === undefined) throw new Error("the control plane does not run");
-  startNode({
+  const node: NodeOptions = {
     machine,
     folder,
     controlGroup: runFolder.name,
@@ -80,9 +83,11 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     credentials: { authority: certificate("ca"), certificate: certificate("admin"), key: key("admin") },
     clusterDomain,
     podNetwork: status.podNetwork,
+    serviceNetwork: status.serviceNetwork,
     registry: { name: `127.0.0.1:${registryPort}`, url: `http://${machine.hostAddress}:${registryPort}` },
     pauseImage: options.pauseImage,
-  });
+  };
+  startNode(node);
 
   const kubeconfig = kubeconfigPath(folder);
   const context = contextName(clusterName);
@@ -93,6 +98,8 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     context,
     kubeconfig,
     clusterDomain,
+    hostAddress: machine.hostAddress,
+    link: linkName(runFolder.name),
     kubectl,
     tryKubectl: (args, input) => attempt(program("kubectl"), arguments_(args), input === undefined ? {} : { input }),
     exec: (namespace, pod, command) => kubectl(["exec", "--namespace", namespace, pod, "--", ...command]),
@@ -103,6 +110,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     },
   };
   await untilNodeReady(machine, kubectl);
+  startFirewall(node);
   await kubectl(["create", "-f", "-"], JSON.stringify({ apiVersion: "v1", kind: "List", items: volumes(options) }));
   return cluster;
 }

@@ -20,6 +20,7 @@ export interface NodeOptions {
   readonly credentials: { readonly authority: string; readonly certificate: string; readonly key: string };
   readonly clusterDomain: string;
   readonly podNetwork: string;
+  readonly serviceNetwork: string;
   /** Host and port that images are named by, and where this registry is reached from the machine. */
   readonly registry: { readonly name: string; readonly url: string };
   /** Image of the process that holds a pod's network. */
@@ -33,33 +34,9 @@ export const nodeName = "e2e";
  * `/run` and `/var` and so the machine's own.
  */
 export function startNode(options: NodeOptions): void {
-  const { machine, folder, program, server, credentials } = options;
-  const file = (name: string, content: string | object): string => {
-    const path = join(folder, "node", name);
-    mkdirSync(join(path, ".."), { recursive: true });
-    writeFileSync(path, typeof content === "string" ? content : JSON.stringify(content, undefined, 2), { mode: 0o600 });
-    return path;
-  };
-  // Each program has the rights of its own user: the administrator acts as that one, who needs no certificate so.
-  const access = (program: string, user: string, ...groups: readonly string[]): string =>
-    file(`${program}.kubeconfig`, {
-      apiVersion: "v1",
-      kind: "Config",
-      "current-context": "e2e",
-      clusters: [{ name: "e2e", cluster: { server, "certificate-authority": credentials.authority } }],
-      users: [
-        {
-          name: "e2e",
-          user: {
-            "client-certificate": credentials.certificate,
-            "client-key": credentials.key,
-            as: user,
-            "as-groups": groups,
-          },
-        },
-      ],
-      contexts: [{ name: "e2e", context: { cluster: "e2e", user: "e2e" } }],
-    });
+  const { machine, folder, program, credentials } = options;
+  const file = (name: string, content: string | object): string => nodeFile(folder, name, content);
+  const access = (...of: Access) => kubeconfig(options, ...of);
   for (const root of controlGroupRoots()) mkdirSync(join(root, options.controlGroup), { recursive: true });
 
   file("cni/10-pods.conflist", podNetwork(options.podNetwork));
@@ -113,6 +90,50 @@ export function startNode(options: NodeOptions): void {
     program("coredns"),
     `-conf=${file("Corefile", corefile(machine.address, options.clusterDomain, dns))}`,
   ]);
+}
+
+/** Starts what enforces NetworkPolicies: the firewall of kube-router, which wants to find its node. */
+export function startFirewall(options: NodeOptions): void {
+  const { machine, program, serviceNetwork } = options;
+  machine.start("kube-router", [
+    program("kube-router"),
+    ...["--run-firewall=true", "--run-router=false", "--run-service-proxy=false", "--run-loadbalancer=false"],
+    `--kubeconfig=${kubeconfig(options, "kube-router", "e2e-kube-router", "system:masters")}`,
+    `--hostname-override=${nodeName}`,
+    `--service-cluster-ip-range=${serviceNetwork}`,
+    ...["--metrics-port=0", "--health-port=0"],
+  ]);
+}
+
+function nodeFile(folder: string, name: string, content: string | object): string {
+  const path = join(folder, "node", name);
+  mkdirSync(join(path, ".."), { recursive: true });
+  writeFileSync(path, typeof content === "string" ? content : JSON.stringify(content, undefined, 2), { mode: 0o600 });
+  return path;
+}
+
+type Access = [program: string, user: string, ...groups: readonly string[]];
+
+/** Each program has the rights of its own user: the administrator acts as that one, who needs no certificate so. */
+function kubeconfig({ folder, server, credentials }: NodeOptions, ...[program, user, ...groups]: Access): string {
+  return nodeFile(folder, `${program}.kubeconfig`, {
+    apiVersion: "v1",
+    kind: "Config",
+    "current-context": "e2e",
+    clusters: [{ name: "e2e", cluster: { server, "certificate-authority": credentials.authority } }],
+    users: [
+      {
+        name: "e2e",
+        user: {
+          "client-certificate": credentials.certificate,
+          "client-key": credentials.key,
+          as: user,
+          "as-groups": groups,
+        },
+      },
+    ],
+    contexts: [{ name: "e2e", context: { cluster: "e2e", user: "e2e" } }],
+  });
 }
 
 /**

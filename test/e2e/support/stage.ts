@@ -24,13 +24,14 @@ const needed = {
   runc: "runc",
   iptables: "iptables",
   iproute2: "ip",
+  ipset: "ipset",
   "util-linux": "nsenter",
   git: "git",
 } as const;
 
 /** Why there can be no real node here, in one line that says how to get one; false if there can. */
 export async function noStage(): Promise<string | false> {
-  const packages = "apt-get install containerd runc containernetworking-plugins iptables iproute2";
+  const packages = "apt-get install containerd runc containernetworking-plugins iptables iproute2 ipset";
   if (process.platform !== "linux" || process.getuid?.() !== 0)
     return `no real node: it needs root on Linux, and ${packages}`;
   const missing = Object.entries(needed).filter(([, command]) => findCommand(command) === undefined);
