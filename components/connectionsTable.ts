@@ -27,7 +27,7 @@ const ends: Record<Source | Target, string> = {
   bootstrap: "bootstrap Job",
   everyPod: "every pod",
   media: "`mediaNetworks`",
-  clients: "`ingress.controllerNamespace`, without one anywhere",
+  clients: "`controllerNamespace` of `ingress` or `gateway`, without one anywhere",
   stores: "hosts in the run environment",
   monitoring: "`monitoring.namespace`, without one anywhere",
   outside: "anywhere else",

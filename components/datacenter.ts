@@ -2,6 +2,7 @@ import type * as pulumi from "@pulumi/pulumi";
 import type { ExistingSecrets } from "../config/credentials";
 import type { MasterAccount } from "./bootstrapJob";
 import type { DatabaseNode, DatabaseSettings, Quorum } from "./bigcouch";
+import type { GatewayRoutesArgs } from "./gatewayRoutes";
 import type { IngressArgs } from "./ingress";
 import type { Environment, ServiceArgs, ZoneBrokers } from "./kazoo";
 import type { RingOrder } from "./order";
@@ -34,6 +35,9 @@ export interface ZoneArgs {
   };
   /** The way in through an Ingress controller, and the namespace from which alone clients come then. @default none */
   readonly ingress?: Omit<IngressArgs, "namespace"> & { readonly controllerNamespace?: string };
+  /** The way in through a Gateway, instead of an Ingress. @default none */
+  readonly gateway?: Omit<GatewayRoutesArgs, "namespace" | "gateway"> &
+    GatewayRoutesArgs["gateway"] & { readonly controllerNamespace?: string };
   readonly kazoo: NodeSettings & {
     readonly replicas: number;
     readonly resources: Resources;

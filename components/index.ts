@@ -7,6 +7,7 @@ export { DockerDatacenter, type DockerDatacenterArgs } from "./dockerDatacenter"
 export { ErlangCookie, type ErlangCookieArgs } from "./erlangCookie";
 export { refuseChange } from "./guard";
 export { kazooImage } from "./image";
+export { GatewayRoutes, type GatewayRoutesArgs } from "./gatewayRoutes";
 export { Ingress, type IngressArgs } from "./ingress";
 export { JoinJob, type JoinJobArgs } from "./joinJob";
 export { Kazoo, type KazooArgs, type ZoneBrokers } from "./kazoo";

@@ -6,6 +6,7 @@ import { BigCouch, type DatabaseNode } from "./bigcouch";
 import { BootstrapJob, systemDatabases } from "./bootstrapJob";
 import type { Datacenter, DatacenterArgs, FirstBoot, ImageReference, KazooNodes } from "./datacenter";
 import { refuseChange, refuseLoss } from "./guard";
+import { GatewayRoutes } from "./gatewayRoutes";
 import { Ingress } from "./ingress";
 import { JoinJob } from "./joinJob";
 import { type Environment, Kazoo, type ZoneBrokers } from "./kazoo";
@@ -144,6 +145,7 @@ export class KubernetesDatacenter extends pulumi.ComponentResource implements Da
     this.pullSecrets = [...(pull.length === 0 ? [] : [secrets.registries]), ...secretNames];
     const before = async (workload: Step["workload"]) => [...pull, ...(await args.order.before(this.step(workload)))];
 
+    const clientNamespace = (zone.ingress ?? zone.gateway)?.controllerNamespace;
     new NetworkPolicies(
       `${name}-network`,
       {
@@ -153,9 +155,7 @@ export class KubernetesDatacenter extends pulumi.ComponentResource implements Da
         otherClusters: args.otherClusters,
         mediaNetworks: zone.mediaNetworks,
         ...(zone.monitoring?.namespace === undefined ? {} : { monitoringNamespace: zone.monitoring.namespace }),
-        ...(zone.ingress?.controllerNamespace === undefined
-          ? {}
-          : { clientNamespace: zone.ingress.controllerNamespace }),
+        ...(clientNamespace === undefined ? {} : { clientNamespace }),
         outsideStores: outsideStores(zone.environment),
         databaseVersion: ring.database.version,
       },
@@ -263,12 +263,9 @@ export class KubernetesDatacenter extends pulumi.ComponentResource implements Da
       { parent: this, dependsOn: order.before(this.step("kazoo")) },
     );
     order.add(this.step("kazoo"), this.kazoo.rolled);
-    const ingress =
-      zone.ingress === undefined
-        ? undefined
-        : new Ingress(`${this.name}-ingress`, { ...zone.ingress, namespace: this.namespace }, { parent: this });
+    const urls = this.wayIn();
     return {
-      ...(ingress === undefined ? {} : { urls: ingress.urls }),
+      ...(urls === undefined ? {} : { urls }),
       nodes: this.kazoo.nodes,
       endpoints: {
         crossbar: pulumi.interpolate`http://${this.kazoo.host}:${kazooPorts.crossbar}`,
@@ -277,6 +274,28 @@ export class KubernetesDatacenter extends pulumi.ComponentResource implements Da
         brokers: this.brokerEndpoints,
       },
     };
+  }
+
+  /** The way for clients outside of the cluster, where there is one; returns its URLs. */
+  private wayIn(): KazooNodes["urls"] {
+    const { ingress, gateway } = this.args.zone;
+    const common = { namespace: this.namespace };
+    if (ingress !== undefined)
+      return new Ingress(`${this.name}-ingress`, { ...ingress, ...common }, { parent: this }).urls;
+    if (gateway === undefined) return undefined;
+    const { name, namespace, sectionName, host, websockets, tls } = gateway;
+    const parentRef = {
+      name,
+      ...(namespace === undefined ? {} : { namespace }),
+      ...(sectionName === undefined ? {} : { sectionName }),
+    };
+    const address = {
+      host,
+      ...(websockets === undefined ? {} : { websockets }),
+      ...(tls === undefined ? {} : { tls }),
+    };
+    return new GatewayRoutes(`${this.name}-gateway`, { ...address, ...common, gateway: parentRef }, { parent: this })
+      .urls;
   }
 
   firstBoot({ image, account, password, after }: FirstBoot): void {

@@ -54,6 +54,9 @@ export const guards = {
 /** A datacenter's Ingresses. */
 export const ingresses = { crossbar: "kazoo", websockets: "kazoo-websockets" } as const;
 
+/** Its HTTPRoutes, instead of the Ingresses. */
+export const httpRoutes = ingresses;
+
 const brokers = [services.alpha, services.beta];
 
 /** Names of a datacenter's objects that an object made by hand could have taken. ConfigMaps and the join Job have a part that is unique. */
@@ -62,7 +65,7 @@ export const fixedNames: readonly {
   readonly kind: string;
   readonly names: readonly string[];
   /** Only a datacenter with this key has them. */
-  readonly key?: "ingress";
+  readonly key?: "ingress" | "gateway";
 }[] = [
   { apiVersion: "v1", kind: "Secret", names: Object.values(secrets) },
   { apiVersion: "v1", kind: "Service", names: Object.values(services) },
@@ -75,6 +78,7 @@ export const fixedNames: readonly {
   },
   { apiVersion: "batch/v1", kind: "Job", names: [workloads.bootstrap] },
   { apiVersion: "networking.k8s.io/v1", kind: "Ingress", names: Object.values(ingresses), key: "ingress" },
+  { apiVersion: "gateway.networking.k8s.io/v1", kind: "HTTPRoute", names: Object.values(httpRoutes), key: "gateway" },
   {
     apiVersion: "networking.k8s.io/v1",
     kind: "NetworkPolicy",

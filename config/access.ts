@@ -140,3 +140,35 @@ export const ingress = mapping(
   "An Ingress to Crossbar and Blackhole's websockets.",
   "{ host: kazoo.example.com, class: nginx, tls: { clusterIssuer: letsencrypt } }",
 ).optional();
+
+/** Routes of the Gateway API for Crossbar and the websockets, instead of an Ingress. */
+export const gateway = mapping(
+  {
+    host: clientHost,
+    name: field(dnsName, {
+      description: "Name of the Gateway, which exists. Required.",
+      expected: "the name of a Gateway",
+      example: "public",
+    }).optional(),
+    namespace: field(dnsLabel, {
+      description: "Namespace of the Gateway, whose listener must take routes of the datacenter's namespace.",
+      expected: "the name of a namespace",
+      example: "gateways",
+      default: "the datacenter's",
+    }).optional(),
+    sectionName: field(dnsName, {
+      description: "Name of the Gateway's listener.",
+      expected: "the name of a listener",
+      example: "https",
+      default: "all listeners of the Gateway that fit",
+    }).optional(),
+    tls: field(z.boolean(), {
+      description: "Whether the listener has TLS, for the URLs in the outputs.",
+      expected: "true or false, without quotes",
+    }).default(true),
+    websockets,
+    controllerNamespace: controllerNamespace("the Gateway's proxies"),
+  },
+  "HTTPRoutes from an existing Gateway (Gateway API) to Crossbar and Blackhole's websockets, instead of `ingress`.",
+  "{ host: kazoo.example.com, name: public, namespace: gateways }",
+).optional();

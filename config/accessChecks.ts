@@ -56,17 +56,25 @@ function sharedNodePorts(zone: Zone, before: readonly Zone[]): Problem[] {
 }
 
 function clientAddress(zone: Zone, before: readonly Zone[]): Problem[] {
-  if (zone.ingress === undefined) return [];
-  const key = `${keyOf(zone)}.ingress`;
-  const { host, websockets, controllerNamespace } = zone.ingress;
-  if (host === "") return [problem(`${key}.host`, undefined, "the datacenter's host name", "kazoo.example.com")];
+  const [found, another] = [zone.ingress, zone.gateway];
+  if (found !== undefined && another !== undefined)
+    return [problem(`${keyOf(zone)}.gateway`, another, "either ingress or gateway, not both", "remove one of the two")];
+  const way = found ?? another;
+  if (way === undefined) return [];
+  const key = `${keyOf(zone)}.${found === undefined ? "gateway" : "ingress"}`;
+  const { host, websockets, controllerNamespace } = way;
   const problems: Problem[] = [];
-  const others = before.filter(({ cluster, ingress }) => cluster === zone.cluster && ingress !== undefined);
-  for (const [name, found] of Object.entries({ host, "websockets.host": websockets.host })) {
-    const other = others.find(({ ingress }) => [ingress?.host, ingress?.websockets.host].includes(found));
-    if (other === undefined || (name !== "host" && found === host)) continue;
+  if (another?.name === "") problems.push(problem(`${key}.name`, undefined, "the name of a Gateway", "public"));
+  if (host === "")
+    return [...problems, problem(`${key}.host`, undefined, "the datacenter's host name", "kazoo.example.com")];
+  const others = before.filter(({ cluster }) => cluster === zone.cluster);
+  for (const [part, name] of Object.entries({ host, "websockets.host": websockets.host })) {
+    const other = others.find(({ ingress, gateway }) =>
+      [ingress, gateway].some((each) => each !== undefined && [each.host, each.websockets.host].includes(name)),
+    );
+    if (other === undefined || (part !== "host" && name === host)) continue;
     const why = `since ${other.region}/${other.datacenter} has this one in the same cluster`;
-    problems.push(problem(`${key}.${name}`, found, `another host name, ${why}`, `${zone.datacenter}.example.com`));
+    problems.push(problem(`${key}.${part}`, name, `another host name, ${why}`, `${zone.datacenter}.example.com`));
   }
   if (websockets.host === host && websockets.path === "/") {
     const expected = "a path other than Crossbar's, or a host of their own";
@@ -98,6 +106,7 @@ function monsterUi(given: Given, ring: Ring): Problem[] {
   const asked = given.rings?.[ring.name]?.masterAccount?.monsterUi;
   if (asked === undefined || ring.masterAccount?.monsterUi !== undefined) return [];
   const key = `kazoo:rings.${ring.name}.masterAccount.monsterUi.url`;
-  const expected = "the address of Crossbar's API for browsers, since no datacenter of the ring has an ingress";
+  const expected =
+    "the address of Crossbar's API for browsers, since no datacenter of the ring has an ingress or a gateway";
   return [problem(key, undefined, expected, "https://kazoo.example.com/v2")];
 }

@@ -103,6 +103,7 @@ const kubernetesKeys: readonly (readonly string[])[] = [
   ["mediaNetworks"],
   ["monitoring"],
   ["ingress"],
+  ["gateway"],
   ["workloads", "kazoo", "replicas"],
   ["workloads", "kazoo", "service"],
   ["workloads", "kazoo", "resources", "requests"],
@@ -123,7 +124,10 @@ const kubernetesKeys: readonly (readonly string[])[] = [
   ["workloads", "jobs"],
 ];
 
-type Level = Pick<GivenDatacenter, "namespace" | "adopt" | "mediaNetworks" | "monitoring" | "ingress" | "workloads">;
+type Level = Pick<
+  GivenDatacenter,
+  "namespace" | "adopt" | "mediaNetworks" | "monitoring" | "ingress" | "gateway" | "workloads"
+>;
 
 function kubernetesOnly(given: Given, zones: readonly Zone[]): Problem[] {
   const problems = zones.flatMap((zone) => {

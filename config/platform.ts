@@ -186,6 +186,8 @@ export interface Zone {
   readonly mediaNetworks: readonly string[];
   readonly monitoring: Monitoring;
   readonly ingress?: Ingress;
+  /** Instead of `ingress`. */
+  readonly gateway?: Gateway;
   readonly kazoo: Workload & { readonly service: Service };
   readonly rabbitmq: Omit<Workload, "replicas"> & Storage;
   readonly database: Workload & Storage;
@@ -226,6 +228,17 @@ export interface Ingress extends ClientAddress {
   /** Secret with the certificate, and who makes it, if not the operator. */
   readonly tls?: { readonly secretName: string; readonly issuer?: string; readonly clusterIssuer?: string };
   readonly annotations: Readonly<Record<string, string>>;
+}
+
+/** An existing Gateway (Gateway API) that leads to the datacenter. */
+export interface Gateway extends ClientAddress {
+  readonly name: string;
+  /** Default: the datacenter's. */
+  readonly namespace?: string;
+  /** The Gateway's listener. */
+  readonly sectionName?: string;
+  /** Whether the listener has TLS. */
+  readonly tls: boolean;
 }
 
 /** The volume of each pod. */

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { ingress, service } from "./access";
+import { gateway, ingress, service } from "./access";
 import { databaseKind, kazooVersions, rabbitmqVersions, type KazooVersion } from "./compatibility";
 import { isBrokerPassword, isCookie, isDatabasePassword, storedKeys } from "./credentials";
 import { variables } from "./environment";
@@ -189,6 +189,7 @@ export const everyLevel = {
   mediaNetworks,
   monitoring,
   ingress,
+  gateway,
 };
 
 const clusterReference = field(dnsLabel, {
@@ -342,7 +343,7 @@ const masterAccount = mapping(
           description: "Address of Crossbar's API for browsers, which the apps call.",
           expected: "an http or https URL",
           example: "https://kazoo.example.com/v2",
-          default: "that of the `ingress` of the ring's first zone that has one",
+          default: "that of the `ingress` or `gateway` of the ring's first zone that has one",
         }).optional(),
         path: field(absolutePath, {
           description: "Folder of Monster UI's apps on the Kazoo nodes.",

@@ -6,6 +6,7 @@ import {
   placedCopies,
   type ClientAddress,
   type Cluster,
+  type Gateway,
   type ImageBuild,
   type Ingress,
   type MasterAccount,
@@ -170,7 +171,7 @@ function zoneOf(region: string, name: string, datacenter: DatacenterConfig): Zon
     environment,
     mediaNetworks: datacenter.mediaNetworks,
     monitoring: datacenter.monitoring,
-    ...defined({ ingress: ingressOf(datacenter.ingress) }),
+    ...defined({ ingress: ingressOf(datacenter.ingress), gateway: gatewayOf(datacenter.gateway) }),
     ...datacenter.workloads,
     kazoo: { ...datacenter.workloads.kazoo, service: serviceOf(datacenter.workloads.kazoo.service) },
   };
@@ -195,6 +196,13 @@ const addressOf = ({
   },
   ...defined({ controllerNamespace }),
 });
+
+/** A missing name is reported by accessChecks.ts. */
+function gatewayOf(config: DatacenterConfig["gateway"]): Gateway | undefined {
+  if (config === undefined) return undefined;
+  const { name = "", namespace, sectionName, tls } = config;
+  return { ...addressOf(config), name, tls, ...defined({ namespace, sectionName }) };
+}
 
 function ingressOf(config: DatacenterConfig["ingress"]): Ingress | undefined {
   if (config === undefined) return undefined;
@@ -262,9 +270,10 @@ function split(given: Config["credentials"][string]): Pick<Ring, "credentials" |
 function masterAccountOf(config: RingConfig["masterAccount"], zones: readonly Zone[]): MasterAccount | undefined {
   if (config === undefined) return undefined;
   const { monsterUi, prompts, ...administrator } = config;
-  const [crossbar] = zones.flatMap(({ ingress }) =>
-    ingress === undefined ? [] : clientUrls(ingress, ingress.tls !== undefined).crossbar,
-  );
+  const [crossbar] = zones.flatMap(({ ingress, gateway }) => [
+    ...(ingress === undefined ? [] : [clientUrls(ingress, ingress.tls !== undefined).crossbar]),
+    ...(gateway === undefined ? [] : [clientUrls(gateway, gateway.tls).crossbar]),
+  ]);
   const url = monsterUi?.url ?? (crossbar === undefined ? undefined : `${crossbar}/v2`);
   const apps = monsterUi === undefined || url === undefined ? undefined : { path: monsterUi.path, url };
   return { ...administrator, ...defined({ monsterUi: apps, prompts }) };

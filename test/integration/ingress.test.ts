@@ -4,6 +4,8 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { type Clone, cloneProject } from "../support/clone";
 import { clusterApi } from "../support/clusterApi";
+import { define } from "../support/definitions";
+import { goModule } from "../support/goModule";
 
 describe("the way in of a live datacenter", { concurrency: 1 }, () => {
   let clone: Clone;
@@ -80,6 +82,23 @@ describe("the way in of a live datacenter", { concurrency: 1 }, () => {
     assert.deepEqual([spec?.type, spec?.externalTrafficPolicy], ["NodePort", "Local"]);
     const [crossbar] = spec?.ports as { nodePort: number }[];
     assert.equal(crossbar?.nodePort, 30800);
+  });
+
+  test("routes of a Gateway that exists pass the Gateway API's own definition", async () => {
+    const module = await goModule("sigs.k8s.io/gateway-api@v1.2.1", "h1:fZZ/+RyRb+Y5tGkwxFKuYuSRQHu9dZtbjenblleOLHM=");
+    await define(api, join(module, "config/crd/standard/gateway.networking.k8s.io_httproutes.yaml"));
+    stackFile({ "kazoo:gateway": { host: "kazoo.example.com", name: "public", namespace: "gateways" } });
+    await succeeds("up");
+    const routes = await inNamespace("/apis/gateway.networking.k8s.io/v1", "httproutes");
+    assert.deepEqual(
+      routes.map(({ metadata, spec }) => [metadata?.name, spec?.hostnames]),
+      [
+        ["kazoo", ["kazoo.example.com"]],
+        ["kazoo-websockets", ["kazoo.example.com"]],
+      ],
+    );
+    const [parent] = routes[0]?.spec?.parentRefs as { name: string; namespace: string }[];
+    assert.deepEqual([parent?.name, parent?.namespace], ["public", "gateways"]);
   });
 
   test("a second preview is empty, and destroy takes everything away", async () => {

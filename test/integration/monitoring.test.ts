@@ -1,20 +1,11 @@
 import assert from "node:assert/strict";
-import { readFileSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { parse } from "yaml";
 import { type Clone, cloneProject } from "../support/clone";
-import { clusterApi, eventually } from "../support/clusterApi";
+import { clusterApi } from "../support/clusterApi";
+import { define } from "../support/definitions";
 import { goModule } from "../support/goModule";
-
-const definitions = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
-
-interface Condition {
-  readonly type: string;
-  readonly status: string;
-}
-
-const isEstablished = ({ type, status }: Condition): boolean => type === "Established" && status === "True";
 
 /** Prometheus Operator's definitions validate every field of what the stack deploys. */
 describe("a live stack with monitoring, and a patch", { concurrency: 1 }, () => {
@@ -63,17 +54,9 @@ describe("a live stack with monitoring, and a patch", { concurrency: 1 }, () => 
       "github.com/prometheus-operator/prometheus-operator@v0.79.2",
       "h1:H/HCiMS4dXQyiFHw28PFlWMh15YUraL3MFe8u7k7dGA=",
     );
-    for (const name of ["podmonitors", "prometheusrules"]) {
-      const path = join(folder, "example/prometheus-operator-crd", `monitoring.coreos.com_${name}.yaml`);
-      const definition = parse(readFileSync(path, "utf8")) as object;
-      const { status } = await api.call("POST", definitions, definition);
-      assert.equal(status, 201);
-      await eventually(
-        `${name} to be served`,
-        async () => (await api.list(definitions)).find(({ metadata }) => metadata?.name?.startsWith(`${name}.`)),
-        (found) => (found?.status?.conditions as Condition[] | undefined)?.some(isEstablished) === true,
-      );
-    }
+    const crds = join(folder, "example/prometheus-operator-crd");
+    await define(api, join(crds, "monitoring.coreos.com_podmonitors.yaml"));
+    await define(api, join(crds, "monitoring.coreos.com_prometheusrules.yaml"));
     await succeeds("up");
   });
   after(() => clone?.dispose());

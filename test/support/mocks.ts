@@ -23,7 +23,7 @@ export interface Asked {
 
 /** Types that the program may register; any other is an error, and so is any call. */
 const known =
-  /^(kubernetes:(core\/v1:(Namespace|Secret|ConfigMap|Service|ServiceAccount)|apps\/v1:StatefulSet|batch\/v1:Job|policy\/v1:PodDisruptionBudget|networking\.k8s\.io\/v1:(NetworkPolicy|Ingress)|monitoring\.coreos\.com\/v1:(PodMonitor|PrometheusRule))|random:index\/random(Password|Id):Random(Password|Id)|docker:index\/(network:Network|volume:Volume|container:Container|remoteImage:RemoteImage|registryImage:RegistryImage)|pulumi:providers:(kubernetes|random|docker))$/;
+  /^(kubernetes:(core\/v1:(Namespace|Secret|ConfigMap|Service|ServiceAccount)|apps\/v1:StatefulSet|batch\/v1:Job|policy\/v1:PodDisruptionBudget|networking\.k8s\.io\/v1:(NetworkPolicy|Ingress)|gateway\.networking\.k8s\.io\/v1:HTTPRoute|monitoring\.coreos\.com\/v1:(PodMonitor|PrometheusRule))|random:index\/random(Password|Id):Random(Password|Id)|docker:index\/(network:Network|volume:Volume|container:Container|remoteImage:RemoteImage|registryImage:RegistryImage)|pulumi:providers:(kubernetes|random|docker))$/;
 
 /**
  * Runs a program without engine or plugins.

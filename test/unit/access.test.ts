@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { Ingress } from "../../components";
+import { GatewayRoutes, Ingress } from "../../components";
 import { networkPolicies } from "../../components/networkPolicies";
 import { deployWithMocks, objects, platformFrom, withMocks } from "../support/mocks";
 
@@ -97,6 +97,37 @@ describe("the Ingress alone", () => {
     assert.equal(websockets.metadata.annotations[issuer], undefined);
     assert.equal(websockets.metadata.annotations["nginx.ingress.kubernetes.io/rewrite-target"], undefined);
     assert.deepEqual(urls, { crossbar: "https://kazoo.example.com", websockets: "wss://ws.example.com/" });
+  });
+});
+
+test("a Gateway's routes lead to Crossbar and, past the path, to the websockets", async () => {
+  const { resources, outputs } = await withMocks(() => {
+    const gateway = { name: "public", namespace: "gateways", sectionName: "https" };
+    return new GatewayRoutes("in", { namespace: "nyc", host: "kazoo.example.com", gateway }).urls;
+  });
+  const routes = objects(resources, "HTTPRoute");
+  const common = {
+    parentRefs: [{ name: "public", namespace: "gateways", sectionName: "https" }],
+    hostnames: ["kazoo.example.com"],
+  };
+  assert.deepEqual(routes["nyc/kazoo"]?.spec, {
+    ...common,
+    rules: [{ matches: [{ path: { type: "PathPrefix", value: "/" } }], backendRefs: [{ name: "kazoo", port: 8000 }] }],
+  });
+  const toRoot = { type: "URLRewrite", urlRewrite: { path: { type: "ReplaceFullPath", replaceFullPath: "/" } } };
+  assert.deepEqual(routes["nyc/kazoo-websockets"]?.spec, {
+    ...common,
+    rules: [
+      {
+        matches: [{ path: { type: "Exact", value: "/websockets" } }],
+        filters: [toRoot],
+        backendRefs: [{ name: "kazoo", port: 5555 }],
+      },
+    ],
+  });
+  assert.deepEqual(outputs, {
+    crossbar: "https://kazoo.example.com",
+    websockets: "wss://kazoo.example.com/websockets",
   });
 });
 

@@ -996,6 +996,18 @@ const table: Record<string, Bad> = {
     found: '"ingress-nginx"',
     expected: /LoadBalancer: its clients/,
   },
+  "an ingress and a gateway": {
+    config: datacenter({ ingress: { host: "kazoo.example.com" }, gateway: { host: "kazoo.example.com", name: "a" } }),
+    key: `${nyc}.gateway`,
+    found: /kazoo.example.com/,
+    expected: /not both/,
+  },
+  "a gateway without a name": {
+    config: datacenter({ gateway: { host: "kazoo.example.com" } }),
+    key: `${nyc}.gateway.name`,
+    found: "nothing",
+    expected: /name of a Gateway/,
+  },
   "an ingress on Docker": {
     config: onDocker({ ingress: { host: "kazoo.example.com" } }),
     key: "kazoo:ingress",

@@ -44,6 +44,12 @@ const examples: Record<string, (resources: readonly Registered[]) => void> = {
     );
     assert.equal(pullSecrets.length, 1, "the login goes along to the cluster");
   },
+  gateway: (resources) => {
+    assert.deepEqual(Object.keys(objects(resources, "HTTPRoute")), [
+      "us-east-nyc/kazoo",
+      "us-east-nyc/kazoo-websockets",
+    ]);
+  },
   ingress: (resources) => {
     const hosts = Object.entries(objects(resources, "Ingress")).map(([name, { spec }]) => [
       name,

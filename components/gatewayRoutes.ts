@@ -1,0 +1,60 @@
+import * as k8s from "@pulumi/kubernetes";
+import * as pulumi from "@pulumi/pulumi";
+import { clientUrls, services } from "../config/hosts";
+import { workloadLabels } from "./labels";
+import { httpRoutes, kazooPorts, workloads } from "./names";
+
+export interface GatewayRoutesArgs {
+  /** Namespace of the Service `kazoo`. */
+  readonly namespace: pulumi.Input<string>;
+  /** Host name of Crossbar's API. */
+  readonly host: string;
+  /** Where Blackhole's websockets are. @default path /websockets of the host */
+  readonly websockets?: { readonly host: string; readonly path: string };
+  /** The Gateway, which exists. */
+  readonly gateway: {
+    readonly name: string;
+    /** @default that of the routes */
+    readonly namespace?: string;
+    /** The listener. @default all that fit */
+    readonly sectionName?: string;
+  };
+  /** Whether the listener has TLS. @default true */
+  readonly tls?: boolean;
+}
+
+/** The way to Crossbar and to Blackhole's websockets through a Gateway (gateway-api.sigs.k8s.io). */
+export class GatewayRoutes extends pulumi.ComponentResource {
+  /** URLs for clients. */
+  readonly urls: { readonly crossbar: string; readonly websockets: string };
+
+  constructor(name: string, args: GatewayRoutesArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("kazoo:index:GatewayRoutes", name, {}, opts);
+    const { host, websockets = { host, path: "/websockets" }, gateway, tls = true } = args;
+    const route = (part: keyof typeof httpRoutes, hostname: string, rule: object) =>
+      new k8s.apiextensions.CustomResource(
+        `${name}-${part}`,
+        {
+          apiVersion: "gateway.networking.k8s.io/v1",
+          kind: "HTTPRoute",
+          metadata: { name: httpRoutes[part], namespace: args.namespace, labels: workloadLabels(workloads.kazoo) },
+          spec: {
+            parentRefs: [gateway],
+            hostnames: [hostname],
+            rules: [{ ...rule, backendRefs: [{ name: services.kazoo, port: kazooPorts[part] }] }],
+          },
+        },
+        { parent: this },
+      );
+    route("crossbar", host, { matches: [{ path: { type: "PathPrefix", value: "/" } }] });
+    route("websockets", websockets.host, {
+      matches: [{ path: { type: "Exact", value: websockets.path } }],
+      ...(websockets.path === "/" ? {} : { filters: [toRoot] }),
+    });
+    this.urls = clientUrls({ host, websockets }, tls);
+    this.registerOutputs({ urls: this.urls });
+  }
+}
+
+/** Older versions of Blackhole answer at their root only. */
+const toRoot = { type: "URLRewrite", urlRewrite: { path: { type: "ReplaceFullPath", replaceFullPath: "/" } } };
