@@ -44,6 +44,10 @@ const examples: Record<string, (resources: readonly Registered[]) => void> = {
     );
     assert.equal(pullSecrets.length, 1, "the login goes along to the cluster");
   },
+  everything: (resources) => {
+    assert.deepEqual(Object.keys(objects(resources, "Ingress")), ["us-east-nyc/kazoo", "us-east-nyc/kazoo-websockets"]);
+    assert.equal(cookies(resources).length, 0, "the cookie is in a vault");
+  },
   gateway: (resources) => {
     assert.deepEqual(Object.keys(objects(resources, "HTTPRoute")), [
       "us-east-nyc/kazoo",
