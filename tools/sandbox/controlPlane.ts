@@ -58,6 +58,8 @@ export async function startControlPlane(
     const objects = nodes.length === 0 ? [] : [storageClass, ...nodes];
     const server = serverUrl(settings);
     await Promise.all(objects.map(({ path, object }) => api.apply(server + path, object)));
+    // Of nodes that are there already, an update of the object leaves the size as it is.
+    await Promise.all(nodes.map(({ path, object }) => api.apply(`${server}${path}/status`, object)));
     await untilReady(files, wanted, signal, async () => {
       const states = await Promise.all(nodes.map(({ path }) => api.get(server + path)));
       const nodesReady = states.every((state) => state !== undefined && isReadyNode(JSON.parse(state.body)));

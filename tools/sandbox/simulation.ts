@@ -28,9 +28,12 @@ export const storageClass: Placed = {
 };
 
 /**
- * The simulated nodes of a cluster: `count` of them, spread over three zones of one region. Their size is KWOK's default,
- * 1,000 CPUs and 1 TiB each: what is scheduled on them runs nowhere.
+ * KWOK's default size of a node, and a disk, without which no pod that asks for ephemeral storage is scheduled. What is scheduled on it runs
+ * nowhere.
  */
+const nodeSize = { cpu: "1k", memory: "1Ti", pods: "1M", "ephemeral-storage": "1Ti" };
+
+/** The simulated nodes of a cluster: `count` of them, spread over three zones of one region. */
 export function simulatedNodes(cluster: string, count: number): Placed[] {
   return Array.from({ length: count }, (_, index) => {
     const zone = `${cluster}-${"abc".charAt(index % 3)}`;
@@ -52,6 +55,7 @@ export function simulatedNodes(cluster: string, count: number): Placed[] {
             "topology.kubernetes.io/zone": zone,
           },
         },
+        status: { capacity: nodeSize, allocatable: nodeSize },
       },
     };
   });
