@@ -2,45 +2,28 @@ import assert from "node:assert/strict";
 import { copyFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { type Clone, cloneProject } from "../support/clone";
-import { clusterApi } from "../support/clusterApi";
-import { define } from "../support/definitions";
-import { goModule } from "../support/goModule";
+import { defineGatewayApi, definePrometheusOperator } from "../support/definitions";
+import { type SandboxStack, sandboxStack } from "../support/sandboxStack";
 
 /** examples/everything.yaml against a real API server, which validates every field. */
 describe("a stack that sets every key", { concurrency: 1 }, () => {
-  let clone: Clone;
-  let api: Awaited<ReturnType<typeof clusterApi>>;
-  const succeeds = async (...args: string[]) => {
-    const { code, stdout, stderr } = await clone.run(args);
-    assert.equal(code, 0, stdout + stderr);
-    return stdout;
-  };
+  let stack: SandboxStack;
   before(async () => {
-    clone = await cloneProject();
-    copyFileSync(join(clone.directory, "examples/everything.yaml"), join(clone.directory, "Pulumi.dev.yaml"));
-    await succeeds("sandbox", "up", "local");
-    api = await clusterApi(clone.directory, "local");
-    const gateway = await goModule("sigs.k8s.io/gateway-api@v1.2.1", "h1:fZZ/+RyRb+Y5tGkwxFKuYuSRQHu9dZtbjenblleOLHM=");
-    await define(api, join(gateway, "config/crd/standard/gateway.networking.k8s.io_httproutes.yaml"));
-    const operator = await goModule(
-      "github.com/prometheus-operator/prometheus-operator@v0.79.2",
-      "h1:H/HCiMS4dXQyiFHw28PFlWMh15YUraL3MFe8u7k7dGA=",
-    );
-    for (const kind of ["podmonitors", "prometheusrules"])
-      await define(api, join(operator, `example/prometheus-operator-crd/monitoring.coreos.com_${kind}.yaml`));
+    stack = await sandboxStack();
+    const { directory } = stack.clone;
+    copyFileSync(join(directory, "examples/everything.yaml"), join(directory, "Pulumi.dev.yaml"));
+    await defineGatewayApi(stack.api);
+    await definePrometheusOperator(stack.api);
   });
-  after(() => clone?.dispose());
+  after(() => stack?.clone.dispose());
 
   test("comes up, and a second preview is empty", async () => {
-    await succeeds("up");
-    const preview = await succeeds("preview");
-    assert.match(preview, /\d+ unchanged/);
-    assert.doesNotMatch(preview, /to (create|update|replace|delete)/);
+    await stack.succeeds("up");
+    await stack.isUnchanged();
   });
 
   test("has in the cluster what the keys say", async () => {
-    const inZone = (zone: string, path: string) => api.list(path.replace("ZONE", `namespaces/us-east-${zone}`));
+    const inZone = (zone: string, path: string) => stack.api.list(path.replace("ZONE", `namespaces/us-east-${zone}`));
     const sets = await inZone("nyc", "/apis/apps/v1/ZONE/statefulsets");
     const podOf = (name: string) => {
       const template = sets.find(({ metadata }) => metadata?.name === name)?.spec?.template as {
@@ -83,7 +66,7 @@ describe("a stack that sets every key", { concurrency: 1 }, () => {
   });
 
   test("is removed by destroy", async () => {
-    await succeeds("destroy");
-    assert.equal((await api.call("GET", "/api/v1/namespaces/us-east-nyc")).status, 404);
+    await stack.succeeds("destroy");
+    assert.equal((await stack.api.call("GET", "/api/v1/namespaces/us-east-nyc")).status, 404);
   });
 });
