@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { dnsLabel, field, mapping, named } from "./fields";
+import { labelValue, nameOf } from "./labelNames";
 
 /** What Prometheus Operator reads about a datacenter. */
 export type Monitoring = z.output<typeof monitoring>;
@@ -18,15 +19,11 @@ export const monitoring = mapping(
       expected: "true or false",
       example: "true",
     }).default(false),
-    labels: named(
-      z.string().max(317),
-      field(z.string(), { description: "Value of a label.", expected: "text", example: "prometheus" }),
-      {
-        description: "Labels of the PodMonitor and the PrometheusRule, by which a Prometheus selects them.",
-        expected: "a mapping from labels to text",
-        example: "{ release: prometheus }",
-      },
-    ).default({}),
+    labels: named(nameOf("a label", "release"), labelValue, {
+      description: "Labels of the PodMonitor and the PrometheusRule, by which a Prometheus selects them.",
+      expected: "a mapping from labels to text",
+      example: "{ release: prometheus }",
+    }).default({}),
     namespace: field(dnsLabel, {
       description: "Namespace of Prometheus: no other one then reaches the brokers' metrics.",
       expected: "the name of a namespace",

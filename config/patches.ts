@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { dnsLabel, field, mapping, named, text } from "./fields";
+import { labelValue, nameOf } from "./labelNames";
 
 /** Kinds of objects that a patch can change. */
 const kinds = [
@@ -52,15 +53,11 @@ const target = mapping(
       example: "us-east-nyc",
       default: "all zones",
     }).optional(),
-    labels: named(
-      z.string().max(317),
-      field(z.string(), { description: "Value of a label.", expected: "text", example: "rabbitmq" }),
-      {
-        description: "Labels that the objects must have.",
-        expected: "a mapping from labels to text",
-        example: "{ app.kubernetes.io/name: rabbitmq }",
-      },
-    ).optional(),
+    labels: named(nameOf("a label", "app.kubernetes.io/name"), labelValue, {
+      description: "Labels that the objects must have.",
+      expected: "a mapping from labels to text",
+      example: "{ app.kubernetes.io/name: rabbitmq }",
+    }).optional(),
   },
   "Which objects are patched.",
   "{ kind: StatefulSet, name: kazoo }",

@@ -1,3 +1,4 @@
+import { isSecretName } from "../config/secrets";
 import { containersOf } from "./pods";
 import { isContainer, kindOf, later, text, tree } from "./resource";
 import type { ResourceRule } from "./rule";
@@ -50,7 +51,7 @@ export const defaultCredentials: ResourceRule = {
         ...settings(value).map(([setting, content]) => [`${key}, at ${setting}`, setting, content] as const),
       ]),
     ]
-      .filter(([, key, value]) => isCredentialName(key) && defaults.has(value))
+      .filter(([, key, value]) => isSecretName(key) && defaults.has(value))
       .map(([place]) => `${place}: a default that everyone knows; expected a random value`);
   },
 };
@@ -67,13 +68,9 @@ const defaults = new Set([
   "secret",
 ]);
 
-const isCredentialName = (name: string): boolean =>
-  /(^|[^a-z])(pass|password|passwd|passphrase|cookie|secret|token|api_?key|private_?key)$/i.test(name) ||
-  /(Password|Secret|Token|Cookie)$/.test(name);
-
 /** Whether a value is a credential in plain text, or has one in a URL or in Erlang's flags; references such as `$(NAME)` are none. */
 const isPlain = (name: string, value: string): boolean =>
-  (isCredentialName(name) && value !== "" && !value.startsWith("$")) ||
+  (isSecretName(name) && value !== "" && !value.startsWith("$")) ||
   /[a-z]:\/\/[^\s/:@]*:[^\s/@$][^\s/@]*@/i.test(value) ||
   /-setcookie\s+[^\s$]/.test(value);
 

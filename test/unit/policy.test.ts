@@ -345,7 +345,7 @@ describe("rules", { concurrency: 1 }, () => {
         if (expected === undefined) return assert.deepEqual(messages, []);
         assert.ok(messages.length > 0, "nothing was found");
         for (const message of messages) assert.match(message, expected);
-        assert.ok(!messages.join("").includes("Zq3v"), "a credential's value is told");
+        assert.ok(!messages.join("").includes("Zq3v"), "a message shows a credential's value");
       });
     }
   }
