@@ -36,8 +36,7 @@ export interface ZoneArgs {
   /** The way in through an Ingress controller, and the namespace from which alone clients come then. @default none */
   readonly ingress?: Omit<IngressArgs, "namespace"> & { readonly controllerNamespace?: string };
   /** The way in through a Gateway, instead of an Ingress. @default none */
-  readonly gateway?: Omit<GatewayRoutesArgs, "namespace" | "gateway"> &
-    GatewayRoutesArgs["gateway"] & { readonly controllerNamespace?: string };
+  readonly gateway?: Omit<GatewayRoutesArgs, "namespace"> & { readonly controllerNamespace?: string };
   readonly kazoo: NodeSettings & {
     readonly replicas: number;
     readonly resources: Resources;

@@ -2,7 +2,7 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { clientUrls, services } from "../config/hosts";
 import { workloadLabels } from "./labels";
-import { httpRoutes, kazooPorts, workloads } from "./names";
+import { clientRoutes, kazooPorts, workloads } from "./names";
 
 export interface GatewayRoutesArgs {
   /** Namespace of the Service `kazoo`. */
@@ -31,13 +31,13 @@ export class GatewayRoutes extends pulumi.ComponentResource {
   constructor(name: string, args: GatewayRoutesArgs, opts?: pulumi.ComponentResourceOptions) {
     super("kazoo:index:GatewayRoutes", name, {}, opts);
     const { host, websockets = { host, path: "/websockets" }, gateway, tls = true } = args;
-    const route = (part: keyof typeof httpRoutes, hostname: string, rule: object) =>
+    const route = (part: keyof typeof clientRoutes, hostname: string, rule: object) =>
       new k8s.apiextensions.CustomResource(
         `${name}-${part}`,
         {
           apiVersion: "gateway.networking.k8s.io/v1",
           kind: "HTTPRoute",
-          metadata: { name: httpRoutes[part], namespace: args.namespace, labels: workloadLabels(workloads.kazoo) },
+          metadata: { name: clientRoutes[part], namespace: args.namespace, labels: workloadLabels(workloads.kazoo) },
           spec: {
             parentRefs: [gateway],
             hostnames: [hostname],

@@ -2,7 +2,7 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { clientUrls, services } from "../config/hosts";
 import { doNotWait, workloadLabels } from "./labels";
-import { ingresses, kazooPorts, workloads } from "./names";
+import { clientRoutes, kazooPorts, workloads } from "./names";
 
 export interface IngressArgs {
   /** Namespace of the Service `kazoo`. */
@@ -31,7 +31,7 @@ export class Ingress extends pulumi.ComponentResource {
     super("kazoo:index:Ingress", name, {}, opts);
     const { host, websockets = { host, path: "/websockets" }, tls, annotations = {} } = args;
     const ingress = (
-      part: keyof typeof ingresses,
+      part: keyof typeof clientRoutes,
       on: { readonly host: string; readonly path: string; readonly pathType: "Prefix" | "Exact" },
       tlsHosts: readonly string[],
       own: Readonly<Record<string, string>>,
@@ -40,7 +40,7 @@ export class Ingress extends pulumi.ComponentResource {
         `${name}-${part}`,
         {
           metadata: {
-            name: ingresses[part],
+            name: clientRoutes[part],
             namespace: args.namespace,
             labels: workloadLabels(workloads.kazoo),
             annotations: { ...doNotWait, ...own, ...annotations },

@@ -280,22 +280,10 @@ export class KubernetesDatacenter extends pulumi.ComponentResource implements Da
   private wayIn(): KazooNodes["urls"] {
     const { ingress, gateway } = this.args.zone;
     const common = { namespace: this.namespace };
-    if (ingress !== undefined)
-      return new Ingress(`${this.name}-ingress`, { ...ingress, ...common }, { parent: this }).urls;
+    const parent = { parent: this };
+    if (ingress !== undefined) return new Ingress(`${this.name}-ingress`, { ...ingress, ...common }, parent).urls;
     if (gateway === undefined) return undefined;
-    const { name, namespace, sectionName, host, websockets, tls } = gateway;
-    const parentRef = {
-      name,
-      ...(namespace === undefined ? {} : { namespace }),
-      ...(sectionName === undefined ? {} : { sectionName }),
-    };
-    const address = {
-      host,
-      ...(websockets === undefined ? {} : { websockets }),
-      ...(tls === undefined ? {} : { tls }),
-    };
-    return new GatewayRoutes(`${this.name}-gateway`, { ...address, ...common, gateway: parentRef }, { parent: this })
-      .urls;
+    return new GatewayRoutes(`${this.name}-gateway`, { ...gateway, ...common }, parent).urls;
   }
 
   firstBoot({ image, account, password, after }: FirstBoot): void {

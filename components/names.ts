@@ -51,11 +51,8 @@ export const guards = {
   series: "rabbitmq-series",
 } as const;
 
-/** A datacenter's Ingresses. */
-export const ingresses = { crossbar: "kazoo", websockets: "kazoo-websockets" } as const;
-
-/** Its HTTPRoutes, instead of the Ingresses. */
-export const httpRoutes = ingresses;
+/** A datacenter's Ingresses, or its HTTPRoutes instead. */
+export const clientRoutes = { crossbar: "kazoo", websockets: "kazoo-websockets" } as const;
 
 const brokers = [services.alpha, services.beta];
 
@@ -77,8 +74,8 @@ export const fixedNames: readonly {
     names: [workloads.kazoo, workloads.database, workloads.rabbitmq],
   },
   { apiVersion: "batch/v1", kind: "Job", names: [workloads.bootstrap] },
-  { apiVersion: "networking.k8s.io/v1", kind: "Ingress", names: Object.values(ingresses), key: "ingress" },
-  { apiVersion: "gateway.networking.k8s.io/v1", kind: "HTTPRoute", names: Object.values(httpRoutes), key: "gateway" },
+  { apiVersion: "networking.k8s.io/v1", kind: "Ingress", names: Object.values(clientRoutes), key: "ingress" },
+  { apiVersion: "gateway.networking.k8s.io/v1", kind: "HTTPRoute", names: Object.values(clientRoutes), key: "gateway" },
   {
     apiVersion: "networking.k8s.io/v1",
     kind: "NetworkPolicy",

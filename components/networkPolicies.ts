@@ -118,31 +118,21 @@ function rulesOf(row: Connection, otherEnds: readonly (Source | Target)[], optio
   const { databaseVersion = "couchdb-2.3.1", outsideStores = [] } = options;
   const ports = [...row.ports({ database: requireDatabaseKind(databaseVersion), outsideStores })];
   if (ports.length === 0) return [];
-  if (otherEnds.some((end) => isEveryone(end, options))) return [{ ports }];
-  const peers = otherEnds.flatMap((end) => peersOf(end, row.within, options));
+  const peers: Peer[] = [];
+  for (const end of otherEnds) {
+    const found = peersOf(end, row.within, options);
+    if (found === undefined) return [{ ports }];
+    peers.push(...found);
+  }
   return peers.length === 0 ? [] : [{ peers, ports }];
 }
 
-/** Whether an end is one that no list of peers can name. */
-const isEveryone = (end: Source | Target, { monitoringNamespace, clientNamespace }: Options): boolean =>
-  end === "anywhere" ||
-  end === "stores" ||
-  (end === "monitoring" && monitoringNamespace === undefined) ||
-  (end === "clients" && clientNamespace === undefined);
-
-/** Nobody for ends that no list can name. */
-function peersOf(end: Source | Target, within: Connection["within"], options: Options): Peer[] {
-  const {
-    stack,
-    ring,
-    otherClusters = [],
-    mediaNetworks = [],
-    monitoringNamespace = "",
-    clientNamespace = "",
-  } = options;
-  if (end === "anywhere" || end === "stores") return [];
-  if (end === "monitoring") return [everyPodOf(monitoringNamespace)];
-  if (end === "clients") return [everyPodOf(clientNamespace)];
+/** The peers that an end is; undefined: everyone, whom no list can name. */
+function peersOf(end: Source | Target, within: Connection["within"], options: Options): Peer[] | undefined {
+  const { stack, ring, otherClusters = [], mediaNetworks = [], monitoringNamespace, clientNamespace } = options;
+  if (end === "anywhere" || end === "stores") return undefined;
+  if (end === "monitoring") return everyPodOf(monitoringNamespace);
+  if (end === "clients") return everyPodOf(clientNamespace);
   if (end === "outside") return outside;
   if (end === "media") return mediaNetworks.map(network);
   const podSelector = selectorOf(end);
@@ -157,9 +147,11 @@ const outside: Peer[] = [
   { ipBlock: { cidr: "::/0", except: ["fd00:ec2::254/128"] } },
 ];
 
-const everyPodOf = (namespace: string): Peer => ({
-  namespaceSelector: { matchLabels: { "kubernetes.io/metadata.name": namespace } },
-});
+/** The pods of a namespace; without one, everyone. */
+const everyPodOf = (namespace: string | undefined): Peer[] | undefined =>
+  namespace === undefined
+    ? undefined
+    : [{ namespaceSelector: { matchLabels: { "kubernetes.io/metadata.name": namespace } } }];
 
 const network = (cidr: string): Peer => ({ ipBlock: { cidr } });
 

@@ -1,5 +1,5 @@
 import type { Platform, Ring, Service, Zone } from "./platform";
-import { problem, type Problem } from "./problem";
+import { problem, type Problem, zoneKey } from "./problem";
 import type { Given } from "./schema";
 
 /** Checks how Kazoo is reached from outside. Returns all problems. */
@@ -16,8 +16,6 @@ export function accessProblems(given: Given, platform: Platform): Problem[] {
   ];
 }
 
-const keyOf = (zone: Zone) => `kazoo:regions.${zone.region}.datacenters.${zone.datacenter}`;
-
 /** What only some types of Services have; the API server refuses it for others, in the middle of an update. */
 const typesOf = {
   externalTrafficPolicy: ["NodePort", "LoadBalancer"],
@@ -32,7 +30,7 @@ function serviceType(zone: Zone): Problem[] {
     .filter((name) => service[name] !== undefined && !(typesOf[name] as readonly string[]).includes(service.type))
     .map((name) =>
       problem(
-        `${keyOf(zone)}.workloads.kazoo.service.${name}`,
+        `${zoneKey(zone)}.workloads.kazoo.service.${name}`,
         service[name],
         `nothing in a Service of type ${service.type}: only ${typesOf[name].join(" and ")} can have it`,
         `type: ${typesOf[name].at(-1)}`,
@@ -44,7 +42,7 @@ function serviceType(zone: Zone): Problem[] {
 function sharedNodePorts(zone: Zone, before: readonly Zone[]): Problem[] {
   const others = before.filter(({ cluster }) => cluster === zone.cluster);
   const { nodePorts = {} } = zone.kazoo.service;
-  const key = `${keyOf(zone)}.workloads.kazoo.service.nodePorts`;
+  const key = `${zoneKey(zone)}.workloads.kazoo.service.nodePorts`;
   if (nodePorts.crossbar !== undefined && nodePorts.crossbar === nodePorts.websockets)
     return [problem(`${key}.websockets`, nodePorts.websockets, "a port other than Crossbar's", "30555")];
   return Object.entries(nodePorts).flatMap(([name, port]) => {
@@ -58,13 +56,15 @@ function sharedNodePorts(zone: Zone, before: readonly Zone[]): Problem[] {
 function clientAddress(zone: Zone, before: readonly Zone[]): Problem[] {
   const [found, another] = [zone.ingress, zone.gateway];
   if (found !== undefined && another !== undefined)
-    return [problem(`${keyOf(zone)}.gateway`, another, "either ingress or gateway, not both", "remove one of the two")];
+    return [
+      problem(`${zoneKey(zone)}.gateway`, another, "either ingress or gateway, not both", "remove one of the two"),
+    ];
   const way = found ?? another;
   if (way === undefined) return [];
-  const key = `${keyOf(zone)}.${found === undefined ? "gateway" : "ingress"}`;
+  const key = `${zoneKey(zone)}.${found === undefined ? "gateway" : "ingress"}`;
   const { host, websockets, controllerNamespace } = way;
   const problems: Problem[] = [];
-  if (another?.name === "") problems.push(problem(`${key}.name`, undefined, "the name of a Gateway", "public"));
+  if (another?.gateway.name === "") problems.push(problem(`${key}.name`, undefined, "the name of a Gateway", "public"));
   if (host === "")
     return [...problems, problem(`${key}.host`, undefined, "the datacenter's host name", "kazoo.example.com")];
   const others = before.filter(({ cluster }) => cluster === zone.cluster);
@@ -91,7 +91,7 @@ function clientAddress(zone: Zone, before: readonly Zone[]): Problem[] {
 function certificate(zone: Zone): Problem[] {
   const { tls } = zone.ingress ?? {};
   if (tls === undefined) return [];
-  const key = `${keyOf(zone)}.ingress.tls`;
+  const key = `${zoneKey(zone)}.ingress.tls`;
   if (tls.secretName === "") {
     const expected = "a Secret that exists (secretName), or the cert-manager issuer of one (issuer, clusterIssuer)";
     return [problem(key, {}, expected, "{ clusterIssuer: letsencrypt }")];

@@ -7,7 +7,7 @@ import { secrets } from "./hosts";
 import { imageProblems } from "./imageChecks";
 import { patchProblems } from "./patchChecks";
 import { copiesOf, hostsOf, type Platform, type Ring, type Zone } from "./platform";
-import { problem, type Problem } from "./problem";
+import { problem, type Problem, zoneKey } from "./problem";
 import { byteCount, milliCores } from "./quantity";
 import { registryProblems } from "./registryChecks";
 import type { Given } from "./schema";
@@ -44,8 +44,6 @@ export function check(given: Given, platform: Platform): Problem[] {
     ]),
   ];
 }
-
-const keyOf = (zone: Zone) => `kazoo:regions.${zone.region}.datacenters.${zone.datacenter}`;
 
 /** References to clusters and rings must be defined, and definitions used. */
 function references(given: Given, platform: Platform): Problem[] {
@@ -213,7 +211,7 @@ function zoneNames(platform: Platform): Problem[] {
     if (sameName !== undefined) {
       return [
         problem(
-          `${keyOf(zone)}.environment.KAZOO_ZONE`,
+          `${zoneKey(zone)}.environment.KAZOO_ZONE`,
           zone.name,
           `a unique zone: ${sameName.region}/${sameName.datacenter} already has this one`,
           `${zone.region}-${zone.datacenter}`,
@@ -225,7 +223,7 @@ function zoneNames(platform: Platform): Problem[] {
       ? []
       : [
           problem(
-            `${keyOf(zone)}.namespace`,
+            `${zoneKey(zone)}.namespace`,
             zone.namespace,
             `a unique namespace in cluster ${zone.cluster}: ${sameNamespace.region}/${sameNamespace.datacenter} already has this one`,
             `${zone.region}-${zone.datacenter}`,
@@ -239,7 +237,7 @@ function namespaces(zone: Zone): Problem[] {
   return zone.namespace === "default" || zone.namespace.startsWith("kube-")
     ? [
         problem(
-          `${keyOf(zone)}.namespace`,
+          `${zoneKey(zone)}.namespace`,
           zone.namespace,
           "a namespace of the datacenter's own, since it gets Pod Security restricted and a NetworkPolicy that denies by default, and destroy deletes it; default and kube-… belong to the cluster",
           `${zone.region}-${zone.datacenter}`,
@@ -256,7 +254,7 @@ function nodeNames(platform: Platform, zone: Zone): Problem[] {
   const problems: Problem[] = [];
   if (zone.namespace.length > 63) {
     problems.push(
-      problem(`${keyOf(zone)}.namespace`, zone.namespace, "a namespace of at most 63 characters", "us-east-nyc"),
+      problem(`${zoneKey(zone)}.namespace`, zone.namespace, "a namespace of at most 63 characters", "us-east-nyc"),
     );
   }
   if (cluster === undefined) return problems;
@@ -265,7 +263,7 @@ function nodeNames(platform: Platform, zone: Zone): Problem[] {
   if (longest.length > longestHost) {
     problems.push(
       problem(
-        `${keyOf(zone)}.namespace`,
+        `${zoneKey(zone)}.namespace`,
         zone.namespace,
         `a shorter namespace, region, datacenter or clusterDomain: the host name ${longest} has ${longest.length} characters, and ${longestHost} is the most that Linux takes`,
         `namespace: ${zone.datacenter.slice(0, 8)}`,
@@ -290,7 +288,7 @@ function dataPort(platform: Platform, zone: Zone): Problem[] {
     ...(host.includes(data)
       ? [
           problem(
-            `${keyOf(zone)}.${given ? "environment.BIGCOUCH_HOST" : "namespace"}`,
+            `${zoneKey(zone)}.${given ? "environment.BIGCOUCH_HOST" : "namespace"}`,
             given ? host : zone.namespace,
             `a name ${why}`,
             given ? "bigcouchbal" : `${zone.region}-${zone.datacenter}`,
@@ -314,7 +312,7 @@ function resources(zone: Zone): Problem[] {
       ? []
       : [
           problem(
-            `${keyOf(zone)}.workloads.${workload}.resources.limits.ephemeralStorage`,
+            `${zoneKey(zone)}.workloads.${workload}.resources.limits.ephemeralStorage`,
             most,
             `at least what is requested, ${least}`,
             least,
@@ -323,7 +321,7 @@ function resources(zone: Zone): Problem[] {
   });
   const others = (["kazoo", "rabbitmq", "database"] as const).flatMap((workload) => {
     const { requests, limits } = zone[workload].resources;
-    const key = `${keyOf(zone)}.workloads.${workload}.resources.limits`;
+    const key = `${zoneKey(zone)}.workloads.${workload}.resources.limits`;
     const problems: Problem[] = [];
     if (byteCount(limits.memory) < byteCount(requests.memory)) {
       problems.push(
@@ -355,7 +353,7 @@ function localZone(platform: Platform, ring: Ring): Problem[] {
     .filter((zone) => zone.ring === ring.name && zone.name === "local" && ring.zones.length > 1)
     .map((zone) =>
       problem(
-        `${keyOf(zone)}.environment.KAZOO_ZONE`,
+        `${zoneKey(zone)}.environment.KAZOO_ZONE`,
         zone.name,
         `another name, since ring ${ring.name} has several zones and a Kazoo node calls its own one local, whatever its name`,
         `${zone.region}-${zone.datacenter}`,
@@ -503,7 +501,7 @@ function accountMaker(platform: Platform, ring: Ring): Problem[] {
       `kazoo:rings.${ring.name}.masterAccount`,
       ring.masterAccount.name,
       `ERLANG_VM kazoo_apps in zone ${zone.name}, the ring's first: sup asks Crossbar there to make the account`,
-      `${keyOf(zone)}.environment: { ERLANG_VM: kazoo_apps }`,
+      `${zoneKey(zone)}.environment: { ERLANG_VM: kazoo_apps }`,
     ),
   ];
 }

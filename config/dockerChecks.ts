@@ -1,6 +1,6 @@
 import { hostsOf, type DockerCluster, type Platform, type Zone } from "./platform";
 import { nodeSettings } from "./podSettings";
-import { problem, type Problem } from "./problem";
+import { problem, type Problem, zoneKey } from "./problem";
 import type { Given, GivenDatacenter } from "./schema";
 
 /**
@@ -58,11 +58,10 @@ function hostNames(cluster: DockerCluster, platform: Platform): Problem[] {
 function crowd(given: Given, cluster: DockerCluster, platform: Platform): Problem[] {
   const [first, ...others] = platform.zones.filter((zone) => zone.cluster === cluster.name);
   if (first === undefined) return [];
-  const keyOf = (zone: Zone) => `kazoo:regions.${zone.region}.datacenters.${zone.datacenter}`;
   return [
     ...others.map((zone) =>
       problem(
-        `${keyOf(zone)}.cluster`,
+        `${zoneKey(zone)}.cluster`,
         zone.cluster,
         `another cluster, since ${first.region}/${first.datacenter} is on ${cluster.name} already and a Docker Engine holds one datacenter`,
         "a cluster with sandbox: true or a context",
@@ -71,7 +70,7 @@ function crowd(given: Given, cluster: DockerCluster, platform: Platform): Proble
     ...(others.length === 0 && (platform.rings[first.ring]?.zones.length ?? 1) > 1
       ? [
           problem(
-            `${keyOf(first)}.ring`,
+            `${zoneKey(first)}.ring`,
             first.ring,
             "a ring of its own, because containers on plain Docker cannot be reached from other zones",
             given.regions[first.region]?.datacenters[first.datacenter]?.ring === undefined

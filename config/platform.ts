@@ -232,11 +232,13 @@ export interface Ingress extends ClientAddress {
 
 /** An existing Gateway (Gateway API) that leads to the datacenter. */
 export interface Gateway extends ClientAddress {
-  readonly name: string;
-  /** Default: the datacenter's. */
-  readonly namespace?: string;
-  /** The Gateway's listener. */
-  readonly sectionName?: string;
+  readonly gateway: {
+    readonly name: string;
+    /** Default: the datacenter's. */
+    readonly namespace?: string;
+    /** The Gateway's listener. */
+    readonly sectionName?: string;
+  };
   /** Whether the listener has TLS. */
   readonly tls: boolean;
 }

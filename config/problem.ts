@@ -12,6 +12,10 @@ export interface Problem {
   readonly example: string;
 }
 
+/** The config key of a zone's datacenter. */
+export const zoneKey = ({ region, datacenter }: { readonly region: string; readonly datacenter: string }): string =>
+  `kazoo:regions.${region}.datacenters.${datacenter}`;
+
 /** Thrown if a stack's file does not exist. */
 export class UnknownStackError extends Error {
   constructor(

@@ -201,7 +201,7 @@ const addressOf = ({
 function gatewayOf(config: DatacenterConfig["gateway"]): Gateway | undefined {
   if (config === undefined) return undefined;
   const { name = "", namespace, sectionName, tls } = config;
-  return { ...addressOf(config), name, tls, ...defined({ namespace, sectionName }) };
+  return { ...addressOf(config), tls, gateway: { name, ...defined({ namespace, sectionName }) } };
 }
 
 function ingressOf(config: DatacenterConfig["ingress"]): Ingress | undefined {
