@@ -24,6 +24,7 @@ import {
 import { Monitoring } from "./monitoring";
 import { NetworkPolicies } from "./networkPolicies";
 import type { Step } from "./order";
+import { nameIfThere, nameUnlessForeign } from "./ownNamespace";
 import { RabbitMQ } from "./rabbitmq";
 import { pullSecret, type Registries } from "./registries";
 import { databaseRingConfig } from "./ring";
@@ -87,13 +88,18 @@ export class KubernetesDatacenter extends pulumi.ComponentResource implements Da
       `${name}-namespace`,
       {
         metadata: {
-          name: zone.namespace,
+          name: nameUnlessForeign({
+            namespace: zone.namespace,
+            adopt: zone.adopt === true,
+            stack: args.stack,
+            rollouts,
+          }),
           labels: { ...namespaceLabels(args.stack, { ...zone, ring: ring.name }), ...podSecurityLabels },
         },
       },
       { ...parent, protect, dependsOn: [names, membership], ...(zone.adopt === true ? { retainOnDelete: true } : {}) },
     );
-    this.namespace = this.namespaceObject.metadata.name;
+    this.namespace = nameIfThere(this.namespaceObject, rollouts);
 
     const secret = (secretName: string, stringData: Record<string, pulumi.Input<string>>) =>
       new k8s.core.v1.Secret(

@@ -1,5 +1,6 @@
 import type * as k8s from "@pulumi/kubernetes";
 import type * as pulumi from "@pulumi/pulumi";
+import { stackLabel } from "./names";
 
 /** Labels that select the pods of a workload. A StatefulSet's selector cannot change, so these must not either. */
 export function selectorLabels(workload: string, instance: string = workload): Record<string, string> {
@@ -21,7 +22,7 @@ export function namespaceLabels(
 ): Record<string, string> {
   return {
     "app.kubernetes.io/part-of": "kazoo",
-    "kazoo/stack": stack,
+    [stackLabel]: stack,
     "kazoo/zone": zone.name,
     "kazoo/region": zone.region,
     "kazoo/datacenter": zone.datacenter,

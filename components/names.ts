@@ -91,6 +91,9 @@ export const fixedNames: readonly {
   },
 ];
 
+/** Label of a namespace that names the stack it belongs to. */
+export const stackLabel = "kazoo/stack";
+
 /** Annotation of an object that names the patches of `kazoo:patches` it was changed by. */
 export const patchesAnnotation = "kazoo/patches";
 

@@ -3,7 +3,7 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { requireDatabaseKind } from "../config/compatibility";
 import { type Connection, type Port, type Source, type Target, type Workload, connections } from "./connections";
-import { workloadLabel, workloads } from "./names";
+import { stackLabel, workloadLabel, workloads } from "./names";
 
 export interface NetworkPoliciesArgs {
   readonly namespace: pulumi.Input<string>;
@@ -137,7 +137,7 @@ function peersOf(end: Source | Target, within: Connection["within"], options: Op
   if (end === "media") return mediaNetworks.map(network);
   const podSelector = selectorOf(end);
   if (within !== "ring") return [{ podSelector }];
-  const namespaceSelector = { matchLabels: { "kazoo/stack": stack, "kazoo/ring": ring } };
+  const namespaceSelector = { matchLabels: { [stackLabel]: stack, "kazoo/ring": ring } };
   return [{ namespaceSelector, podSelector }, ...otherClusters.map(network)];
 }
 

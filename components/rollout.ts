@@ -1,4 +1,4 @@
-import type { AppsV1Api, CoreV1Api, V1Pod } from "@kubernetes/client-node";
+import type { AppsV1Api, CoreV1Api, V1Namespace, V1Pod } from "@kubernetes/client-node";
 import type * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { readKubeconfig } from "../config/kubeconfig";
@@ -16,10 +16,12 @@ export interface Rollout {
   readonly report: (progress: string) => void;
 }
 
-/** The StatefulSets of one cluster, from its API server. */
+/** What runs in one cluster, from its API server. */
 export interface Rollouts {
   /** Whether a StatefulSet exists. */
   readonly exists: (namespace: string, name: string) => Promise<boolean>;
+  /** A namespace, if it exists. Rejects where the cluster does not answer, or the namespace may not be read. */
+  readonly namespace: (name: string) => Promise<V1Namespace | undefined>;
   /** Resolves once a StatefulSet is rolled out. @throws RunError after the time limit */
   readonly wait: (rollout: Rollout) => Promise<void>;
 }
@@ -81,6 +83,14 @@ export function clusterRollouts(access: ClusterAccess, patience: Patience = { gr
         return statusOf(error) !== 404;
       }
     },
+    namespace: async (name) => {
+      try {
+        return await (await apis()).core.readNamespace({ name });
+      } catch (error) {
+        if (statusOf(error) === 404) return undefined;
+        throw error;
+      }
+    },
     wait: async (rollout) => waitFor(await apis(), rollout, access.context, patience),
   };
 }
@@ -111,7 +121,10 @@ async function waitFor({ apps, core }: Apis, rollout: Rollout, context: string, 
         looked = Date.now();
       }
     } catch (error) {
-      if (statusOf(error) === 404) return; // deleted by hand: nothing rolls
+      if (statusOf(error) === 404) {
+        await pulumi.log.warn(`${what} was deleted by hand, and this update does not restore it; npx kazoo up does`);
+        return;
+      }
       failures += 1;
       // This update has not changed a cluster that does not answer, or the provider would have failed.
       if (failures > 5) {

@@ -2,7 +2,9 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
+import { plainPulumi } from "../support/plainPulumi";
 import { type SandboxStack, sandboxStack } from "../support/sandboxStack";
+import { until } from "../support/until";
 
 describe("a namespace that somebody else has made, with a ConfigMap in it", { concurrency: 1 }, () => {
   let stack: SandboxStack;
@@ -33,6 +35,16 @@ describe("a namespace that somebody else has made, with a ConfigMap in it", { co
     assert.deepEqual(Object.keys(labels), ["kubernetes.io/metadata.name"]);
   });
 
+  test("plain pulumi up refuses it too, before it changes anything", async () => {
+    const { code, stdout, stderr } = await plainPulumi(stack.clone, ["up", "--yes"]);
+    assert.notEqual(code, 0);
+    assert.match(stdout + stderr, /namespace legacy-app exists already, and this stack did not make it/);
+    assert.doesNotMatch(stdout + stderr, /at .*\.ts:\d+/);
+    const { body } = await stack.api.call("GET", namespace);
+    const { labels } = body.metadata as { labels: Record<string, string> };
+    assert.deepEqual(Object.keys(labels), ["kubernetes.io/metadata.name"]);
+  });
+
   test("with adopt: true the stack lives in it, and destroy leaves what it found", async () => {
     configure({ namespace: "legacy-app", adopt: true });
     await stack.succeeds("up");
@@ -52,5 +64,21 @@ describe("a namespace that somebody else has made, with a ConfigMap in it", { co
 
     const back = await stack.clone.run(["up"]);
     assert.equal(back.code, 0, "the stack takes its own label for its own: " + back.stderr);
+  });
+
+  test("plain pulumi up refuses a cluster that lacks the stack's namespace, and up restores it", async () => {
+    configure({});
+    await stack.succeeds("up");
+    const own = "/api/v1/namespaces/local-dev";
+    await stack.api.call("DELETE", own);
+    await until("the namespace to be gone", async () => (await stack.api.call("GET", own)).status === 404);
+    const { code, stdout, stderr } = await plainPulumi(stack.clone, ["up", "--yes"]);
+    assert.notEqual(code, 0);
+    assert.match(
+      stdout + stderr,
+      /deployed to namespace local-dev \(uid [-0-9a-f]{36}\), which the cluster does not have/,
+    );
+    await stack.succeeds("up");
+    await stack.isUnchanged();
   });
 });

@@ -1,10 +1,9 @@
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { promisify } from "node:util";
 import { cloneProject, type Clone, type Run } from "../support/clone";
+import { plainPulumi } from "../support/plainPulumi";
 import { clusterApi, eventually, type Found } from "../support/clusterApi";
 import { opened } from "../support/exported";
 
@@ -258,20 +257,6 @@ function edit(clone: Clone, stack: string, change: (text: string) => string): vo
   const changed = change(text);
   assert.notEqual(changed, text, "the edit changes something");
   writeFileSync(path, changed);
-}
-
-/** What `kazoo env` said, by clone: asked for once, while the config is right. */
-const environments = new Map<Clone, string>();
-
-/** Pulumi itself, in the environment that `kazoo env` gives, as the README says. */
-async function plainPulumi(clone: Clone, args: readonly string[]): Promise<Run> {
-  const stdout = environments.get(clone) ?? succeeded(await clone.run(["env"])).stdout;
-  environments.set(clone, stdout);
-  const script = `${stdout}\nexec pulumi ${args.join(" ")} --stack dev --non-interactive`;
-  return promisify(execFile)("sh", ["-c", script], { cwd: clone.directory, maxBuffer: 64 * 1024 * 1024 }).then(
-    (done) => ({ code: 0, ...done }),
-    (error: { code: number; stdout: string; stderr: string }) => error,
-  );
 }
 
 /** The Kubernetes objects of the dev stack as the program declares them. */

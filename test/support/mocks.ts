@@ -111,6 +111,7 @@ export async function deployWithMocks(platform: Platform, exists: (statefulSet: 
   let asked = 0;
   const program = () =>
     kazoo(platform, "test", () => ({
+      namespace: noCluster,
       exists: async (namespace, name) => exists(`${namespace}/${name}`),
       wait: async ({ namespace, name }) => {
         await untilStill(() => asked);
@@ -124,6 +125,9 @@ export async function deployWithMocks(platform: Platform, exists: (statefulSet: 
   });
   return { ...run, waited };
 }
+
+/** Answers as a cluster that cannot be reached does. */
+export const noCluster = () => Promise.reject(new Error("there is no cluster"));
 
 /** Waits until the program registers nothing more: the rest waits for something. Nothing here waits for time to pass. */
 async function untilStill(asked: () => number): Promise<void> {

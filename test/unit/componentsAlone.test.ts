@@ -18,7 +18,7 @@ import {
   Ring,
   RingOrder,
 } from "../../components";
-import { platformFrom, type Registered, withMocks } from "../support/mocks";
+import { noCluster, platformFrom, type Registered, withMocks } from "../support/mocks";
 
 const kinds = (resources: readonly Registered[]) =>
   resources.map(({ type, inputs, name }) => {
@@ -159,7 +159,7 @@ describe("built alone", () => {
   });
 
   test("KubernetesDatacenter makes two brokers and a database; Kazoo comes when it is asked for", async () => {
-    const rollouts = { exists: async () => false, wait: async () => undefined };
+    const rollouts = { namespace: noCluster, exists: async () => false, wait: async () => undefined };
     const sets = (resources: readonly Registered[]) =>
       kinds(resources).filter((kind) => kind.startsWith("StatefulSet "));
     const more = { clusterDomain: "cluster.local", otherClusters: [], rollouts };

@@ -112,8 +112,13 @@ describe("waiting for a roll", () => {
     ]);
   });
 
-  test("has nothing to wait for where the StatefulSet was deleted by hand", async (t) => {
-    assert.deepEqual(await wait(t, [404]), { told: [], warnings: [] });
+  test("has nothing to wait for where the StatefulSet was deleted by hand, and says what restores it", async (t) => {
+    assert.deepEqual(await wait(t, [404]), {
+      told: [],
+      warnings: [
+        "StatefulSet us-east-nyc/kazoo was deleted by hand, and this update does not restore it; npx kazoo up does",
+      ],
+    });
   });
 
   test("continues with a warning if the cluster does not answer, because then this update has not changed it", async (t) => {

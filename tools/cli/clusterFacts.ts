@@ -1,5 +1,6 @@
 import type { CoreV1Api } from "@kubernetes/client-node";
 import type { KubernetesCluster } from "../../config/platform";
+import { stackLabel } from "../../components/names";
 import type { ClusterFacts } from "./clusterFindings";
 import { asking, clientsOf } from "./kubernetes";
 
@@ -50,7 +51,7 @@ export async function clusterFacts(cluster: KubernetesCluster, namespace: string
         args: spec?.template.spec?.containers.flatMap(({ args }) => args ?? []) ?? [],
       })),
       apiGroups: groups.map(({ name }) => name),
-      namespace: found && { stack: found.metadata?.labels?.["kazoo/stack"] },
+      namespace: found && { stack: found.metadata?.labels?.[stackLabel] },
       podSecurity,
       forbidden: forbidden.flat(),
     };

@@ -1,4 +1,4 @@
-import { fixedNames } from "../../components/names";
+import { fixedNames, stackLabel } from "../../components/names";
 import type { KubernetesCluster, Zone } from "../../config/platform";
 import { isHandmade } from "../report/foreignFields";
 import type { UnseenCluster } from "../report/model";
@@ -63,7 +63,7 @@ export async function strangersIn(
       const { namespace } = zone;
       const existing = await unlessRefused(cluster, () => core.readNamespace({ name: namespace }));
       if (existing === undefined) return [];
-      const owner = existing.metadata?.labels?.["kazoo/stack"];
+      const owner = existing.metadata?.labels?.[stackLabel];
       if (owner !== stack && (!zone.adopt || owner !== undefined))
         return [{ zone, kind: "Namespace", name: namespace, ...(owner === undefined ? {} : { stack: owner }) }];
       const lists = await Promise.all(

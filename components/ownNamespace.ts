@@ -1,0 +1,50 @@
+import type * as k8s from "@pulumi/kubernetes";
+import * as pulumi from "@pulumi/pulumi";
+import { stackLabel } from "./names";
+import type { Rollouts } from "./rollout";
+
+/**
+ * Keep an update away from a namespace that is not the stack's, also without our command line, whose previews find more. A preview asks no
+ * cluster here: loading the client takes a second. Where a cluster does not answer, the provider says so better.
+ */
+
+/** A datacenter's namespace, its stack, and how to look at its cluster. */
+interface Claim {
+  readonly namespace: string;
+  /** Whether it may be somebody else's. */
+  readonly adopt: boolean;
+  readonly stack: string;
+  readonly rollouts: Rollouts;
+}
+
+/** The namespace's name, once it is known that nobody else made it. @throws RunError if somebody did */
+export function nameUnlessForeign({ namespace, adopt, stack, rollouts }: Claim): pulumi.Input<string> {
+  if (pulumi.runtime.isDryRun()) return namespace;
+  return lookUp(rollouts, namespace).then((found) => {
+    if (found === undefined || found === unknown) return namespace;
+    const owner = found.metadata?.labels?.[stackLabel];
+    if (owner === stack || (adopt && owner === undefined)) return namespace;
+    throw new pulumi.RunError(
+      `namespace ${namespace} exists already, and ${owner === undefined ? "this stack did not make it" : `stack ${owner} made it`}: ` +
+        "give the datacenter another `namespace`, or share this one with `adopt: true` if it belongs to no other stack",
+    );
+  });
+}
+
+/** The namespace's name, once it is known that the cluster has the one of the state. @throws RunError if it has another or none */
+export function nameIfThere(namespace: k8s.core.v1.Namespace, rollouts: Rollouts): pulumi.Output<string> {
+  if (pulumi.runtime.isDryRun()) return namespace.metadata.name;
+  return pulumi.all([namespace.metadata.name, namespace.metadata.uid]).apply(async ([name, uid]) => {
+    const found = await lookUp(rollouts, name);
+    if (found === unknown || found?.metadata?.uid === uid) return name;
+    throw new pulumi.RunError(
+      `the stack was deployed to namespace ${name} (uid ${uid}), which the cluster does not have. If the context leads to another cluster, ` +
+        "point it at the right one. If the namespace was deleted by hand, npx kazoo up restores it",
+    );
+  });
+}
+
+/** A namespace; undefined where there is none, {@link unknown} where nobody says. */
+const lookUp = (rollouts: Rollouts, name: string) => rollouts.namespace(name).catch(() => unknown);
+
+const unknown = "unknown" as const;
