@@ -13,8 +13,20 @@ export interface Alert {
   readonly summary: string;
 }
 
-/** The alerts of a zone: each names something that somebody must look at. Broker series are those of rabbitmq_prometheus. */
-export function alertsOf(namespace: string): Alert[] {
+/** What the alerts of a zone depend on. */
+export interface AlertedZone {
+  readonly namespace: string;
+  /** Whether the database tells its own series. @default false */
+  readonly databaseMetrics?: boolean;
+  /** Name of the Certificate (cert-manager) of the zone's Ingress. @default none */
+  readonly certificate?: string;
+}
+
+/**
+ * The alerts of a zone: each names something that somebody must look at. Broker series are those of rabbitmq_prometheus, `kube_` ones of
+ * kube-state-metrics, `couchdb_` ones of CouchDB 3, `certmanager_` ones of cert-manager.
+ */
+export function alertsOf({ namespace, databaseMetrics = false, certificate }: AlertedZone): Alert[] {
   const here = `namespace="${namespace}"`;
   const broker = (name: string) => `${here}, pod=~"${name}-.*"`;
   const each = [services.alpha, services.beta].map((name): Alert => ({
@@ -63,6 +75,16 @@ export function alertsOf(namespace: string): Alert[] {
       summary: "A database node is not ready: the ring has fewer copies than it should.",
     },
     {
+      name: "KazooRingNotJoined",
+      // The Job gives up after 17 minutes.
+      expression: `kube_job_status_succeeded{${here}, job_name=~".*-bigcouch-join-job-.*"} == 0`,
+      for: "20m",
+      severity: "warning",
+      summary:
+        "The database nodes of the zone have not all joined their ring: the Job {{ $labels.job_name }} did not succeed.",
+    },
+    ...(databaseMetrics ? [ringNotWhole(here)] : []),
+    {
       name: "KazooDatabaseDown",
       expression: `${ready(services.databaseNodes)} == 0`,
       for: "1m",
@@ -83,5 +105,29 @@ export function alertsOf(namespace: string): Alert[] {
       severity: "warning",
       summary: "Container {{ $labels.container }} of pod {{ $labels.pod }} restarts again and again.",
     },
+    ...(certificate === undefined ? [] : [certificateEnds(namespace, certificate)]),
   ];
+}
+
+/** CouchDB compares the nodes that it is connected to with those that it knows of; versions that do not tell raise no alert. */
+const ringNotWhole = (here: string): Alert => ({
+  name: "KazooRingNotWhole",
+  expression: `couchdb_membership{${here}, nodes="all_nodes"} < ignoring (nodes) couchdb_membership{${here}, nodes="cluster_nodes"}`,
+  for: "10m",
+  severity: "warning",
+  summary:
+    "Database node {{ $labels.pod }} is connected to {{ $value }} nodes of its ring, itself included, and not to all.",
+});
+
+/** A week is less than cert-manager leaves itself to renew. Where it is scraped without `honorLabels`, its own namespace is in the label's place. */
+function certificateEnds(namespace: string, certificate: string): Alert {
+  const expiry = (label: string) =>
+    `certmanager_certificate_expiration_timestamp_seconds{${label}="${namespace}", name="${certificate}"}`;
+  return {
+    name: "KazooCertificateEnds",
+    expression: `(${expiry("namespace")} or ${expiry("exported_namespace")}) - time() < 7 * 86400`,
+    for: "1h",
+    severity: "warning",
+    summary: "The certificate {{ $labels.name }} of the zone's Ingress ends within a week, and was not renewed.",
+  };
 }

@@ -49,6 +49,8 @@ export interface BigCouchArgs extends WorkloadArgs, Partial<Volume> {
   readonly placement?: Readonly<Record<string, number>>;
   /** Other settings than the component makes. @default none */
   readonly settings?: DatabaseSettings;
+  /** Whether the nodes tell Prometheus their metrics, on a port without a login; CouchDB can from 3.2 on. @default false */
+  readonly metrics?: boolean;
   /** Number of nodes. @default 1 */
   readonly replicas?: number;
   /** What each node requests and may use. @default 500m and 1Gi, at most 2Gi */
@@ -90,6 +92,7 @@ export class BigCouch extends pulumi.ComponentResource {
       quorum = { q: 1, n: 1 },
       placement,
       settings = {},
+      metrics = false,
       ringSecret,
       replicas = sizes.database.replicas,
       resources = resourcesOf(sizes.database),
@@ -113,7 +116,13 @@ export class BigCouch extends pulumi.ComponentResource {
         metadata: { namespace: args.namespace, labels },
         immutable: true,
         data: {
-          "kazoo.ini": databaseConfig({ kind, quorum, settings, ...(placement === undefined ? {} : { placement }) }),
+          "kazoo.ini": databaseConfig({
+            kind,
+            quorum,
+            settings,
+            metrics,
+            ...(placement === undefined ? {} : { placement }),
+          }),
         },
       },
       parent,
@@ -181,6 +190,9 @@ export class BigCouch extends pulumi.ComponentResource {
                   ports: [
                     { name: "data", containerPort: databasePort },
                     ...(kind.adminPort === undefined ? [] : [{ name: "admin", containerPort: kind.adminPort }]),
+                    ...(metrics && kind.metricsPort !== undefined
+                      ? [{ name: "metrics", containerPort: kind.metricsPort }]
+                      : []),
                   ],
                   startupProbe: { tcpSocket: { port: "data" }, ...startup, ...probes.startup },
                   livenessProbe: {
@@ -245,11 +257,14 @@ export function databaseConfig({
   quorum,
   placement,
   settings = {},
+  metrics = false,
 }: {
   readonly kind: DatabaseKind;
   readonly quorum: Quorum;
   /** Other settings than those here. @default none */
   readonly settings?: DatabaseSettings;
+  /** Whether the port for Prometheus is open. @default false */
+  readonly metrics?: boolean;
   readonly placement?: Readonly<Record<string, number>>;
 }): string {
   const { q, n, r, w } = quorum;
@@ -265,6 +280,10 @@ export function databaseConfig({
       port: databasePort,
       ...(onlyAdministrators ? { admin_only_all_dbs: true } : {}),
     },
+    prometheus:
+      metrics && kind.metricsPort !== undefined
+        ? { additional_port: true, bind_address: "0.0.0.0", port: kind.metricsPort }
+        : {},
     httpd: kind.adminPort === undefined ? {} : { bind_address: "0.0.0.0", port: kind.adminPort },
     // Of the node-local port alone in CouchDB 2, where shards and `_replicate` would be open. For the other port there is no such setting: it
     // would refuse `/_up` to the probes.

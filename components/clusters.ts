@@ -5,6 +5,7 @@ import { services } from "../config/hosts";
 import { dockerHub } from "../config/images";
 import type { DockerCluster, KubernetesCluster, Platform, Registry } from "../config/platform";
 import type { Datacenter, DatacenterArgs } from "./datacenter";
+import type { DashboardZone } from "./dashboard";
 import { DockerDatacenter } from "./dockerDatacenter";
 import { KubernetesDatacenter } from "./kubernetesDatacenter";
 import { RingOrder, type Step } from "./order";
@@ -104,6 +105,7 @@ function onKubernetes(
           ...args,
           clusterDomain,
           otherClusters: otherPodNetworks(platform, args.ring.name, name),
+          dashboardZones: dashboardZones(platform, args.ring.name, args.zone.name),
           registries: platform.registries,
           rollouts,
         },
@@ -126,6 +128,14 @@ function withoutVariable<T>(name: string, make: () => T): T {
   } finally {
     if (value !== undefined) process.env[name] = value;
   }
+}
+
+/** The zones on the dashboard that a zone has for its ring: all of them, in its first zone in each cluster that wants one. */
+function dashboardZones({ zones }: Platform, ring: string, zone: string): readonly DashboardZone[] {
+  const all = zones.filter((each) => each.ring === ring);
+  const cluster = all.find(({ name }) => name === zone)?.cluster;
+  const first = all.find((each) => each.cluster === cluster && each.monitoring.dashboards);
+  return first?.name === zone ? all : [];
 }
 
 /** Pod networks of a ring's other clusters. */

@@ -22,6 +22,8 @@ export interface Port {
 /** What ports depend on. */
 export interface PortContext {
   readonly database: DatabaseKind;
+  /** Whether the database's port for Prometheus is open, if it has one. */
+  readonly databaseMetrics: boolean;
   /** TCP ports of the stores elsewhere. */
   readonly outsideStores: readonly number[];
 }
@@ -66,6 +68,13 @@ export const connections: readonly Connection[] = [
     why: "Kazoo reads the management API of its own brokers",
   },
   { from: ["monitoring"], to: "rabbitmq", ports: () => tcp(rabbitmqPorts.metrics), why: "metrics" },
+  {
+    from: ["monitoring"],
+    to: "database",
+    ports: ({ database: { metricsPort }, databaseMetrics }) =>
+      databaseMetrics && metricsPort !== undefined ? tcp(metricsPort) : [],
+    why: "metrics of CouchDB 3, where `monitoring` has them scraped",
+  },
   {
     from: ["kazoo"],
     to: "database",

@@ -51,15 +51,15 @@ const sourceText = (source: Source, { to, within = "zone" }: Connection): string
 /** The ports with CouchDB 2, and those with the other databases where they differ. */
 function portsText({ ports }: Connection): string {
   const text = (version: string) =>
-    ports({ database: requireDatabaseKind(version), outsideStores: [] })
+    ports({ database: requireDatabaseKind(version), databaseMetrics: true, outsideStores: [] })
       .map(portText)
       .join(", ");
   const usual = text("couchdb-2.3.1");
   const others = Object.entries({ "CouchDB 3": text("couchdb-3.3.3"), BigCouch: text("bigcouch-0.4.2") })
     .filter(([, found]) => found !== usual)
     .map(([name, found]) => `${name}: ${found}`);
-  if (usual === "") return "theirs";
-  return others.length === 0 ? usual : `${usual} (${others.join("; ")})`;
+  if (others.length === 0) return usual === "" ? "theirs" : usual;
+  return usual === "" ? others.join("; ") : `${usual} (${others.join("; ")})`;
 }
 
 function portText({ protocol, port, endPort }: Port): string {

@@ -25,12 +25,14 @@ export interface ZoneArgs {
   readonly environment: Environment;
   /** Networks of its FreeSWITCH and Kamailio servers, in CIDR notation. */
   readonly mediaNetworks: readonly string[];
-  /** What Prometheus Operator reads about it. @default nothing */
+  /** What Prometheus and Grafana read about it. @default nothing */
   readonly monitoring?: {
     readonly podMonitors: boolean;
+    readonly annotations: boolean;
     readonly rules: boolean;
+    readonly dashboards: boolean;
     readonly labels: Readonly<Record<string, string>>;
-    /** The only namespace that reads the brokers' metrics. @default every pod of the cluster */
+    /** The only namespace that reads metrics. @default every pod of the cluster */
     readonly namespace?: string | undefined;
   };
   /** The way in through an Ingress controller, and the namespace from which alone clients come then. @default none */

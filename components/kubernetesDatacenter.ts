@@ -1,11 +1,12 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import { brokerPlugins } from "../config/compatibility";
+import { brokerPlugins, requireDatabaseKind } from "../config/compatibility";
 import { secrets, serviceHost, services } from "../config/hosts";
 import { BigCouch, type DatabaseNode } from "./bigcouch";
 import { BootstrapJob, systemDatabases } from "./bootstrapJob";
 import type { Datacenter, DatacenterArgs, FirstBoot, ImageReference, KazooNodes } from "./datacenter";
 import { refuseChange, refuseLoss } from "./guard";
+import type { DashboardZone } from "./dashboard";
 import { GatewayRoutes } from "./gatewayRoutes";
 import { Ingress } from "./ingress";
 import { JoinJob } from "./joinJob";
@@ -21,10 +22,11 @@ import {
   workloadLabel,
   workloads,
 } from "./names";
-import { Monitoring } from "./monitoring";
+import { Monitoring, scrapeAnnotations } from "./monitoring";
 import { NetworkPolicies } from "./networkPolicies";
 import type { Step } from "./order";
 import { nameIfThere, nameUnlessForeign } from "./ownNamespace";
+import type { PodSettings } from "./pods";
 import { RabbitMQ } from "./rabbitmq";
 import { pullSecret, type Registries } from "./registries";
 import { databaseRingConfig } from "./ring";
@@ -36,6 +38,8 @@ export interface KubernetesDatacenterArgs extends DatacenterArgs {
   readonly clusterDomain: string;
   /** Networks of the pods of the ring's other clusters, in CIDR notation. */
   readonly otherClusters: readonly string[];
+  /** The zones on the dashboard of its ring, if it has that. @default no dashboard */
+  readonly dashboardZones?: readonly DashboardZone[];
   /** @default images are pulled without a login */
   readonly registries?: Registries;
   readonly rollouts: Rollouts;
@@ -151,6 +155,9 @@ export class KubernetesDatacenter extends pulumi.ComponentResource implements Da
     this.pullSecrets = [...(pull.length === 0 ? [] : [secrets.registries]), ...secretNames];
     const before = async (workload: Step["workload"]) => [...pull, ...(await args.order.before(this.step(workload)))];
 
+    const { annotations = false, podMonitors = false, rules = false } = zone.monitoring ?? {};
+    const { metricsPort } = requireDatabaseKind(ring.database.version);
+    const databaseMetrics = (podMonitors || annotations) && metricsPort !== undefined;
     const clientNamespace = (zone.ingress ?? zone.gateway)?.controllerNamespace;
     new NetworkPolicies(
       `${name}-network`,
@@ -164,6 +171,7 @@ export class KubernetesDatacenter extends pulumi.ComponentResource implements Da
         ...(clientNamespace === undefined ? {} : { clientNamespace }),
         outsideStores: outsideStores(zone.environment),
         databaseVersion: ring.database.version,
+        databaseMetrics,
       },
       parent,
     );
@@ -174,7 +182,7 @@ export class KubernetesDatacenter extends pulumi.ComponentResource implements Da
         `${name}-rabbitmq-${role}`,
         {
           ...workload,
-          ...zone.rabbitmq,
+          ...(annotations ? scraped(zone.rabbitmq, "broker", rabbitmqPorts.metrics) : zone.rabbitmq),
           role,
           image: ring.images.rabbitmq,
           plugins: [...brokerPlugins(ring.kazoo), ...ring.brokerPlugins],
@@ -201,15 +209,31 @@ export class KubernetesDatacenter extends pulumi.ComponentResource implements Da
     this.brokers = { zone: zone.name, alpha: KAZOO_AMQP_HOST, beta: KAZOO_SECONDARY_AMQP_HOST };
     this.brokerEndpoints = [alpha.endpoint, beta.endpoint];
 
-    if (zone.monitoring?.podMonitors === true || zone.monitoring?.rules === true) {
-      new Monitoring(`${name}-monitoring`, { ...zone.monitoring, namespace: this.namespace, zone: zone.name }, parent);
+    const { dashboardZones: zones = [] } = args;
+    if (podMonitors || rules || zones.length > 0) {
+      const { issuer, clusterIssuer, secretName } = zone.ingress?.tls ?? {};
+      // Cert-manager names the Certificate after the Secret.
+      const certificate = issuer === undefined && clusterIssuer === undefined ? undefined : secretName;
+      new Monitoring(
+        `${name}-monitoring`,
+        {
+          ...zone.monitoring,
+          namespace: this.namespace,
+          zone: zone.name,
+          databaseMetrics,
+          ...(certificate === undefined ? {} : { certificate }),
+          ...(zones.length === 0 ? {} : { dashboard: { stack: args.stack, ring: ring.name, zones } }),
+        },
+        parent,
+      );
     }
 
     this.database = new BigCouch(
       `${name}-bigcouch`,
       {
         ...workload,
-        ...zone.database,
+        ...(annotations && databaseMetrics ? scraped(zone.database, "database", metricsPort) : zone.database),
+        metrics: databaseMetrics,
         version: ring.database.version,
         image: ring.images.database,
         quorum: ring.quorum,
@@ -338,6 +362,12 @@ function outsideStores(environment: Environment): number[] {
       : []),
   ];
 }
+
+/** A workload whose pods are also found by Prometheus; what the operator says of them wins. */
+const scraped = <W extends PodSettings>(workload: W, ...of: Parameters<typeof scrapeAnnotations>): W => ({
+  ...workload,
+  annotations: { ...scrapeAnnotations(...of), ...workload.annotations },
+});
 
 const namespaceType = "kubernetes:core/v1:Namespace";
 

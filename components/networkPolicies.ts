@@ -14,7 +14,7 @@ export interface NetworkPoliciesArgs {
   readonly otherClusters?: readonly string[];
   /** Networks of the FreeSWITCH and Kamailio servers, in CIDR notation. @default none */
   readonly mediaNetworks?: readonly string[];
-  /** Namespace from which alone the brokers' metrics are read. @default every pod of the cluster reads them */
+  /** Namespace from which alone metrics are read. @default every pod of the cluster reads them */
   readonly monitoringNamespace?: string;
   /** Namespace from which alone clients reach Kazoo, as that of an ingress controller. @default they reach it from anywhere */
   readonly clientNamespace?: string;
@@ -22,6 +22,8 @@ export interface NetworkPoliciesArgs {
   readonly outsideStores?: readonly number[];
   /** Version of the database, which decides its ports. @default couchdb-2.3.1 */
   readonly databaseVersion?: string;
+  /** Whether the database's port for Prometheus is open, if it has one. @default false */
+  readonly databaseMetrics?: boolean;
 }
 
 type Peer = k8s.types.input.networking.v1.NetworkPolicyPeer;
@@ -115,8 +117,8 @@ interface Rule {
 
 /** One rule; none where other ends or ports are none: Kubernetes takes empty lists for everyone and for all ports. */
 function rulesOf(row: Connection, otherEnds: readonly (Source | Target)[], options: Options): Rule[] {
-  const { databaseVersion = "couchdb-2.3.1", outsideStores = [] } = options;
-  const ports = [...row.ports({ database: requireDatabaseKind(databaseVersion), outsideStores })];
+  const { databaseVersion = "couchdb-2.3.1", databaseMetrics = false, outsideStores = [] } = options;
+  const ports = [...row.ports({ database: requireDatabaseKind(databaseVersion), databaseMetrics, outsideStores })];
   if (ports.length === 0) return [];
   const peers: Peer[] = [];
   for (const end of otherEnds) {

@@ -39,6 +39,8 @@ export interface DatabaseKind {
   readonly engine: "bigcouch" | "couchdb-2" | "couchdb-3";
   /** Port of the node-local interface; CouchDB 3 has none. */
   readonly adminPort?: number;
+  /** Port for Prometheus, which asks for no login: CouchDB has it from 3.2 on, closed unless its configuration opens it. */
+  readonly metricsPort?: number;
   /** TCP ports of Erlang distribution between the database's nodes, in addition to epmd's 4369; both ends inclusive. */
   readonly distribution: { readonly first: number; readonly last: number };
   /** Short name of the Erlang node, before the `@`. */
@@ -73,12 +75,14 @@ export function databaseKind(version: string): DatabaseKind | undefined {
     };
   }
   if (/^couchdb-3\.\d+(\.\d+)?$/.test(version)) {
+    const isBefore32 = /^couchdb-3\.[01](\.|$)/.test(version);
     return {
       version,
       engine: "couchdb-3",
+      ...(isBefore32 ? {} : { metricsPort: 17986 }),
       distribution: { first: 9100, last: 9100 },
       nodeName: "couchdb",
-      uploadsWaitForConfiguredCopies: /^couchdb-3\.[01](\.|$)/.test(version),
+      uploadsWaitForConfiguredCopies: isBefore32,
     };
   }
   return undefined;

@@ -2,14 +2,21 @@ import { z } from "zod";
 import { dnsLabel, field, mapping, named } from "./fields";
 import { labelValue, nameOf } from "./labelNames";
 
-/** What Prometheus Operator reads about a datacenter. */
+/** What Prometheus and Grafana read about a datacenter. */
 export type Monitoring = z.output<typeof monitoring>;
 
 /** The schema of `kazoo:monitoring`. */
 export const monitoring = mapping(
   {
     podMonitors: field(z.boolean(), {
-      description: "Whether the brokers get a PodMonitor, from which Prometheus Operator learns to scrape them.",
+      description:
+        "Whether brokers, and CouchDB from 3.2 on, get a PodMonitor, from which Prometheus Operator learns to scrape them.",
+      expected: "true or false",
+      example: "true",
+    }).default(false),
+    annotations: field(z.boolean(), {
+      description:
+        "Whether their pods get the annotations `prometheus.io/scrape`, `/port` and `/path` instead, for a Prometheus without the operator. A change rolls the pods.",
       expected: "true or false",
       example: "true",
     }).default(false),
@@ -19,18 +26,24 @@ export const monitoring = mapping(
       expected: "true or false",
       example: "true",
     }).default(false),
+    dashboards: field(z.boolean(), {
+      description:
+        'Whether the ring gets a dashboard of Grafana, in a ConfigMap with the label `grafana_dashboard: "1"` in the namespace of its first datacenter in each cluster.',
+      expected: "true or false",
+      example: "true",
+    }).default(false),
     labels: named(nameOf("a label", "release"), labelValue, {
-      description: "Labels of the PodMonitor and the PrometheusRule, by which a Prometheus selects them.",
+      description: "Labels of PodMonitors and PrometheusRules, by which a Prometheus selects them.",
       expected: "a mapping from labels to text",
       example: "{ release: prometheus }",
     }).default({}),
     namespace: field(dnsLabel, {
-      description: "Namespace of Prometheus: no other one then reaches the brokers' metrics.",
+      description: "Namespace of Prometheus: no other one then reaches the metrics.",
       expected: "the name of a namespace",
       example: "monitoring",
       default: "none, every pod in the cluster may read them",
     }).optional(),
   },
-  "Monitoring with Prometheus Operator, which must be installed in the cluster.",
+  "Monitoring with Prometheus and Grafana. `podMonitors` and `rules` need Prometheus Operator in the cluster.",
   "{ podMonitors: true, rules: true }",
 ).prefault({});

@@ -88,6 +88,9 @@ function brokerRefusal(name: string, ring: string): Refusal | undefined {
 function databaseRefusal(section: string, name: string, ring: string): Refusal | undefined {
   const setting = `${section}.${name}`;
   if (name === "port" || name === "bind_address" || section === "ssl" || setting === "daemons.httpsd") return listeners;
+  if (setting === "prometheus.additional_port") {
+    return ["the key that opens this port and scrapes it", "kazoo:monitoring: { podMonitors: true }"];
+  }
   if (section === "admins") {
     return [
       "no administrators here, since the program makes the administrator kazoo",

@@ -41,6 +41,13 @@ export const programGroups = [
     minutes: 1,
   },
   {
+    // Tells a Prometheus what the API server knows of StatefulSets and pods.
+    name: "kube-state-metrics",
+    folder: join(__dirname, "kube-state-metrics"),
+    packages: { "kube-state-metrics": "k8s.io/kube-state-metrics/v2" },
+    minutes: 3,
+  },
+  {
     // Enforces NetworkPolicies on the real node.
     name: "kube-router",
     folder: join(__dirname, "kube-router"),
@@ -60,6 +67,17 @@ export const programGroups = [
     variables: kubernetesVariables,
     big: true,
     minutes: 7,
+  },
+  {
+    name: "prometheus",
+    folder: join(__dirname, "prometheus"),
+    packages: {
+      prometheus: "github.com/prometheus/prometheus/cmd/prometheus",
+      promtool: "github.com/prometheus/prometheus/cmd/promtool",
+    },
+    // Without the clouds' own ways to find what is scraped, most of what it would be compiled from.
+    tags: "remove_all_sd",
+    minutes: 5,
   },
 ] as const satisfies readonly Group[];
 

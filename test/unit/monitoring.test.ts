@@ -9,7 +9,7 @@ import { platformOfFile } from "../../config/stackFile";
 import { deployWithMocks, objects, platformFrom, withMocks } from "../support/mocks";
 
 const project = join(__dirname, "../..");
-const alerts = alertsOf("us-east-nyc");
+const alerts = alertsOf({ namespace: "us-east-nyc", databaseMetrics: true, certificate: "kazoo-tls" });
 
 describe("each alert", () => {
   for (const { name, expression } of alerts) {
@@ -42,18 +42,19 @@ test("the component alone has a PodMonitor of the brokers' metrics and all alert
     spec: { groups: { rules: { alert: string; labels: object }[] }[] };
   };
   const rules = rule.spec.groups[0]?.rules ?? [];
-  assert.equal(rules.length, alerts.length);
-  assert.deepEqual(rules[0]?.labels, { severity: "warning", zone: "us-east-nyc" });
+  assert.equal(rules.length, alertsOf({ namespace: "nyc" }).length);
+  assert.deepEqual(rules[0]?.labels, { severity: "warning", zone: "us-east-nyc", namespace: "nyc" });
 });
 
-test("a stack with monitoring adds its two objects, labelled, closes the metrics to others, and changes nothing else", async () => {
+test("a stack with monitoring adds its objects, labelled, closes the metrics to others, and changes nothing else", async () => {
   const { resources } = await deployWithMocks(platformOfFile(join(project, "examples/monitoring.yaml")));
   const plain = (await deployWithMocks(platformOfFile(join(project, "examples/smallest.yaml")))).resources;
   const added = resources.filter(({ name }) => !plain.some((other) => other.name === name));
   assert.deepEqual(
-    added.map(({ name, inputs }) => [name, (inputs.metadata as { labels: { release: string } }).labels.release]),
+    added.map(({ name, inputs }) => [name, (inputs.metadata as { labels: { release?: string } }).labels.release]),
     [
       ["us-east-nyc-monitoring-brokers", "prometheus"],
+      ["us-east-nyc-monitoring-dashboard", undefined],
       ["us-east-nyc-monitoring-rules", "prometheus"],
     ],
   );
@@ -64,6 +65,107 @@ test("a stack with monitoring adds its two objects, labelled, closes the metrics
   assert.deepEqual(policy(resources).at(-1)?.from, [
     { namespaceSelector: { matchLabels: { "kubernetes.io/metadata.name": "monitoring" } } },
   ]);
+});
+
+describe("CouchDB 3", () => {
+  const platform = (database: string, monitoring: object) =>
+    platformFrom({
+      image: { prebuilt: "registry.example.com/kazoo:master" },
+      clusters: { east: { context: "east" } },
+      ring: "main",
+      rings: { main: { kazoo: "master", database } },
+      regions: { "us-east": { cluster: "east", datacenters: { nyc: { monitoring } } } },
+    });
+  const deployed = async (database: string, monitoring: object) => {
+    const { resources } = await deployWithMocks(platform(database, monitoring));
+    const set = objects(resources, "StatefulSet")["us-east-nyc/bigcouch"] as {
+      spec: {
+        template: {
+          metadata: { annotations?: Record<string, string> };
+          spec: { containers: [{ ports: { name: string; containerPort: number }[] }] };
+        };
+      };
+    };
+    const policy = objects(resources, "NetworkPolicy")["us-east-nyc/bigcouch"] as {
+      spec: { ingress: { from?: object[]; ports: { port: number }[] }[] };
+    };
+    const config = resources.find(({ name }) => name === "us-east-nyc-bigcouch-config")?.inputs.data as object;
+    const rules = objects(resources, "PrometheusRule")["us-east-nyc/kazoo"];
+    return {
+      ini: Object.values(config).join(),
+      annotations: set.spec.template.metadata.annotations,
+      ports: set.spec.template.spec.containers[0].ports.map(({ containerPort }) => containerPort),
+      readers: policy.spec.ingress.filter(({ ports }) => ports.some(({ port }) => port === 17986)),
+      monitor: objects(resources, "PodMonitor")["us-east-nyc/bigcouch"]?.spec,
+      alerts: JSON.stringify(rules ?? ""),
+    };
+  };
+
+  test("is scraped on a port of its own, which only the namespace of Prometheus reaches", async () => {
+    const monitoring = { podMonitors: true, rules: true, namespace: "monitoring" };
+    const { ini, annotations, ports, readers, monitor, alerts } = await deployed("couchdb-3.3.3", monitoring);
+    assert.match(ini, /^\[prometheus\]\nadditional_port = true\nbind_address = 0\.0\.0\.0\nport = 17986$/m);
+    assert.deepEqual(ports, [5984, 17986]);
+    assert.equal(annotations, undefined);
+    assert.deepEqual(readers, [
+      {
+        from: [{ namespaceSelector: { matchLabels: { "kubernetes.io/metadata.name": "monitoring" } } }],
+        ports: [{ protocol: "TCP", port: 17986 }],
+      },
+    ]);
+    assert.deepEqual(monitor, {
+      selector: { matchLabels: { "app.kubernetes.io/name": "bigcouch" } },
+      podMetricsEndpoints: [{ port: "metrics", path: "/_node/_local/_prometheus" }],
+    });
+    assert.match(alerts, /KazooRingNotWhole/);
+  });
+
+  test("is found by its annotations where there is no operator", async () => {
+    const { annotations, ports, monitor } = await deployed("couchdb-3.3.3", { annotations: true });
+    assert.deepEqual(annotations, {
+      "prometheus.io/scrape": "true",
+      "prometheus.io/port": "17986",
+      "prometheus.io/path": "/_node/_local/_prometheus",
+    });
+    assert.deepEqual(ports, [5984, 17986]);
+    assert.equal(monitor, undefined);
+  });
+
+  for (const [what, database, monitoring] of [
+    ["without monitoring", "couchdb-3.3.3", {}],
+    ["before 3.2, which has no metrics,", "couchdb-3.1.2", { podMonitors: true, annotations: true, rules: true }],
+    ["2", "couchdb-2.3.1", { podMonitors: true, annotations: true, rules: true }],
+  ] as const) {
+    test(`${what} has no such port`, async () => {
+      const { ini, annotations, ports, readers, monitor, alerts } = await deployed(database, monitoring);
+      assert.doesNotMatch(ini, /prometheus/);
+      assert.ok(!ports.includes(17986));
+      assert.deepEqual([annotations, readers, monitor], [undefined, [], undefined]);
+      assert.doesNotMatch(alerts, /KazooRingNotWhole/);
+    });
+  }
+});
+
+test("brokers carry the annotations, unless the operator says otherwise", async () => {
+  const brokers = async (annotations: object) => {
+    const { resources } = await deployWithMocks(
+      platformFrom({
+        image: { prebuilt: "registry.example.com/kazoo:4.3" },
+        clusters: { east: { context: "east" } },
+        monitoring: { annotations: true },
+        workloads: { rabbitmq: { annotations } },
+        regions: { "us-east": { cluster: "east", datacenters: { nyc: {} } } },
+      }),
+    );
+    const set = objects(resources, "StatefulSet")["us-east-nyc/rabbitmq-beta"] as {
+      spec: { template: { metadata: { annotations: object } } };
+    };
+    return set.spec.template.metadata.annotations;
+  };
+  const found = { "prometheus.io/scrape": "true", "prometheus.io/port": "15692", "prometheus.io/path": "/metrics" };
+  assert.deepEqual(await brokers({}), found);
+  const own = { "prometheus.io/scrape": "false", "example.com/owner": "voice" };
+  assert.deepEqual(await brokers(own), { ...found, ...own });
 });
 
 test("monitoring on plain Docker is refused", () => {

@@ -67,9 +67,9 @@ export function packageOf(group: Group, part: string): string {
   return found;
 }
 
-/** The file name of a part's program: `go build` names it after the last element of its package. */
+/** The file name of a part's program: `go build` names it after the last element of its package that is no major version. */
 export function binaryName(group: Group, part: string): string {
-  const path = packageOf(group, part);
+  const path = packageOf(group, part).replace(/\/v\d+$/, "");
   return path.slice(path.lastIndexOf("/") + 1);
 }
 
