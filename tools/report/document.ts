@@ -1,3 +1,5 @@
+import type { PictureZone } from "./picture";
+
 /** A text in a report: plain, or as code, or strong. */
 export type Span = string | { readonly code: string } | { readonly strong: string };
 export type Text = readonly Span[];
@@ -26,6 +28,10 @@ export type Block =
       readonly head: readonly string[];
       readonly rows: readonly (readonly string[])[];
       readonly importance: number;
+    }
+  | {
+      readonly kind: "picture";
+      readonly regions: readonly { readonly name: string; readonly zones: readonly PictureZone[] }[];
     }
   | { readonly kind: "details"; readonly entries: readonly Detail[]; readonly importance: number };
 

@@ -32,10 +32,17 @@ function block(part: Block): string {
       return `<div class="wide"><table>\n<tr>${part.head.map((cell) => `<th>${escaped(cell)}</th>`).join("")}</tr>\n${part.rows
         .map((cells) => `<tr>${cells.map((cell) => `<td>${escaped(cell)}</td>`).join("")}</tr>`)
         .join("\n")}\n</table></div>`;
+    case "picture":
+      return `<div class="regions">${part.regions.map(region).join("")}</div>`;
     case "details":
       return part.entries.length === 0 ? "" : `<h2>Details</h2>\n${part.entries.map(detail).join("\n")}`;
   }
 }
+
+const region = ({ name, zones }: Extract<Block, { kind: "picture" }>["regions"][number]): string =>
+  `<section class="region"><b>${escaped(name)}</b>${zones
+    .map(({ datacenter, mark, text }) => `<span class="zone ${mark}">${escaped(datacenter)}<br>${escaped(text)}</span>`)
+    .join("")}</section>`;
 
 function detail({ title, lines }: Detail): string {
   const heading = inline(title);
@@ -73,5 +80,10 @@ pre { padding: .6rem .8rem; overflow-x: auto; white-space: pre-wrap; overflow-wr
 table { border-collapse: collapse; } th, td { border: 1px solid var(--line); padding: .3rem .6rem; text-align: left; }
 th { background: var(--soft); } td:nth-child(n+3) { text-align: right; font-variant-numeric: tabular-nums; }
 li { margin: .25rem 0; } details, .detail { border: 1px solid var(--line); border-radius: 6px; padding: .4rem .8rem; margin: .5rem 0; }
+.regions { display: flex; flex-wrap: wrap; gap: .75rem; }
+.region { display: flex; flex-wrap: wrap; gap: .5rem; align-items: center; border: 1px solid var(--line); border-radius: 6px; padding: .5rem; }
+.zone { border: 2px solid var(--line); border-radius: 6px; padding: .3rem .6rem; text-align: center; background: var(--soft); }
+.zone.removed { border: 3px dashed var(--gone); } .zone.replaced { border: 3px solid var(--gone); }
+.zone.new { border: 3px solid var(--new); } .zone.restarts, .zone.changed { border-color: var(--note); }
 summary { cursor: pointer; } .gone { color: var(--gone); } .new { color: var(--new); } .note { color: var(--note); }
 `;

@@ -1,4 +1,5 @@
 import type { Block, Detail, DiffLine, Document, Span, Text } from "./document";
+import { toMermaid } from "./picture";
 import { cut } from "./wording";
 
 /** A document as GitHub's Markdown, with short details. */
@@ -21,6 +22,8 @@ function block(part: Block): string {
       return [part.head, part.head.map(() => "---"), ...part.rows]
         .map((cells, index) => `| ${cells.map((cell) => (index === 1 ? cell : escaped(cell))).join(" | ")} |`)
         .join("\n");
+    case "picture":
+      return ["```mermaid", toMermaid(part.regions), "```"].join("\n");
     case "details":
       if (part.entries.length === 0) return "";
       // GitHub reads Markdown inside HTML only after an empty line.

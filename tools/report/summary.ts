@@ -13,6 +13,7 @@ import {
 } from "./lines";
 import { unknown } from "./mask";
 import type { ChangeReport, UnseenCluster } from "./model";
+import { pictureOf } from "./picture";
 import type { Place } from "./place";
 import type { Refusal } from "./refusals";
 import { verdictOf } from "./verdict";
@@ -27,7 +28,7 @@ export function documentOf(report: ChangeReport): Document {
   const pending = changes.filter((change) => !undoes(change, byHand));
   const body =
     purpose === "preview"
-      ? effects(changes, places)
+      ? [...pictureOf(changes, places), ...effects(changes, places)]
       : [
           ...section(
             "Changed by hand",

@@ -1,0 +1,77 @@
+import type { Change } from "./changes";
+import type { Block } from "./document";
+import { byRegion } from "./group";
+import { type Place } from "./place";
+import { plural } from "./wording";
+
+/** What a change does to a datacenter, the most serious first. */
+export const marks = ["removed", "replaced", "new", "restarts", "changed", "unchanged"] as const;
+export type Mark = (typeof marks)[number];
+
+/** A datacenter in the picture of a change. */
+export interface PictureZone {
+  readonly datacenter: string;
+  readonly mark: Mark;
+  /** In words, since colour alone must not say it: `2 pods restart`. */
+  readonly text: string;
+}
+
+/** The picture of a change that treats datacenters differently; where all have the same part in it, the lists say as much. */
+export function pictureOf(changes: readonly Change[], places: readonly Place[]): Block[] {
+  const zones = places.map((place) => ({
+    place,
+    zone: zoneOf(
+      place,
+      changes.filter((change) => change.place === place),
+    ),
+  }));
+  if (new Set(zones.map(({ zone }) => zone.mark)).size < 2 || zones.length > mostZones) return [];
+  const regions = [...byRegion(places)].map(([name, inside]) => ({
+    name,
+    zones: zones.filter(({ place }) => inside.includes(place)).map(({ zone }) => zone),
+  }));
+  return [{ kind: "picture", regions }];
+}
+
+/** More are not readable. */
+const mostZones = 64;
+
+function zoneOf({ datacenter }: Place, changes: readonly Change[]): PictureZone {
+  const whole = (effect: Change["effect"]) =>
+    changes.some(({ effect: found, subject }) => found === effect && ["Namespace", "Network"].includes(subject.kind));
+  const lost = changes.filter(
+    ({ effect, subject }) => ["delete", "replace"].includes(effect) && subject.stake === "data",
+  );
+  const pods = changes.filter(({ rolls }) => rolls).reduce((sum, { subject }) => sum + subject.pods, 0);
+  const as = (mark: Mark, text: string = mark): PictureZone => ({ datacenter, mark, text });
+  if (whole("delete")) return as("removed");
+  if (lost.length > 0) return as("replaced", "data at stake");
+  if (whole("create")) return as("new");
+  if (pods > 0) return as("restarts", plural(pods, "pod restarts", "pods restart"));
+  return as(changes.length > 0 ? "changed" : "unchanged");
+}
+
+/** The picture as a Mermaid diagram, which GitHub draws. */
+export function toMermaid(regions: Extract<Block, { kind: "picture" }>["regions"]): string {
+  const lines = regions.flatMap(({ name, zones }, region) => [
+    `  subgraph r${region}["${plain(name)}"]`,
+    ...zones.map(
+      ({ datacenter, mark, text }, zone) => `    r${region}z${zone}["${plain(datacenter)}<br>${text}"]:::${mark}`,
+    ),
+    "  end",
+  ]);
+  const used = marks.filter((mark) => regions.some(({ zones }) => zones.some((zone) => zone.mark === mark)));
+  return ["flowchart LR", ...lines, ...used.map((mark) => `  classDef ${mark} ${styles[mark]}`)].join("\n");
+}
+
+/** A name without what Mermaid could read as markup; those of a valid config have none. */
+const plain = (name: string): string => name.replace(/[^\w.-]/g, "_");
+
+const styles: Record<Mark, string> = {
+  removed: "fill:#fde0dd,stroke:#b42318,stroke-width:3px,stroke-dasharray:6 4,color:#5c120c",
+  replaced: "fill:#fde0dd,stroke:#b42318,stroke-width:3px,color:#5c120c",
+  new: "fill:#dcf5e6,stroke:#18794e,stroke-width:3px,color:#0b3d27",
+  restarts: "fill:#fff1cc,stroke:#9a6700,color:#4d3300",
+  changed: "fill:#e8eefc,stroke:#3056b5,color:#182b5c",
+  unchanged: "fill:#f3f4f6,stroke:#9ca3af,color:#374151",
+};
