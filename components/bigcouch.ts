@@ -5,6 +5,7 @@ import { type DatabaseKind, requireDatabaseKind } from "../config/compatibility"
 import { podHosts, serviceHost, services } from "../config/hosts";
 import { databaseImage } from "../config/images";
 import { sizes } from "../config/sizes";
+import { databaseFiles, writeDatabaseFiles } from "./databaseFiles";
 import { doNotWait, rollTimeouts, selectorLabels, spread, workloadLabels } from "./labels";
 import { databasePort, workloads } from "./names";
 import type { Rolled } from "./order";
@@ -103,6 +104,8 @@ export class BigCouch extends pulumi.ComponentResource {
     const minutes = nodeMinutes(15, startup, args);
     const volume = { ...args, storage };
     const kind = requireDatabaseKind(version);
+    // BigCouch has no official image, so nobody knows where one writes; and its own vm.args has a cookie, which goes before one in a file.
+    const files = kind.engine === "bigcouch" ? undefined : databaseFiles;
     const service = (key: "database" | "databaseNodes") =>
       pulumi.output(args.namespace).apply((namespace) => serviceHost(services[key], namespace, clusterDomain));
     const parent = { parent: this };
@@ -171,6 +174,9 @@ export class BigCouch extends pulumi.ComponentResource {
               topologySpreadConstraints: spread(selector, args.topologySpread),
               terminationGracePeriodSeconds: 60,
               ...podSpec(args),
+              ...(files === undefined
+                ? {}
+                : { initContainers: [writeDatabaseFiles(image, args.credentials, resources)] }),
               containers: [
                 {
                   name: "bigcouch",
@@ -179,11 +185,15 @@ export class BigCouch extends pulumi.ComponentResource {
                     { name: "POD_NAME", valueFrom: { fieldRef: { fieldPath: "metadata.name" } } },
                     { name: "COUCHDB_USER", valueFrom: fromSecret(args.credentials, "username") },
                     { name: "COUCHDB_PASSWORD", valueFrom: fromSecret(args.credentials, "password") },
-                    { name: "DATABASE_COOKIE", valueFrom: fromSecret(args.credentials, "cookie") },
+                    ...(files?.env ?? [{ name: "DATABASE_COOKIE", valueFrom: fromSecret(args.credentials, "cookie") }]),
                     {
                       name: "ERL_FLAGS",
                       value: service("databaseNodes").apply((host) =>
-                        erlangFlags(kind, `$(POD_NAME).${host}`, "$(DATABASE_COOKIE)"),
+                        erlangFlags(
+                          kind,
+                          `$(POD_NAME).${host}`,
+                          files === undefined ? "$(DATABASE_COOKIE)" : undefined,
+                        ),
                       ),
                     },
                   ],
@@ -209,9 +219,10 @@ export class BigCouch extends pulumi.ComponentResource {
                     ...probes.readiness,
                   },
                   resources: containerResources(resources),
-                  securityContext: containerSecurity(false),
+                  securityContext: containerSecurity(files !== undefined),
                   volumeMounts: [
                     { name: "data", mountPath: `/opt/${kind.nodeName}/data` },
+                    ...(files?.volumeMounts ?? []),
                     { name: "config", mountPath: configPaths(kind).kazoo, subPath: "kazoo.ini", readOnly: true },
                     ...(ringSecret === undefined
                       ? []
@@ -224,6 +235,7 @@ export class BigCouch extends pulumi.ComponentResource {
                 ...(ringSecret === undefined
                   ? []
                   : [{ name: "ring", secret: { secretName: ringSecret, defaultMode: 0o440 } }]),
+                ...(files?.volumes ?? []),
               ],
             },
           },
@@ -245,10 +257,15 @@ export class BigCouch extends pulumi.ComponentResource {
 /**
  * The node's full name, its cookie and its ports of Erlang distribution, for ERL_FLAGS; flags override the image's vm.args, which a
  * non-root user can't edit.
+ * @param cookie visible in the list of processes. @default the one in the home of the node's user
  */
-export function erlangFlags({ nodeName, distribution }: DatabaseKind, host: string, cookie: string): string {
+export function erlangFlags({ nodeName, distribution }: DatabaseKind, host: string, cookie?: string): string {
   const { first, last } = distribution;
-  return `-name ${nodeName}@${host} -setcookie ${cookie} -kernel inet_dist_listen_min ${first} inet_dist_listen_max ${last}`;
+  return [
+    `-name ${nodeName}@${host}`,
+    ...(cookie === undefined ? [] : [`-setcookie ${cookie}`]),
+    `-kernel inet_dist_listen_min ${first} inet_dist_listen_max ${last}`,
+  ].join(" ");
 }
 
 /** The database's configuration, without what is secret: a file of `etc/default.d`. */

@@ -160,10 +160,13 @@ export class RabbitMQ extends pulumi.ComponentResource {
                     ...probes.readiness,
                   },
                   resources: containerResources(resources),
-                  securityContext: containerSecurity(false),
+                  securityContext: containerSecurity(true),
                   volumeMounts: [
                     { name: "data", mountPath: "/var/lib/rabbitmq" },
                     { name: "home", mountPath: brokerHome },
+                    // The log of upgrades, and all others where a setting sends them to files.
+                    { name: "log", mountPath: "/var/log/rabbitmq" },
+                    { name: "temporary", mountPath: "/tmp" },
                     {
                       name: "config",
                       mountPath: "/etc/rabbitmq/conf.d/90-kazoo.conf",
@@ -182,6 +185,8 @@ export class RabbitMQ extends pulumi.ComponentResource {
               volumes: [
                 { name: "config", configMap: { name: config.metadata.name } },
                 { name: "home", emptyDir: { medium: "Memory", sizeLimit: "16Mi" } },
+                { name: "log", emptyDir: { sizeLimit: "1Gi" } },
+                { name: "temporary", emptyDir: { sizeLimit: "1Gi" } },
               ],
             },
           },

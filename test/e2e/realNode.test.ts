@@ -291,18 +291,68 @@ describe("a ring of two datacenters on a real node", { timeout: 60 * 60_000 }, a
       "600 1000 config.ini\n644 1000 vm.args\n644 1000 sys.config\n400 1000 .erlang.cookie",
     );
     assert.equal(await inside("kazoo-0", "stat -Lc '%a %u %g' /etc/secrets/erlang/cookie"), "440 0 1000");
+    for (const [pod, folder] of [
+      ["kazoo-0", "/opt/kazoo"],
+      ["rabbitmq-alpha-0", "/etc/rabbitmq"],
+      ["bigcouch-0", "/opt/couchdb"],
+    ] as const) {
+      const refusal = await inside(pod, `[ -O ${folder} ] && LC_ALL=C touch ${folder}/file 2>&1 || true`);
+      assert.equal(refusal, `touch: cannot touch '${folder}/file': Read-only file system`);
+    }
     assert.equal(
-      await inside("kazoo-0", "touch /opt/kazoo/file 2>&1 || true"),
-      "touch: cannot touch '/opt/kazoo/file': Read-only file system",
+      await inside("bigcouch-0", "cd /opt/couchdb/etc/local.d && stat -c '%U %n' README docker.ini"),
+      "couchdb README\ncouchdb docker.ini",
+      "what the image has, and what it writes at the start",
     );
-    // The stores' images write below their root folder; but nothing there that is not their user's.
-    assert.match(await inside("rabbitmq-alpha-0", "touch /file 2>&1 || true"), /Permission denied/);
     assert.equal(await inside("kazoo-0", "ls /var/run/secrets/kubernetes.io 2>/dev/null | wc -l"), "0");
     // Not even root inside, none of its capabilities, and no way to get them.
     assert.equal(
       await inside("kazoo-0", "grep -E '^(CapEff|NoNewPrivs|Seccomp):' /proc/1/status | tr -s '\\t' ' '"),
       "CapEff: 0000000000000000\nNoNewPrivs: 1\nSeccomp: 2",
     );
+  });
+
+  void test("the database's nodes have the Secret's cookie, which no process carries, and reach each other with it alone", async () => {
+    const secret = await stage.kubectl(["get", "secret", "-n", one, "bigcouch", "-o", "jsonpath={.data.cookie}"]);
+    const cookie = Buffer.from(secret, "base64").toString();
+    const inside = (script: string) => stage.exec(one, "bigcouch-0", ["sh", "-c", script]);
+    assert.equal(await inside("cat ~/.erlang.cookie && stat -c ' %a %u' ~/.erlang.cookie"), `${cookie} 400 5984\n`);
+    const processes = await inside("cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ | tr '\\0' '\\n'");
+    assert.match(processes, /^couchdb@bigcouch-0\./m, "the node's own, by its name");
+    assert.ok(!processes.includes(cookie), "the cookie");
+    const ping = (namespace: string, ...flags: string[]) => {
+      const node = `couchdb@bigcouch-0.bigcouch.${namespace}.svc.${domain}`;
+      const code = `io:format("~p", [net_adm:ping('${node}')]), halt().`;
+      const erl = ["erl", "-noinput", "-hidden", "-name", "test@127.0.0.1", ...flags, "-eval", code];
+      return stage.exec(one, "bigcouch-0", ["env", "-u", "ERL_FLAGS", ...erl]);
+    };
+    for (const namespace of zones) assert.equal(await ping(namespace), "pong", namespace);
+    assert.equal(await ping(one, "-setcookie", "another"), "pang");
+  });
+
+  void test("a broker and a database whose container restarts in place keep their data and their password", async () => {
+    const database = (...args: string[]) => {
+      const request = `curl -fsS -u "$COUCHDB_USER:$COUCHDB_PASSWORD" "$@"`;
+      return stage.exec(one, "bigcouch-0", ["sh", "-c", request, "sh", ...args]);
+    };
+    await database("-X", "PUT", "http://127.0.0.1:5984/kept");
+    await stage.exec(one, "rabbitmq-beta-0", ["rabbitmqctl", "-q", "add_vhost", "kept"]);
+    for (const pod of ["bigcouch-0", "rabbitmq-beta-0"]) {
+      // Its connection may end before the command does.
+      await stage.tryKubectl(["exec", "-n", one, pod, "--", "sh", "-c", "kill -TERM 1"]);
+      await until(`${pod} to be ready again`, async () => {
+        const { status } = await json<{
+          status: { containerStatuses: { restartCount: number; ready: boolean }[] };
+        }>("get", "pod", "-n", one, pod);
+        return status.containerStatuses.every(({ restartCount, ready }) => restartCount === 1 && ready);
+      });
+    }
+    assert.match(await database("http://127.0.0.1:5984/_all_dbs"), /"kept"/);
+    const login = 'rabbitmqctl -q authenticate_user "$RABBITMQ_DEFAULT_USER" "$RABBITMQ_DEFAULT_PASS"';
+    await stage.exec(one, "rabbitmq-beta-0", ["sh", "-c", login]);
+    assert.match(await stage.exec(one, "rabbitmq-beta-0", ["rabbitmqctl", "-q", "list_vhosts"]), /^kept$/m);
+    await stage.exec(one, "rabbitmq-beta-0", ["rabbitmqctl", "-q", "delete_vhost", "kept"]);
+    await database("-X", "DELETE", "http://127.0.0.1:5984/kept");
   });
 
   void test("a killed alpha is followed by beta, and comes back", async () => {

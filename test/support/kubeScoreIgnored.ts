@@ -39,13 +39,6 @@ export const ignored: readonly Ignored[] = [
       "The uids are those that the images were built for (999, 5984, 1000) and that own the volumes' files. Pod Security restricted holds.",
   },
   {
-    check: "container-security-context-readonlyrootfilesystem",
-    objects: /^(bigcouch|rabbitmq-.*)$/,
-    finding: /writable root filesystem$/,
-    reason:
-      "The official images of RabbitMQ and CouchDB write their configuration below /etc and /opt when they start.",
-  },
-  {
     check: "pod-probes-identical",
     objects: /^kazoo$/,
     finding: /same readiness and liveness probe$/,

@@ -117,6 +117,7 @@ describe("a ring of two datacenters", () => {
       assert.equal(spec.automountServiceAccountToken, false);
       for (const one of [...(spec.containers as Tree[]), ...((spec.initContainers ?? []) as Tree[])]) {
         assert.equal(at(one, "securityContext", "allowPrivilegeEscalation"), false);
+        assert.equal(at(one, "securityContext", "readOnlyRootFilesystem"), true);
         assert.deepEqual(at(one, "securityContext", "capabilities"), { drop: ["ALL"] });
         assert.ok(
           at(one, "resources", "requests", "memory") !== undefined &&
@@ -177,9 +178,32 @@ test("BigCouch has other names, ports and no /_up", async () => {
   assert.equal(at(node, "readinessProbe", "httpGet", "path"), "/");
   assert.match(
     String(variable(node, "ERL_FLAGS")),
-    /^-name bigcouch@\$\(POD_NAME\)\..* inet_dist_listen_min 11500 inet_dist_listen_max 11999$/,
+    /^-name bigcouch@\$\(POD_NAME\)\..* -setcookie \$\(DATABASE_COOKIE\) .*inet_dist_listen_min 11500 inet_dist_listen_max 11999$/,
+    "its vm.args has a cookie, which only another flag overrides",
   );
+  assert.equal(at(node, "securityContext", "readOnlyRootFilesystem"), false);
 });
+
+for (const version of ["couchdb-2.3.1", "couchdb-3.3.3"]) {
+  test(`${version}'s cookie is in a file that its init container writes, neither in its flags nor in its environment`, async () => {
+    const resources = await deploy(stack({ kazoo: "master", database: version }));
+    const { containers, initContainers, volumes } = at(
+      named(resources, "us-east-nyc-bigcouch-nodes"),
+      "spec",
+      "template",
+      "spec",
+    ) as Record<string, Tree[]>;
+    const [node, init] = [containers![0]!, initContainers![0]!];
+    assert.doesNotMatch(JSON.stringify(node), /cookie/i);
+    assert.equal(init.image, node.image);
+    assert.match(String(at(init, "command", 2)), new RegExp(`>${String(variable(node, "HOME"))}/\\.erlang\\.cookie`));
+    const home = (node.volumeMounts as Tree[]).find(({ mountPath }) => mountPath === variable(node, "HOME"));
+    assert.deepEqual(volumes!.find(({ name }) => name === home?.name)?.emptyDir, {
+      medium: "Memory",
+      sizeLimit: "16Mi",
+    });
+  });
+}
 
 test("the broker's Erlang cookie lies where no change of the data volume's group reaches it", async () => {
   const resources = await deploy(stack({}));

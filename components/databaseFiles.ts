@@ -1,0 +1,62 @@
+import type * as k8s from "@pulumi/kubernetes";
+import type * as pulumi from "@pulumi/pulumi";
+import { type EphemeralStorage, scriptResources } from "./resources";
+import { containerSecurity } from "./security";
+import { fromSecret } from "./workload";
+
+/** Home of the database's user: Erlang and its tools read the cookie there. */
+const home = "/home/couchdb";
+
+/** Where CouchDB's entrypoint and CouchDB itself write settings; the image has more than that in it if it is not the official one. */
+const localSettings = "/opt/couchdb/etc/local.d";
+
+/** What CouchDB's container needs beside its data, so that its root is read-only and its Erlang cookie in no list of processes. */
+export const databaseFiles = {
+  env: [{ name: "HOME", value: home }],
+  volumeMounts: [
+    { name: "home", mountPath: home },
+    { name: "settings", mountPath: localSettings },
+    { name: "temporary", mountPath: "/tmp" },
+  ],
+  volumes: [
+    // In memory, since the cookie and the administrator are written into them.
+    { name: "home", emptyDir: { medium: "Memory", sizeLimit: "16Mi" } },
+    { name: "settings", emptyDir: { medium: "Memory", sizeLimit: "16Mi" } },
+    { name: "temporary", emptyDir: { sizeLimit: "1Gi" } },
+  ],
+} as const;
+
+/**
+ * Init container that writes these files. Erlang takes a cookie from a file that is its user's alone, which a mounted Secret never is where
+ * the user is not root.
+ * @param image of the database
+ * @param credentials name of the Secret with the key `cookie`
+ * @param resources of the node
+ */
+export function writeDatabaseFiles(
+  image: pulumi.Input<string>,
+  credentials: pulumi.Input<string>,
+  resources: EphemeralStorage,
+): k8s.types.input.core.v1.Container {
+  return {
+    name: "files",
+    image,
+    command: ["sh", "-c", script],
+    env: [{ name: "DATABASE_COOKIE", valueFrom: fromSecret(credentials, "cookie") }],
+    resources: scriptResources("32Mi", "64Mi", resources),
+    securityContext: containerSecurity(true),
+    volumeMounts: [
+      { name: "home", mountPath: home },
+      { name: "settings", mountPath: "/settings" },
+    ],
+  };
+}
+
+/** It may run again in the same pod, such as after a restart of the node. */
+const script = `set -eu
+umask 077
+rm -f ${home}/.erlang.cookie
+printf %s "$DATABASE_COOKIE" >${home}/.erlang.cookie
+chmod 400 ${home}/.erlang.cookie
+cp -Rf ${localSettings}/. /settings
+`;
