@@ -100,6 +100,8 @@ describe("status", () => {
     const { stdout } = succeeded(await clone.run(["status"]));
     assert.match(stdout, /^ZONE +CLUSTER +RING +KAZOO +BROKERS +DATABASE +JOIN +FIRST BOOT +IMAGE +LAST RESTART$/m);
     assert.match(stdout, /^local-two +local +main +1\/1 +2\/2 +1\/1 +done +- +kazoo:4 +\d+ (s|min) ago$/m);
+    assert.match(stdout, /^WORKLOAD +IMAGE +DIGEST +ZONES$/m);
+    assert.match(stdout, /^rabbitmq +\S*rabbitmq:3\.13-management +(-|sha256:[a-f0-9]{12}) +all$/m);
     assert.ok(!stdout.includes("\x1b"));
   });
 

@@ -8,7 +8,7 @@ import { parse } from "yaml";
 import { choose, confirmed } from "../../tools/cli/choose";
 import { kazoo } from "../../tools/cli/commandLine";
 import { editText, editedEnvironment } from "../../tools/cli/commands/edit";
-import { ago, healthTable, shortImage } from "../../tools/cli/commands/status";
+import { ago, healthTable, imageTable, shortImage } from "../../tools/cli/commands/status";
 import { type ZoneHealth, imageOf, isHealthy, stateOf } from "../../tools/cli/health";
 import { type Update, differences, earlier, imageMessage, rollouts, zoneMessage } from "../../tools/cli/history";
 import { asking } from "../../tools/cli/kubernetes";
@@ -302,6 +302,52 @@ test("a sandbox that does not answer: how it is started", async () => {
     /^context sandbox-local does not answer: connect ECONNREFUSED/,
     /^make sandbox-up STACK=.*kazoo sandbox up local\)/,
   );
+});
+
+describe("the table of images", () => {
+  const [older, newer] = ["a", "b"].map((digit) => `sha256:${digit.repeat(64)}`);
+  const zone = (name: string, images: Readonly<Record<string, string | undefined>>): ZoneHealth => ({
+    zone: name,
+    ring: "main",
+    cluster: "east",
+    kazoo: { ready: 1, wanted: 1 },
+    brokers: { ready: 2, wanted: 2 },
+    database: { ready: 1, wanted: 1 },
+    nodes: Object.fromEntries(
+      Object.entries(images).map(([node, image]) => [
+        node,
+        image === undefined ? { state: "away" } : { state: "ready", image },
+      ]),
+    ),
+  });
+  const rabbitmq = `mirror.example.com/rabbitmq:3.13-management@${older}`;
+  const stores = { "rabbitmq-alpha-0": rabbitmq, "rabbitmq-beta-0": rabbitmq, "bigcouch-0": "couchdb:2.3.1" };
+
+  test("has a line for each image of a workload, with its digest and its zones", () => {
+    const zones = ["us-east-nyc", "us-east-bos", "us-west-sfo"].map((name) =>
+      zone(name, { "kazoo-0": `r.example.com/kazoo@${name === "us-west-sfo" ? newer : older}`, ...stores }),
+    );
+    assert.deepEqual(imageTable(zones).split("\n"), [
+      "WORKLOAD  IMAGE                                        DIGEST               ZONES",
+      "kazoo     r.example.com/kazoo                          sha256:aaaaaaaaaaaa  us-east-nyc, us-east-bos",
+      "kazoo     r.example.com/kazoo                          sha256:bbbbbbbbbbbb  us-west-sfo",
+      "rabbitmq  mirror.example.com/rabbitmq:3.13-management  sha256:aaaaaaaaaaaa  all",
+      "bigcouch  couchdb:2.3.1                                -                    all",
+      "",
+    ]);
+  });
+
+  test("shows both images of a workload in the middle of a rollout", () => {
+    const nodes = { "kazoo-0": `r.example.com/kazoo:4.2@${older}`, "kazoo-1": `r.example.com/kazoo:4.3@${newer}` };
+    assert.match(
+      imageTable([zone("us-east-nyc", nodes)]),
+      /^kazoo +\S+:4\.2 +sha256:a{12} +us-east-nyc\nkazoo +\S+:4\.3 +sha256:b{12} +us-east-nyc$/m,
+    );
+  });
+
+  test("is empty where no node runs", () => {
+    assert.equal(imageTable([zone("us-east-nyc", { "kazoo-0": undefined })]), "");
+  });
 });
 
 describe("the table of zones", () => {

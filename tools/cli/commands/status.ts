@@ -5,6 +5,7 @@ import { type Readiness, type ZoneHealth, healthOf, isHealthy } from "../health"
 import { deployedIn, knownObjects } from "../missing";
 import { zonesOf } from "../nodes";
 import { openStack } from "../openStack";
+import { runningImages } from "../runningImages";
 import { table } from "../../shared/table";
 import { UserError, colours, reportToStderr } from "../../shared/terminal";
 
@@ -29,11 +30,12 @@ export async function status({ stack: name, json, watch }: StatusOptions): Promi
     process.exit();
   }
   const health = await look();
-  process.stdout.write(
-    json ? `${JSON.stringify({ stack: name, zones: health }, null, 2)}\n` : healthTable(health, new Date()),
-  );
+  process.stdout.write(json ? `${JSON.stringify({ stack: name, zones: health }, null, 2)}\n` : tables(health));
   return health.every(isHealthy) ? 0 : 1;
 }
+
+const tables = (health: readonly ZoneHealth[]): string =>
+  [healthTable(health, new Date()), imageTable(health)].filter((text) => text !== "").join("\n");
 
 const readinessColumns = ["ZONE", "CLUSTER", "RING", "KAZOO", "BROKERS", "DATABASE"];
 
@@ -65,6 +67,22 @@ export function healthTable(zones: readonly ZoneHealth[], now: Date): string {
     ...[...steps].map((step) => `${colours.cyan("next:")} ${step}`),
     "",
   ].join("\n");
+}
+
+/** The images of all nodes as a table for people; `--json` has the whole digests. Empty if no node runs. */
+export function imageTable(zones: readonly ZoneHealth[]): string {
+  const images = runningImages(zones);
+  if (images.length === 0) return "";
+  const rows = images.map(({ workload, zones: own, name, digest }) => [
+    workload,
+    name,
+    digest?.slice(0, "sha256:".length + 12) ?? "-",
+    zones.length > 1 && own.length === zones.length ? "all" : own.join(", "),
+  ]);
+  const [heading = "", ...lines] = table([["WORKLOAD", "IMAGE", "DIGEST", "ZONES"], ...rows])
+    .trimEnd()
+    .split("\n");
+  return [colours.bold(heading), ...lines, ""].join("\n");
 }
 
 const count = ({ ready, wanted }: Readiness): string => `${ready}/${wanted}`;
@@ -108,7 +126,7 @@ export async function watchHealth(
     for (;;) {
       const health = await Promise.race([look(), ended]);
       if (health === "ended") return;
-      draw(healthTable(health, new Date()));
+      draw(tables(health));
       const pause = new Promise<undefined>((resolve) => (timer = setTimeout(resolve, 2000, undefined)));
       if ((await Promise.race([pause, ended])) === "ended") return;
     }
