@@ -18,6 +18,12 @@ export interface Clone {
   readonly directory: string;
   /** Runs `kazoo ARGS…` there, with `environment` over this process's own; never throws for an exit code. */
   readonly run: (args: readonly string[], environment?: NodeJS.ProcessEnv) => Promise<Run>;
+  /** The same, and passes on the process with all that it has printed so far, each time that it prints something. */
+  readonly watch: (
+    args: readonly string[],
+    onOutput: (child: ChildProcess, stdout: string) => void,
+    environment?: NodeJS.ProcessEnv,
+  ) => Promise<Run>;
   /** The same, and sends it the signal of Ctrl-C as soon as its output matches. */
   readonly interrupt: (args: readonly string[], when: RegExp, environment?: NodeJS.ProcessEnv) => Promise<Run>;
   /** Stops the clone's sandbox and removes the folder. */
@@ -39,11 +45,7 @@ export async function cloneProject(): Promise<Clone> {
   }
   symlinkSync(join(project, "node_modules"), join(directory, "node_modules"));
 
-  const start = (
-    args: readonly string[],
-    environment: NodeJS.ProcessEnv,
-    onOutput: (child: ChildProcess, stdout: string) => void,
-  ): Promise<Run> =>
+  const watch: Clone["watch"] = (args, onOutput, environment = {}) =>
     new Promise((done, fail) => {
       const child = spawn(process.execPath, [join(directory, "tools", "cli", "kazoo.js"), ...args], {
         cwd: directory,
@@ -57,16 +59,17 @@ export async function cloneProject(): Promise<Clone> {
       child.on("error", fail);
       child.on("close", (code, signal) => done({ code: code ?? -1, stdout, stderr: stderr + (signal ?? "") }));
     });
-  const run: Clone["run"] = (args, environment = {}) => start(args, environment, () => undefined);
-  const interrupt: Clone["interrupt"] = (args, when, environment = {}) => {
+  const run: Clone["run"] = (args, environment) => watch(args, () => undefined, environment);
+  const interrupt: Clone["interrupt"] = (args, when, environment) => {
     let sent = false;
-    return start(args, environment, (child, stdout) => {
+    const onOutput = (child: ChildProcess, stdout: string): void => {
       if (!sent && when.test(stdout)) sent = child.kill("SIGINT");
-    });
+    };
+    return watch(args, onOutput, environment);
   };
   const dispose: Clone["dispose"] = async () => {
     if (existsSync(join(directory, ".sandbox"))) await run(["sandbox", "down", "--purge"]);
     rmSync(directory, { recursive: true, force: true });
   };
-  return { directory, run, interrupt, dispose };
+  return { directory, run, watch, interrupt, dispose };
 }

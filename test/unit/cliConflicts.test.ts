@@ -16,9 +16,9 @@ const inputs = {
     },
   },
 };
-const log = (message: string, severity = "error", of: object = inputs) =>
+const log = (message: string, severity = "error", of: object = inputs, op = "update") =>
   [
-    { sequence: 1, resourcePreEvent: { metadata: { op: "update", urn, provider, new: { inputs: of } } } },
+    { sequence: 1, resourcePreEvent: { metadata: { op, urn, provider, new: { inputs: of } } } },
     { sequence: 2, diagnosticEvent: { urn, message, severity } },
   ]
     .map((event) => `${JSON.stringify(event)}\n`)
@@ -59,6 +59,15 @@ test("so are several, by their managers, and no value that is secret", () => {
   const [hidden] = conflictsIn(eventsIn(log('conflict with "kubectl-edit" using v1: .data.cookie', "error", secret)));
   assert.ok(hidden !== undefined);
   assert.doesNotMatch(conflictLine(hidden, "this neither"), /to be shown|neither/);
+});
+
+test("what Pulumi itself has made, and the state does not have, is left of an interrupted run", () => {
+  const own = 'conflict with "pulumi-kubernetes-453f79a8": .spec.volumeClaimTemplates';
+  const left = (message: string, op: string) =>
+    conflictsIn(eventsIn(log(message, "error", inputs, op))).map((conflict) => [conflict.urn, conflict.left]);
+  assert.deepEqual(left(own, "create"), [[urn, true]]);
+  assert.deepEqual(left(own, "update"), [[urn, false]]);
+  assert.deepEqual(left(one, "create"), [[urn, false]]);
 });
 
 test("other errors, and warnings, are none", () => {

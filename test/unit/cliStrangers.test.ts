@@ -83,6 +83,32 @@ describe("a namespace that exists already", () => {
     }
   });
 
+  test("is refused while it is being deleted, with what it waits for, also if it is the stack's own", async (t) => {
+    const remaining =
+      "Some content in the namespace has finalizers remaining: example.com/hold in 1 resource instances";
+    const cluster = await clusterWith(t, {
+      [namespace]: {
+        metadata: {
+          name: "legacy-app",
+          labels: { "kazoo/stack": "prod" },
+          deletionTimestamp: "2026-01-02T03:04:05Z",
+        },
+        status: {
+          conditions: [
+            { type: "NamespaceFinalizersRemaining", status: "True", message: remaining },
+            { type: "NamespaceDeletionDiscoveryFailure", status: "False", message: "not this" },
+          ],
+        },
+      },
+    });
+    const { message, next } = strangersError(await strangersIn(cluster, platform().zones, "prod"));
+    assert.equal(
+      message,
+      `namespace legacy-app of cluster east is being deleted, and takes no objects until it is gone: ${remaining}`,
+    );
+    assert.match(next ?? "", /run the same command again/);
+  });
+
   test("is the stack's own if it has its label, as after an interrupted first update, or may not be read", async (t) => {
     assert.deepEqual(await found(t, { "kazoo/stack": "prod" }), []);
     assert.deepEqual(await found(t, null), []);

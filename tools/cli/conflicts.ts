@@ -4,6 +4,9 @@ import { isSecretName, secret } from "../../config/secrets";
 
 /** A field that the program wants to set, and that somebody else has taken over in the cluster. */
 export interface Conflict {
+  readonly urn: string;
+  /** Whether Pulumi itself made the object, in a run that was interrupted before it could note that: the state does not have it. */
+  readonly left: boolean;
   /** Kind, name and namespace of the object. */
   readonly object: string;
   /** As the API server names it, e.g. `.spec.replicas`. */
@@ -39,6 +42,8 @@ export function conflictsIn(events: readonly EngineEvent[]): Conflict[] {
     const object = `${kind} ${name}${namespace === "" ? "" : ` in namespace ${namespace}`}`;
     return fieldsIn(message).map(({ field, manager }): Conflict => {
       return {
+        urn,
+        left: step.op === "create" && manager.startsWith("pulumi-kubernetes-"),
         object,
         field,
         manager,

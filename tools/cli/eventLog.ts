@@ -15,6 +15,7 @@ export interface EngineEvent {
 
 export interface StepMetadata {
   readonly urn: string;
+  readonly op?: string;
   readonly provider?: string;
   readonly new?: { readonly inputs?: Record<string, unknown> };
 }

@@ -1,11 +1,13 @@
+import { rmSync } from "node:fs";
 import { join } from "node:path";
 import type { KubernetesObject } from "@kubernetes/client-node";
-import { UserError } from "../shared/terminal";
+import { UserError, reportToStderr } from "../shared/terminal";
 import { type Conflict, conflictLine, conflictsIn, valueAt } from "./conflicts";
-import { readEvents } from "./eventLog";
+import { type EngineEvent, readEvents } from "./eventLog";
 import { asking, clientsOf } from "./kubernetes";
 import type { Stack } from "./openStack";
 import { runPulumi } from "./pulumi";
+import { adviceOn } from "./refusedBy";
 import { runFolder } from "./runFolder";
 
 /** Options with which Pulumi holds a stack to the rules of `policy/`, where its config asks for that. */
@@ -15,12 +17,44 @@ export const policyPack = ({ platform }: Stack): string[] => (platform.policy ? 
 export const withEventLog = { PULUMI_DEBUG_COMMANDS: "true" };
 
 /**
- * Runs `preview`, `up` or `refresh` on a stack and returns Pulumi's exit code.
+ * Runs `preview`, `up` or `refresh` on a stack and returns Pulumi's exit code. What an interrupted run has made in a cluster and not noted in the
+ * state, an `up` takes over.
  * @param force takes back the fields that others have taken over in the cluster
- * @throws UserError where it failed over such fields: it names each with who set it, what is there and what the program wants
+ * @throws UserError where it failed over such fields: it names each with who set it, what is there and what the program wants; and where a
+ * cluster refused something for a reason that a user can do something about
  */
 export async function runStack(stack: Stack, args: readonly string[], { force = false } = {}): Promise<number> {
+  const taken = new Set<string>();
+  for (;;) {
+    const { code, events } = await runLogged(stack, args, force);
+    if (code === 0) return code;
+    const conflicts = conflictsIn(events);
+    if (conflicts.length === 0) return withAdvice(code, args, adviceOn(events));
+    if (conflicts.some(({ left, urn }) => !left || taken.has(urn))) throw await conflictsError(stack, conflicts, code);
+    const left = [...new Set(conflicts.map(({ object }) => object))].join(", ");
+    if (args[0] !== "up")
+      throw new UserError(`an interrupted run has left ${left}`, `make up STACK=${stack.name} takes that over`, code);
+    reportToStderr(`an interrupted run has left ${left}; taking that over`);
+    conflicts.forEach(({ urn }) => taken.add(urn));
+    const targets = [...taken].flatMap((urn) => ["--target", urn]);
+    const others = args.filter((argument, index) => !isTarget(args, index) && argument !== "--refresh");
+    const takeover = await runLogged(stack, [...others, ...targets], true);
+    if (takeover.code !== 0) return takeover.code;
+  }
+}
+
+/** Whether an argument is `--target`, or what follows it. */
+const isTarget = (args: readonly string[], index: number): boolean =>
+  args[index] === "--target" || args[index - 1] === "--target";
+
+/** Runs Pulumi, and returns the events of the run besides its exit code. */
+async function runLogged(
+  stack: Stack,
+  args: readonly string[],
+  force: boolean,
+): Promise<{ readonly code: number; readonly events: readonly EngineEvent[] }> {
   const log = join(runFolder(), "events");
+  rmSync(log, { force: true });
   const { env } = stack.pulumi;
   const code = await runPulumi(
     {
@@ -29,10 +63,19 @@ export async function runStack(stack: Stack, args: readonly string[], { force = 
     },
     [...args, "--event-log", log],
   );
-  const conflicts = code === 0 ? [] : conflictsIn(readEvents(log));
-  if (conflicts.length === 0) return code;
+  return { code, events: readEvents(log) };
+}
+
+/** @returns the exit code, where there is no advice */
+function withAdvice(code: number, [command]: readonly string[], advice: readonly string[]): number {
+  if (advice.length === 0) return code;
+  const next = [...advice, "then run the same command again: it continues from here"].join("\n");
+  throw new UserError(`pulumi ${command} ended with exit code ${code}`, next, code);
+}
+
+async function conflictsError(stack: Stack, conflicts: readonly Conflict[], code: number): Promise<UserError> {
   const lines = await Promise.all(conflicts.map(async (one) => conflictLine(one, await there(stack, one))));
-  throw new UserError(
+  return new UserError(
     `fields were changed in the cluster by others, who own them now:\n${lines.map((line) => `  ${line}`).join("\n")}`,
     `make up STACK=${stack.name} FORCE=1 takes them back; to keep what is there, set it in Pulumi.${stack.name}.yaml`,
     code,

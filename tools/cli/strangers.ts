@@ -1,3 +1,4 @@
+import type { V1Namespace } from "@kubernetes/client-node";
 import { fixedNames, stackLabel } from "../../components/names";
 import type { KubernetesCluster, Zone } from "../../config/platform";
 import { isHandmade } from "../report/foreignFields";
@@ -14,6 +15,8 @@ export interface Stranger {
   readonly name: string;
   /** The stack that made it, if it carries the label of one. */
   readonly stack?: string;
+  /** Of a namespace that is being deleted: what its cluster says that it waits for. */
+  readonly leaving?: string;
 }
 
 /**
@@ -39,7 +42,8 @@ export async function refuseStrangers(stack: Stack, unseen: readonly UnseenClust
   // Only asked for now, since it takes a moment: a label may have been removed by hand.
   const known = knownObjects(await deployedIn(stack));
   const foreign = strangers.filter(
-    ({ kind, name, zone }) =>
+    ({ kind, name, zone, leaving }) =>
+      leaving !== undefined ||
       !known.some(
         (own) =>
           own.cluster === zone.cluster &&
@@ -63,6 +67,8 @@ export async function strangersIn(
       const { namespace } = zone;
       const existing = await unlessRefused(cluster, () => core.readNamespace({ name: namespace }));
       if (existing === undefined) return [];
+      if (existing.metadata?.deletionTimestamp !== undefined)
+        return [{ zone, kind: "Namespace", name: namespace, leaving: waitsFor(existing) }];
       const owner = existing.metadata?.labels?.[stackLabel];
       if (owner !== stack && (!zone.adopt || owner !== undefined))
         return [{ zone, kind: "Namespace", name: namespace, ...(owner === undefined ? {} : { stack: owner }) }];
@@ -97,11 +103,31 @@ const unlessRefused = <T>(cluster: KubernetesCluster, work: () => Promise<T>): P
     }
   });
 
+/** What a namespace that is being deleted still waits for. */
+const waitsFor = ({ status }: V1Namespace): string =>
+  (status?.conditions ?? [])
+    .filter((condition) => /Remaining|Failure/.test(condition.type) && condition.status === "True")
+    .map(({ message }) => message)
+    .join("; ");
+
+const leavingError = (namespaces: readonly Stranger[]): RefusedError =>
+  new RefusedError(
+    namespaces
+      .map(({ zone, name, leaving = "" }) => {
+        const holds = leaving === "" ? "" : `: ${leaving}`;
+        return `namespace ${name} of cluster ${zone.cluster} is being deleted, and takes no objects until it is gone${holds}`;
+      })
+      .join("\n"),
+    "wait until it is gone, then run the same command again; what has finalizers goes once whoever set them removes them, or you do (kubectl edit)",
+  );
+
 /**
  * The error that names what is somebody else's.
  * @param strangers at least one
  */
 export function strangersError(strangers: readonly Stranger[]): RefusedError {
+  const leaving = strangers.filter((stranger) => stranger.leaving !== undefined);
+  if (leaving.length > 0) return leavingError(leaving);
   const lines = strangers.map(({ zone, kind, name, stack }) => {
     const place = kind === "Namespace" ? "" : ` in namespace ${zone.namespace}`;
     const owner = stack === undefined ? "this stack did not make it" : `stack ${stack} made it`;

@@ -141,7 +141,7 @@ async function message(stack: Stack): Promise<string[]> {
 function nextAfterFailure({ name, state }: Stack): string {
   if (state !== undefined)
     return `make up STACK=${name} continues from here; make status STACK=${name} shows what is ready`;
-  return `see pulumi's messages above; if the backend has no stack ${name} yet: ${stackInit(name)}`;
+  return `see pulumi's messages above; make up STACK=${name} continues from here; if the backend has no stack ${name} yet: ${stackInit(name)}`;
 }
 
 /** Removes everything that a stack created; returns Pulumi's exit code. */

@@ -1,0 +1,35 @@
+import type { EngineEvent } from "./eventLog";
+
+/** Why clusters refuse what a run asks of them, as they word it, and what a user can do about it. Names are filled in for `$1`. */
+const reasons: readonly (readonly [pattern: RegExp, advice: string])[] = [
+  [/exceeded quota: ([\w.-]+)/, "ResourceQuota $1 is used up: raise it, or let the stack ask for less"],
+  [
+    /failed calling webhook "([^"]+)"/,
+    "webhook $1 does not answer: bring it back, or delete its configuration (kubectl get validatingwebhookconfigurations,mutatingwebhookconfigurations)",
+  ],
+  [/admission webhook "([^"]+)" denied the request/, "webhook $1 refuses what its rules forbid: its message says what"],
+  [
+    /etcdserver: mvcc: database space exceeded/,
+    "the cluster's etcd is out of space and takes no writes: compact and defragment it, or raise its quota, then etcdctl alarm disarm",
+  ],
+  [/namespace (\S+) because it is being terminated/, "namespace $1 is being deleted: wait until it is gone"],
+  [
+    /connection refused|connection reset|\bEOF\b|i\/o timeout|TLS handshake timeout/,
+    "an API server went away in the middle: wait until it answers again",
+  ],
+];
+
+/** What a user can do about the errors of a run, each once; empty where nothing more can be said than they do. */
+export function adviceOn(events: readonly EngineEvent[]): string[] {
+  const advice = events.flatMap(({ diagnosticEvent }) => {
+    const { severity, message = "" } = diagnosticEvent ?? {};
+    if (severity !== "error") return [];
+    // The first that fits: a webhook that is gone refuses the connection, too.
+    for (const [pattern, words] of reasons) {
+      const found = pattern.exec(message);
+      if (found !== null) return [words.replace("$1", found[1] ?? "")];
+    }
+    return [];
+  });
+  return [...new Set(advice)];
+}
