@@ -2,6 +2,7 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { brokerPlugins, requireDatabaseKind } from "../config/compatibility";
 import { secrets, serviceHost, services } from "../config/hosts";
+import { databaseMetricsPort } from "../config/monitoring";
 import { BigCouch, type DatabaseNode } from "./bigcouch";
 import { BootstrapJob, systemDatabases } from "./bootstrapJob";
 import type { Datacenter, DatacenterArgs, FirstBoot, ImageReference, KazooNodes } from "./datacenter";
@@ -156,8 +157,8 @@ export class KubernetesDatacenter extends pulumi.ComponentResource implements Da
     const before = async (workload: Step["workload"]) => [...pull, ...(await args.order.before(this.step(workload)))];
 
     const { annotations = false, podMonitors = false, rules = false } = zone.monitoring ?? {};
-    const { metricsPort } = requireDatabaseKind(ring.database.version);
-    const databaseMetrics = (podMonitors || annotations) && metricsPort !== undefined;
+    const metricsPort = databaseMetricsPort({ podMonitors, annotations }, requireDatabaseKind(ring.database.version));
+    const databaseMetrics = metricsPort !== undefined;
     const clientNamespace = (zone.ingress ?? zone.gateway)?.controllerNamespace;
     new NetworkPolicies(
       `${name}-network`,
@@ -232,7 +233,7 @@ export class KubernetesDatacenter extends pulumi.ComponentResource implements Da
       `${name}-bigcouch`,
       {
         ...workload,
-        ...(annotations && databaseMetrics ? scraped(zone.database, "database", metricsPort) : zone.database),
+        ...(annotations && metricsPort !== undefined ? scraped(zone.database, "database", metricsPort) : zone.database),
         metrics: databaseMetrics,
         version: ring.database.version,
         image: ring.images.database,

@@ -5,6 +5,12 @@ import { labelValue, nameOf } from "./labelNames";
 /** What Prometheus and Grafana read about a datacenter. */
 export type Monitoring = z.output<typeof monitoring>;
 
+/** The port of a database's metrics, if it has one and monitoring reads it; it is open only then. */
+export const databaseMetricsPort = (
+  { podMonitors, annotations }: Pick<Monitoring, "podMonitors" | "annotations">,
+  { metricsPort }: { readonly metricsPort?: number },
+): number | undefined => (podMonitors || annotations ? metricsPort : undefined);
+
 /** The schema of `kazoo:monitoring`. */
 export const monitoring = mapping(
   {

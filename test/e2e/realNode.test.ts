@@ -3,7 +3,9 @@ import { existsSync, readFileSync, readdirSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
 import { findCommand, run } from "../image/support/commands";
 import { until } from "../support/until";
+import { seriesIn } from "../support/promql";
 import { closedAndOpen, reachable } from "./support/reachable";
+import { type Watch, definePrometheusOperator, startWatch, stopWatch } from "./support/monitoring";
 import { linkName } from "./support/runFolder";
 import { noStage, setStage, type Stage } from "./support/stage";
 
@@ -15,6 +17,7 @@ const [one, two] = zones;
 const small = { requests: { cpu: "20m", memory: "64Mi" }, limits: { memory: "1Gi" } };
 const stackKeys = (logLevel: string, cpu = "20m") => ({
   environment: { KAZOO_LOG_LEVEL: logLevel },
+  monitoring: { podMonitors: true, rules: true, dashboards: true, namespace: "monitoring" },
   rings: {
     main: {
       masterAccount: { name: "e2e", realm: "sip.e2e.internal", user: "admin" },
@@ -54,9 +57,11 @@ describe("a ring of two datacenters on a real node", { timeout: 60 * 60_000 }, a
   if (skip !== false) return void test("all that it does", { skip });
   let machine: string[];
   let stage: Stage;
+  let watch: Watch;
   before(async () => {
     machine = await machineState();
     stage = await setStage((line) => process.stderr.write(`${line}\n`));
+    await definePrometheusOperator(stage);
   });
   after(() => stage?.stop());
   const json = async <T>(...args: string[]) => JSON.parse(await stage.kubectl([...args, "-o", "json"])) as T;
@@ -142,6 +147,62 @@ describe("a ring of two datacenters on a real node", { timeout: 60 * 60_000 }, a
         [namespace, other].flatMap((zone) => ["alpha", "beta"].map((role) => [zone, broker(zone, role)])),
       );
     }
+  });
+
+  void test("a real Prometheus reads every series of brokers and pods that alerts and dashboards name, and no alert fires", async () => {
+    watch = await startWatch(stage);
+    const { data } = (
+      await json<{ items: { data: Record<string, string> }[] }>(
+        "get",
+        "configmaps",
+        "-n",
+        one,
+        "-l",
+        "grafana_dashboard=1",
+      )
+    ).items[0]!;
+    const { panels } = JSON.parse(Object.values(data)[0]!) as { panels: { targets: { expr: string }[] }[] };
+    const onDashboard = panels.flatMap(({ targets }) => targets.map(({ expr }) => expr));
+    const names = [...watch.rules.map(({ expr }) => expr), ...onDashboard].flatMap(seriesIn);
+    assert.ok(names.includes("rabbitmq_alarms_memory_used_watermark") && names.includes("rabbitmq_connections"));
+
+    // A queue with a message that nobody takes.
+    const password = Buffer.from(
+      await stage.kubectl(["get", "secret", "-n", one, "rabbitmq", "-o", "jsonpath={.data.password}"]),
+      "base64",
+    ).toString();
+    const manage = (method: string, path: string, body: object) => {
+      const url = `http://${broker(one, "alpha").replace(/\d+$/, "15672")}/api/${path}`;
+      const said = ["-u", `kazoo:${password}`, "-H", "content-type: application/json", "-d", JSON.stringify(body)];
+      return stage.exec(one, "kazoo-0", ["curl", "-sSf", "-X", method, ...said, url]);
+    };
+    await manage("PUT", "queues/%2F/e2e", { durable: true });
+    await manage("POST", "exchanges/%2F/amq.default/publish", {
+      properties: {},
+      routing_key: "e2e",
+      payload: "text",
+      payload_encoding: "string",
+    });
+
+    for (const name of [...new Set(names)].filter((each) => each !== "ALERTS")) {
+      const places = name.startsWith("rabbitmq_detailed_") ? [one] : [...zones];
+      await until(`${name} of ${places.join(" and ")}`, async () => {
+        const found = (await watch.query(`count by (namespace) (${name})`)).map(({ metric }) => metric.namespace);
+        return places.every((place) => found.includes(place));
+      });
+    }
+    for (const expression of onDashboard.filter((each) => !each.includes("ALERTS"))) {
+      const query = expression.replaceAll("$namespace", one);
+      await until(query, async () => (await watch.query(query)).length > 0);
+    }
+    const pileUp = watch.rules.find(({ alert }) => alert === "KazooMessagesPileUp")!;
+    const [waiting] = await until("the message that waits", async () => {
+      const found = await watch.query(pileUp.expr.replace("> 1000", "> 0"));
+      return found.length > 0 && found;
+    });
+    assert.deepEqual(waiting?.metric, { namespace: one, pod: "rabbitmq-alpha-0", queue: "e2e" });
+    await manage("DELETE", "queues/%2F/e2e", {});
+    await until("no alert to fire", async () => (await watch.query("ALERTS")).length === 0);
   });
 
   void test("what no NetworkPolicy allows is closed, and nothing else", async () => {
@@ -356,11 +417,20 @@ describe("a ring of two datacenters on a real node", { timeout: 60 * 60_000 }, a
   });
 
   void test("a killed alpha is followed by beta, and comes back", async () => {
+    const killed = Date.now();
     await stage.kubectl(["delete", "pod", "-n", one, "rabbitmq-alpha-0", "--grace-period=1", "--wait=false"]);
     const primaryIs = (role: string) =>
       until(`${role} to be in use`, async () => (await kazooNode(one, "kazoo-0")).primary === broker(one, role));
     await primaryIs("beta");
     await primaryIs("alpha");
+    const seconds = Math.ceil((Date.now() - killed) / 1000);
+    const fired = await watch.query(`max_over_time(ALERTS{alertstate="firing", alertname=~".*Broker.*"}[${seconds}s])`);
+    assert.deepEqual(
+      fired.map(({ metric }) => [metric.alertname, metric.zone, metric.severity]),
+      [["KazooAlphaBrokerDown", one, "warning"]],
+    );
+    await until("the alert to end", async () => (await watch.query('ALERTS{alertname=~".*Broker.*"}')).length === 0);
+    await stopWatch(stage);
   });
 
   void test("a PodDisruptionBudget holds a second eviction back", async () => {

@@ -39,6 +39,7 @@ describe("a stack that sets every key", { concurrency: 1 }, () => {
     assert.deepEqual(kazoo.spec.hostAliases, [{ ip: "192.0.2.7", hostnames: ["sbc"] }]);
     assert.equal(kazoo.spec.terminationGracePeriodSeconds, 300);
     assert.deepEqual(kazoo.spec.imagePullSecrets, [{ name: "mirror-login" }]);
+    assert.equal(podOf("rabbitmq-beta").metadata.annotations["prometheus.io/port"], "15692");
     const liveness = podOf("rabbitmq-alpha").spec.containers[0]?.livenessProbe as { periodSeconds: number };
     assert.equal(liveness.periodSeconds, 60);
     const startup = podOf("bigcouch").spec.containers[0]?.startupProbe as { failureThreshold: number };
@@ -59,6 +60,15 @@ describe("a stack that sets every key", { concurrency: 1 }, () => {
       "kazoo-websockets",
     ]);
     assert.deepEqual(await names("bos", "/apis/monitoring.coreos.com/v1/ZONE/podmonitors"), ["rabbitmq"]);
+    assert.deepEqual(await names("bos", "/apis/monitoring.coreos.com/v1/ZONE/prometheusrules"), ["kazoo"]);
+    const dashboards = await Promise.all(
+      ["bos", "nyc"].map((zone) => inZone(zone, "/api/v1/ZONE/configmaps?labelSelector=grafana_dashboard%3D1")),
+    );
+    assert.deepEqual(
+      dashboards.map(({ length }) => length),
+      [1, 0],
+      "one of the ring",
+    );
     const configs = await inZone("bos", "/api/v1/ZONE/configmaps");
     const files = configs.map(({ data }) => Object.values(data ?? {}).join("\n")).join("\n");
     for (const line of ["channel_max = 1024", "rabbitmq_shovel", "max_document_size = 8000000"])

@@ -10,8 +10,15 @@ describe("a live stack with monitoring, and a patch", { concurrency: 1 }, () => 
     (await stack.api.list("/api/v1/namespaces/local-dev/pods")).map(
       ({ metadata }) => `${metadata?.name} ${metadata?.uid}`,
     );
+  const dashboards = () => stack.api.list("/api/v1/configmaps?labelSelector=grafana_dashboard%3D1");
   const full = {
-    "kazoo:monitoring": { podMonitors: true, rules: true, labels: { release: "prometheus" }, namespace: "monitoring" },
+    "kazoo:monitoring": {
+      podMonitors: true,
+      rules: true,
+      dashboards: true,
+      labels: { release: "prometheus" },
+      namespace: "monitoring",
+    },
     "kazoo:patches": {
       retries: {
         target: { kind: "PrometheusRule" },
@@ -28,7 +35,7 @@ describe("a live stack with monitoring, and a patch", { concurrency: 1 }, () => 
   });
   after(() => stack?.clone.dispose());
 
-  test("both objects come without restarting a pod, and a second preview is empty", async () => {
+  test("all objects come without restarting a pod, and a second preview is empty", async () => {
     const before = await pods();
     stack.configure(full);
     await stack.succeeds("up");
@@ -40,15 +47,33 @@ describe("a live stack with monitoring, and a patch", { concurrency: 1 }, () => 
     const { labels, annotations } = rule?.metadata ?? {};
     assert.deepEqual([labels?.release, labels?.team], ["prometheus", "voice"]);
     assert.equal(annotations?.["kazoo/patches"], "retries");
+    const [dashboard, ...more] = await dashboards();
+    assert.deepEqual(Object.keys(dashboard?.data ?? {}), ["kazoo-dev-local-dev.json"]);
+    assert.deepEqual(more, []);
     await stack.isUnchanged();
   });
 
-  test("without the keys both go, and pods stay", async () => {
+  test("without the keys all go, and pods stay", async () => {
     const before = await pods();
     stack.configure({});
     await stack.succeeds("up");
     assert.deepEqual(await stack.api.list("/apis/monitoring.coreos.com/v1/podmonitors"), []);
+    assert.deepEqual(await dashboards(), []);
     assert.deepEqual((await pods()).sort(), before.sort());
+    await stack.isUnchanged();
+  });
+
+  test("annotations roll the brokers, and nothing else", async () => {
+    const before = await pods();
+    stack.configure({ "kazoo:monitoring": { annotations: true } });
+    await stack.succeeds("up");
+    const now = await pods();
+    const gone = before.filter((pod) => !now.includes(pod)).map((pod) => pod.split(" ")[0]);
+    assert.deepEqual(gone.sort(), ["rabbitmq-alpha-0", "rabbitmq-beta-0"]);
+    const found = await stack.api.list(
+      "/api/v1/namespaces/local-dev/pods?labelSelector=app.kubernetes.io/name%3Drabbitmq",
+    );
+    for (const { metadata } of found) assert.equal(metadata?.annotations?.["prometheus.io/port"], "15692");
     await stack.isUnchanged();
     await stack.succeeds("destroy");
   });

@@ -75,8 +75,8 @@ export const programGroups = [
       prometheus: "github.com/prometheus/prometheus/cmd/prometheus",
       promtool: "github.com/prometheus/prometheus/cmd/promtool",
     },
-    // Without the clouds' own ways to find what is scraped, most of what it would be compiled from.
-    tags: "remove_all_sd",
+    // Of its ways to find what is scraped only that in Kubernetes: those of clouds are most of what it would be compiled from.
+    tags: "remove_all_sd,enable_kubernetes_sd",
     minutes: 5,
   },
 ] as const satisfies readonly Group[];

@@ -16,14 +16,20 @@ const isEstablished = ({ type, status }: Condition): boolean => type === "Establ
 
 type Api = Awaited<ReturnType<typeof clusterApi>>;
 
-/** Teaches a cluster the kinds PodMonitor and PrometheusRule. */
-export async function definePrometheusOperator(api: Api): Promise<void> {
+/** The definitions of the kinds PodMonitor and PrometheusRule, as files. */
+export async function prometheusOperatorDefinitions(): Promise<string[]> {
   const folder = await goModule(
     "github.com/prometheus-operator/prometheus-operator@v0.79.2",
     "h1:H/HCiMS4dXQyiFHw28PFlWMh15YUraL3MFe8u7k7dGA=",
   );
-  for (const kind of ["podmonitors", "prometheusrules"])
-    await define(api, join(folder, `example/prometheus-operator-crd/monitoring.coreos.com_${kind}.yaml`));
+  return ["podmonitors", "prometheusrules"].map((kind) =>
+    join(folder, `example/prometheus-operator-crd/monitoring.coreos.com_${kind}.yaml`),
+  );
+}
+
+/** Teaches a cluster these kinds. */
+export async function definePrometheusOperator(api: Api): Promise<void> {
+  for (const path of await prometheusOperatorDefinitions()) await define(api, path);
 }
 
 /** Teaches a cluster the kind HTTPRoute. */

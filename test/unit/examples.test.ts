@@ -93,6 +93,8 @@ const examples: Record<string, (resources: readonly Registered[]) => void> = {
   monitoring: (resources) => {
     assert.deepEqual(Object.keys(objects(resources, "PodMonitor")), ["us-east-nyc/rabbitmq"]);
     assert.deepEqual(Object.keys(objects(resources, "PrometheusRule")), ["us-east-nyc/kazoo"]);
+    const dashboard = resources.find(({ name }) => name === "us-east-nyc-monitoring-dashboard");
+    assert.match(JSON.stringify(dashboard?.inputs.data), /Kazoo nodes ready/);
   },
   settings: (resources) => {
     assert.match(file(resources, "rabbitmq-beta", "kazoo.conf"), /^channel_max = 1024$/m);

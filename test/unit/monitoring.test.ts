@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import { parser } from "@prometheus-io/lezer-promql";
 import { alertsOf } from "../../components/alerts";
+import { dashboardOf } from "../../components/dashboard";
 import { Monitoring } from "../../components/monitoring";
 import { platformOfFile } from "../../config/stackFile";
 import { deployWithMocks, objects, platformFrom, withMocks } from "../support/mocks";
@@ -11,16 +12,21 @@ import { deployWithMocks, objects, platformFrom, withMocks } from "../support/mo
 const project = join(__dirname, "../..");
 const alerts = alertsOf({ namespace: "us-east-nyc", databaseMetrics: true, certificate: "kazoo-tls" });
 
+/** What in an expression is no PromQL. */
+function errorsIn(expression: string): string[] {
+  const errors: string[] = [];
+  parser.parse(expression).iterate({
+    enter: ({ type, from }) => {
+      if (type.isError) errors.push(expression.slice(from));
+    },
+  });
+  return errors;
+}
+
 describe("each alert", () => {
   for (const { name, expression } of alerts) {
     test(`${name} is PromQL about its own namespace`, () => {
-      const errors: string[] = [];
-      parser.parse(expression).iterate({
-        enter: ({ type, from }) => {
-          if (type.isError) errors.push(expression.slice(from));
-        },
-      });
-      assert.deepEqual(errors, []);
+      assert.deepEqual(errorsIn(expression), []);
       const selectors = [...expression.matchAll(/\{([^}]*)\}/g)].map(([, labels]) => labels);
       assert.ok(selectors.length > 0);
       for (const labels of selectors) assert.match(labels ?? "", /namespace="us-east-nyc"/);
@@ -65,6 +71,103 @@ test("a stack with monitoring adds its objects, labelled, closes the metrics to 
   assert.deepEqual(policy(resources).at(-1)?.from, [
     { namespaceSelector: { matchLabels: { "kubernetes.io/metadata.name": "monitoring" } } },
   ]);
+});
+
+describe("the dashboard of a ring", () => {
+  interface Shown {
+    readonly uid: string;
+    readonly title: string;
+    readonly templating: { readonly list: readonly { readonly name: string; readonly query: string }[] };
+    readonly panels: readonly {
+      readonly title: string;
+      readonly gridPos: { readonly x: number; readonly y: number; readonly w: number; readonly h: number };
+      readonly targets: readonly { readonly expr: string }[];
+    }[];
+  }
+  const shown = (databaseMetrics: boolean, ring = "main") =>
+    dashboardOf(
+      { stack: "production", ring, zones: [{ name: "nyc1", namespace: "us-east-nyc" }] },
+      databaseMetrics,
+    ) as Shown;
+  const titles = (databaseMetrics: boolean) => shown(databaseMetrics).panels.map(({ title }) => title);
+
+  test("asks in PromQL for the zones that are chosen", () => {
+    for (const { expr } of shown(true).panels.flatMap(({ targets }) => targets)) {
+      assert.deepEqual(errorsIn(expr), []);
+      for (const [, labels] of expr.matchAll(/\{([^}]*)\}/g))
+        assert.match(labels ?? "", /namespace=~"\$namespace"|zone=~"nyc1"/);
+    }
+  });
+
+  test("shows first what is ready and what fires, and CouchDB 3 last", () => {
+    assert.deepEqual(titles(false).slice(0, 4), [
+      "Kazoo nodes ready",
+      "Brokers that answer",
+      "Database nodes ready",
+      "Alerts",
+    ]);
+    assert.deepEqual(titles(true).slice(titles(false).length), [
+      "Database nodes: known and connected",
+      "Changes to copy to other database nodes",
+    ]);
+  });
+
+  test("has no panel over another", () => {
+    const { panels } = shown(true);
+    const cells = panels.flatMap(({ gridPos: { x, y, w, h } }) =>
+      Array.from({ length: w * h }, (_, index) => `${x + (index % w)},${y + Math.floor(index / w)}`),
+    );
+    assert.equal(new Set(cells).size, cells.length);
+    assert.ok(panels.every(({ gridPos: { x, w } }) => x + w <= 24));
+  });
+
+  test("has an identity of its own, which Grafana accepts", () => {
+    const ring = "r".repeat(63);
+    assert.ok(shown(true, ring).uid.length <= 40);
+    assert.notEqual(shown(true, ring).uid, shown(true).uid);
+  });
+
+  test("is in the first datacenter of each cluster that wants one, and knows all zones", async () => {
+    const { resources } = await deployWithMocks(
+      platformFrom({
+        image: { prebuilt: "registry.example.com/kazoo:4.3" },
+        clusters: {
+          east: { context: "east", clusterDomain: "east.internal", podNetwork: "10.1.0.0/16" },
+          west: { context: "west", clusterDomain: "west.internal", podNetwork: "10.2.0.0/16" },
+        },
+        ring: "main",
+        rings: { main: {} },
+        regions: {
+          east: {
+            cluster: "east",
+            datacenters: { a: {}, b: { monitoring: { dashboards: true } }, c: { monitoring: { dashboards: true } } },
+          },
+          west: { cluster: "west", monitoring: { dashboards: true }, datacenters: { d: {}, e: {} } },
+        },
+      }),
+    );
+    const maps = resources.filter(({ name }) => name.endsWith("-monitoring-dashboard"));
+    assert.deepEqual(
+      maps.map(({ inputs }) => (inputs.metadata as { namespace: string }).namespace),
+      ["east-b", "west-d"],
+    );
+    for (const { inputs } of maps) {
+      const { metadata, data } = inputs as {
+        metadata: { labels: Record<string, string> };
+        data: Record<string, string>;
+      };
+      assert.equal(metadata.labels.grafana_dashboard, "1");
+      assert.deepEqual(Object.keys(data), ["kazoo-test-main.json"]);
+      const { templating } = JSON.parse(data["kazoo-test-main.json"] ?? "") as Shown;
+      assert.equal(
+        templating.list.find(({ name }) => name === "namespace")?.query,
+        ["a", "b", "c"]
+          .map((name) => `east-${name} : east-${name}`)
+          .concat(["west-d : west-d", "west-e : west-e"])
+          .join(", "),
+      );
+    }
+  });
 });
 
 describe("CouchDB 3", () => {

@@ -148,6 +148,22 @@ describe("a stack's graph", () => {
     }
   });
 
+  test("says who reads metrics, and where CouchDB 3 has them", () => {
+    const metrics = (monitoring: string, ring: string) => {
+      const keys = `  kazoo:monitoring: ${monitoring}\n  kazoo:ring: main\n  kazoo:rings: { main: ${ring} }\n`;
+      const stack = `config:\n  kazoo:image: { prebuilt: kazoo }\n  kazoo:clusters: { local: { sandbox: true } }\n${keys}  kazoo:regions: { east: { cluster: local, datacenters: { one: {} } } }\n`;
+      const box = zone(topologyOf("test", platformOf(stack)), "east-one");
+      return ["alpha", "database"].map((part) => fact(workload(box, part), "metrics"));
+    };
+    const newest = "{ kazoo: master, database: couchdb-3.3.3 }";
+    assert.deepEqual(metrics("{}", newest), ["15692, from anywhere", undefined]);
+    assert.deepEqual(metrics("{ podMonitors: true, namespace: monitoring }", newest), [
+      "15692, from the namespace monitoring",
+      "17986, from the namespace monitoring",
+    ]);
+    assert.deepEqual(metrics("{ podMonitors: true }", "{}"), ["15692, from anywhere", undefined]);
+  });
+
   test("of a stack on Docker has containers, and where Kazoo is published", () => {
     const box = zone(committed("docker"), "local-dev");
     assert.deepEqual(

@@ -1,5 +1,6 @@
 import { databasePort, kazooPorts, outsidePorts, rabbitmqPorts } from "../../components/names";
 import { services } from "../../config/hosts";
+import { databaseMetricsPort } from "../../config/monitoring";
 import {
   type Cluster,
   type Hosts,
@@ -293,8 +294,10 @@ interface Workload {
 
 /** A zone's workloads, Kazoo first, then what it uses from left to right. */
 function workloadsOf(zone: Zone, ring: Ring, cluster: Cluster, hosts: Hosts): Workload[] {
-  const { environment: env } = zone;
+  const { environment: env, monitoring } = zone;
   const onDocker = cluster.kind === "docker";
+  const readers = monitoring.namespace === undefined ? "anywhere" : `the namespace ${monitoring.namespace}`;
+  const metricsPort = databaseMetricsPort(monitoring, ring.database);
   const nodeName = (host: string) => host.split(".")[0] ?? host;
   const id = (part: string) => `${zoneId(zone.name)} ${part}`;
   const link = (to: string, kind: Link["kind"], ...label: string[]): Link => ({
@@ -329,7 +332,7 @@ function workloadsOf(zone: Zone, ring: Ring, cluster: Cluster, hosts: Hosts): Wo
         ["host", hosts.broker(role)],
         ["AMQP", `${rabbitmqPorts.amqp}, from Kazoo nodes of ${inRing(ring)}`],
         ["management", `${rabbitmqPorts.management}, from Kazoo nodes of the zone`],
-        ["metrics", `${rabbitmqPorts.metrics}, from anywhere`],
+        ["metrics", `${rabbitmqPorts.metrics}, from ${readers}`],
         ["volume", volumeOf(zone.rabbitmq)],
         ["memory", zone.rabbitmq.resources.limits.memory],
       ],
@@ -357,6 +360,7 @@ function workloadsOf(zone: Zone, ring: Ring, cluster: Cluster, hosts: Hosts): Wo
       ["nodes", hosts.databaseNodes.map((host) => `${ring.database.nodeName}@${host}`).join(", ")],
       ["HTTP", `${dataPorts(ring)}, from Kazoo and database nodes of ${inRing(ring)}`],
       ["Erlang", `${erlangOfDatabase(ring)}, from database nodes of ${inRing(ring)}`],
+      ...(metricsPort === undefined ? [] : [["metrics", `${metricsPort}, from ${readers}`] as const]),
       ["volume of each node", volumeOf(zone.database)],
       ["memory of each node", zone.database.resources.limits.memory],
     ],

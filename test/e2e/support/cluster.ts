@@ -9,7 +9,7 @@ import { attempt, run } from "../../image/support/commands";
 import { until } from "../../support/until";
 import { forward } from "./forward";
 import { type Machine, startMachine } from "./machine";
-import { type NodeOptions, nodeName, startFirewall, startNode } from "./node";
+import { type NodeOptions, accessAs, nodeName, startFirewall, startNode } from "./node";
 import { type RunFolder, linkName } from "./runFolder";
 
 /** Programs that a cluster with a real node needs besides those of the sandbox. */
@@ -23,6 +23,8 @@ export interface Cluster {
   /** The machine's side of the node's only network: what is outside of the cluster. */
   readonly hostAddress: string;
   readonly link: string;
+  /** A kubeconfig that acts as a user, with all that it needs in it. */
+  readonly accessAs: (user: string) => object;
   /** Runs kubectl and returns what it prints. */
   readonly kubectl: (args: readonly string[], input?: string) => Promise<string>;
   /** The same, whatever its exit code. */
@@ -100,6 +102,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     clusterDomain,
     hostAddress: machine.hostAddress,
     link: linkName(runFolder.name),
+    accessAs: (user) => accessAs(node, user),
     kubectl,
     tryKubectl: (args, input) => attempt(program("kubectl"), arguments_(args), input === undefined ? {} : { input }),
     exec: (namespace, pod, command) => kubectl(["exec", "--namespace", namespace, pod, "--", ...command]),

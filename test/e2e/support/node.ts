@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { stringify } from "yaml";
 import type { TestPrograms } from "../../programs";
@@ -116,24 +116,34 @@ type Access = [program: string, user: string, ...groups: readonly string[]];
 
 /** Each program has the rights of its own user: the administrator acts as that one, who needs no certificate so. */
 function kubeconfig({ folder, server, credentials }: NodeOptions, ...[program, user, ...groups]: Access): string {
-  return nodeFile(folder, `${program}.kubeconfig`, {
+  return nodeFile(folder, `${program}.kubeconfig`, accessAs({ server, credentials }, user, ...groups));
+}
+
+/** A kubeconfig that acts as a user, with all that it needs in it. */
+export function accessAs(
+  { server, credentials }: Pick<NodeOptions, "server" | "credentials">,
+  user: string,
+  ...groups: readonly string[]
+): object {
+  const data = (path: string): string => readFileSync(path).toString("base64");
+  return {
     apiVersion: "v1",
     kind: "Config",
     "current-context": "e2e",
-    clusters: [{ name: "e2e", cluster: { server, "certificate-authority": credentials.authority } }],
+    clusters: [{ name: "e2e", cluster: { server, "certificate-authority-data": data(credentials.authority) } }],
     users: [
       {
         name: "e2e",
         user: {
-          "client-certificate": credentials.certificate,
-          "client-key": credentials.key,
+          "client-certificate-data": data(credentials.certificate),
+          "client-key-data": data(credentials.key),
           as: user,
           "as-groups": groups,
         },
       },
     ],
     contexts: [{ name: "e2e", context: { cluster: "e2e", user: "e2e" } }],
-  });
+  };
 }
 
 /**

@@ -13,17 +13,19 @@ const listening = {
   kazoo: [4369, 8000],
 } as const;
 
-/** What is open from where: `stranger` is a pod with Kazoo's labels in a namespace of its own, `other-ring` the same in another ring. */
+/** What is open from where: `monitoring` is Prometheus, `stranger` is a pod with Kazoo's labels in a namespace of its own, `other-ring` the same in another ring. */
 export const closedAndOpen: Readonly<Record<string, string>> = {
   "kazoo -> alpha": "5672 15672",
   "kazoo -> database": "5984 5986",
   "kazoo -> kazoo": "4369 8000",
   "kazoo -> alpha of the other zone": "5672",
   "kazoo -> database of the other zone": "5984 5986",
-  "stranger -> alpha": "15692",
+  "monitoring -> alpha": "15692",
+  "monitoring -> database": "",
+  "stranger -> alpha": "",
   "stranger -> database": "",
   "stranger -> kazoo": "8000",
-  "other-ring -> alpha": "15692",
+  "other-ring -> alpha": "",
   "other-ring -> database": "",
   "other-ring -> kazoo": "8000",
   "alpha -> database": "",
@@ -71,6 +73,7 @@ export async function reachable(
       kazoo: [one, "kazoo-0"],
       alpha: [one, "rabbitmq-alpha-0"],
       database: [one, "bigcouch-0"],
+      monitoring: ["monitoring", "prometheus"],
       stranger: ["stranger", "kazoo-0"],
       "other-ring": ["other-ring", "kazoo-0"],
     };

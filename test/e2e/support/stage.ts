@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { type Report } from "../../../tools/shared/terminal";
 import { sandboxParts } from "../../../tools/sandbox";
 import { ensureToolchain, pulumiParts } from "../../../tools/toolchain";
-import { testPrograms } from "../../programs";
+import { type TestPrograms, testPrograms } from "../../programs";
 import { type Clone, cloneProject, type Run } from "../../support/clone";
 import { findCommand, run } from "../../image/support/commands";
 import { couchdbImage } from "../../image/support/couchdbImage";
@@ -16,6 +16,7 @@ import { rabbitmqImage } from "../../image/support/rabbitmqImage";
 import { noRegistry, startRegistry } from "../../image/support/registry";
 import { writeStackFile } from "../../image/support/stackFile";
 import { type Cluster, clusterPrograms, startCluster } from "./cluster";
+import { monitoringPrograms } from "./monitoring";
 import { type RunFolder, endProcessesNaming, makeRunFolder, removeLeftovers, removeRun } from "./runFolder";
 
 /** Debian's packages and what of each is looked for. */
@@ -44,6 +45,9 @@ export async function noStage(): Promise<string | false> {
 /** A cluster with a real node, the images, and the project with a stack that is written for them. */
 export interface Stage extends Cluster {
   readonly runFolder: RunFolder;
+  readonly program: TestPrograms;
+  /** An image with curl, as the node pulls it. */
+  readonly curlImage: string;
   /** Writes the stack's file; `keys` are those beside what leads to this cluster and its images. */
   readonly writeStack: (keys: Readonly<Record<string, unknown>>) => void;
   /** Runs `kazoo ARGS… --stack e2e`; with `when`, sends it the signal of Ctrl-C as soon as its output matches. */
@@ -83,7 +87,7 @@ export async function setStage(report: Report): Promise<Stage> {
 
   try {
     const toolchain = await ensureToolchain([...pulumiParts, ...sandboxParts], report);
-    const program = await testPrograms(clusterPrograms, report);
+    const program = await testPrograms([...clusterPrograms, ...monitoringPrograms], report);
     const engine = await acquireEngine();
     undo.push(() => engine.release());
     const sources = await serveKazooSources();
@@ -149,7 +153,7 @@ export async function setStage(report: Report): Promise<Stage> {
       const args = [command, "--stack", stackName, ...rest];
       return when === undefined ? clone.run(args, environment) : clone.interrupt(args, when, environment);
     };
-    return { ...cluster, runFolder, writeStack, kazoo, stop };
+    return { ...cluster, runFolder, program, curlImage: images.curl, writeStack, kazoo, stop };
   } catch (error) {
     await stop();
     throw error;
