@@ -17,6 +17,7 @@ packages := node_modules/.package-lock.json
 # kube: a zone on Kubernetes. either, alike: on Docker or Kubernetes; without STACK, the stack docker. docker: on Docker.
 kube = $(kazoo) $@ $(stack) $(call given,ZONE,--zone)
 asked = $(kube) $(call flag,YES,--yes)
+runbook = $(asked) $(call flag,DRY_RUN,--dry-run)
 pod = $(kube) $(call given,NODE,--node)
 either = $(if $(filter-out file,$(origin STACK)),$(STACK),docker)
 alike = $(kazoo) $@ --stack $(call quoted,$(either)) $(call given,ZONE,--zone) $(call given,NODE,--node)
@@ -69,6 +70,17 @@ backup: $(packages) ## write the state with its secrets to an encrypted file (OU
 
 restore: $(packages) ## bring it back from that file (FROM=, PASSPHRASE_FILE= or IDENTITY=, YES=1)
 	@$(kazoo) restore $(stack) $(call given,FROM,--from) $(call given,PASSPHRASE_FILE,--passphrase-file) $(call given,IDENTITY,--identity) $(call flag,YES,--yes)
+
+##@ Runbooks: changes in steps on Kubernetes (DRY_RUN=1: show the steps, YES=1)
+
+drain: $(packages) ## take a zone out of service for maintenance; data stays
+	@$(runbook)
+
+return: $(packages) ## bring it back
+	@$(runbook)
+
+grow: $(packages) ## make volumes bigger around running pods (WORKLOAD=database or rabbitmq, TO=size)
+	@$(runbook) $(call given,WORKLOAD,--workload) $(call given,TO,--to)
 
 ##@ A zone's Kazoo on Kubernetes
 

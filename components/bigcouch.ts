@@ -158,7 +158,7 @@ export class BigCouch extends pulumi.ComponentResource {
         metadata,
         spec: {
           serviceName: headless.metadata.name,
-          replicas,
+          replicas: args.drained === true ? 0 : replicas,
           // Nodes start together: a node may wait for its peers.
           podManagementPolicy: "Parallel",
           selector: { matchLabels: selector },

@@ -38,6 +38,8 @@ export interface BootstrapJobArgs extends JobSettings {
   readonly curlImage?: string;
   /** Names of Secrets in the namespace for pulling the image. @default none */
   readonly pullSecrets?: readonly string[];
+  /** Whether the zone's Kazoo runs no pods for now: then a Job that exists stays as it is. @default false */
+  readonly drained?: boolean;
   /** The ring's master account. @default none is created */
   readonly account?: MasterAccount & {
     /** Secret. */
@@ -162,7 +164,12 @@ export class BootstrapJob extends pulumi.ComponentResource {
         },
       },
       // Importing a prompt takes a quarter of a second.
-      { ...parent, dependsOn: policies, customTimeouts: { create: "30m" } },
+      {
+        ...parent,
+        dependsOn: policies,
+        customTimeouts: { create: "30m" },
+        ...(args.drained === true ? { ignoreChanges: ["spec"] } : {}),
+      },
     );
     this.registerOutputs({ job: this.job });
   }

@@ -4,8 +4,8 @@ import * as pulumi from "@pulumi/pulumi";
 import { services } from "../config/hosts";
 import { dockerHub } from "../config/images";
 import type { DockerCluster, KubernetesCluster, Platform, Registry } from "../config/platform";
-import type { Datacenter, DatacenterArgs } from "./datacenter";
 import type { DashboardZone } from "./dashboard";
+import type { Datacenter, DatacenterArgs, ZoneArgs } from "./datacenter";
 import { DockerDatacenter } from "./dockerDatacenter";
 import { KubernetesDatacenter } from "./kubernetesDatacenter";
 import { RingOrder, type Step } from "./order";
@@ -58,7 +58,7 @@ export function clustersOf(
 
 /** The order in which the zones of a ring change, which depends on what exists already. */
 export const orderOf = (
-  zones: readonly { readonly name: string; readonly namespace: string; readonly cluster: string }[],
+  zones: readonly (Pick<ZoneArgs, "name" | "namespace" | "drained"> & { readonly cluster: string })[],
   clusterOf: ClusterOf,
 ): RingOrder =>
   new RingOrder(
@@ -66,6 +66,10 @@ export const orderOf = (
     async ({ zone: name, workload }) => {
       const zone = zones.find((each) => each.name === name);
       return zone !== undefined && clusterOf(zone).exists(zone.namespace, workload);
+    },
+    ({ zone: name, workload }) => {
+      const drained = zones.find((each) => each.name === name)?.drained ?? [];
+      return drained.some((each) => each === workload || (each === "rabbitmq" && /^(alpha|beta)$/.test(workload)));
     },
   );
 

@@ -21,6 +21,8 @@ export interface ZoneArgs {
   readonly namespace: string;
   /** Whether the namespace may exist already, made by someone else: then it outlives the datacenter. @default false */
   readonly adopt?: boolean;
+  /** Workloads that run no pods for now. @default none */
+  readonly drained?: readonly ("kazoo" | "rabbitmq" | "database")[];
   /** Run environment of its Kazoo nodes. */
   readonly environment: Environment;
   /** Networks of its FreeSWITCH and Kamailio servers, in CIDR notation. */

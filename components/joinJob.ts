@@ -28,6 +28,8 @@ export interface JoinJobArgs extends JobSettings {
   readonly image?: string;
   /** Names of Secrets in the namespace for pulling the image. @default none */
   readonly pullSecrets?: readonly string[];
+  /** Whether the zone's database runs no pods for now: then a Job that exists stays as it is. @default false */
+  readonly drained?: boolean;
 }
 
 /** A database node, for the script. */
@@ -95,7 +97,11 @@ export class JoinJob extends pulumi.ComponentResource {
         },
       },
       // Longer than the Job's own deadline.
-      { parent: this, customTimeouts: { create: "20m", update: "20m" } },
+      {
+        parent: this,
+        customTimeouts: { create: "20m", update: "20m" },
+        ...(args.drained === true ? { ignoreChanges: ["spec"] } : {}),
+      },
     );
     this.registerOutputs({ job: this.job });
   }

@@ -186,7 +186,7 @@ export class Kazoo extends pulumi.ComponentResource {
         metadata,
         spec: {
           serviceName: headless.metadata.name,
-          replicas,
+          replicas: args.drained === true ? 0 : replicas,
           // The init container keeps the order of a first boot.
           podManagementPolicy: "Parallel",
           selector: { matchLabels: selector },

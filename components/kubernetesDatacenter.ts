@@ -61,6 +61,8 @@ export class KubernetesDatacenter extends pulumi.ComponentResource implements Da
   private readonly database: BigCouch;
   private readonly brokerEndpoints: readonly pulumi.Output<string>[];
   private kazoo: Kazoo | undefined;
+  /** Whether a workload runs no pods for now. */
+  private readonly isDrained: (workload: "kazoo" | "rabbitmq" | "database") => boolean;
 
   constructor(
     private readonly name: string,
@@ -75,6 +77,7 @@ export class KubernetesDatacenter extends pulumi.ComponentResource implements Da
     super(datacenterTypes.kubernetes, name, {}, pulumi.mergeOptions(opts, { transformations: [withNamespace] }));
     const { zone, ring, credentials, protect, clusterDomain, rollouts } = args;
     const parent = { parent: this };
+    this.isDrained = (workload) => zone.drained?.includes(workload) ?? false;
 
     // Namespace and domain are part of every database node's name: with other ones the nodes would not find their data.
     const names = refuseChange(
@@ -189,6 +192,7 @@ export class KubernetesDatacenter extends pulumi.ComponentResource implements Da
           plugins: [...brokerPlugins(ring.kazoo), ...ring.brokerPlugins],
           permitTransientQueues: ring.permitTransientQueues,
           settings: ring.brokerSettings,
+          drained: this.isDrained("rabbitmq"),
           credentials: this.secrets.rabbitmq,
           protect,
         },
@@ -240,6 +244,7 @@ export class KubernetesDatacenter extends pulumi.ComponentResource implements Da
         quorum: ring.quorum,
         ...(ring.placement === undefined ? {} : { placement: ring.placement }),
         settings: ring.databaseSettings,
+        drained: this.isDrained("database"),
         credentials: this.secrets.database,
         ringSecret,
         protect,
@@ -264,6 +269,7 @@ export class KubernetesDatacenter extends pulumi.ComponentResource implements Da
         zones: zones.map(({ brokers, databaseNodes }) => ({ zone: brokers.zone, nodes: databaseNodes })),
         image: ring.images.curl,
         pullSecrets: this.pullSecrets,
+        drained: this.isDrained("database"),
       },
       { parent: this, dependsOn: order.before(this.step("join")) },
     );
@@ -290,6 +296,7 @@ export class KubernetesDatacenter extends pulumi.ComponentResource implements Da
         brokerSecret: this.secrets.rabbitmq,
         databaseSecret: this.secrets.database,
         curlImage: ring.images.curl,
+        drained: this.isDrained("kazoo"),
       },
       { parent: this, dependsOn: order.before(this.step("kazoo")) },
     );
@@ -330,6 +337,7 @@ export class KubernetesDatacenter extends pulumi.ComponentResource implements Da
         databaseHost: this.database.host,
         databaseSecret: this.secrets.database,
         curlImage: ring.images.curl,
+        drained: this.isDrained("kazoo"),
         pullSecrets: account === undefined ? this.pullSecrets : (this.kazoo?.pullSecrets ?? []),
         ...(account === undefined || password === undefined || this.kazoo === undefined
           ? {}

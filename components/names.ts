@@ -148,6 +148,7 @@ export function rolloutProgress(set: {
   readonly spec?: { readonly replicas?: number };
   readonly status?: {
     readonly observedGeneration?: number;
+    readonly replicas?: number;
     readonly updatedReplicas?: number;
     readonly readyReplicas?: number;
     readonly currentRevision?: string;
@@ -157,6 +158,7 @@ export function rolloutProgress(set: {
   const wanted = set.spec?.replicas ?? 1;
   const {
     observedGeneration = 0,
+    replicas = 0,
     updatedReplicas,
     readyReplicas = 0,
     currentRevision,
@@ -166,6 +168,9 @@ export function rolloutProgress(set: {
     return { done: false, rolling: true, text: "the controller has not seen the change yet" };
   // The two revisions become one once all pods have rolled and are ready, and where a change is reverted before any pod had it.
   const updated = updatedReplicas ?? (currentRevision === updateRevision ? wanted : 0);
+  // Pods that are to go may take minutes to stop.
+  if (replicas > wanted)
+    return { done: false, rolling: true, text: `${replicas - wanted} of ${replicas} nodes still stop` };
   const rolling = currentRevision !== updateRevision || updated < wanted;
   const text = `${updated} of ${wanted} nodes updated, ${readyReplicas} ready`;
   return { done: updated >= wanted && readyReplicas >= wanted, rolling, text };

@@ -12,15 +12,22 @@ export interface Step {
  * - The ring's databases change zone by zone: while one zone's copies are away, the others still have a quorum.
  * - All databases join before any Kazoo fills them.
  * - The first zone's Kazoo goes first: on an empty database it alone creates the databases, and later it gets each change first.
+ * - What is drained stops in the opposite order: a zone's Kazoo, then its brokers, then its database.
  * @param zones the ring's zones, in their order
  * @param exists whether a step's StatefulSet exists: new ones do not wait for others
+ * @param drained whether a step's StatefulSet is to run no pods
  */
 export function stepsBefore(
   { zone, workload }: Step,
   zones: readonly string[],
   exists: (step: Step) => boolean,
+  drained: (step: Step) => boolean = () => false,
 ): Step[] {
   const [first] = zones;
+  if (workload !== "join" && drained({ zone, workload })) {
+    const users = { kazoo: [], alpha: ["kazoo"], beta: ["kazoo"], database: ["alpha", "beta"] } as const;
+    return users[workload].map((user) => ({ zone, workload: user }));
+  }
   switch (workload) {
     case "alpha":
       return [];
@@ -51,10 +58,15 @@ export class RingOrder {
   private readonly made = new Map<string, Rolled>();
   private readonly asked = new Map<Step["workload"], Promise<ReadonlySet<string>>>();
 
-  /** @param zones names of the ring's zones @param exists see {@link stepsBefore}; asked once per step, and never by a preview */
+  /**
+   * @param zones names of the ring's zones
+   * @param exists see {@link stepsBefore}; asked once per step, and never by a preview
+   * @param drained see {@link stepsBefore}
+   */
   constructor(
     private readonly zones: readonly string[],
     private readonly exists: (step: Step) => Promise<boolean>,
+    private readonly drained: (step: Step) => boolean = () => false,
   ) {}
 
   /** Records a step. */
@@ -62,10 +74,10 @@ export class RingOrder {
     this.made.set(`${zone}/${workload}`, rolled);
   }
 
-  /** The dependencies of a step. */
+  /** The dependencies of a step. They are known once the program has run through: a step may wait for one that is added after it. */
   async before(step: Step): Promise<pulumi.Input<pulumi.Resource>[]> {
     const exists = await this.existing(step.workload);
-    return stepsBefore(step, this.zones, exists).flatMap((each) => this.of(each));
+    return stepsBefore(step, this.zones, exists, this.drained).flatMap((each) => this.of(each));
   }
 
   /** What dependents must wait for: all of Kazoo is created and rolled out. */

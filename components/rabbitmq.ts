@@ -112,7 +112,7 @@ export class RabbitMQ extends pulumi.ComponentResource {
         metadata,
         spec: {
           serviceName: service.metadata.name,
-          replicas: 1,
+          replicas: args.drained === true ? 0 : 1,
           // With `OrderedReady` a reverted change would not reach a pod that the change has broken.
           podManagementPolicy: "Parallel",
           selector: { matchLabels: selector },

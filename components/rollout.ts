@@ -58,7 +58,7 @@ export function afterRollout(
     .all([set.metadata.namespace, set.metadata.name, set.spec.replicas])
     .apply(async ([namespace, name, replicas]) => {
       const report = (progress: string) => void pulumi.log.info(progress, set, undefined, true);
-      await rollouts.wait({ namespace, name, minutes: replicas * minutesPerNode, report });
+      await rollouts.wait({ namespace, name, minutes: Math.max(1, replicas) * minutesPerNode, report });
       return set;
     });
   return [workload, waited];

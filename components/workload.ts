@@ -19,6 +19,8 @@ export interface WorkloadArgs extends NodeSettings {
   readonly clusterDomain?: string;
   /** Names of Secrets in the namespace for pulling images. @default none */
   readonly pullSecrets?: readonly string[];
+  /** Whether it runs no pods for now; volumes stay. @default false */
+  readonly drained?: boolean;
   /** Waits for rollouts before dependents of this workload's `rolled` change. @default the provider's own waiting */
   readonly rollouts?: Rollouts;
 }
@@ -33,7 +35,7 @@ export const fromSecret = (name: pulumi.Input<string>, key: string) => ({ secret
 export const sorted = <T>(settings: Readonly<Record<string, T>>): [key: string, value: T][] =>
   Object.entries(settings).sort(([a], [b]) => (a < b ? -1 : 1));
 
-/** The claim of each pod's volume. Kubernetes replaces a StatefulSet whose claims change: see docs/operations.md#growing-a-volume. */
+/** The claim of each pod's volume. Kubernetes replaces a StatefulSet whose claims change: see docs/runbooks.md#grow-a-volume. */
 export function volumeClaim(
   name: string,
   labels: Record<string, string>,

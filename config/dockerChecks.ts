@@ -99,6 +99,7 @@ function existingSecrets(cluster: DockerCluster, platform: Platform): Problem[] 
 const kubernetesKeys: readonly (readonly string[])[] = [
   ["namespace"],
   ["adopt"],
+  ["drained"],
   ["mediaNetworks"],
   ["monitoring"],
   ["ingress"],
@@ -125,7 +126,7 @@ const kubernetesKeys: readonly (readonly string[])[] = [
 
 type Level = Pick<
   GivenDatacenter,
-  "namespace" | "adopt" | "mediaNetworks" | "monitoring" | "ingress" | "gateway" | "workloads"
+  "namespace" | "adopt" | "drained" | "mediaNetworks" | "monitoring" | "ingress" | "gateway" | "workloads"
 >;
 
 function kubernetesOnly(given: Given, zones: readonly Zone[]): Problem[] {

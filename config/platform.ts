@@ -168,6 +168,9 @@ export interface GivenCredentials {
   readonly masterAccount?: string;
 }
 
+/** A workload that can be without pods for a while; `rabbitmq` are both brokers. */
+export type DrainedWorkload = "kazoo" | "rabbitmq" | "database";
+
 /** A datacenter. */
 export interface Zone {
   /** Kazoo's zone: `REGION-DATACENTER` unless `KAZOO_ZONE` says otherwise. */
@@ -181,6 +184,8 @@ export interface Zone {
   readonly namespace: string;
   /** Whether the namespace may be somebody else's. */
   readonly adopt: boolean;
+  /** Workloads that run no pods for now. */
+  readonly drained: readonly DrainedWorkload[];
   /** The run environment that the operator chose, over the seed's defaults; without hosts, which components know. */
   readonly environment: RunEnvironment;
   readonly mediaNetworks: readonly string[];

@@ -198,6 +198,9 @@ const clusterReference = field(dnsLabel, {
   example: "east",
 });
 
+/** Workloads in the order in which a datacenter is drained; each uses those after it. */
+export const drainOrder = ["kazoo", "rabbitmq", "database"] as const;
+
 const datacenter = mapping(
   {
     cluster: clusterReference.optional(),
@@ -213,6 +216,18 @@ const datacenter = mapping(
       expected: "true or false",
       example: "true",
     }).default(false),
+    drained: field(
+      z.array(z.enum(drainOrder)).refine((list) => {
+        const first = drainOrder.slice(0, list.length);
+        return first.every((workload) => list.includes(workload));
+      }),
+      {
+        description:
+          "Workloads that run no pods, for maintenance: they stop in this order, and start again in reverse. Volumes stay. `make drain` and `make return` set it, see docs/runbooks.md.",
+        expected: "[kazoo], [kazoo, rabbitmq] or [kazoo, rabbitmq, database]: none without those that use it",
+        example: "[kazoo, rabbitmq]",
+      },
+    ).default([]),
     ...everyLevel,
   },
   "A datacenter: one zone, with a full set of workloads.",

@@ -168,6 +168,7 @@ function zoneOf(region: string, name: string, datacenter: DatacenterConfig): Zon
     ring: datacenter.ring ?? zone,
     namespace: datacenter.namespace ?? zone,
     adopt: datacenter.adopt,
+    drained: datacenter.drained,
     environment,
     mediaNetworks: datacenter.mediaNetworks,
     monitoring: datacenter.monitoring,

@@ -166,6 +166,114 @@ describe("kube-deploy", () => {
   });
 });
 
+describe("a drain", () => {
+  const drain = ["drain", "--zone", nyc];
+  const set = (name: string, replicas: number) => ({
+    metadata: { name },
+    spec: { replicas },
+    status: { replicas },
+  });
+  const setsAre = (...replicas: readonly number[]) => {
+    const items = ["kazoo", "rabbitmq-alpha", "rabbitmq-beta", "bigcouch"].map((name, i) =>
+      set(name, replicas[i] ?? 1),
+    );
+    answers[`/apis/apps/v1/namespaces/${nyc}/statefulsets`] = (response) =>
+      response.setHeader("Content-Type", "application/json").end(JSON.stringify({ items }));
+  };
+  const targets = ["kazoo", "rabbitmq-alpha", "rabbitmq-beta", "bigcouch"]
+    .flatMap((name) => [name, `${name}-nodes`])
+    .map((name) => `--target **::${nyc}-${name}`)
+    .join(" ");
+
+  test("asks first, and a dry run changes nothing", async () => {
+    setsAre(1, 1, 1, 1);
+    const before = written();
+    assert.match(await refused(...drain), /drain zone us-east-nyc\? there is no terminal to ask on/);
+    const { code, stdout } = await kazoo(...drain, "--dry-run");
+    assert.equal(code, 0);
+    assert.match(
+      stdout,
+      /no other zone of its ring is in service[^]*1\. Kazoo's nodes stop[^]*2\. Kazoo and the brokers stop/,
+    );
+    assert.equal(written(), before);
+    assert.doesNotMatch(calls(), /^(preview|up)/m);
+  });
+
+  test("goes on where Kazoo does not answer, and updates the zone's StatefulSets alone, with what the file has now", async () => {
+    setsAre(1, 1, 1, 1);
+    const { code, stderr } = await kazoo(...drain, "--yes");
+    assert.equal(code, 0, stderr);
+    assert.match(stderr, /there is no pod kazoo-0 .*; continuing/);
+    assert.match(written(), /nyc: \{ drained: \[ kazoo, rabbitmq \] \}/);
+    for (const command of ["preview", "up"])
+      assert.ok(calls().includes(`${command} --stack own ${targets} --refresh`), calls());
+  });
+
+  test("whose update failed goes on, and one that is done does nothing", async () => {
+    setsAre(0, 1, 1, 1);
+    says("up", "exit 255");
+    assert.match(
+      await refused(...drain, "--yes"),
+      /step 2, Kazoo and the brokers stop, in this order: pulumi up ended with exit code 255\nnext: Pulumi\.own\.yaml keeps the change: make drain STACK=own ZONE=us-east-nyc continues/,
+    );
+    says("up", "exit 0");
+    const again = await kazoo(...drain, "--yes");
+    assert.equal(again.code, 0, again.stderr);
+    assert.match(again.stderr, /\[1\/2\] Kazoo's nodes stop taking calls: done already/);
+    setsAre(0, 0, 0, 1);
+    assert.match((await kazoo(...drain, "--yes")).stderr, /nothing is left to do/);
+  });
+
+  test("is taken back from the file if its preview fails; a return removes the key", async () => {
+    setsAre(1, 1, 1, 1);
+    says("preview", "exit 255");
+    const before = written();
+    assert.match(await refused(...drain, "--yes"), /the preview ended with exit code 255/);
+    assert.equal(written(), before);
+    says("preview", "exit 0");
+    assert.equal((await kazoo(...drain, "--yes")).code, 0);
+    const back = await kazoo("return", "--zone", nyc, "--yes");
+    assert.equal(back.code, 0, back.stderr);
+    assert.doesNotMatch(written(), /drained/);
+  });
+
+  test("keeps the database where it has the only copies, and where they cannot be seen", async () => {
+    const ring = { ...outputs([nyc, "us-east-bos"]) };
+    for (const zone of Object.values(ring.zones)) zone.ring = "main";
+    const zones = ring.zones as Record<string, { nodes: { database: string[] } }>;
+    (zones[nyc] ?? assert.fail()).nodes.database = [`couchdb@bigcouch-0.bigcouch.${nyc}.svc.cluster.local`];
+    says("output", `echo '${JSON.stringify(ring)}'`);
+    writeStack({ "kazoo:rings": { main: {} }, "kazoo:ring": "main" });
+    setsAre(1, 1, 1, 1);
+    const empty = (response: ServerResponse) =>
+      response.setHeader("Content-Type", "application/json").end('{"items":[]}');
+    for (const path of [
+      "/apis/apps/v1/namespaces/us-east-bos/statefulsets",
+      "/apis/batch/v1/namespaces/us-east-bos/jobs",
+    ])
+      answers[path] = empty;
+    answers["/api/v1/namespaces/us-east-bos/pods"] = empty;
+    // The other zone's one Kazoo node is away.
+    assert.match(await refused(...drain, "--dry-run"), /not everything in us-east-bos is ready/);
+    answers["/apis/apps/v1/namespaces/us-east-bos/statefulsets"] = (response) =>
+      response.setHeader("Content-Type", "application/json").end(
+        JSON.stringify({
+          items: ["kazoo", "rabbitmq", "bigcouch"].map((name) => ({
+            metadata: { name, labels: { "app.kubernetes.io/name": name } },
+            spec: { replicas: 1 },
+            status: { readyReplicas: 1 },
+          })),
+        }),
+      );
+    const { code, stdout, stderr } = await kazoo(...drain, "--dry-run");
+    assert.equal(code, 0, stderr);
+    assert.match(
+      stdout,
+      /new calls go to us-east-bos\n.*the database's nodes go on: where the copies are cannot be seen: there is no pod bigcouch-0/,
+    );
+  });
+});
+
 describe("an edit", () => {
   const edit = ["kube-deploy-edit", "--zone", nyc, "--yes"];
 

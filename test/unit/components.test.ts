@@ -262,6 +262,30 @@ test("brokers of a zone never change at a time, nor do databases of a ring; the 
   assert.deepEqual([...(waited["us-east-nyc/kazoo"] ?? [])].sort(), [...all, "us-east-bos/kazoo"].sort());
 });
 
+test("a drained zone stops Kazoo, then its brokers, then its database, and holds up no other; nothing else changes", async () => {
+  const regions = (bos: Tree) => ({
+    regions: {
+      "us-east": { cluster: "east", datacenters: { nyc: { ring: "main" }, bos: { ring: "main", ...bos } } },
+    },
+  });
+  const { resources: before } = await deployWithMocks(platformFrom(stack({}, regions({}))));
+  const drained = { drained: ["kazoo", "rabbitmq", "database"] };
+  const { resources, waited } = await deployWithMocks(platformFrom(stack({}, regions(drained))));
+  const brokers = ["us-east-bos/rabbitmq-alpha", "us-east-bos/rabbitmq-beta"];
+  assert.deepEqual(waited["us-east-bos/kazoo"], []);
+  for (const broker of brokers) assert.ok(waited[broker]?.includes("us-east-bos/kazoo"), broker);
+  for (const broker of brokers) assert.ok(waited["us-east-bos/bigcouch"]?.includes(broker), broker);
+  assert.ok(waited["us-east-nyc/kazoo"] !== undefined);
+
+  const changed = resources.filter(({ name, inputs }) => {
+    return JSON.stringify(inputs) !== JSON.stringify(named(before, name));
+  });
+  assert.deepEqual(
+    changed.map(({ name, inputs }) => [name, at(inputs, "spec", "replicas")]),
+    ["bigcouch", "kazoo", "rabbitmq-alpha", "rabbitmq-beta"].map((set) => [`us-east-bos-${set}-nodes`, 0]),
+  );
+});
+
 test("the outputs of a stack are what the commands read", async () => {
   const { outputs } = await deployWithMocks(platformFrom(stack({})));
   const zones: Readonly<Record<string, ZoneView>> = outputs.zones;

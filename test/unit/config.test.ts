@@ -875,6 +875,18 @@ const table: Record<string, Bad> = {
     found: '"kazoo"',
     expected: /only Kubernetes has/,
   },
+  "a drained datacenter on Docker": {
+    config: onDocker({ regions: { local: { cluster: "local", datacenters: { dev: { drained: ["kazoo"] } } } } }),
+    key: `${dev}.drained`,
+    found: '["kazoo"]',
+    expected: /only Kubernetes has/,
+  },
+  "brokers that are drained under a Kazoo that runs": {
+    config: { ...good(), regions: { "us-east": { cluster: "east", datacenters: { nyc: { drained: ["rabbitmq"] } } } } },
+    key: "kazoo:regions.us-east.datacenters.nyc.drained",
+    found: '["rabbitmq"]',
+    expected: /none without those that use it/,
+  },
   "a volume's size on Docker": {
     config: onDocker({ workloads: { database: { storage: "1Gi" } } }),
     key: "kazoo:workloads.database.storage",

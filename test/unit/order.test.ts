@@ -23,6 +23,16 @@ describe("the order of a ring's zones", () => {
     assert.deepEqual(before({ zone: "sfo", workload: "database" }, withoutNyc), ["bos/database"]);
   });
 
+  test("what is drained stops when those that use it have stopped, and waits for no other zone", () => {
+    const drained = ({ zone }: Step) => zone === "nyc";
+    const stopping = (workload: Step["workload"], zone = "nyc") =>
+      stepsBefore({ zone, workload }, zones, all, drained).map((step) => `${step.zone}/${step.workload}`);
+    assert.deepEqual(stopping("kazoo"), []);
+    assert.deepEqual([stopping("alpha"), stopping("beta")], [["nyc/kazoo"], ["nyc/kazoo"]]);
+    assert.deepEqual(stopping("database"), ["nyc/alpha", "nyc/beta"]);
+    assert.deepEqual(stopping("database", "sfo"), ["nyc/database"]);
+  });
+
   test("Kazoo waits for the joined databases and the brokers of all zones, and for the first zone's Kazoo, on a first up too", () => {
     const stores = zones.flatMap((zone) => ["alpha", "beta", "database", "join"].map((store) => `${zone}/${store}`));
     assert.deepEqual(before({ zone: "bos", workload: "kazoo" }, none), stores);

@@ -285,6 +285,12 @@ describe("a roll", () => {
       false,
       /^1 of 2 nodes updated, 2 ready$/,
     ],
+    [
+      "with a pod that is to go",
+      { observedGeneration: 2, replicas: 3, readyReplicas: 3 },
+      false,
+      /^1 of 3 nodes still/,
+    ],
     ["done", { observedGeneration: 2, currentRevision: "b", updateRevision: "b", readyReplicas: 2 }, true, /2 ready$/],
   ];
   for (const [what, status, done, progress] of cases) {
@@ -426,6 +432,7 @@ describe("make", () => {
     "kube-deploy-rollback",
     "kube-delete-deployment",
   ]);
+  changing.push("drain", "return");
   const looking = ["kube-rollout-status", "kube-rollout-history", "kube-logsf", "kube-logsft", "kube-shell"];
   const alike = ["init-account", "init-apps", "get-master-account", "logs", "logsf", "shell", "kazoo-maint-nodes"];
   const fromEnvironment = Object.fromEntries(

@@ -11,7 +11,9 @@ const code = {
   complete: () => require("./commands/complete") as typeof import("./commands/complete"),
   deploy: () => require("./commands/deploy") as typeof import("./commands/deploy"),
   docker: () => require("./commands/docker") as typeof import("./commands/docker"),
+  drain: () => require("./commands/drain") as typeof import("./commands/drain"),
   edit: () => require("./commands/edit") as typeof import("./commands/edit"),
+  grow: () => require("./commands/grow") as typeof import("./commands/grow"),
   images: () => require("./commands/images") as typeof import("./commands/images"),
   init: () => require("./commands/init") as typeof import("./commands/init"),
   lifecycle: () => require("./commands/lifecycle") as typeof import("./commands/lifecycle"),
@@ -44,6 +46,7 @@ function withoutCompletion(): Command {
     ...nodeCommands(),
     ...accountCommands(),
     ...deployCommands(),
+    ...runbookCommands(),
     dockerCommands(),
     imagesCommand(),
     renderCommand(),
@@ -283,6 +286,37 @@ function deployCommands(): Command[] {
       "delete the zone's Kazoo nodes; database, brokers and credentials stay",
       deploy(({ deleteNodes }) => deleteNodes),
     ),
+  ];
+}
+
+type RunbookOptions = import("./runbook").RunbookOptions;
+type GrowOptions = Parameters<typeof import("./commands/grow").grow>[0];
+
+/** Changes of a live stack in several steps, see docs/runbooks.md. */
+function runbookCommands(): Command[] {
+  const runbook = (name: string, description: string, action: (options: RunbookOptions) => Promise<void>): Command =>
+    asking(withZone(name, description))
+      .option("--dry-run", "show each step with what it touches, and change nothing")
+      .addHelpText("after", "\nAfter an interruption, run it again: it goes on with what is not done yet.")
+      .action(
+        exiting(async (options: RunbookOptions) => action(await checked(options, name, "make stop and make start"))),
+      );
+  return [
+    runbook(
+      "drain",
+      "take a zone out of service for maintenance: Kazoo, then brokers, then database nodes if the ring stays whole; data stays",
+      (options) => code.drain().drain(options),
+    ),
+    runbook("return", "bring a zone back that was drained: database nodes, then brokers, then Kazoo", (options) =>
+      code.drain().returnZone(options),
+    ),
+    runbook("grow", "make the volumes of a zone's database nodes or brokers bigger; the pods keep running", (options) =>
+      code.grow().grow(options as GrowOptions),
+    )
+      .addOption(
+        new Option("--workload <name>", "whose volumes").choices(["database", "rabbitmq"]).makeOptionMandatory(),
+      )
+      .requiredOption("--to <size>", "size of each volume, e.g. 200Gi"),
   ];
 }
 

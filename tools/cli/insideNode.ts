@@ -1,8 +1,9 @@
 import { PassThrough, type Writable } from "node:stream";
+import { text } from "node:stream/consumers";
 import { execArguments, logArguments, runDocker } from "./dockerClient";
-import { type LogOptions, type Streams, execInPod, podLog } from "./kubernetes";
+import { type LogOptions, type PodPlace, type Streams, execInPod, podLog } from "./kubernetes";
 import type { ZoneNode } from "./nodes";
-import { isTerminal } from "../shared/terminal";
+import { UserError, isTerminal } from "../shared/terminal";
 
 /** Logs of and commands in a node's container, the same on Kubernetes and on Docker. */
 
@@ -28,6 +29,23 @@ export async function runScriptInside({ place }: ZoneNode, script: string): Prom
   } finally {
     input.destroy();
   }
+}
+
+/** The output of a shell script in a pod, which must end like {@link runScriptInside}'s. @throws UserError with its last words if it fails */
+export async function askInside(place: PodPlace, script: string): Promise<string> {
+  const [input, output, errors] = [new PassThrough(), new PassThrough(), new PassThrough()];
+  input.write(script);
+  const [said, complaints] = [text(output), text(errors)];
+  try {
+    const code = await execInPod(place, ["sh"], { input, output, errors, terminal: false });
+    if (code !== 0) {
+      errors.end();
+      throw new UserError(`pod ${place.pod}: ${(await complaints).trim() || `exit code ${code}`}`);
+    }
+  } finally {
+    for (const stream of [input, output, errors]) stream.end();
+  }
+  return said;
 }
 
 /** Writes a node's log to standard output. Returns the exit code. */

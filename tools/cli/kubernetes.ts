@@ -96,9 +96,12 @@ export interface PodPlace {
   readonly container: string;
 }
 
+/** No container runs in the pod: the sandbox simulates it. */
+export class SimulatedPodError extends UserError {}
+
 /**
  * The pod, if a container runs in it.
- * @throws UserError if there is no such pod, or it is simulated as in the sandbox
+ * @throws UserError if there is no such pod; SimulatedPodError
  */
 async function realPod({ cluster, namespace, pod }: PodPlace, what: string): Promise<V1Pod> {
   const { core } = await clientsOf(cluster);
@@ -114,7 +117,7 @@ async function realPod({ cluster, namespace, pod }: PodPlace, what: string): Pro
   if (cluster.kind === "sandbox" && node !== undefined) {
     const { metadata } = await asking(cluster, () => core.readNode({ name: node }));
     if (metadata?.annotations?.["kwok.x-k8s.io/node"] !== undefined) {
-      throw new UserError(
+      throw new SimulatedPodError(
         `pod ${pod} is simulated: no container runs in the sandbox, so there is no ${what}`,
         "on a stack of another cluster, or on Docker (STACK=docker), there is",
       );

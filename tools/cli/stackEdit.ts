@@ -40,6 +40,17 @@ export function withOwnEnvironment(text: string, zone: Zone, wanted: OwnEnvironm
   });
 }
 
+/** A stack's file in which a datacenter has this value at a path of its keys; undefined removes it. */
+export function withSetting(text: string, zone: Zone, path: readonly string[], value: unknown): string {
+  return edited(text, (document) => {
+    const datacenter = datacenterPath(zone);
+    if (!isMap(document.getIn(datacenter))) document.setIn(datacenter, document.createNode({}));
+    const whole = [...datacenter, ...path];
+    if (value === undefined) document.deleteIn(whole);
+    else document.setIn(whole, document.createNode(value, { flow: true }));
+  });
+}
+
 /** Whether an image was built by the stack, under the name that its build has today. */
 export const isBuilt = (image: ImageBuild, reference: string): boolean =>
   builtReference(image, digestOf(reference) ?? "") === reference;

@@ -40,7 +40,7 @@ export function replacementLines(changes: readonly Change[], all: readonly Place
           : ["Pulumi does not say which property forces it"];
     // Kubernetes keeps the claims of a StatefulSet as they are, whatever its new templates say.
     const claims = properties.some(({ label }) => label.includes("volumeClaimTemplates["))
-      ? ["; existing volumes stay, and keep their size and class (see Growing a volume in docs/operations.md)"]
+      ? ["; existing volumes stay, and keep their size and class (make grow makes them bigger)"]
       : [];
     return [
       { strong: `${title} replaced` },

@@ -62,8 +62,10 @@ export function clusterConfig(options: ClusterOptions): string {
       };
     }),
   };
-  const ownStage = readFileSync(join(__dirname, "podReadyAgain.yaml"), "utf8");
-  return `${stringify(configuration, { lineWidth: 0 })}---\n${ownStage}`;
+  const ownStages = ["podReadyAgain.yaml", "claimGrown.yaml"].map((file) =>
+    readFileSync(join(__dirname, file), "utf8"),
+  );
+  return [stringify(configuration, { lineWidth: 0 }), ...ownStages].join("---\n");
 }
 
 /** Flags in which the sandbox differs from kwokctl: those that kwokctl sets to another value, and those that it does not set. */

@@ -24,6 +24,7 @@ export const storageClass: Placed = {
     provisioner: "kwok.x-k8s.io/volume",
     reclaimPolicy: "Delete",
     volumeBindingMode: "Immediate",
+    allowVolumeExpansion: true,
   },
 };
 

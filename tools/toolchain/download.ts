@@ -5,34 +5,34 @@ import { basename, dirname, join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { withoutLoopbackProxy } from "../shared/proxy";
 
-/** A published file. */
+/** A file that the makers of a program publish. */
 export interface RemoteFile {
   readonly url: string;
-  /** Its SHA-256 in hexadecimal, or the URL of a list of checksums or of a release in GitHub's API, which has it. */
+  /** Its SHA-256 in hexadecimal, or the URL of what tells it: a list of checksums, or GitHub's data of a release. */
   readonly sha256: string;
-  /** Path in the target folder. Archives are unpacked. @default the last part of the URL */
+  /** Path in the folder that it is downloaded to; the default is the last part of the URL. Archives are unpacked. */
   readonly to?: string;
 }
 
-/** Options of a download. */
+/** How downloads are made. */
 export interface DownloadOptions {
   /** Where files are fetched from instead: `<mirror>/<host>/<path>`. */
   readonly mirror?: string;
-  /** Time without a byte, in milliseconds, after which a download fails. */
+  /** Milliseconds without a byte after which a download is given up. */
   readonly patience: number;
   readonly signal: AbortSignal;
-  /** Receives the size of each chunk, in bytes. */
+  /** Gets the size of each piece that has come, in bytes. */
   readonly onBytes?: (count: number) => void;
 }
 
-/** The URL on the mirror, if there is one. */
+/** The URL that is asked in the place of another. */
 export function mirrored(url: string, mirror: string | undefined): string {
   return mirror === undefined ? url : url.replace(/^https:\//, mirror.replace(/\/+$/, ""));
 }
 
 /**
- * Downloads a file into a folder, verifies its checksum, and unpacks it if it is a `.tar.gz` or `.tgz`; any other file becomes executable.
- * Throws an error with a short reason.
+ * Downloads a file into a folder, checks it and unpacks it if it is a `.tar.gz` or `.tgz`; what is not an archive is made
+ * executable. Throws an error that says in a few words what went wrong.
  */
 export async function download(file: RemoteFile, folder: string, options: DownloadOptions): Promise<void> {
   const to = join(folder, file.to ?? basename(file.url));
@@ -55,7 +55,7 @@ export async function download(file: RemoteFile, folder: string, options: Downlo
   await rm(to);
 }
 
-/** The published checksum of a URL, in hexadecimal. @param from see {@link RemoteFile} */
+/** The checksum that is published for a URL, in hexadecimal. `from` is this checksum, or the URL of what tells it. */
 async function checksum(url: string, from: string, options: DownloadOptions): Promise<string> {
   if (!from.startsWith("https:")) return from;
   const chunks: Uint8Array[] = [];
@@ -65,7 +65,7 @@ async function checksum(url: string, from: string, options: DownloadOptions): Pr
   return found;
 }
 
-/** A file's SHA-256 in the output of sha256sum, in a text with a single checksum, or in a release of GitHub's API. */
+/** A file's SHA-256 in a list as sha256sum writes it, in a text that is one checksum, or in GitHub's data of a release. */
 export function checksumIn(text: string, name: string): string | undefined {
   if (/^\s*[0-9a-f]{64}\s*$/.test(text)) return text.trim();
   for (const line of text.split("\n")) {
@@ -81,7 +81,7 @@ export function checksumIn(text: string, name: string): string | undefined {
   }
 }
 
-/** The body of a response, in chunks, through the proxy that the environment names. Node's own fetch does not support proxies. */
+/** What a URL answers, piece by piece, by the proxy that the environment names. Node's own fetch knows no proxy. */
 async function* bytes(from: string, { mirror, patience, signal }: DownloadOptions): AsyncGenerator<Uint8Array> {
   const url = mirrored(from, mirror);
   const { EnvHttpProxyAgent, fetch } = await import("undici");
@@ -99,7 +99,7 @@ async function* bytes(from: string, { mirror, patience, signal }: DownloadOption
     }
   } catch (error) {
     if (signal.aborted || silence.signal.aborted) throw signal.reason ?? silence.signal.reason;
-    // The message is only "fetch failed"; the reason is in the cause.
+    // "fetch failed" says nothing: what failed is in its cause.
     const { cause } = error as { cause?: Error };
     throw cause === undefined ? error : new Error(`${new URL(url).host}: ${cause.message}`);
   } finally {

@@ -9,26 +9,27 @@ import type { Group } from "./groups";
 import { Memory } from "./memory";
 import { Releases } from "./releases";
 
-/** Disk space for all downloads, in GiB. */
+/** GiB that the downloads of everything take. */
 const room = 2;
 
-/** Options for providing programs. */
+/** How programs are provided. */
 export interface Provision {
   /** Folder of the cache. */
   readonly root: string;
   readonly groups: readonly Group[];
-  /** The only permitted way. @default what is in the cache, then a download, then a build */
+  /** The one way that is allowed; undefined: what is there, else a download, else a build. */
   readonly only?: "download" | "build";
   /** Where files are downloaded from instead: `<mirror>/<host>/<path>`. */
   readonly mirror?: string;
   readonly report: Report;
 }
 
-/** Path of a part's program. */
+/** Where a part's program is. */
 export type Place = Entries | Releases;
 
 /**
- * Provides parts, all parts of a unit from one place, and returns where each is. Throws a UserError if something that they need is missing.
+ * Makes sure that parts are there, each unit of them from one place, and returns this place for a part. Throws a
+ * UserError when what they need is missing.
  */
 export async function provide(
   units: readonly (readonly string[])[],
@@ -45,7 +46,7 @@ export async function provide(
   let problem: string | undefined;
   if (only !== "build" && toDownload().length > 0) {
     const waiting = (pid: number): void => report(`waiting for the toolchain download of process ${pid}`);
-    // Without Go, a download is the only way: try it each time, even if it failed before.
+    // Without Go nothing is remembered: a download is the only way then, each time.
     const memory = entries instanceof Entries ? new Memory(root) : undefined;
     problem = await withLock(lockFile(root), waiting, () => downloadUnits(toDownload(), releases, memory, report));
   }
@@ -74,7 +75,7 @@ export async function provide(
   };
 }
 
-/** Downloads units. Returns the reason if any of them failed. */
+/** Downloads units; returns why some are not there, undefined when all are. */
 async function downloadUnits(
   units: readonly (readonly string[])[],
   releases: Releases,
@@ -98,7 +99,7 @@ async function downloadUnits(
   return problem;
 }
 
-/** The cache for the installed Go; an error if no Go is installed that can build these parts. */
+/** Where what is built is kept for the Go that is installed; an error when there is none that can build these parts. */
 export function entriesOf(groups: readonly Group[], parts: readonly string[], root: string): Entries | UserError {
   const wanted = groups.filter(({ packages }) => parts.some((part) => part in packages));
   try {
@@ -109,7 +110,7 @@ export function entriesOf(groups: readonly Group[], parts: readonly string[], ro
   }
 }
 
-/** The output of `go env`; undefined without Go. */
+/** What `go env` says; undefined when there is no go. */
 function goEnvironment(): string | undefined {
   try {
     return execFileSync("go", ["env", "-json", "GOVERSION", "GOOS", "GOARCH"], {

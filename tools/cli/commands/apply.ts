@@ -39,22 +39,23 @@ export const target = (zone: string, { suffix }: Part): string[] => ["--target",
 
 /**
  * Previews, asks unless the stack is for throwing away, then updates a part of a zone and waits until it is ready.
+ * @param targets arguments that limit Pulumi to that part
  * @param start called right before the update starts: from then on the cluster may have changed
  * @returns whether it was updated; false if the answer was no
  */
 export async function apply(
   stack: Stack,
   zone: string,
-  part: Part,
+  targets: readonly string[],
   what: string,
   { yes = false }: { readonly yes?: boolean },
   start: () => void = () => undefined,
 ): Promise<boolean> {
   // What was deleted in the cluster is still in the state: without a refresh it would not be restored.
-  const targets = [...target(zone, part), "--refresh"];
+  const limited = [...targets, "--refresh"];
   const throwAway = isThrowAway(stack.platform);
   await refuseOtherClusters(stack);
-  const preview = await runStack(stack, ["preview", ...stack.selection, ...targets]);
+  const preview = await runStack(stack, ["preview", ...stack.selection, ...limited]);
   if (preview !== 0)
     throw new UserError(`the preview ended with exit code ${preview}`, "see pulumi's messages above", preview);
   if (!(await confirmed("apply this?", yes || throwAway))) return false;
@@ -62,7 +63,7 @@ export async function apply(
   const message = ["--message", imageMessage(zoneMessage(what, zone), before?.image)];
   start();
   const code = await runStack(stack, [
-    ...["up", ...stack.selection, ...targets, ...message],
+    ...["up", ...stack.selection, ...limited, ...message],
     ...["--yes", "--skip-preview", "--suppress-outputs"],
   ]);
   if (code !== 0) throw new UserError(`pulumi up ended with exit code ${code}`, "see pulumi's messages above", code);
@@ -73,10 +74,19 @@ export async function apply(
 export const stackFile = (stack: string): string => stackFilePath(projectDirectory, stack);
 
 /**
- * Writes a stack's file and applies it to a zone's Kazoo. The previous file is restored if the config is invalid or the update never starts,
+ * Writes a stack's file and applies it to a part of a zone, its Kazoo unless `part` says otherwise. The previous file is restored if the config is invalid or the update never starts,
  * also after Ctrl-C. Once the update has started the new file stays, because the cluster may have the change.
  */
-export async function applyFile(options: DeployOptions, zone: Zone, text: string, what: string): Promise<void> {
+export async function applyFile(
+  options: DeployOptions,
+  zone: Zone,
+  text: string,
+  what: string,
+  part = {
+    targets: target(zone.name, everything),
+    again: `make kube-deploy STACK=${options.stack} ZONE=${zone.name}`,
+  },
+): Promise<void> {
   const path = stackFile(options.stack);
   const before = readFileSync(path, "utf8");
   const update: { started: boolean; signal?: NodeJS.Signals } = { started: false };
@@ -93,7 +103,7 @@ export async function applyFile(options: DeployOptions, zone: Zone, text: string
   try {
     const stack = await openStack(options.stack, reportToStderr);
     await begin(stack);
-    const applied = await apply(stack, zone.name, everything, what, options, () => {
+    const applied = await apply(stack, zone.name, part.targets, what, options, () => {
       if (update.signal !== undefined)
         throw new UserError("interrupted", "nothing was changed", exitCode(update.signal));
       update.started = true;
@@ -101,7 +111,7 @@ export async function applyFile(options: DeployOptions, zone: Zone, text: string
     });
     reportToStderr(applied ? `the change is in ${basename(path)}` : "nothing was changed");
   } catch (error) {
-    throw update.started && error instanceof UserError ? halfway(error, options.stack, zone) : error;
+    throw update.started && error instanceof UserError ? halfway(error, options.stack, part.again) : error;
   } finally {
     deaf();
     if (!update.started) writeFileSync(path, before);
@@ -109,11 +119,11 @@ export async function applyFile(options: DeployOptions, zone: Zone, text: string
 }
 
 /** The error of an update that has started: the cluster may have some or all of the changes. */
-function halfway({ message, exitCode }: UserError, stack: string, zone: Zone): UserError {
+function halfway({ message, exitCode }: UserError, stack: string, again: string): UserError {
   const file = basename(stackFile(stack));
   return new UserError(
     message,
-    `${file} keeps the change: make kube-deploy STACK=${stack} ZONE=${zone.name} continues; to go back, undo it in ${file} first`,
+    `${file} keeps the change: ${again} continues; to go back, undo it in ${file} first`,
     exitCode,
   );
 }

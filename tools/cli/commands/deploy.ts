@@ -3,6 +3,7 @@ import { confirmed } from "../choose";
 import { asking, clientsOf } from "../kubernetes";
 import { type SelectedZone, selectZone } from "../nodes";
 import { runPulumi } from "../pulumi";
+import { until } from "../until";
 import { isThrowAway, openStack } from "../openStack";
 import { UserError, reportToStderr } from "../../shared/terminal";
 import { begin } from "./lifecycle";
@@ -36,7 +37,7 @@ async function deploy(options: DeployOptions, what: string, part: Part, { mustLa
       `make kube-apply-service STACK=${stack.name} updates it`,
     );
   }
-  await apply(stack, selected.name, part, what, options);
+  await apply(stack, selected.name, target(selected.name, part), what, options);
 }
 
 const clusterOf = ({ name, cluster }: SelectedZone) => {
@@ -104,14 +105,6 @@ async function remove(options: DeployOptions, part: Part, kind: string, conseque
       `see pulumi's messages above; make ${again} STACK=${stack.name} ZONE=${selected.name} restores it anyway`,
       code,
     );
-}
-
-async function until(seconds: number, otherwise: () => UserError, condition: () => Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + seconds * 1000;
-  while (!(await condition())) {
-    if (Date.now() > deadline) throw otherwise();
-    await new Promise((resolve) => setTimeout(resolve, 500));
-  }
 }
 
 /** Waits until the zone's Kazoo is rolled out. */

@@ -1,0 +1,120 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import type { Found } from "../support/clusterApi";
+import { type SandboxStack, sandboxStack } from "../support/sandboxStack";
+
+/** A protected ring of two zones, `local-a` and `local-b`, with two database nodes each. */
+const ring = {
+  "kazoo:protect": true,
+  "kazoo:rings": { main: { masterAccount: { name: "example", realm: "sip.example.com", user: "admin" } } },
+  "kazoo:ring": "main",
+  "kazoo:workloads": { database: { replicas: 2 } },
+  "kazoo:regions": { local: { cluster: "local", datacenters: { a: {}, b: {} } } },
+};
+
+const sets = ["bigcouch", "kazoo", "rabbitmq-alpha", "rabbitmq-beta"];
+
+describe("runbooks on the sandbox", { concurrency: 1 }, () => {
+  let stack: SandboxStack;
+  before(async () => {
+    stack = await sandboxStack();
+    stack.configure(ring);
+    await stack.succeeds("up", "--yes");
+  });
+  after(() => stack?.clone.dispose());
+
+  const file = () => readFileSync(join(stack.clone.directory, "Pulumi.dev.yaml"), "utf8");
+  /** Ids by name of a zone's objects of a kind, e.g. `pods`. */
+  const ids = async (kind: string, zone: string, wanted: (object: Found) => boolean = () => true) =>
+    Object.fromEntries(
+      (await stack.api.list(`/api/v1/namespaces/${zone}/${kind}`))
+        .filter(wanted)
+        .map(({ metadata }) => [metadata?.name, metadata?.uid]),
+    );
+  const nodes = (zone: string) =>
+    ids("pods", zone, ({ metadata }) => metadata?.ownerReferences?.[0]?.kind === "StatefulSet");
+  const claims = (zone: string) => ids("persistentvolumeclaims", zone);
+  const replicas = async (zone: string) =>
+    Object.fromEntries(
+      (await stack.api.list(`/apis/apps/v1/namespaces/${zone}/statefulsets`)).map(({ metadata, spec }) => [
+        metadata?.name,
+        spec?.replicas,
+      ]),
+    );
+
+  test("a dry run of drain shows each step with what it touches, and changes nothing", async () => {
+    const [text, there] = [file(), await replicas("local-a")];
+    const shown = await stack.succeeds("drain", "--zone", "local-a", "--dry-run");
+    assert.match(shown, /^drain zone local-a\n {2}new calls go to local-b\n {2}1\. Kazoo's nodes stop taking calls\n/);
+    assert.match(shown, /pods kazoo-0: sup kapps_controller stop_app callflow/);
+    assert.match(shown, / 2\. Kazoo, the brokers and the database's nodes stop, in this order\n/);
+    for (const set of sets) assert.match(shown, new RegExp(`StatefulSet ${set} in namespace local-a: no pods`));
+    assert.doesNotMatch(shown, /local-b:/);
+    assert.equal(file(), text);
+    assert.deepEqual(await replicas("local-a"), there);
+  });
+
+  test("a zone is drained, also after an interruption, and returns with its volumes; the other zone's pods stay", async () => {
+    const [other, volumes] = [await nodes("local-b"), await claims("local-a")];
+    const interrupted = await stack.clone.interrupt(
+      ["drain", "--zone", "local-a", "--yes"],
+      /kazoo-nodes.*(updating|updated)/,
+    );
+    assert.notEqual(interrupted.code, 0, interrupted.stdout);
+    assert.match(file(), /"?drained"?: \[ *"?kazoo/, interrupted.stdout + interrupted.stderr);
+    await stack.succeeds("drain", "--zone", "local-a", "--yes");
+    assert.deepEqual(await replicas("local-a"), Object.fromEntries(sets.map((set) => [set, 0])));
+    assert.deepEqual(await nodes("local-a"), {});
+    assert.deepEqual(await nodes("local-b"), other);
+    assert.deepEqual(await claims("local-a"), volumes);
+    await stack.isUnchanged();
+    await stack.succeeds("status");
+    assert.match(await stack.succeeds("drain", "--zone", "local-a", "--dry-run"), /2\..*in this order \(done\)/);
+
+    // The last zone's database has the only copies in service.
+    const last = await stack.succeeds("drain", "--zone", "local-b", "--dry-run");
+    assert.match(last, /no other zone of its ring is in service/);
+    assert.match(last, /the database's nodes go on: no other zone that runs its database has copies/);
+    assert.doesNotMatch(last, /StatefulSet bigcouch/);
+
+    await stack.succeeds("return", "--zone", "local-a", "--yes");
+    assert.deepEqual(await replicas("local-a"), await replicas("local-b"));
+    assert.equal(Object.keys(await nodes("local-a")).length, Object.keys(other).length);
+    assert.deepEqual(await nodes("local-b"), other);
+    assert.deepEqual(await claims("local-a"), volumes);
+    assert.doesNotMatch(file(), /drained/);
+    await stack.isUnchanged();
+    await stack.succeeds("status");
+  });
+
+  test("volumes of database nodes grow around running pods, also after an interruption; a smaller size is refused", async () => {
+    const grow = ["grow", "--zone", "local-b", "--workload", "database", "--to"];
+    const smaller = await stack.clone.run([...grow, "1Gi"]);
+    assert.match(smaller.stderr, /1Gi is less than the 20Gi that the volumes have: a volume cannot shrink/);
+    const unasked = await stack.clone.run([...grow, "30Gi"]);
+    assert.match(unasked.stderr, /there is no terminal to ask on/);
+
+    const [pods, volumes] = [await nodes("local-b"), await claims("local-b")];
+    const interrupted = await stack.clone.interrupt([...grow, "30Gi", "--yes"], /Previewing update/);
+    assert.notEqual(interrupted.code, 0, interrupted.stdout);
+    await stack.succeeds(...grow, "30Gi", "--yes");
+    assert.deepEqual(await nodes("local-b"), pods);
+    assert.deepEqual(await claims("local-b"), volumes);
+    for (const { metadata, status } of await stack.api.list("/api/v1/namespaces/local-b/persistentvolumeclaims")) {
+      const { storage } = status?.capacity as { storage: string };
+      assert.equal(storage, metadata?.name?.includes("bigcouch") === true ? "30Gi" : storage, metadata?.name);
+    }
+    await stack.isUnchanged();
+    assert.match(await stack.succeeds(...grow, "30Gi", "--dry-run"), /1\. .*\(done\)\n(.*\n)* {2}2\. .*\(done\)/);
+  });
+
+  test("volumes of brokers grow one broker after the other", async () => {
+    const volumes = await claims("local-b");
+    await stack.succeeds("grow", "--zone", "local-b", "--workload", "rabbitmq", "--to", "16Gi", "--yes");
+    assert.deepEqual(await claims("local-b"), volumes);
+    await stack.isUnchanged();
+    await stack.succeeds("status");
+  });
+});

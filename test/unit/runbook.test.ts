@@ -1,0 +1,132 @@
+import assert from "node:assert/strict";
+import { describe, test, type TestContext } from "node:test";
+import { databaseKind, type DatabaseKind } from "../../config/compatibility";
+import { onlyThere, readShardMaps, shardMapsScript } from "../../tools/cli/copies";
+import { wantedSize } from "../../tools/cli/commands/grow";
+import { type Runbook, follow } from "../../tools/cli/runbook";
+import { UserError } from "../../tools/shared/terminal";
+
+/** A runbook of three steps; `ran` has those that ran, `failing` the one that fails. */
+function threeSteps(done: readonly number[], failing?: number) {
+  const ran: number[] = [];
+  const runbook: Runbook = {
+    name: "drain zone a",
+    notes: ["new calls go to b"],
+    steps: [1, 2, 3].map((step) => ({
+      title: `step ${step}`,
+      touches: [`StatefulSet ${step}`],
+      isDone: async () => done.includes(step) || ran.includes(step),
+      run: async () => {
+        if (step === failing) throw new UserError("no room");
+        ran.push(step);
+      },
+    })),
+  };
+  return { runbook, ran };
+}
+
+/** What a call prints on standard output. */
+async function printed(t: TestContext, work: () => Promise<void>): Promise<string> {
+  let text = "";
+  const write = t.mock.method(process.stdout, "write", (chunk: string) => (text += chunk) !== "");
+  await work();
+  write.mock.restore();
+  return text;
+}
+
+describe("a runbook", () => {
+  test("shows each step with what it touches and whether it is done; a dry run does nothing, and asks nothing", async (t) => {
+    const { runbook, ran } = threeSteps([1]);
+    const shown = await printed(t, () => follow(runbook, { dryRun: true, unasked: false }, () => undefined));
+    assert.equal(
+      shown,
+      [
+        "drain zone a",
+        "  new calls go to b",
+        "  1. step 1 (done)",
+        "     StatefulSet 1",
+        "  2. step 2",
+        "     StatefulSet 2",
+        "  3. step 3",
+        "     StatefulSet 3",
+        "",
+      ].join("\n"),
+    );
+    assert.deepEqual(ran, []);
+  });
+
+  test("does what is not done yet, in order, and tells", async (t) => {
+    const { runbook, ran } = threeSteps([2]);
+    const told: string[] = [];
+    await printed(t, () => follow(runbook, { unasked: true }, (line) => told.push(line)));
+    assert.deepEqual(ran, [1, 3]);
+    assert.deepEqual(told, ["[1/3] step 1", "[2/3] step 2: done already", "[3/3] step 3", "drain zone a: done"]);
+  });
+
+  test("asks before it begins, unless nothing is left to do", async (t) => {
+    const { runbook, ran } = threeSteps([]);
+    await printed(t, () =>
+      assert.rejects(
+        follow(runbook, { unasked: false }, () => undefined),
+        /no terminal to ask on/,
+      ),
+    );
+    assert.deepEqual(ran, []);
+    const told: string[] = [];
+    await printed(t, () => follow(threeSteps([1, 2, 3]).runbook, { unasked: false }, (line) => told.push(line)));
+    assert.deepEqual(told, ["nothing is left to do"]);
+  });
+
+  test("stops at a step that fails, and goes on there when it is run again", async (t) => {
+    const { runbook, ran } = threeSteps([], 2);
+    await printed(t, () =>
+      assert.rejects(
+        follow(runbook, { unasked: true }, () => undefined),
+        (error: UserError) => {
+          assert.equal(error.message, "step 2, step 2: no room");
+          assert.match(error.next ?? "", /the same command continues with this step/);
+          return true;
+        },
+      ),
+    );
+    assert.deepEqual(ran, [1]);
+  });
+});
+
+describe("where a database's copies are", () => {
+  const doc = (_id: string, ...ranges: string[][]) => ({
+    doc: { _id, by_range: Object.fromEntries(ranges.map((nodes, index) => [`0000000${index}-ffffffff`, nodes])) },
+  });
+  const printed = JSON.stringify({
+    rows: [
+      doc("accounts", ["a-0", "b-0"], ["a-1", "b-1"]),
+      doc("old", ["a-0", "b-0"], ["a-0", "a-1"]),
+      { doc: { _id: "_design/x" } },
+    ],
+  });
+
+  test("shows databases that have all copies of a shard on the nodes that go", () => {
+    assert.deepEqual(onlyThere(readShardMaps(printed), ["a-0", "a-1"]), ["old"]);
+    assert.deepEqual(onlyThere(readShardMaps(printed), ["b-0", "b-1"]), []);
+    assert.deepEqual(onlyThere(readShardMaps(printed), ["a-0", "a-1", "b-0", "b-1"]), ["accounts", "old"]);
+  });
+
+  test("is asked of the node itself, without the password on a command line", () => {
+    const at = {
+      "bigcouch-0.4.2": "http://127.0.0.1:5986/dbs/",
+      "couchdb-2.3.1": "http://127.0.0.1:5986/_dbs/",
+      "couchdb-3.3.3": "http://127.0.0.1:5984/_node/_local/_dbs/",
+    };
+    for (const [version, url] of Object.entries(at)) {
+      const script = shardMapsScript(databaseKind(version) as DatabaseKind);
+      assert.ok(script.includes(`--config - '${url}_all_docs?include_docs=true'`), script);
+    }
+  });
+});
+
+test("a volume's size is one that Kubernetes knows, and no smaller one", () => {
+  assert.equal(wantedSize("2048Gi", "20Gi"), "2Ti");
+  assert.equal(wantedSize("20Gi", "20Gi"), "20Gi");
+  assert.throws(() => wantedSize("20480Mi", "21Gi"), /20Gi is less than the 21Gi/);
+  assert.throws(() => wantedSize("200G", "20Gi"), /"200G" is not a size/);
+});

@@ -1,0 +1,195 @@
+import { readFileSync } from "node:fs";
+import { workloads as containers } from "../../../components/names";
+import { services } from "../../../config/hosts";
+import type { DrainedWorkload, Platform, Zone } from "../../../config/platform";
+import { onlyThere, readShardMaps, shardMapsScript } from "../copies";
+import { healthOf, isHealthy } from "../health";
+import { askInside, runScriptInside } from "../insideNode";
+import { SimulatedPodError } from "../kubernetes";
+import { type LiveZone, liveZone, setsOf, statefulSetsOf, targetsOf } from "../liveZone";
+import { type SelectedZone, hostsIn, nodesOf, zonesOf } from "../nodes";
+import { type Stack, isThrowAway } from "../openStack";
+import { type Runbook, type RunbookOptions, follow } from "../runbook";
+import { withSetting } from "../stackEdit";
+import { UserError, colours, reportToStderr } from "../../shared/terminal";
+import { applyFile, stackFile } from "./apply";
+
+const workloads = Object.keys(setsOf) as DrainedWorkload[];
+const names = { kazoo: "Kazoo", rabbitmq: "the brokers", database: "the database's nodes" };
+
+/** Kazoo's applications that answer for calls; the nodes of other zones go on with theirs. */
+const callApps = ["callflow", "conference", "stepswitch", "trunkstore"];
+
+/** Takes a zone out of service: its Kazoo nodes, its brokers and, where the ring stays whole without them, its database nodes. */
+export async function drain(options: RunbookOptions): Promise<void> {
+  const live = await liveZone(options);
+  const { stack, zone, selected, cluster } = live;
+  const others = (await zonesOf(stack)).filter(({ name, zone: { ring } }) => ring === zone.ring && name !== zone.name);
+  const away = others.filter(({ name }) => drainedIn(stack.platform, name).length > 0);
+  const staying = others.filter((other) => !away.includes(other));
+  await requireHealthy(stack, staying);
+  const storing = others.filter(({ name }) => !drainedIn(stack.platform, name).includes("database"));
+  const gone = [selected, ...others.filter((other) => !storing.includes(other))].flatMap(
+    ({ zone: { nodes } }) => nodes.database,
+  );
+  const obstacle = zone.drained.includes("database")
+    ? undefined
+    : (copiesElsewhere(stack.platform, zone, storing) ?? (await shardsElsewhere(live, gone)));
+  const wanted = workloads.filter((workload) => workload !== "database" || obstacle === undefined);
+  const kazooNodes = nodesOf(hostsIn(selected.zone), cluster).filter(({ workload }) => workload === containers.kazoo);
+
+  await follow(
+    {
+      name: `drain zone ${zone.name}`,
+      notes: [
+        staying.length === 0
+          ? "no other zone of its ring is in service: there are no calls until the zone returns"
+          : `new calls go to ${staying.map(({ name }) => name).join(", ")}`,
+        ...(obstacle === undefined ? [] : [`the database's nodes go on: ${obstacle}`]),
+      ],
+      steps: [
+        {
+          title: "Kazoo's nodes stop taking calls",
+          touches: [
+            `pods ${kazooNodes.map(({ name }) => name).join(", ")}: sup kapps_controller stop_app ${callApps.join(", ")}`,
+          ],
+          isDone: async () => (await podsOf(live, ["kazoo"])) === 0,
+          run: async () => {
+            for (const node of kazooNodes) await unlessSilent(() => runScriptInside(node, stopCallApps));
+          },
+        },
+        scaling(options, live, wanted, { title: `${listed(wanted)} stop, in this order`, pods: false }),
+      ],
+    },
+    { dryRun: options.dryRun, unasked: options.yes === true || isThrowAway(stack.platform) },
+    reportToStderr,
+  );
+}
+
+/** Brings a zone back that was drained. */
+export async function returnZone(options: RunbookOptions): Promise<void> {
+  const live = await liveZone(options);
+  const { stack, zone } = live;
+  const title = `${listed([...workloads].reverse())} start, in this order`;
+  await follow(
+    { name: `return zone ${zone.name}`, notes: [], steps: [scaling(options, live, [], { title, pods: true })] },
+    { dryRun: options.dryRun, unasked: options.yes === true || isThrowAway(stack.platform) },
+    reportToStderr,
+  );
+}
+
+/** The step in which workloads get no pods, and all others theirs, by way of the stack's file. */
+function scaling(
+  options: RunbookOptions,
+  live: LiveZone,
+  drained: readonly DrainedWorkload[],
+  { title, pods }: { readonly title: string; readonly pods: boolean },
+): Runbook["steps"][number] {
+  const { stack, zone } = live;
+  const command = pods ? "return" : "drain";
+  const sets = workloads.flatMap((workload) => (pods || drained.includes(workload) ? setsOf[workload] : []));
+  return {
+    title,
+    touches: [
+      `Pulumi.${stack.name}.yaml: drained of datacenter ${zone.region}/${zone.datacenter}: ${pods ? "none" : `[${drained.join(", ")}]`}`,
+      ...sets.map((set) => `StatefulSet ${set} in namespace ${zone.namespace}: ${pods ? "its pods start" : "no pods"}`),
+      "volumes stay as they are",
+    ],
+    isDone: async () => {
+      if (zone.drained.join() !== drained.join()) return false;
+      const found = await Promise.all(workloads.map((workload) => podsOf(live, [workload])));
+      return workloads.every((workload, index) => (found[index] === 0) === drained.includes(workload));
+    },
+    run: () =>
+      applyFile(
+        { ...options, yes: true },
+        zone,
+        withSetting(readFileSync(stackFile(stack.name), "utf8"), zone, ["drained"], pods ? undefined : drained),
+        command,
+        {
+          // Also those that are to stay as they are: an interrupted run may have left them otherwise.
+          targets: Object.values(setsOf)
+            .flat()
+            .flatMap((set) => targetsOf(zone, set, "nodes")),
+          again: `make ${command} STACK=${stack.name} ZONE=${zone.name}`,
+        },
+      ),
+  };
+}
+
+const drainedIn = ({ zones }: Platform, name: string): readonly DrainedWorkload[] =>
+  zones.find((zone) => zone.name === name)?.drained ?? [];
+
+/** How many pods StatefulSets have, those that stop included; those that they want where none has started yet. */
+async function podsOf(live: LiveZone, of: readonly DrainedWorkload[]): Promise<number> {
+  const sets = await statefulSetsOf(live);
+  return of
+    .flatMap((workload) => setsOf[workload])
+    .reduce((sum, name) => {
+      const { spec, status } = sets.get(name) ?? {};
+      return sum + Math.max(spec?.replicas ?? 0, status?.replicas ?? 0);
+    }, 0);
+}
+
+/** Refuses where zones that are to take over are not ready. */
+async function requireHealthy({ name: stack }: Stack, zones: readonly SelectedZone[]): Promise<void> {
+  const sick = (await healthOf(zones)).filter((zone) => !isHealthy(zone));
+  if (sick.length === 0) return;
+  throw new UserError(
+    `not everything in ${sick.map(({ zone }) => zone).join(", ")} is ready, and the ring would lose this zone as well`,
+    `make status STACK=${stack} shows what is wrong; drain when all other zones are ready`,
+  );
+}
+
+/** Why, by the config, other zones do not have copies of all documents; undefined if they have. */
+function copiesElsewhere(platform: Platform, zone: Zone, others: readonly SelectedZone[]): string | undefined {
+  const placement = platform.rings[zone.ring]?.placement;
+  const places = others.filter(({ name }) => placement === undefined || (placement[name] ?? 0) > 0);
+  return places.length > 0 ? undefined : "no other zone that runs its database has copies";
+}
+
+/** Why, by the database itself, the ring would not stay whole: older databases keep the copies that they were made with. */
+async function shardsElsewhere(
+  { stack, zone, cluster }: LiveZone,
+  gone: readonly string[],
+): Promise<string | undefined> {
+  const place = {
+    cluster,
+    namespace: zone.namespace,
+    pod: `${services.databaseNodes}-0`,
+    container: containers.database,
+  };
+  const kind = stack.platform.rings[zone.ring]?.database;
+  if (kind === undefined) return undefined;
+  try {
+    const lost = onlyThere(readShardMaps(await askInside(place, shardMapsScript(kind))), gone);
+    const some = lost.length > 3 ? `${lost.slice(0, 3).join(", ")} and ${lost.length - 3} more` : lost.join(", ");
+    return lost.length === 0 ? undefined : `all copies of ${some} are there`;
+  } catch (error) {
+    if (error instanceof SimulatedPodError) return undefined;
+    if (error instanceof UserError) return `where the copies are cannot be seen: ${error.message}`;
+    throw error;
+  }
+}
+
+/** Stops applications on a Kazoo node. Of those that do not run, or a `sup` that knows no such function, it tells and goes on. */
+const stopCallApps = `for app in ${callApps.join(" ")}; do sup kapps_controller stop_app "$app" </dev/null || true; done
+exit 0
+`;
+
+/** Does something that is good to have: a failure is told. */
+async function unlessSilent(work: () => Promise<unknown>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    reportToStderr(`${colours.yellow("warning:")} ${error.message}; continuing`);
+  }
+}
+
+const listed = (of: readonly DrainedWorkload[]): string =>
+  of
+    .map((workload) => names[workload])
+    .join(", ")
+    .replace(/, ([^,]*)$/, " and $1")
+    .replace(/^./, (first) => first.toUpperCase());
