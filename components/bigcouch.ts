@@ -101,6 +101,8 @@ export class BigCouch extends pulumi.ComponentResource {
       protect = true,
       probes = {},
     } = args;
+    const keys = args.secretKeys?.database;
+    const cookie = fromSecret(args.credentials, "cookie", keys);
     const minutes = nodeMinutes(15, startup, args);
     const volume = { ...args, storage };
     const kind = requireDatabaseKind(version);
@@ -174,18 +176,16 @@ export class BigCouch extends pulumi.ComponentResource {
               topologySpreadConstraints: spread(selector, args.topologySpread),
               terminationGracePeriodSeconds: 60,
               ...podSpec(args),
-              ...(files === undefined
-                ? {}
-                : { initContainers: [writeDatabaseFiles(image, args.credentials, resources)] }),
+              ...(files === undefined ? {} : { initContainers: [writeDatabaseFiles(image, cookie, resources)] }),
               containers: [
                 {
                   name: "bigcouch",
                   image,
                   env: [
                     { name: "POD_NAME", valueFrom: { fieldRef: { fieldPath: "metadata.name" } } },
-                    { name: "COUCHDB_USER", valueFrom: fromSecret(args.credentials, "username") },
-                    { name: "COUCHDB_PASSWORD", valueFrom: fromSecret(args.credentials, "password") },
-                    ...(files?.env ?? [{ name: "DATABASE_COOKIE", valueFrom: fromSecret(args.credentials, "cookie") }]),
+                    { name: "COUCHDB_USER", valueFrom: fromSecret(args.credentials, "username", keys) },
+                    { name: "COUCHDB_PASSWORD", valueFrom: fromSecret(args.credentials, "password", keys) },
+                    ...(files?.env ?? [{ name: "DATABASE_COOKIE", valueFrom: cookie }]),
                     {
                       name: "ERL_FLAGS",
                       value: service("databaseNodes").apply((host) =>
@@ -226,7 +226,14 @@ export class BigCouch extends pulumi.ComponentResource {
                     { name: "config", mountPath: configPaths(kind).kazoo, subPath: "kazoo.ini", readOnly: true },
                     ...(ringSecret === undefined
                       ? []
-                      : [{ name: "ring", mountPath: configPaths(kind).ring, subPath: "ring.ini", readOnly: true }]),
+                      : [
+                          {
+                            name: "ring",
+                            mountPath: configPaths(kind).ring,
+                            subPath: keys?.["ring.ini"] ?? "ring.ini",
+                            readOnly: true,
+                          },
+                        ]),
                   ],
                 },
               ],

@@ -12,7 +12,7 @@ import { type JobSettings, podMetadata, podSpec } from "./pods";
 import { scriptResources } from "./resources";
 import { imagePullSecrets } from "./registries";
 import { containerSecurity, podSecurity, users } from "./security";
-import { fromSecret } from "./workload";
+import { type SecretArgs, cookieVolume, fromSecret } from "./workload";
 
 /** A ring's master account, with its administrator. */
 export interface MasterAccount {
@@ -25,7 +25,7 @@ export interface MasterAccount {
   readonly prompts?: { readonly path: string; readonly language: string };
 }
 
-export interface BootstrapJobArgs extends JobSettings {
+export interface BootstrapJobArgs extends JobSettings, SecretArgs {
   /** Namespace of the ring's first zone. */
   readonly namespace: pulumi.Input<string>;
   /** Version of the database. @default couchdb-2.3.1 */
@@ -129,8 +129,14 @@ export class BootstrapJob extends pulumi.ComponentResource {
                         ...(account === undefined ? {} : { account, node: nodeOf(account.node) }),
                       }),
                     ).map(([variable, value]) => ({ name: variable, value })),
-                    { name: "DATABASE_USER", valueFrom: fromSecret(args.databaseSecret, "username") },
-                    { name: "DATABASE_PASSWORD", valueFrom: fromSecret(args.databaseSecret, "password") },
+                    {
+                      name: "DATABASE_USER",
+                      valueFrom: fromSecret(args.databaseSecret, "username", args.secretKeys?.database),
+                    },
+                    {
+                      name: "DATABASE_PASSWORD",
+                      valueFrom: fromSecret(args.databaseSecret, "password", args.secretKeys?.database),
+                    },
                     ...(secret === undefined
                       ? []
                       : [{ name: "ACCOUNT_PASSWORD", valueFrom: fromSecret(secret.metadata.name, "password") }]),
@@ -154,7 +160,7 @@ export class BootstrapJob extends pulumi.ComponentResource {
                 ? {}
                 : {
                     volumes: [
-                      { name: "erlang-cookie", secret: { secretName: account.cookieSecret, defaultMode: 0o440 } },
+                      cookieVolume(account.cookieSecret, args.secretKeys?.cookie),
                       { name: "configuration", emptyDir: { medium: "Memory", sizeLimit: "16Mi" } },
                       { name: "temporary", emptyDir: { sizeLimit: "64Mi" } },
                     ],

@@ -2,7 +2,6 @@ import type * as k8s from "@pulumi/kubernetes";
 import type * as pulumi from "@pulumi/pulumi";
 import { type EphemeralStorage, scriptResources } from "./resources";
 import { containerSecurity } from "./security";
-import { fromSecret } from "./workload";
 
 /** Home of the database's user: Erlang and its tools read the cookie there. */
 const home = "/home/couchdb";
@@ -30,19 +29,19 @@ export const databaseFiles = {
  * Init container that writes these files. Erlang takes a cookie from a file that is its user's alone, which a mounted Secret never is where
  * the user is not root.
  * @param image of the database
- * @param credentials name of the Secret with the key `cookie`
+ * @param cookie where it is
  * @param resources of the node
  */
 export function writeDatabaseFiles(
   image: pulumi.Input<string>,
-  credentials: pulumi.Input<string>,
+  cookie: k8s.types.input.core.v1.EnvVarSource,
   resources: EphemeralStorage,
 ): k8s.types.input.core.v1.Container {
   return {
     name: "files",
     image,
     command: ["sh", "-c", script],
-    env: [{ name: "DATABASE_COOKIE", valueFrom: fromSecret(credentials, "cookie") }],
+    env: [{ name: "DATABASE_COOKIE", valueFrom: cookie }],
     resources: scriptResources("32Mi", "64Mi", resources),
     securityContext: containerSecurity(true),
     volumeMounts: [

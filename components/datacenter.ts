@@ -1,5 +1,5 @@
 import type * as pulumi from "@pulumi/pulumi";
-import type { ExistingSecrets } from "../config/credentials";
+import type { ExistingSecrets, SecretKeys } from "../config/credentials";
 import type { MasterAccount } from "./bootstrapJob";
 import type { DatabaseNode, DatabaseSettings, Quorum } from "./bigcouch";
 import type { GatewayRoutesArgs } from "./gatewayRoutes";
@@ -62,6 +62,8 @@ export interface RingSettings {
   readonly permitTransientQueues: boolean;
   /** Secrets that exist in the namespace, instead of those that the datacenter makes. */
   readonly secrets: ExistingSecrets;
+  /** Their keys, where they have other names. */
+  readonly secretKeys: SecretKeys;
   /** Other keys of rabbitmq.conf. */
   readonly brokerSettings: Readonly<Record<string, string>>;
   /** Plugins beside those that Kazoo needs. */

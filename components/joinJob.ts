@@ -12,9 +12,9 @@ import { type JobSettings, podMetadata, podSpec } from "./pods";
 import { scriptResources } from "./resources";
 import { imagePullSecrets } from "./registries";
 import { containerSecurity, podSecurity, users } from "./security";
-import { fromSecret } from "./workload";
+import { type SecretArgs, fromSecret } from "./workload";
 
-export interface JoinJobArgs extends JobSettings {
+export interface JoinJobArgs extends JobSettings, SecretArgs {
   readonly namespace: pulumi.Input<string>;
   /** Name of a Secret in the namespace with the keys `username` and `password`. */
   readonly credentials: pulumi.Input<string>;
@@ -83,8 +83,14 @@ export class JoinJob extends pulumi.ComponentResource {
                   image: args.image ?? defaultCurlImage,
                   command: ["sh", "-c", script],
                   env: [
-                    { name: "DATABASE_USER", valueFrom: fromSecret(args.credentials, "username") },
-                    { name: "DATABASE_PASSWORD", valueFrom: fromSecret(args.credentials, "password") },
+                    {
+                      name: "DATABASE_USER",
+                      valueFrom: fromSecret(args.credentials, "username", args.secretKeys?.database),
+                    },
+                    {
+                      name: "DATABASE_PASSWORD",
+                      valueFrom: fromSecret(args.credentials, "password", args.secretKeys?.database),
+                    },
                   ],
                   // The script's last output becomes the pod's message, which `pulumi up` shows.
                   terminationMessagePolicy: "FallbackToLogsOnError",

@@ -12,7 +12,7 @@ import { type Resources, containerResources, resourcesOf } from "./resources";
 import { imagePullSecrets, pullSecret, type RegistryLogin } from "./registries";
 import { afterRollout } from "./rollout";
 import { containerSecurity, podSecurity, users } from "./security";
-import { type WorkloadArgs, defaultClusterDomain, fromSecret, oneAtATime } from "./workload";
+import { type WorkloadArgs, cookieVolume, defaultClusterDomain, fromSecret, oneAtATime } from "./workload";
 
 /** The run environment: variables of the Kazoo containers, as text (docs/configuration.md#kazooenvironment). */
 export type Environment = Readonly<Record<string, pulumi.Input<string>>>;
@@ -111,6 +111,7 @@ export class Kazoo extends pulumi.ComponentResource {
       service: { type = "ClusterIP", annotations = {}, nodePorts = {}, loadBalancerSourceRanges, ...service } = {},
       curlImage = defaultCurlImage,
       probes = {},
+      secretKeys = {},
     } = args;
     const minutes = nodeMinutes(20, startup, args);
     const environment = completeEnvironment(args);
@@ -212,10 +213,22 @@ export class Kazoo extends pulumi.ComponentResource {
                   env: [
                     { name: "POD_NAME", valueFrom: { fieldRef: { fieldPath: "metadata.name" } } },
                     { name: "ERLANG_HOSTNAME", value: pulumi.interpolate`$(POD_NAME).${host("kazooNodes")}` },
-                    { name: "RABBITMQ_USER", valueFrom: fromSecret(args.brokerSecret, "username") },
-                    { name: "RABBITMQ_PASS", valueFrom: fromSecret(args.brokerSecret, "password") },
-                    { name: "COUCHDB_USER", valueFrom: fromSecret(args.databaseSecret, "username") },
-                    { name: "COUCHDB_PASS", valueFrom: fromSecret(args.databaseSecret, "password") },
+                    {
+                      name: "RABBITMQ_USER",
+                      valueFrom: fromSecret(args.brokerSecret, "username", secretKeys.rabbitmq),
+                    },
+                    {
+                      name: "RABBITMQ_PASS",
+                      valueFrom: fromSecret(args.brokerSecret, "password", secretKeys.rabbitmq),
+                    },
+                    {
+                      name: "COUCHDB_USER",
+                      valueFrom: fromSecret(args.databaseSecret, "username", secretKeys.database),
+                    },
+                    {
+                      name: "COUCHDB_PASS",
+                      valueFrom: fromSecret(args.databaseSecret, "password", secretKeys.database),
+                    },
                   ],
                   ports: [
                     ...(["crossbar", "websockets", "fax", "media", "epmd"] as const).map((port) => ({
@@ -244,7 +257,7 @@ export class Kazoo extends pulumi.ComponentResource {
                 },
               ],
               volumes: [
-                { name: "erlang-cookie", secret: { secretName: args.cookieSecret, defaultMode: 0o440 } },
+                cookieVolume(args.cookieSecret, secretKeys.cookie),
                 // In memory, since credentials are rendered into it.
                 { name: "configuration", emptyDir: { medium: "Memory", sizeLimit: "16Mi" } },
                 { name: "log", emptyDir: { sizeLimit: "1Gi" } },

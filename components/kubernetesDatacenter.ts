@@ -180,7 +180,8 @@ export class KubernetesDatacenter extends pulumi.ComponentResource implements Da
       parent,
     );
 
-    const workload = { namespace: this.namespace, clusterDomain, rollouts, pullSecrets: this.pullSecrets };
+    const { secretKeys } = ring;
+    const workload = { namespace: this.namespace, clusterDomain, rollouts, pullSecrets: this.pullSecrets, secretKeys };
     const [alpha, beta] = (["alpha", "beta"] as const).map((role) => {
       const broker = new RabbitMQ(
         `${name}-rabbitmq-${role}`,
@@ -264,6 +265,7 @@ export class KubernetesDatacenter extends pulumi.ComponentResource implements Da
         ...zone.jobs,
         namespace: this.namespace,
         credentials: this.secrets.database,
+        secretKeys: ring.secretKeys,
         version: ring.database.version,
         zone: this.brokers.zone,
         zones: zones.map(({ brokers, databaseNodes }) => ({ zone: brokers.zone, nodes: databaseNodes })),
@@ -295,6 +297,7 @@ export class KubernetesDatacenter extends pulumi.ComponentResource implements Da
         cookieSecret: this.secrets.cookie,
         brokerSecret: this.secrets.rabbitmq,
         databaseSecret: this.secrets.database,
+        secretKeys: ring.secretKeys,
         curlImage: ring.images.curl,
         drained: this.isDrained("kazoo"),
       },
@@ -336,6 +339,7 @@ export class KubernetesDatacenter extends pulumi.ComponentResource implements Da
         databaseVersion: version,
         databaseHost: this.database.host,
         databaseSecret: this.secrets.database,
+        secretKeys: ring.secretKeys,
         curlImage: ring.images.curl,
         drained: this.isDrained("kazoo"),
         pullSecrets: account === undefined ? this.pullSecrets : (this.kazoo?.pullSecrets ?? []),

@@ -64,6 +64,7 @@ export class RabbitMQ extends pulumi.ComponentResource {
       protect = true,
       probes = {},
     } = args;
+    const keys = args.secretKeys?.rabbitmq;
     const minutes = nodeMinutes(15, startup, args);
     const volume = { ...args, storage };
     const parent = { parent: this };
@@ -135,8 +136,8 @@ export class RabbitMQ extends pulumi.ComponentResource {
                   image,
                   env: [
                     { name: "HOME", value: brokerHome },
-                    { name: "RABBITMQ_DEFAULT_USER", valueFrom: fromSecret(args.credentials, "username") },
-                    { name: "RABBITMQ_DEFAULT_PASS", valueFrom: fromSecret(args.credentials, "password") },
+                    { name: "RABBITMQ_DEFAULT_USER", valueFrom: fromSecret(args.credentials, "username", keys) },
+                    { name: "RABBITMQ_DEFAULT_PASS", valueFrom: fromSecret(args.credentials, "password", keys) },
                   ],
                   ports: [
                     { name: "amqp", containerPort: rabbitmqPorts.amqp },

@@ -1,5 +1,6 @@
 import type * as k8s from "@pulumi/kubernetes";
 import type * as pulumi from "@pulumi/pulumi";
+import type { SecretKeys } from "../config/credentials";
 import type { NodeSettings } from "./pods";
 import type { Rollouts } from "./rollout";
 
@@ -11,8 +12,14 @@ export interface Volume {
   readonly storageClass?: string;
 }
 
+/** Arguments of what reads credentials from Secrets. */
+export interface SecretArgs {
+  /** Keys of the Secrets, by what they are for, where they have other names than those said here. @default none */
+  readonly secretKeys?: SecretKeys;
+}
+
 /** Arguments of all workloads of a datacenter. */
-export interface WorkloadArgs extends NodeSettings {
+export interface WorkloadArgs extends NodeSettings, SecretArgs {
   /** An existing namespace; names in it are fixed, so it holds one datacenter. */
   readonly namespace: pulumi.Input<string>;
   /** DNS domain of the cluster. @default cluster.local */
@@ -28,8 +35,25 @@ export interface WorkloadArgs extends NodeSettings {
 /** The default DNS domain of a cluster. */
 export const defaultClusterDomain = "cluster.local";
 
-/** A value of a Secret in the pod's namespace, for `env`. */
-export const fromSecret = (name: pulumi.Input<string>, key: string) => ({ secretKeyRef: { name, key } });
+/** A value of a Secret in the pod's namespace, for `env`. @param keys those that have other names */
+export const fromSecret = <K extends string>(
+  name: pulumi.Input<string>,
+  key: K,
+  keys: { readonly [key in K]?: string } = {},
+) => ({ secretKeyRef: { name, key: keys[key] ?? key } });
+
+/** The volume with Kazoo's cookie, in the file `cookie`. */
+export const cookieVolume = (
+  secretName: pulumi.Input<string>,
+  { cookie }: NonNullable<SecretKeys["cookie"]> = {},
+): k8s.types.input.core.v1.Volume => ({
+  name: "erlang-cookie",
+  secret: {
+    secretName,
+    defaultMode: 0o440,
+    ...(cookie === undefined ? {} : { items: [{ key: cookie, path: "cookie" }] }),
+  },
+});
 
 /** Entries by their keys, so that another order in a stack's file rolls nothing. */
 export const sorted = <T>(settings: Readonly<Record<string, T>>): [key: string, value: T][] =>

@@ -26,8 +26,15 @@ export const storedKeys = {
   database: ["username", "password", "cookie", "ring.ini"],
 } as const;
 
+type StoredKeys = typeof storedKeys;
+
 /** Names of existing Secrets, in the namespaces of all zones of a ring. */
-export type ExistingSecrets = { readonly [part in keyof typeof storedKeys]?: string };
+export type ExistingSecrets = { readonly [part in keyof StoredKeys]?: string };
+
+/** The keys of such Secrets that have other names than {@link storedKeys}. */
+export type SecretKeys = {
+  readonly [part in keyof StoredKeys]?: { readonly [key in StoredKeys[part][number]]?: string };
+};
 
 /** Whether a part of the credentials names an existing Secret. */
 export const namesSecret = (value: unknown): boolean =>

@@ -133,11 +133,13 @@ function parseWhatIsRight(input: unknown): { given?: Given; issues: Issue[] } {
 
 /** One issue for each field, however many things are wrong within it. */
 function perField(issues: readonly Issue[]): Issue[] {
-  const atFields = issues.map((issue) =>
-    issue.code === "invalid_key" || issue.code === "unrecognized_keys"
-      ? issue
-      : { ...issue, path: [...fieldAt(schema, issue.path).path] },
-  );
+  const atFields = issues.map((issue): Issue => {
+    const { node, path } = fieldAt(schema, issue.path);
+    if (issue.code === "invalid_key") return issue;
+    if (issue.code !== "unrecognized_keys") return { ...issue, path: [...path] };
+    // A field that takes more than mappings says itself which keys it takes.
+    return unwrapped(node) instanceof z.ZodObject ? issue : ({ ...issue, code: "custom", path: [...path] } as Issue);
+  });
   return [
     ...new Map(
       atFields.map((issue) => [`${issue.code === "unrecognized_keys"} ${issue.path.map(String).join(".")}`, issue]),

@@ -1,5 +1,5 @@
 import type { DatabaseKind, KazooVersion, RabbitmqVersion } from "./compatibility";
-import type { ExistingSecrets } from "./credentials";
+import type { ExistingSecrets, SecretKeys } from "./credentials";
 import type { RunEnvironment } from "./environment";
 import type { Monitoring } from "./monitoring";
 import type { Patch } from "./patches";
@@ -128,6 +128,8 @@ export interface Ring {
   readonly credentials: GivenCredentials;
   /** Secrets that exist in the zones' namespaces; the stack makes none in their place. */
   readonly secrets: ExistingSecrets;
+  /** Keys of these Secrets, where they have other names than the stack's own. */
+  readonly secretKeys: SecretKeys;
   /** Names of the zones, in the order of `Platform.zones`. */
   readonly zones: readonly string[];
 }

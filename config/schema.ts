@@ -482,6 +482,8 @@ const secret = <S extends z.ZodType>(value: S, key: string, description: string,
     secret: true,
   }).optional();
 
+const secretKey = z.string().regex(/^[-._a-zA-Z0-9]{1,253}$/);
+
 /** A secret, or the name of an existing Secret that has it. */
 const storedSecret = (
   key: keyof typeof storedKeys,
@@ -490,10 +492,19 @@ const storedSecret = (
   expected: string,
 ) =>
   secret(
-    z.union([z.string().refine(isRight), z.strictObject({ secretName: dnsName })]),
+    z.union([
+      z.string().refine(isRight),
+      z.strictObject({
+        secretName: dnsName,
+        keys: z
+          .strictObject(Object.fromEntries(storedKeys[key].map((name) => [name, secretKey.optional()])))
+          .optional(),
+      }),
+    ]),
     key,
     description,
-    `${expected}; or { secretName: NAME } of an existing Secret with ${storedKeys[key].map((name) => `\`${name}\``).join(", ")}`,
+    `${expected}; or { secretName: NAME } of an existing Secret with ${storedKeys[key].map((name) => `\`${name}\``).join(", ")}, ` +
+      `or with the keys that \`keys: { ${storedKeys[key][0]}: KEY }\` names`,
   );
 
 const credentials = named(

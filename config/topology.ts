@@ -256,14 +256,14 @@ function ringOf(
   };
 }
 
-/** Given credentials, and names of Secrets that have them. */
-function split(given: Config["credentials"][string]): Pick<Ring, "credentials" | "secrets"> {
+/** Given credentials, and names and keys of Secrets that have them. */
+function split(given: Config["credentials"][string]): Pick<Ring, "credentials" | "secrets" | "secretKeys"> {
   const entries = Object.entries(defined(given));
+  const stored = entries.flatMap(([part, value]) => (typeof value === "string" ? [] : [{ part, ...value }]));
   return {
     credentials: Object.fromEntries(entries.filter(([, value]) => typeof value === "string")),
-    secrets: Object.fromEntries(
-      entries.flatMap(([part, value]) => (typeof value === "string" ? [] : [[part, value.secretName]])),
-    ),
+    secrets: Object.fromEntries(stored.map(({ part, secretName }) => [part, secretName])),
+    secretKeys: Object.fromEntries(stored.map(({ part, keys = {} }) => [part, keys])),
   };
 }
 

@@ -42,6 +42,11 @@ describe("a stack that sets every key", { concurrency: 1 }, () => {
     assert.equal(podOf("rabbitmq-beta").metadata.annotations["prometheus.io/port"], "15692");
     const liveness = podOf("rabbitmq-alpha").spec.containers[0]?.livenessProbe as { periodSeconds: number };
     assert.equal(liveness.periodSeconds, 60);
+    const broker = podOf("rabbitmq-alpha").spec.containers[0]?.env as { valueFrom?: { secretKeyRef: object } }[];
+    assert.deepEqual(
+      broker.flatMap(({ valueFrom }) => valueFrom?.secretKeyRef ?? []),
+      ["user", "pass"].map((key) => ({ name: "vault-rabbitmq", key })),
+    );
     const startup = podOf("bigcouch").spec.containers[0]?.startupProbe as { failureThreshold: number };
     assert.equal(startup.failureThreshold, 360);
     assert.match(String(podOf("bigcouch").spec.containers[0]?.image), /^mirror\.example\.com\/hub\/library\/couchdb:/);

@@ -51,10 +51,11 @@ function read(resources: readonly Registered[]): Record<string, string[]> {
     if (typeof value !== "object" || value === null) return;
     const { secretKeyRef, secret } = value as {
       secretKeyRef?: { name: string; key: string };
-      secret?: { secretName: string };
+      secret?: { secretName: string; items?: { key: string; path: string }[] };
     };
     if (secretKeyRef !== undefined) note(secretKeyRef.name, secretKeyRef.key);
     if (secret?.secretName !== undefined) note(secret.secretName, "a file");
+    for (const { key, path } of secret?.items ?? []) note(secret?.secretName, `${path} from ${key}`);
     Object.values(value).forEach(walk);
   };
   for (const { type, inputs } of resources) if (/:(StatefulSet|Job)$/.test(type)) walk(inputs);
@@ -75,6 +76,26 @@ test("pods read existing Secrets, and the stack makes neither them nor what they
     "vault-broker": ["password", "username"],
     "vault-database": ["a file", "cookie", "password", "username"],
   });
+});
+
+test("keys of existing Secrets may have other names", async () => {
+  const keys = {
+    cookie: { cookie: "erlang" },
+    rabbitmq: { username: "user", password: "pass" },
+    database: { username: "admin", password: "secret", cookie: "nodes", "ring.ini": "couch.ini" },
+  };
+  const credentials = Object.fromEntries(
+    Object.entries(existing).map(([part, secret]) => [part, { ...secret, keys: keys[part as keyof typeof keys] }]),
+  );
+  const { resources } = await deployWithMocks(platformFrom(stack(credentials)));
+  assert.deepEqual(read(resources), {
+    "kazoo-master-account": ["password"],
+    "vault-cookie": ["a file", "cookie from erlang"],
+    "vault-broker": ["pass", "user"],
+    "vault-database": ["a file", "admin", "nodes", "secret"],
+  });
+  const pods = JSON.stringify(resources.find(({ name }) => name === "us-east-nyc-bigcouch-nodes"));
+  assert.match(pods, /"name":"ring","readOnly":true,"subPath":"couch\.ini"/);
 });
 
 test("what is in no existing Secret is made as before", async () => {
@@ -101,7 +122,7 @@ test("a stack's file may name Secrets in plain, also beside an encrypted value, 
   kazoo:credentials: { main: ${credentials} }
 `);
   const platform = (credentials: string) => platformOfBytes(file(credentials), "Pulumi.prod.yaml");
-  const name = "rabbitmq: { secretName: vault-broker }";
+  const name = "rabbitmq: { secretName: vault-broker, keys: { password: pass } }";
   assert.deepEqual(platform(`{ ${name} }`).rings.main?.secrets, { rabbitmq: "vault-broker" });
   assert.deepEqual(platform(`{ ${name}, cookie: { secure: v1:abc } }`).rings.main?.secrets, {
     rabbitmq: "vault-broker",
@@ -122,7 +143,9 @@ test("an editor knows both forms", () => {
   assert.ok(isValid({ secure: "v1:abc" }));
   assert.ok(isValid({ secretName: "vault-cookie" }));
   assert.ok(!isValid("a-cookie-in-plain"));
+  assert.ok(isValid({ secretName: "vault-cookie", keys: { cookie: "erlang" } }));
   assert.ok(!isValid({ secretName: "vault-cookie", key: "cookie" }));
+  assert.ok(!isValid({ secretName: "vault-cookie", keys: { password: "erlang" } }));
 });
 
 test("refuses what cannot work", () => {
@@ -134,6 +157,10 @@ test("refuses what cannot work", () => {
   assert.match(
     problemsOf(stack({ database: { secretName: "Vault Database" } })).join(),
     /^kazoo:credentials\.main\.database: \[secret\]; .*or \{ secretName: NAME \} of an existing Secret with `username`, `password`, `cookie`, `ring\.ini`/,
+  );
+  assert.match(
+    problemsOf(stack({ rabbitmq: { ...existing.rabbitmq, keys: { user: "name" } } })).join(),
+    /^kazoo:credentials\.main\.rabbitmq: \[secret\]; .*or with the keys that `keys: \{ username: KEY \}` names/,
   );
   const docker = {
     image: { prebuilt: "kazoo:4.3" },
