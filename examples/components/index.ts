@@ -2,11 +2,13 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
 import { BigCouch, JoinJob, Kazoo, RabbitMQ, Ring } from "../../components";
+import { ownedBy } from "./owner";
 
 /** One ring of two datacenters, made of the components alone: no stack file of this project, no waiting for rollouts, nothing protected. */
 const config = new pulumi.Config();
 const provider = new k8s.Provider("cluster", { context: config.require("context") });
 const protect = false;
+const workload = { provider, transformations: [ownedBy("voice")] };
 
 const { credentials } = new Ring("ring", { protect }, { providers: [new random.Provider("random")] });
 const user = { username: "kazoo" };
@@ -23,9 +25,9 @@ const zones = ["us-east-nyc", "us-east-bos"].map((zone) => {
     cookie: credentials.databaseCookie,
   });
   const [alpha, beta] = (["alpha", "beta"] as const).map(
-    (role) => new RabbitMQ(`${zone}-${role}`, { namespace, role, credentials: brokerSecret, protect }, { provider }),
+    (role) => new RabbitMQ(`${zone}-${role}`, { namespace, role, credentials: brokerSecret, protect }, workload),
   ) as [RabbitMQ, RabbitMQ];
-  const database = new BigCouch(`${zone}-bigcouch`, { namespace, credentials: databaseSecret, protect }, { provider });
+  const database = new BigCouch(`${zone}-bigcouch`, { namespace, credentials: databaseSecret, protect }, workload);
   const cookieSecret = secret("erlang-cookie", { cookie: credentials.cookie });
   return {
     zone,
@@ -55,7 +57,7 @@ const kazoos = zones.map(
         database,
         environment: { KAZOO_ZONE: zone, KAZOO_LOG_LEVEL: "info" },
       },
-      { provider, dependsOn: joins },
+      { ...workload, dependsOn: joins },
     ),
 );
 

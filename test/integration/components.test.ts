@@ -6,6 +6,11 @@ import { promisify } from "node:util";
 import { cloneProject, type Clone } from "../support/clone";
 import { clusterApi } from "../support/clusterApi";
 
+interface StatefulSet {
+  readonly metadata: { readonly name: string; readonly annotations?: Readonly<Record<string, string>> };
+  readonly status: { readonly readyReplicas?: number };
+}
+
 /** examples/components on the sandbox: the components in a program of their own, with the plain Pulumi CLI. */
 describe("a program made of components alone", () => {
   let clone: Clone;
@@ -32,11 +37,13 @@ describe("a program made of components alone", () => {
     const api = await clusterApi(clone.directory, "local");
     for (const zone of ["us-east-nyc", "us-east-bos"]) {
       const { body } = await api.call("GET", `/apis/apps/v1/namespaces/${zone}/statefulsets`);
-      const sets = (body as { items: { metadata: { name: string }; status: { readyReplicas?: number } }[] }).items;
+      const sets = (body as { items: StatefulSet[] }).items;
       assert.deepEqual(
         sets.map(({ metadata, status }) => [metadata.name, status.readyReplicas]),
         ["bigcouch", "kazoo", "rabbitmq-alpha", "rabbitmq-beta"].map((name) => [name, 1]),
       );
+      for (const { metadata } of sets)
+        assert.equal(metadata.annotations?.["example.com/owner"], "voice", "transformed");
     }
     await pulumi("preview", "--expect-no-changes");
     await pulumi("destroy", "--yes", "--skip-preview");

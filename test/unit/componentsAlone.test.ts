@@ -18,6 +18,7 @@ import {
   Ring,
   RingOrder,
 } from "../../components";
+import { ownedBy } from "../../examples/components/owner";
 import { noCluster, platformFrom, type Registered, withMocks } from "../support/mocks";
 
 const kinds = (resources: readonly Registered[]) =>
@@ -39,6 +40,15 @@ describe("built alone", () => {
     assert.equal(made.resources[0]?.inputs.length, 64);
     const given = await withMocks(() => new ErlangCookie("cookie", { value: "a-cookie-of-a-live-system" }).value);
     assert.deepEqual([given.outputs, given.resources], ["a-cookie-of-a-live-system", []]);
+  });
+
+  test("a component lets a program transform what it makes, as the example does", async () => {
+    const options = { transformations: [ownedBy("voice")] };
+    const { resources } = await withMocks(
+      () => new RabbitMQ("alpha", { namespace, role: "alpha", credentials: "rabbitmq" }, options).host,
+    );
+    const owned = resources.filter((resource) => text(resource).includes('"example.com/owner":"voice"'));
+    assert.deepEqual(kinds(owned), ["StatefulSet rabbitmq-alpha"]);
   });
 
   test("Ring makes a cookie and passwords that differ, and one for the master account only where there is one", async () => {
