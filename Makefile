@@ -212,6 +212,9 @@ test-unit: $(packages) ## unit tests and golden files: a minute
 fuzz: $(packages) ## more random input than in make test (FUZZ=times, 10 unless given): minutes
 	@FUZZ=$(or $(call typed,FUZZ),10) npm run --silent test:fuzz
 
+faults: $(packages) ## break things on the sandbox, and see it recover (KILLS=points, 10 unless given; SEED=): minutes
+	@KILLS=$(or $(call typed,KILLS),10) $(if $(call typed,SEED),SEED=$(SEED)) npm run --silent test:faults
+
 e2e: $(packages) ## a ring of two datacenters with real pods (root, Linux): minutes
 	@npm run --silent test:e2e
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { identify, processName } from "../../tools/shared/processes";
@@ -18,14 +18,15 @@ export type Kept = Readonly<Record<string, unknown>>;
 
 /** A stack on a sandbox whose commands have a temporary folder of their own, so that what they leave behind can be told from what others do. */
 export interface FaultStack extends SandboxStack {
-  /** The commands' TMPDIR. */
-  readonly temporary: string;
+  /** Of all commands, their TMPDIR among it. */
+  readonly environment: NodeJS.ProcessEnv;
   readonly run: (args: readonly string[]) => Promise<Run>;
-  /** Runs a command and calls `act` once, as soon as its output has matched so many times. Fails if it ends before. */
+  /** Runs a command and calls `act` once, as soon as its output has matched so many times, and `next` when it prints more. Fails if it ends before. */
   readonly at: (
     args: readonly string[],
     point: { readonly line: RegExp; readonly times: number },
     act: (kazoo: { readonly pid: number }) => void,
+    next?: (kazoo: { readonly pid: number }) => void,
   ) => Promise<Run>;
   /** Pulumi, its language host and its providers that run now. */
   readonly started: () => Started[];
@@ -47,7 +48,6 @@ export async function faultStack(environment: NodeJS.ProcessEnv = {}, stackName 
   const stack = await sandboxStack();
   const { clone, api } = stack;
   const temporary = mkdtempSync(join(tmpdir(), "kazoo-faults-"));
-  mkdirSync(temporary, { recursive: true });
   const env = { ...environment, TMPDIR: temporary };
   const of = (args: readonly string[]) => [...args, "--stack", stackName];
   const run: FaultStack["run"] = (args) => clone.run(of(args), env);
@@ -67,20 +67,21 @@ export async function faultStack(environment: NodeJS.ProcessEnv = {}, stackName 
         rmSync(temporary, { recursive: true, force: true });
       },
     },
-    temporary,
+    environment: env,
     run,
-    at: async (args, { line, times }, act) => {
-      let acted = false;
+    at: async (args, { line, times }, act, next = () => undefined) => {
+      const acts = [act, next];
       const result = await clone.watch(
         of(args),
         ({ pid }, stdout) => {
-          if (acted || pid === undefined || (stdout.match(line) ?? []).length < times) return;
-          acted = true;
-          act({ pid });
+          if (pid !== undefined && (stdout.match(line) ?? []).length >= times) acts.shift()?.({ pid });
         },
         env,
       );
-      assert.ok(acted, `it ended before ${String(line)} had come ${times} times\n${result.stdout}\n${result.stderr}`);
+      assert.ok(
+        acts.length < 2,
+        `it ended before ${String(line)} had come ${times} times\n${result.stdout}\n${result.stderr}`,
+      );
       return result;
     },
     started,

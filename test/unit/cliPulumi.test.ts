@@ -19,6 +19,7 @@ import { afterEach, beforeEach, describe, test } from "node:test";
 import { clearDeadRuns } from "../../tools/cli/runFolder";
 import {
   beforeRun,
+  checkPassphrase,
   ensureLocalState,
   ensureStack,
   readSnapshot,
@@ -249,6 +250,28 @@ describe("before a run", () => {
     };
     assert.throws(() => beforeRun(state, "dev", () => 1024 ** 3), check);
     assert.throws(() => readSnapshot(state, "dev"), check);
+  });
+});
+
+describe("after a run that failed", () => {
+  const check = async (says: string) => {
+    const pulumi = pulumiThat(`echo "error: ${says}" >&2; exit 255`);
+    const state = ensureLocalState(directory);
+    await checkPassphrase({ name: "dev", pulumi, selection: ["--stack", "dev"] }, state);
+  };
+
+  test("another passphrase than the state's is named as the cause, with the file that it is in", async () => {
+    const says = "constructing secrets manager of type passphrase: incorrect passphrase";
+    await assert.rejects(check(says), (error: unknown) => {
+      assert.ok(error instanceof UserError);
+      assert.match(
+        error.message,
+        /^the state of stack dev was encrypted with another passphrase .*\.state\/passphrase$/,
+      );
+      assert.match(error.next ?? "", /bring that file back .* make restore STACK=dev FROM=FILE/);
+      return true;
+    });
+    await check("the disk is full");
   });
 });
 

@@ -117,6 +117,23 @@ function unreadable(state: LocalState, stack: string): UserError {
   );
 }
 
+/**
+ * Says so where a run failed because the passphrase is not the one that the state was encrypted with: Pulumi's own words do not say which file
+ * that is in.
+ * @throws UserError if it is another one
+ */
+export async function checkPassphrase({ name, pulumi }: SelectedStack, state: LocalState): Promise<void> {
+  try {
+    await askPulumi(pulumi, ["stack", "export", "--show-secrets", "--stack", name]);
+  } catch (error) {
+    if (!/passphrase/i.test((error as Error).message)) return;
+    throw new UserError(
+      `the state of stack ${name} was encrypted with another passphrase than the one in ${state.passphraseFile}`,
+      `bring that file back as it was, or the state from a backup: make restore STACK=${name} FROM=FILE`,
+    );
+  }
+}
+
 /** Moves the state of a stack aside if it cannot be read, so that a backup of it can take its place. */
 export function setAsideUnreadable(state: LocalState, stack: string, report: Report): void {
   const path = stateFile(state, stack);

@@ -5,6 +5,7 @@ import { UserError, reportToStderr } from "../shared/terminal";
 import { type Conflict, conflictLine, conflictsIn, valueAt } from "./conflicts";
 import { type EngineEvent, readEvents } from "./eventLog";
 import { asking, clientsOf } from "./kubernetes";
+import { checkPassphrase } from "./localState";
 import type { Stack } from "./openStack";
 import { runPulumi } from "./pulumi";
 import { adviceOn } from "./refusedBy";
@@ -28,6 +29,7 @@ export async function runStack(stack: Stack, args: readonly string[], { force = 
   for (;;) {
     const { code, events } = await runLogged(stack, args, force);
     if (code === 0) return code;
+    if (stack.state !== undefined) await checkPassphrase(stack, stack.state);
     const conflicts = conflictsIn(events);
     if (conflicts.length === 0) return withAdvice(code, args, adviceOn(events));
     if (conflicts.some(({ left, urn }) => !left || taken.has(urn))) throw await conflictsError(stack, conflicts, code);

@@ -1,6 +1,6 @@
 import type { Cluster, KubernetesCluster } from "../../../config/platform";
 import { imageMessage, lastRunFailed } from "../history";
-import { beforeRun, readClusterIds, readSnapshot, recover, writeClusterIds } from "../localState";
+import { beforeRun, checkPassphrase, readClusterIds, readSnapshot, recover, writeClusterIds } from "../localState";
 import { confirmed } from "../choose";
 import { deployedIn, knownObjects, missingIn, objectList } from "../missing";
 import { runPulumi, stackInit } from "../pulumi";
@@ -154,6 +154,7 @@ export async function destroy(options: StackOptions, args: readonly string[]): P
     ...refresh,
     ...args,
   ]);
+  if (code !== 0 && stack.state !== undefined) await checkPassphrase(stack, stack.state);
   if (code === 0 && sandboxClusters(stack.platform).length > 0) {
     reportToStderr(`${colours.cyan("next:")} the sandbox still runs; make sandbox-down stops it`);
   }
