@@ -249,6 +249,15 @@ describe("CouchDB 3", () => {
   }
 });
 
+test("the alert on the ring knows the name that Kubernetes gives the Job", async () => {
+  const { resources } = await deployWithMocks(platformOfFile(join(project, "examples/smallest.yaml")));
+  const [job] = resources.filter(({ type, name }) => type.endsWith(":Job") && name.includes("join"));
+  const expression = alerts.find(({ name }) => name === "KazooRingNotJoined")?.expression ?? "";
+  const [, pattern] = /job_name=~"([^"]*)"/.exec(expression) ?? [];
+  assert.match(`${job?.name}-1a2b3c4d`, new RegExp(`^(?:${pattern})$`));
+  assert.equal((job?.inputs.metadata as { name?: string }).name, undefined);
+});
+
 test("brokers carry the annotations, unless the operator says otherwise", async () => {
   const brokers = async (annotations: object) => {
     const { resources } = await deployWithMocks(
