@@ -104,6 +104,34 @@ describe("a cluster that refuses", { concurrency: 1 }, () => {
     await alarm(stack.clone.directory, "DEACTIVATE");
     await stack.converges(kept);
   });
+
+  test("a namespace that is stuck in its deletion", async () => {
+    const held = `${namespace}/configmaps/held`;
+    await created(`${namespace}/configmaps`, { metadata: { name: "held", finalizers: ["example.com/hold"] } });
+    const deleting = { line: /Namespace local-dev-namespace deleting/g, times: 1 };
+    const destroy = await stack.at(["destroy"], deleting, ({ pid }) => {
+      void until("its deletion to begin", async () => {
+        const { metadata } = (await stack.api.call("GET", namespace)).body as {
+          metadata: { deletionTimestamp?: string };
+        };
+        return metadata.deletionTimestamp !== undefined;
+      }).then(() => process.kill(pid, "SIGINT"));
+    });
+    assert.notEqual(destroy.code, 0);
+    await until("the namespace to say what it waits for", async () =>
+      JSON.stringify((await stack.api.call("GET", namespace)).body.status).includes("example.com/hold"),
+    );
+    await refused(
+      /namespace local-dev of cluster local is being deleted.*example\.com\/hold in 1 resource/,
+      /next: wait until it is gone/,
+    );
+    const freed = { metadata: { finalizers: null } };
+    const { status } = await stack.api.call("PATCH", held, freed, "application/merge-patch+json");
+    assert.equal(status, 200);
+    await until("it to go", async () => (await stack.api.call("GET", namespace)).status === 404);
+    // What the destroy had taken away is made anew.
+    await stack.converges();
+  });
 });
 
 type Files = ReturnType<typeof clusterFiles>;
