@@ -91,7 +91,7 @@ const outputs = (names: readonly string[]) => ({
         ring: name,
         namespace: name,
         image: "kazoo:5",
-        endpoints: { brokers: [] },
+        endpoints: { brokers: [], database: "http://bigcouchbal:5984" },
         nodes: { kazoo: [`kazoo_apps@kazoo-0.kazoo-nodes.${name}.svc.cluster.local`], database: [] },
       },
     ]),
@@ -269,7 +269,7 @@ describe("a drain", () => {
     assert.equal(code, 0, stderr);
     assert.match(
       stdout,
-      /new calls go to us-east-bos\n.*the database's nodes go on: where the copies are cannot be seen: there is no pod bigcouch-0/,
+      /new calls go to us-east-bos\n.*the database's nodes go on: where the copies are cannot be seen: there is no pod kazoo-0/,
     );
   });
 });

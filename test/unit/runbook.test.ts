@@ -111,14 +111,14 @@ describe("where a database's copies are", () => {
     assert.deepEqual(onlyThere(readShardMaps(printed), ["a-0", "a-1", "b-0", "b-1"]), ["accounts", "old"]);
   });
 
-  test("is asked of the node itself, without the password on a command line", () => {
+  test("is asked through a Kazoo node, since CouchDB's image has no curl, and without the password on a command line", () => {
     const at = {
-      "bigcouch-0.4.2": "http://127.0.0.1:5986/dbs/",
-      "couchdb-2.3.1": "http://127.0.0.1:5986/_dbs/",
-      "couchdb-3.3.3": "http://127.0.0.1:5984/_node/_local/_dbs/",
+      "bigcouch-0.4.2": "http://bigcouchbal:5986/dbs/",
+      "couchdb-2.3.1": "http://bigcouchbal:5986/_dbs/",
+      "couchdb-3.3.3": "http://bigcouchbal:5984/_node/_local/_dbs/",
     };
     for (const [version, url] of Object.entries(at)) {
-      const script = shardMapsScript(databaseKind(version) as DatabaseKind);
+      const script = shardMapsScript(databaseKind(version) as DatabaseKind, "http://bigcouchbal:5984");
       assert.ok(script.includes(`--config - '${url}_all_docs?include_docs=true'`), script);
     }
   });

@@ -1,4 +1,3 @@
-import { databasePort } from "../../components/names";
 import type { DatabaseKind } from "../../config/compatibility";
 
 /** The copies of a database's shards, as the database keeps them: a document of `_dbs`, of BigCouch `dbs`. */
@@ -16,13 +15,17 @@ export const onlyThere = (maps: readonly ShardMap[], nodes: readonly string[]): 
     )
     .map(({ _id }) => _id);
 
-/** A shell script for a database node's container that prints all shard maps as JSON, see {@link readShardMaps}. */
-export function shardMapsScript({ engine, adminPort }: DatabaseKind): string {
-  const at = `http://127.0.0.1:${adminPort ?? databasePort}`;
+/**
+ * A shell script for a Kazoo node's container that prints all shard maps as JSON, see {@link readShardMaps}. CouchDB's own image has no curl.
+ * @param url of the zone's database
+ */
+export function shardMapsScript({ engine, adminPort }: DatabaseKind, url: string): string {
+  const at = new URL(url);
+  if (adminPort !== undefined) at.port = String(adminPort);
   const path = { "couchdb-3": "/_node/_local/_dbs", "couchdb-2": "/_dbs", bigcouch: "/dbs" }[engine];
   // The password is on no command line.
-  return `printf 'user = "%s:%s"\\n' "$COUCHDB_USER" "$COUCHDB_PASSWORD" | sed 's/\\\\/\\\\\\\\/g' |
-  curl --silent --show-error --fail --config - '${at}${path}/_all_docs?include_docs=true'
+  return `printf 'user = "%s:%s"\\n' "$COUCHDB_USER" "$COUCHDB_PASS" | sed 's/\\\\/\\\\\\\\/g' |
+  curl --silent --show-error --fail --config - '${at.origin}${path}/_all_docs?include_docs=true'
 exit $?
 `;
 }

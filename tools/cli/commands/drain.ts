@@ -1,6 +1,5 @@
 import { readFileSync } from "node:fs";
 import { workloads as containers } from "../../../components/names";
-import { services } from "../../../config/hosts";
 import type { DrainedWorkload, Platform, Zone } from "../../../config/platform";
 import { onlyThere, readShardMaps, shardMapsScript } from "../copies";
 import { healthOf, isHealthy } from "../health";
@@ -34,7 +33,7 @@ export async function drain(options: RunbookOptions): Promise<void> {
   );
   const obstacle = zone.drained.includes("database")
     ? undefined
-    : (copiesElsewhere(stack.platform, zone, storing) ?? (await shardsElsewhere(live, gone)));
+    : (copiesElsewhere(stack.platform, zone, storing) ?? (await shardsElsewhere(live, staying, gone)));
   const wanted = workloads.filter((workload) => workload !== "database" || obstacle === undefined);
   const kazooNodes = nodesOf(hostsIn(selected.zone), cluster).filter(({ workload }) => workload === containers.kazoo);
 
@@ -150,19 +149,21 @@ function copiesElsewhere(platform: Platform, zone: Zone, others: readonly Select
 
 /** Why, by the database itself, the ring would not stay whole: older databases keep the copies that they were made with. */
 async function shardsElsewhere(
-  { stack, zone, cluster }: LiveZone,
+  { stack, zone }: LiveZone,
+  staying: readonly SelectedZone[],
   gone: readonly string[],
 ): Promise<string | undefined> {
-  const place = {
-    cluster,
-    namespace: zone.namespace,
-    pod: `${services.databaseNodes}-0`,
-    container: containers.database,
-  };
+  const [asked] = staying;
+  const [node] = asked === undefined ? [] : nodesOf(hostsIn(asked.zone), asked.cluster);
   const kind = stack.platform.rings[zone.ring]?.database;
   if (kind === undefined) return undefined;
+  if (asked === undefined || node?.place.kind !== "pod")
+    return "no Kazoo node of another zone can be asked where the copies are";
   try {
-    const lost = onlyThere(readShardMaps(await askInside(place, shardMapsScript(kind))), gone);
+    const lost = onlyThere(
+      readShardMaps(await askInside(node.place, shardMapsScript(kind, asked.zone.endpoints.database))),
+      gone,
+    );
     const some = lost.length > 3 ? `${lost.slice(0, 3).join(", ")} and ${lost.length - 3} more` : lost.join(", ");
     return lost.length === 0 ? undefined : `all copies of ${some} are there`;
   } catch (error) {
