@@ -29,7 +29,7 @@ export async function runStack(stack: Stack, args: readonly string[], { force = 
   for (;;) {
     const { code, events } = await runLogged(stack, args, force);
     if (code === 0) return code;
-    if (stack.state !== undefined) await checkPassphrase(stack, stack.state);
+    if (stack.state !== undefined) checkPassphrase(stack.state, stack.name);
     const conflicts = conflictsIn(events);
     if (conflicts.length === 0) return withAdvice(code, args, adviceOn(events));
     if (conflicts.some(({ left, urn }) => !left || taken.has(urn))) throw await conflictsError(stack, conflicts, code);

@@ -154,7 +154,7 @@ export async function destroy(options: StackOptions, args: readonly string[]): P
     ...refresh,
     ...args,
   ]);
-  if (code !== 0 && stack.state !== undefined) await checkPassphrase(stack, stack.state);
+  if (code !== 0 && stack.state !== undefined) checkPassphrase(stack.state, stack.name);
   if (code === 0 && sandboxClusters(stack.platform).length > 0) {
     reportToStderr(`${colours.cyan("next:")} the sandbox still runs; make sandbox-down stops it`);
   }

@@ -1,0 +1,101 @@
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { readFileSync, renameSync, truncateSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { type FaultStack, done, faultStack } from "../support/faults";
+import { until } from "../support/until";
+
+describe("a run that is disturbed", { concurrency: 1 }, () => {
+  let stack: FaultStack;
+  before(async () => {
+    stack = await faultStack();
+    stack.configure({});
+  });
+  after(() => stack?.clone.dispose());
+  const level = (KAZOO_LOG_LEVEL: string) => stack.configure({ "kazoo:environment": { KAZOO_LOG_LEVEL } });
+
+  test("Ctrl-C twice in a first up: Pulumi stops at once, and the next up finds what it has made", async () => {
+    const interrupt = ({ pid }: { pid: number }) => process.kill(pid, "SIGINT");
+    const up = await stack.at(["up"], { line: done, times: 30 }, interrupt, interrupt);
+    assert.notEqual(up.code, 0);
+    assert.match(up.stderr, /next: make up STACK=dev continues from here/);
+    assert.doesNotMatch(up.stderr, /\n\s+at \S+ \(/, "no stack trace");
+    await stack.leavesNothing();
+    await stack.converges(await stack.kept());
+  });
+
+  test("the command alone is killed: its pulumi works on, and another up says so", async () => {
+    level("debug");
+    const kept = await stack.kept();
+    let pulumi = 0;
+    const killed = stack.at(["up"], { line: done, times: 1 }, (kazoo) => {
+      pulumi = stack.started().find(({ name }) => name === "pulumi")?.pid ?? assert.fail("no pulumi runs");
+      process.kill(pulumi, "SIGSTOP");
+      process.kill(kazoo.pid, "SIGKILL");
+    });
+    await until("the command to be killed", () => pulumi !== 0);
+    const other = await stack.run(["up"]);
+    assert.equal(other.code, 1);
+    assert.match(other.stderr, new RegExp(`another pulumi \\(process ${pulumi}\\) is working on stack dev`));
+    assert.match(other.stderr, /next: wait until it is done/);
+    process.kill(pulumi, "SIGCONT");
+    await killed;
+    await until("pulumi to be done", () => stack.started().every(({ name }) => name !== "pulumi"));
+    await stack.converges(kept);
+  });
+
+  test("the API server is killed and started again", async () => {
+    level("warning");
+    const kept = await stack.kept();
+    const [cluster] = JSON.parse(await stack.succeeds("sandbox", "status", "--json")) as {
+      running: Record<string, number>;
+    }[];
+    const server = cluster?.running["kube-apiserver"] ?? assert.fail("no API server");
+    let restart: Promise<unknown> = Promise.resolve();
+    await stack.at(["up"], { line: done, times: 1 }, () => {
+      process.kill(server, "SIGKILL");
+      restart = stack.succeeds("sandbox", "up", "local");
+    });
+    await restart;
+    await stack.converges(kept);
+  });
+
+  const state = () => join(stack.clone.directory, ".state/.pulumi/stacks/kazoo/dev.json");
+
+  test("the state file is cut off, or empty: the error has the command that brings its copy back", async () => {
+    const kept = await stack.kept();
+    for (const size of [1000, 0]) {
+      truncateSync(state(), size);
+      for (const command of ["up", "preview", "destroy"]) {
+        const run = await stack.run([command]);
+        assert.equal(run.code, 1);
+        assert.match(run.stderr, /^error: the state of stack dev cannot be read: .*dev\.json is cut off or damaged\n/);
+        const copy = /next: go back to the copy of .*: (cp '.*'), then make up STACK=dev/.exec(run.stderr)?.[1];
+        assert.ok(copy !== undefined, run.stderr);
+        if (command === "destroy") execFileSync("sh", ["-c", copy]);
+      }
+    }
+    await stack.converges(kept);
+  });
+
+  test("another passphrase: the error names the file that it is in", async () => {
+    const kept = await stack.kept();
+    const passphrase = join(stack.clone.directory, ".state/passphrase");
+    const before = readFileSync(state(), "utf8");
+    renameSync(passphrase, `${passphrase}.right`);
+    writeFileSync(passphrase, "another one", { mode: 0o600 });
+    for (const command of ["up", "preview", "destroy"]) {
+      const run = await stack.run([command]);
+      assert.notEqual(run.code, 0);
+      assert.match(
+        run.stderr,
+        /error: the state of stack dev was encrypted with another passphrase .*\.state\/passphrase/,
+      );
+      assert.match(run.stderr, /next: bring that file back as it was, or the state from a backup/);
+    }
+    assert.equal(readFileSync(state(), "utf8"), before, "the state is as it was");
+    renameSync(`${passphrase}.right`, passphrase);
+    await stack.converges(kept);
+  });
+});
