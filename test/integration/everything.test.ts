@@ -14,6 +14,10 @@ describe("a stack that sets every key", { concurrency: 1 }, () => {
     copyFileSync(join(directory, "examples/everything.yaml"), join(directory, "Pulumi.dev.yaml"));
     await defineGatewayApi(stack.api);
     await definePrometheusOperator(stack.api);
+    await stack.api.call("POST", "/apis/scheduling.k8s.io/v1/priorityclasses", {
+      metadata: { name: "voice" },
+      value: 1000,
+    });
   });
   after(() => stack?.clone.dispose());
 
@@ -38,6 +42,28 @@ describe("a stack that sets every key", { concurrency: 1 }, () => {
     assert.deepEqual(kazoo.spec.nodeSelector, { "kubernetes.io/os": "linux" });
     assert.deepEqual(kazoo.spec.hostAliases, [{ ip: "192.0.2.7", hostnames: ["sbc"] }]);
     assert.equal(kazoo.spec.terminationGracePeriodSeconds, 300);
+    assert.equal(kazoo.spec.priorityClassName, "voice");
+    assert.equal(kazoo.spec.schedulerName, "default-scheduler");
+    assert.match(JSON.stringify(kazoo.spec.affinity), /"example\.com\/pool"/);
+    assert.match(JSON.stringify(kazoo.spec.topologySpreadConstraints), /"DoNotSchedule"/);
+    assert.match(JSON.stringify(kazoo.spec.tolerations), /"example\.com\/voice"/);
+    assert.deepEqual(
+      ["requests", "limits"].map((kind) => {
+        const { resources } = kazoo.spec.containers[0] as { resources: Record<string, Record<string, string>> };
+        return resources[kind]?.["ephemeral-storage"];
+      }),
+      ["64Mi", "1Gi"],
+    );
+    const service = async (zone: string) =>
+      (await inZone(zone, "/api/v1/ZONE/services")).find(({ metadata }) => metadata?.name === "kazoo")?.spec ?? {};
+    const { type, loadBalancerSourceRanges, loadBalancerClass } = await service("mia");
+    assert.deepEqual(
+      [type, loadBalancerSourceRanges, loadBalancerClass],
+      ["LoadBalancer", ["198.51.100.0/24"], "example.com/internal"],
+    );
+    const { externalTrafficPolicy, ports } = await service("bos");
+    assert.equal(externalTrafficPolicy, "Local");
+    assert.deepEqual((ports as { nodePort: number }[]).map(({ nodePort }) => nodePort).sort(), [30555, 30800]);
     assert.deepEqual(kazoo.spec.imagePullSecrets, [{ name: "mirror-login" }]);
     assert.equal(podOf("rabbitmq-beta").metadata.annotations["prometheus.io/port"], "15692");
     const liveness = podOf("rabbitmq-alpha").spec.containers[0]?.livenessProbe as { periodSeconds: number };
@@ -67,11 +93,11 @@ describe("a stack that sets every key", { concurrency: 1 }, () => {
     assert.deepEqual(await names("bos", "/apis/monitoring.coreos.com/v1/ZONE/podmonitors"), ["rabbitmq"]);
     assert.deepEqual(await names("bos", "/apis/monitoring.coreos.com/v1/ZONE/prometheusrules"), ["kazoo"]);
     const dashboards = await Promise.all(
-      ["bos", "nyc"].map((zone) => inZone(zone, "/api/v1/ZONE/configmaps?labelSelector=grafana_dashboard%3D1")),
+      ["bos", "mia", "nyc"].map((zone) => inZone(zone, "/api/v1/ZONE/configmaps?labelSelector=grafana_dashboard%3D1")),
     );
     assert.deepEqual(
       dashboards.map(({ length }) => length),
-      [1, 0],
+      [1, 0, 0],
       "one of the ring",
     );
     const configs = await inZone("bos", "/api/v1/ZONE/configmaps");
