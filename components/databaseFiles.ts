@@ -9,11 +9,15 @@ const home = "/home/couchdb";
 /** Where CouchDB's entrypoint and CouchDB itself write settings; the image has more than that in it if it is not the official one. */
 const localSettings = "/opt/couchdb/etc/local.d";
 
+/** Arguments of the Erlang VM. A cookie in them, as CouchDB's sources have one, would go before the one in the file. */
+const vmArguments = "/opt/couchdb/etc/vm.args";
+
 /** What CouchDB's container needs beside its data, so that its root is read-only and its Erlang cookie in no list of processes. */
 export const databaseFiles = {
   env: [{ name: "HOME", value: home }],
   volumeMounts: [
     { name: "home", mountPath: home },
+    { name: "home", mountPath: vmArguments, subPath: "vm.args", readOnly: true },
     { name: "settings", mountPath: localSettings },
     { name: "temporary", mountPath: "/tmp" },
   ],
@@ -57,5 +61,6 @@ umask 077
 rm -f ${home}/.erlang.cookie
 printf %s "$DATABASE_COOKIE" >${home}/.erlang.cookie
 chmod 400 ${home}/.erlang.cookie
+sed '/^ *-setcookie/d' ${vmArguments} >${home}/vm.args
 cp -Rf ${localSettings}/. /settings
 `;

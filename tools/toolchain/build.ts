@@ -22,15 +22,14 @@ import { type Group, type ModuleFiles, binaryName, buildFlags, packageOf } from 
 import { Progress, duration } from "./progress";
 
 /**
- * Free space to begin with, in GiB. Measured with Go 1.26 for what `dev` needs: 6.0 of build cache, 2.7 of modules, 0.7
- * of programs. What is compiled already takes no room again.
+ * Free disk space required before a build, in GiB. Measured with Go 1.26 for the stack `dev`: 6.0 for the build cache, 2.7 for modules, 0.7
+ * for programs. Packages in the cache need no more space.
  */
 const room = { fresh: 10, more: 3, small: 2 } as const;
 
 /**
- * Builds the parts that are not there, group by group. One process of a user does so at a time, others wait and then
- * find the parts built. Interrupted or killed, it leaves no half-made part, and the next run goes on from Go's build
- * cache.
+ * Builds missing parts, group by group. Only one process per user builds; others wait and then use the result. An interrupted build leaves
+ * no incomplete part, and the next one continues from Go's build cache.
  */
 export async function buildMissing(parts: readonly string[], entries: Entries, report: Report): Promise<void> {
   const missing = (): string[] => parts.filter((part) => !entries.has(part));
@@ -51,11 +50,11 @@ export async function buildMissing(parts: readonly string[], entries: Entries, r
         await buildGroup(group, wanted, entries, step, signal);
       }
     });
-    report("the build cache is kept for what is asked for later: `kazoo toolchain --prune` drops it");
+    report("the build cache stays for later builds; `kazoo toolchain --prune` removes it");
   });
 }
 
-/** Removes what killed processes have left. */
+/** Removes temporary folders of killed processes. */
 export function removeLeftovers(root: string): void {
   for (const name of readdirSync(root)) {
     const pid = /^tmp-(\d+)-/.exec(name)?.[1];
@@ -64,7 +63,7 @@ export function removeLeftovers(root: string): void {
   }
 }
 
-/** Where a step reports: its `[2/3]`, and to whom. */
+/** How a step reports its progress: its label, such as `[2/3]`, and the receiver. */
 interface Step {
   readonly label: string;
   readonly report: Report;
@@ -88,7 +87,7 @@ async function buildGroup(
     CGO_ENABLED: "0",
     GO111MODULE: "on",
     GOCACHE: buildCache(entries.root),
-    // Not empty: an empty one would let `go env -w GOFLAGS=…` of the user in.
+    // Not empty: with an empty value, Go would use the flags that the user has set with `go env -w GOFLAGS=…`.
     GOFLAGS: "-mod=readonly",
     GOTMPDIR: work,
     GOTOOLCHAIN: "local",
@@ -146,7 +145,7 @@ async function buildGroup(
   }
 }
 
-/** The flag that puts the files to embed where the group's packages look for them. */
+/** The flag that maps the files to embed to the paths where the group's packages look for them. */
 async function overlay(files: ModuleFiles | undefined, temporary: string, options: GoOptions): Promise<string[]> {
   const located = await locate(files, options);
   if (located.length === 0) return [];
@@ -156,7 +155,7 @@ async function overlay(files: ModuleFiles | undefined, temporary: string, option
   return [`-overlay=${file}`];
 }
 
-/** Fetches the module and says where its files are: pairs of the path here and an absolute path there. */
+/** Fetches the module and returns its files: pairs of the path here and the absolute path in the module. */
 async function locate(
   files: ModuleFiles | undefined,
   options: GoOptions,
@@ -167,7 +166,7 @@ async function locate(
   return Object.entries(files.paths).map(([to, from]) => [to, join(Dir, from)]);
 }
 
-/** Moves everything to its place; the programs, whose presence means that a part is there, last. */
+/** Moves everything into place. Programs come last, because their presence marks a part as complete. */
 function install(output: string, folder: string, programs: readonly string[]): void {
   mkdirSync(folder, { recursive: true });
   const last = (name: string): number => Number(programs.includes(name));
@@ -178,7 +177,7 @@ function install(output: string, folder: string, programs: readonly string[]): v
   }
 }
 
-/** Go's module cache is read-only, scripts lose their x bit in it. */
+/** Go's module cache is read-only, and scripts in it are not executable. */
 function makeUsable(path: string): void {
   const folder = statSync(path).isDirectory();
   chmodSync(path, 0o755);

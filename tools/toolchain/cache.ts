@@ -5,7 +5,7 @@ import { basename, dirname, join, resolve } from "node:path";
 import { type Group, binaryName, buildFlags, groupOf } from "./groups";
 import { plugins, versions } from "./parts";
 
-/** The compiler that builds: what it is called (`go1.26.0`) and for which system and processor it builds. */
+/** The compiler: its version (`go1.26.0`), and the system and processor that it builds for. */
 export interface Compiler {
   readonly version: string;
   readonly os: string;
@@ -13,29 +13,28 @@ export interface Compiler {
 }
 
 /**
- * Where the toolchain keeps what it builds, shared by all clones of one user. Below it:
+ * The toolchain's cache, shared by all clones of a user. It contains:
  *
- * - `<group>-<key>/` the programs of one Go module,
- * - `home-<key>/` a Pulumi home: `plugins/`, and `bin/` where it is made of links to what was built,
- * - `release-<key>/` what was downloaded, an archive or a program each,
- * - `go-build/` Go's build cache. It is kept: parts are asked for one after the other and share most of their
- *   packages, so that a kubelet takes one minute after an API server and seven without. Go drops what was not used
- *   for five days, `--prune` all of it,
- * - `tmp-<pid>-…/` what a process at work writes to, `lock` the number of this process,
- * - `downloads.json` the downloads that failed.
+ * - `<group>-<key>/`: the programs of one Go module;
+ * - `home-<key>/`: a Pulumi home with `plugins/` and, if it was built here, `bin/`, which links to the built programs;
+ * - `release-<key>/`: a downloaded archive or program;
+ * - `go-build/`: Go's build cache. Parts share most of their packages: a kubelet takes one minute after an API server, and seven without it.
+ *   Go removes entries that were not used for five days, `--prune` removes all;
+ * - `tmp-<pid>-…/`: temporary files of a running process, and `lock`, its process id;
+ * - `downloads.json`: downloads that failed.
  */
 export function toolchainRoot(env: NodeJS.ProcessEnv = process.env): string {
-  // A variable that is empty counts as unset.
+  // An empty variable counts as unset.
   return resolve(env["KAZOO_CACHE"] || join(env["XDG_CACHE_HOME"] || join(homedir(), ".cache"), "kazoo"), "toolchain");
 }
 
 /** Go's build cache of the toolchain. */
 export const buildCache = (root: string): string => join(root, "go-build");
 
-/** Held by the process that builds. */
+/** Lock of the process that builds. */
 export const lockFile = (root: string): string => join(root, "lock");
 
-/** Where the programs of some groups are: the same place for the same sources, flags and compiler, in whichever clone. */
+/** The cached programs of some groups. The same sources, flags and compiler lead to the same folder in every clone. */
 export class Entries {
   private readonly keys: ReadonlyMap<string, string>;
 
@@ -52,23 +51,23 @@ export class Entries {
     return join(this.root, `${group.name}-${this.keys.get(group.name)}`);
   }
 
-  /** A part's program, there or not. */
+  /** Path of a part's program, whether it exists or not. */
   binary(part: string): string {
     const group = groupOf(this.groups, part);
     return join(this.folder(group), binaryName(group, part));
   }
 
-  /** Whether a part is built: a program gets its name only when it and all that goes with it is complete. */
+  /** Whether a part is built. A program gets its final name only when it and its other files are complete. */
   has(part: string): boolean {
     return existsSync(this.binary(part));
   }
 
-  /** The folder that a Pulumi of these groups gets as its home. */
+  /** The home of a Pulumi that these groups build. */
   get home(): string {
     return join(this.root, `home-${hash([...this.keys].flat())}`);
   }
 
-  /** Gives the engine the built parts as it looks for them. Hard links: the CLI looks for the host beside itself. */
+  /** Links the built parts where the engine looks for them. Hard links, because the CLI looks for the language host in its own folder. */
   linkHome(): void {
     for (const part of plugins) {
       if (!this.has(part)) continue;
@@ -84,15 +83,15 @@ export class Entries {
     if (this.has("pulumi")) link(this.binary("pulumi"), bin);
   }
 
-  /** Everything that these groups can have in the cache. */
+  /** Names of all entries that these groups can have in the cache. */
   get folders(): string[] {
     return [this.home, ...this.groups.map((group) => this.folder(group))];
   }
 }
 
 /**
- * Removes the folders of these kinds (what comes before their key) that are not `current`, Go's build cache, and the
- * memory of downloads that failed. Returns the names of what was removed.
+ * Removes folders of these kinds (the part of a name before its key) that are not `current`, Go's build cache, and the list of failed
+ * downloads. Returns the names of removed entries.
  */
 export function prune(root: string, kinds: readonly string[], current: readonly string[]): string[] {
   if (!existsSync(root)) return [];
@@ -102,7 +101,7 @@ export function prune(root: string, kinds: readonly string[], current: readonly 
   return removable;
 }
 
-/** A group's key: what its Go files, go.mod and go.sum hold, the flags, the compiler. Times and places do not count. */
+/** A group's key: a hash of its Go files, go.mod, go.sum, flags and compiler. Times and paths have no influence. */
 function groupKey(group: Group, compiler: Compiler): string {
   const files = readdirSync(group.folder, { recursive: true, encoding: "utf8" })
     .filter((name) => /(\.go|^go\.(mod|sum)|\/go\.(mod|sum))$/.test(name))
@@ -129,6 +128,6 @@ function link(from: string, folder: string): void {
   try {
     linkSync(from, to);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error; // another process was faster
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error; // another process has created it
   }
 }

@@ -5,34 +5,34 @@ import { basename, dirname, join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { withoutLoopbackProxy } from "../shared/proxy";
 
-/** A file that the makers of a program publish. */
+/** A published file. */
 export interface RemoteFile {
   readonly url: string;
-  /** Its SHA-256 in hexadecimal, or the URL of what tells it: a list of checksums, or GitHub's data of a release. */
+  /** Its SHA-256 in hexadecimal, or the URL of a list of checksums or of a release in GitHub's API, which has it. */
   readonly sha256: string;
-  /** Path in the folder that it is downloaded to; the default is the last part of the URL. Archives are unpacked. */
+  /** Path in the target folder. Archives are unpacked. @default the last part of the URL */
   readonly to?: string;
 }
 
-/** How downloads are made. */
+/** Options of a download. */
 export interface DownloadOptions {
   /** Where files are fetched from instead: `<mirror>/<host>/<path>`. */
   readonly mirror?: string;
-  /** Milliseconds without a byte after which a download is given up. */
+  /** Time without a byte, in milliseconds, after which a download fails. */
   readonly patience: number;
   readonly signal: AbortSignal;
-  /** Gets the size of each piece that has come, in bytes. */
+  /** Receives the size of each chunk, in bytes. */
   readonly onBytes?: (count: number) => void;
 }
 
-/** The URL that is asked in the place of another. */
+/** The URL on the mirror, if there is one. */
 export function mirrored(url: string, mirror: string | undefined): string {
   return mirror === undefined ? url : url.replace(/^https:\//, mirror.replace(/\/+$/, ""));
 }
 
 /**
- * Downloads a file into a folder, checks it and unpacks it if it is a `.tar.gz` or `.tgz`; what is not an archive is made
- * executable. Throws an error that says in a few words what went wrong.
+ * Downloads a file into a folder, verifies its checksum, and unpacks it if it is a `.tar.gz` or `.tgz`; any other file becomes executable.
+ * Throws an error with a short reason.
  */
 export async function download(file: RemoteFile, folder: string, options: DownloadOptions): Promise<void> {
   const to = join(folder, file.to ?? basename(file.url));
@@ -55,7 +55,7 @@ export async function download(file: RemoteFile, folder: string, options: Downlo
   await rm(to);
 }
 
-/** The checksum that is published for a URL, in hexadecimal. `from` is this checksum, or the URL of what tells it. */
+/** The published checksum of a URL, in hexadecimal. @param from see {@link RemoteFile} */
 async function checksum(url: string, from: string, options: DownloadOptions): Promise<string> {
   if (!from.startsWith("https:")) return from;
   const chunks: Uint8Array[] = [];
@@ -65,7 +65,7 @@ async function checksum(url: string, from: string, options: DownloadOptions): Pr
   return found;
 }
 
-/** A file's SHA-256 in a list as sha256sum writes it, in a text that is one checksum, or in GitHub's data of a release. */
+/** A file's SHA-256 in the output of sha256sum, in a text with a single checksum, or in a release of GitHub's API. */
 export function checksumIn(text: string, name: string): string | undefined {
   if (/^\s*[0-9a-f]{64}\s*$/.test(text)) return text.trim();
   for (const line of text.split("\n")) {
@@ -81,7 +81,7 @@ export function checksumIn(text: string, name: string): string | undefined {
   }
 }
 
-/** What a URL answers, piece by piece, by the proxy that the environment names. Node's own fetch knows no proxy. */
+/** The body of a response, in chunks, through the proxy that the environment names. Node's own fetch does not support proxies. */
 async function* bytes(from: string, { mirror, patience, signal }: DownloadOptions): AsyncGenerator<Uint8Array> {
   const url = mirrored(from, mirror);
   const { EnvHttpProxyAgent, fetch } = await import("undici");
@@ -99,7 +99,7 @@ async function* bytes(from: string, { mirror, patience, signal }: DownloadOption
     }
   } catch (error) {
     if (signal.aborted || silence.signal.aborted) throw signal.reason ?? silence.signal.reason;
-    // "fetch failed" says nothing: what failed is in its cause.
+    // The message is only "fetch failed"; the reason is in the cause.
     const { cause } = error as { cause?: Error };
     throw cause === undefined ? error : new Error(`${new URL(url).host}: ${cause.message}`);
   } finally {

@@ -1,18 +1,17 @@
 import { UserError } from "../shared/terminal";
 
-/** How a `go` command is run. */
+/** Options of a `go` command. */
 export interface GoOptions {
   readonly folder: string;
   readonly env: NodeJS.ProcessEnv;
-  /** Ends go and its compilers when it is aborted; then its reason is thrown. */
+  /** When it is aborted, go and its compilers are ended and its reason is thrown. */
   readonly signal: AbortSignal;
-  /** Gets each line of standard error as it comes. */
+  /** Receives each line of standard error. */
   readonly onLine?: (line: string) => void;
 }
 
 /**
- * Runs a `go` command and returns its standard output. Throws a UserError that a user can act on when it fails; `doing`
- * completes "could not …".
+ * Runs a `go` command and returns its standard output. Throws a UserError with a next step if it fails; `doing` completes "could not …".
  */
 export async function mustGo(doing: string, args: readonly string[], options: GoOptions): Promise<string> {
   const { folder, env, signal, onLine } = options;
@@ -22,7 +21,7 @@ export async function mustGo(doing: string, args: readonly string[], options: Go
     cwd: folder,
     env,
     extendEnv: false,
-    // A process group of its own: the compilers end with it, and Ctrl-C reaches them through us alone.
+    // In its own process group, so that the compilers end with it and only we pass Ctrl-C on.
     detached: true,
     stdin: "ignore",
     stderr: function* (line: unknown) {
@@ -35,7 +34,7 @@ export async function mustGo(doing: string, args: readonly string[], options: Go
     try {
       if (child.pid !== undefined) process.kill(-child.pid, name);
     } catch {
-      // it has ended by itself
+      // it has ended already
     }
   };
   let kill: NodeJS.Timeout | undefined;
@@ -58,7 +57,7 @@ export async function mustGo(doing: string, args: readonly string[], options: Go
   }
 }
 
-/** What a failed go command means, from what it printed. */
+/** The error for a failed go command, from its output. */
 export function explain(doing: string, output: string, env: NodeJS.ProcessEnv): UserError {
   const lines = output.split("\n").map((line) => line.trim());
   const line = (pattern: RegExp): string | undefined => lines.find((candidate) => pattern.test(candidate));

@@ -12,15 +12,15 @@ export interface Platform {
   readonly arch: string;
 }
 
-/** A program as its makers publish it. */
+/** A published program. */
 export interface Release {
-  /** What to download, all of it into one folder. */
+  /** Files to download into one folder. */
   readonly files: readonly RemoteFile[];
   /** The program's path in this folder. */
   readonly program: string;
 }
 
-/** Programs of one Go module: one `go build` makes them, and compiles once what they share. */
+/** Programs of one Go module. One `go build` builds all of them and compiles shared packages once. */
 export interface Group {
   readonly name: string;
   /** The folder with go.mod and go.sum. */
@@ -33,7 +33,7 @@ export interface Group {
   readonly variables?: readonly string[];
   /** The same for one part alone. */
   readonly ownVariables?: Readonly<Record<string, readonly string[]>>;
-  /** Packages (a pattern) that are compiled without optimisation: bulky, and not where the time of a run goes. */
+  /** Pattern of packages to compile without optimisation: large ones that do not affect run time. */
   readonly unoptimised?: readonly string[];
   /**
    * Files of a module to embed in a package of this folder. Go cannot embed what lies in another module: the build
@@ -73,7 +73,7 @@ export function binaryName(group: Group, part: string): string {
   return path.slice(path.lastIndexOf("/") + 1);
 }
 
-/** The arguments of `go build` that decide what comes out, except the packages. */
+/** The arguments of `go build` that affect its result, except the packages. */
 export function buildFlags(group: Group): string[] {
   const link = (variables: readonly string[]): string =>
     ["-s -w", ...variables.map((variable) => `-X ${variable}`)].join(" ");
@@ -83,7 +83,7 @@ export function buildFlags(group: Group): string[] {
     "-trimpath",
     "-buildvcs=false",
     ...(group.tags === undefined ? [] : [`-tags=${group.tags}`]),
-    // No debugging tables: the linker would drop them, and making them takes a good part of a compiler's time.
+    // Without debugging tables: the linker drops them, and producing them takes a good part of the compile time.
     "-gcflags=all=-dwarf=false",
     ...(group.unoptimised ?? []).map((pattern) => `-gcflags=${pattern}=-N -l -dwarf=false`),
     `-ldflags=${link(shared)}`,

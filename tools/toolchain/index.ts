@@ -14,9 +14,9 @@ export type { Group, PartOf } from "./groups";
 export type { Part } from "./parts";
 export { allParts, pulumiParts } from "./parts";
 
-/** Programs that are there, and how to run Pulumi with them. */
+/** Available programs, and how to run Pulumi with them. */
 export interface Toolchain {
-  /** Where the Pulumi CLI and its plugins come from. What the sandbox runs is downloaded or built. */
+  /** Where the Pulumi CLI and its plugins come from. The sandbox's programs are always downloaded or built. */
   readonly mode: Mode;
   /** The absolute path of a part's program. In mode `system`, the language host and the plugins are Pulumi's own: none. */
   binary(part: Part): string;
@@ -30,9 +30,8 @@ export interface Toolchain {
 }
 
 /**
- * Makes sure that these parts are there and returns where. What is missing is downloaded, or built where it cannot be
- * downloaded, which takes minutes; `report` gets the progress. Does next to nothing when all is there. Throws a
- * UserError when something that it needs (Go, disk, network) is missing.
+ * Provides these parts. Missing ones are downloaded or, if that fails, built, which takes minutes; `report` receives the progress. Quick if
+ * nothing is missing. Throws a UserError if Go, disk space or the network is needed and missing.
  */
 export async function ensureToolchain(parts: readonly Part[], report: Report): Promise<Toolchain> {
   const root = toolchainRoot();
@@ -60,8 +59,7 @@ export async function ensureToolchain(parts: readonly Part[], report: Report): P
 }
 
 /**
- * The same for programs of other groups than the toolchain's own: makes sure that these parts are there and returns
- * where.
+ * The same for programs of other groups than the toolchain's own.
  */
 export async function ensurePrograms<G extends Group>(
   from: readonly G[],
@@ -85,8 +83,8 @@ function provision(report: Report) {
 }
 
 /**
- * Removes what other versions of these groups have left, Go's build cache, and the memory of downloads that failed.
- * Returns the names of what was removed, and from where.
+ * Removes other versions of these groups, Go's build cache, and the list of failed downloads. Returns the names of removed entries and their
+ * folder.
  */
 export async function pruneToolchain(
   report: Report,
@@ -95,7 +93,7 @@ export async function pruneToolchain(
   const root = toolchainRoot();
   const entries = entriesOf(of, [], root);
   const releases = new Releases(root, of, undefined);
-  // Without Go nothing says which of the built ones are current: they stay.
+  // Without Go it is unknown which built programs are current, so they stay.
   const built =
     entries instanceof Entries ? { kinds: of.map(({ name }) => name), folders: entries.folders } : undefined;
   const downloaded = of === groups ? ["home", "release"] : [];
@@ -106,18 +104,18 @@ export async function pruneToolchain(
   return { root, removed };
 }
 
-/** What `pulumi` needs in its environment to use the CLI and the plugins of a place, and no others. */
+/** The environment in which `pulumi` uses the CLI and plugins of a place, and no others. */
 function ownEnvironment(place: Place | undefined): Record<string, string> {
-  if (place === undefined) return {}; // no part of Pulumi was asked for
+  if (place === undefined) return {}; // no part of Pulumi is needed
   const bin = place instanceof Entries ? join(place.home, "bin") : dirname(place.binary("pulumi"));
-  // A login to another backend that the user has: it stays in use, only the place of the plugins is ours.
+  // The user's login to a backend stays in use; only the folder of plugins is ours.
   const login = process.env["PULUMI_CREDENTIALS_PATH"] ?? userHome(process.env);
   return {
     PATH: [bin, process.env["PATH"]].filter(Boolean).join(delimiter),
     PULUMI_HOME: place.home,
     ...(existsSync(join(login, "credentials.json")) ? { PULUMI_CREDENTIALS_PATH: login } : {}),
     PULUMI_SKIP_UPDATE_CHECK: "true",
-    // What is missing is missing: an error at once, not after minutes of trying a network that may not be there.
+    // A missing plugin is an error at once, not after minutes of retries on a closed network.
     PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true",
   };
 }

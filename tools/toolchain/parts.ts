@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { RemoteFile } from "./download";
 import type { Group, PartOf, Platform, Release } from "./groups";
 
-/** The Pulumi CLI, and the plugins at the versions that the npm packages of package.json ask the engine for. */
+/** The Pulumi CLI, and the plugins at the versions that the npm packages in package.json require. */
 export const versions = {
   pulumi: "3.218.0",
   kubernetes: "4.25.0",
@@ -15,13 +15,13 @@ export const versions = {
 export type Plugin = "kubernetes" | "random" | "docker";
 export const plugins: readonly Plugin[] = ["kubernetes", "random", "docker"];
 
-/** Parts that come with an installed Pulumi, so that they need not be built where that can be used. */
+/** Parts that an installed Pulumi includes. */
 export const pulumiParts: readonly Part[] = ["pulumi", "language", ...plugins];
 
 const nodejs = "github.com/pulumi/pulumi/sdk/v3";
 const github = "https://github.com";
 
-/** A program of the Pulumi CLI's archive, which has the language hosts beside it. */
+/** A program in the Pulumi CLI's archive, which also contains the language hosts. */
 const pulumiRelease = (program: string, { os, arch }: Platform): Release => {
   const folder = `${github}/pulumi/pulumi/releases/download/v${versions.pulumi}`;
   const archive = `pulumi-v${versions.pulumi}-${os}-${arch === "amd64" ? "x64" : arch}.tar.gz`;
@@ -73,8 +73,8 @@ const kwokFile = (name: string, { os, arch }: Platform): RemoteFile => ({
 });
 
 /**
- * KWOK's stages that the sandbox uses. They are published in its sources alone: `stages.sha256` has their checksums, made
- * by `sha256sum` in the module's folder `kustomize/stage`.
+ * KWOK's stages that the sandbox uses. Only its sources contain them; `stages.sha256` has their checksums, the output of `sha256sum` in the
+ * module's folder `kustomize/stage`.
  */
 const kwokStages = (): RemoteFile[] =>
   readFileSync(join(__dirname, "kwok", "stages.sha256"), "utf8")
@@ -87,7 +87,7 @@ const kwokStages = (): RemoteFile[] =>
       to: `stage/${path}`,
     }));
 
-/** The version that programs of Kubernetes say they are, as variables for the linker. */
+/** Linker variables with the version that Kubernetes programs report. */
 export const kubernetesVariables: readonly string[] = [
   `gitVersion=v${kubernetes}`,
   "gitMajor=1",
@@ -102,7 +102,7 @@ const list = [
     packages: { language: `${nodejs}/nodejs/cmd/pulumi-language-nodejs` },
     files: {
       module: nodejs,
-      // What the engine starts for policy packs and for dynamic providers, by these names.
+      // The engine starts these for policy packs and dynamic providers.
       paths: {
         "pulumi-analyzer-policy": "nodejs/dist/pulumi-analyzer-policy",
         "pulumi-resource-pulumi-nodejs": "nodejs/dist/pulumi-resource-pulumi-nodejs",
@@ -162,7 +162,7 @@ const list = [
     name: "docker",
     folder: join(__dirname, "docker"),
     packages: { docker: "./pulumi-resource-docker" },
-    // Upstream's compose resource brings hundreds of packages, and Pulumi's package does not have it.
+    // Upstream's compose resource needs hundreds of packages, and Pulumi's npm package does not expose it.
     tags: "no_compose",
     ownVariables: { docker: [`main.version=${versions.docker}`] },
     big: true,
@@ -170,11 +170,11 @@ const list = [
   },
 ] as const satisfies readonly Group[];
 
-/** What the toolchain can provide, by the name it is asked for. */
+/** Names of the parts that the toolchain provides. */
 export type Part = PartOf<(typeof list)[number]>;
 
-/** In the order of building: the quick ones first, so that what cannot work fails early. */
+/** In build order: quick ones first, so that problems show early. */
 export const groups: readonly Group[] = list;
 
-/** All parts, in the order of building. */
+/** All parts, in build order. */
 export const allParts = groups.flatMap((group) => Object.keys(group.packages)) as readonly Part[];

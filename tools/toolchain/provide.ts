@@ -9,27 +9,26 @@ import type { Group } from "./groups";
 import { Memory } from "./memory";
 import { Releases } from "./releases";
 
-/** GiB that the downloads of everything take. */
+/** Disk space for all downloads, in GiB. */
 const room = 2;
 
-/** How programs are provided. */
+/** Options for providing programs. */
 export interface Provision {
   /** Folder of the cache. */
   readonly root: string;
   readonly groups: readonly Group[];
-  /** The one way that is allowed; undefined: what is there, else a download, else a build. */
+  /** The only permitted way. @default what is in the cache, then a download, then a build */
   readonly only?: "download" | "build";
   /** Where files are downloaded from instead: `<mirror>/<host>/<path>`. */
   readonly mirror?: string;
   readonly report: Report;
 }
 
-/** Where a part's program is. */
+/** Path of a part's program. */
 export type Place = Entries | Releases;
 
 /**
- * Makes sure that parts are there, each unit of them from one place, and returns this place for a part. Throws a
- * UserError when what they need is missing.
+ * Provides parts, all parts of a unit from one place, and returns where each is. Throws a UserError if something that they need is missing.
  */
 export async function provide(
   units: readonly (readonly string[])[],
@@ -46,7 +45,7 @@ export async function provide(
   let problem: string | undefined;
   if (only !== "build" && toDownload().length > 0) {
     const waiting = (pid: number): void => report(`waiting for the toolchain download of process ${pid}`);
-    // Without Go nothing is remembered: a download is the only way then, each time.
+    // Without Go, a download is the only way: try it each time, even if it failed before.
     const memory = entries instanceof Entries ? new Memory(root) : undefined;
     problem = await withLock(lockFile(root), waiting, () => downloadUnits(toDownload(), releases, memory, report));
   }
@@ -75,7 +74,7 @@ export async function provide(
   };
 }
 
-/** Downloads units; returns why some are not there, undefined when all are. */
+/** Downloads units. Returns the reason if any of them failed. */
 async function downloadUnits(
   units: readonly (readonly string[])[],
   releases: Releases,
@@ -99,7 +98,7 @@ async function downloadUnits(
   return problem;
 }
 
-/** Where what is built is kept for the Go that is installed; an error when there is none that can build these parts. */
+/** The cache for the installed Go; an error if no Go is installed that can build these parts. */
 export function entriesOf(groups: readonly Group[], parts: readonly string[], root: string): Entries | UserError {
   const wanted = groups.filter(({ packages }) => parts.some((part) => part in packages));
   try {
@@ -110,7 +109,7 @@ export function entriesOf(groups: readonly Group[], parts: readonly string[], ro
   }
 }
 
-/** What `go env` says; undefined when there is no go. */
+/** The output of `go env`; undefined without Go. */
 function goEnvironment(): string | undefined {
   try {
     return execFileSync("go", ["env", "-json", "GOVERSION", "GOOS", "GOARCH"], {

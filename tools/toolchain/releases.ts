@@ -8,12 +8,12 @@ import { type Plugin, pluginFile, plugins } from "./parts";
 import { hasPlugin, installPlugin, pluginBinary } from "./plugins";
 import { Progress, duration } from "./progress";
 
-/** Milliseconds without a byte after which a download is given up. */
+/** Time without a byte, in milliseconds, after which a download fails. */
 const patience = 5_000;
 
 const isPlugin = (part: string): part is Plugin => (plugins as readonly string[]).includes(part);
 
-/** Where downloaded programs are: the same place for the same files, in whichever clone. */
+/** The downloaded programs. The same files lead to the same folder in every clone. */
 export class Releases {
   private readonly platform: Platform = {
     os: process.platform,
@@ -27,7 +27,7 @@ export class Releases {
     readonly mirror: string | undefined,
   ) {}
 
-  /** A part's program, there or not. */
+  /** Path of a part's program, whether it exists or not. */
   binary(part: string): string {
     if (isPlugin(part)) return pluginBinary(this.home, part);
     const release = this.release(part);
@@ -39,17 +39,17 @@ export class Releases {
     return isPlugin(part) || this.published(part) !== undefined;
   }
 
-  /** Whether a part is downloaded: a folder gets its name only when it is complete. */
+  /** Whether a part is downloaded. A folder gets its final name only when it is complete. */
   has(part: string): boolean {
     return isPlugin(part) ? hasPlugin(this.home, part) : this.offers(part) && existsSync(this.binary(part));
   }
 
-  /** The home of the downloaded Pulumi: its plugins are there. */
+  /** The home of the downloaded Pulumi, with its plugins. */
   get home(): string {
     return join(this.root, `home-${hash([this.folder(this.release("pulumi"))])}`);
   }
 
-  /** Everything that these groups can have in the cache. */
+  /** Names of all entries that these groups can have in the cache. */
   get folders(): string[] {
     const parts = this.groups.flatMap(({ packages }) => Object.keys(packages)).filter((part) => !isPlugin(part));
     const homes = parts.includes("pulumi") ? [this.home] : [];
@@ -57,7 +57,7 @@ export class Releases {
     return [...releases.map((release) => this.folder(release)), ...homes];
   }
 
-  /** What a download of these parts is remembered by. */
+  /** Key under which a failed download of these parts is recorded. */
   subject(parts: readonly string[]): string {
     const files = parts.flatMap((part) =>
       isPlugin(part) ? [pluginFile(part, this.platform)] : this.release(part).files,
@@ -65,10 +65,7 @@ export class Releases {
     return hash([this.mirror ?? "", ...files.map(({ url }) => url)]);
   }
 
-  /**
-   * Downloads units of parts that are of use only together, all at once. Returns why units could not be downloaded, in
-   * their order: undefined for those that are there now.
-   */
+  /** Downloads units (parts that are only useful together) in parallel. Returns for each, in order, why it failed; undefined for success. */
   async download(
     units: readonly (readonly string[])[],
     report: Report,
@@ -101,7 +98,7 @@ export class Releases {
     const missingPlugins = wanted.filter(isPlugin);
     const programs = wanted.filter((part) => !isPlugin(part));
     if (missingPlugins.length > 0 && !this.has("pulumi")) programs.push("pulumi");
-    // Programs of one archive come together.
+    // Programs of one archive are downloaded together.
     const releases = new Map(programs.map((part) => [this.folder(this.release(part)), this.release(part)]));
     for (const [folder, release] of releases) await this.downloadRelease(release, folder, options);
     for (const plugin of missingPlugins) await this.downloadPlugin(plugin, options);
@@ -118,7 +115,7 @@ export class Releases {
     });
   }
 
-  /** Pulumi installs it, but does not download it: its own option for a checksum refuses files that are right. */
+  /** Pulumi installs the plugin from our download: its own checksum option rejects correct files. */
   private async downloadPlugin(plugin: Plugin, options: DownloadOptions): Promise<void> {
     await this.inTemporary(async (temporary) => {
       await download({ ...pluginFile(plugin, this.platform), to: "archive" }, temporary, options);

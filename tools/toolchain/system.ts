@@ -7,13 +7,12 @@ import { Memory } from "./memory";
 import { type Plugin, plugins, versions } from "./parts";
 import { hasPlugin, installPlugin } from "./plugins";
 
-/** Milliseconds that a question to the network may take. */
+/** Time limit of a network check, in milliseconds. */
 const patience = 1_500;
 
 /**
- * The installed Pulumi CLI, if it is new enough and has the plugins that are wanted, or can download them; undefined
- * when it cannot be used. Whether downloads work is tried once and remembered in `root`, so that no later run waits for
- * it. `forced` tries again, and throws a UserError instead of returning undefined.
+ * The installed Pulumi CLI, if it is new enough and has the plugins or can download them; otherwise undefined. Whether downloads work is
+ * tried once and recorded in `root`, so that later runs do not wait. `forced` tries again and throws a UserError instead.
  */
 export async function installedPulumi(
   parts: readonly string[],
@@ -54,7 +53,7 @@ export async function installedPulumi(
   return cli.path;
 }
 
-/** The Pulumi on the PATH, or why it is of no use. */
+/** The Pulumi on the PATH, or why it cannot be used. */
 async function installedCli(
   root: string,
   env: NodeJS.ProcessEnv,
@@ -70,7 +69,7 @@ async function installedCli(
     reject: false,
   });
   const version = /^v?(\d+\.\d+\.\d+\S*)$/m.exec(stdout.trim())?.[1];
-  if (version === undefined) return { problem: `${path} does not tell its version` };
+  if (version === undefined) return { problem: `${path} does not print its version` };
   if (!atLeast(version, versions.pulumi)) {
     return { problem: `${path} is version ${version} (${versions.pulumi} or newer is needed)` };
   }
@@ -88,14 +87,14 @@ export function userHome(env: NodeJS.ProcessEnv): string {
 
 const nameVersion = (plugin: Plugin): string => `${plugin} ${versions[plugin]}`;
 
-/** Lets the installed Pulumi download a plugin. Returns why it could not. */
+/** Lets the installed Pulumi download a plugin. Returns the reason if that fails. */
 async function download(
   plugin: Plugin,
   cli: string,
   home: string,
   env: NodeJS.ProcessEnv,
 ): Promise<string | undefined> {
-  // Pulumi itself retries for minutes when there is no network: ask first. Behind a proxy only Pulumi can ask.
+  // Pulumi retries for minutes without a network, so check first. Behind a proxy only Pulumi itself can check.
   const proxied = ["HTTPS_PROXY", "https_proxy"].some((name) => (env[name] ?? "") !== "");
   if (!proxied && !(await reachable("https://get.pulumi.com/"))) return "the download site cannot be reached";
   return await installPlugin(cli, plugin, { home, env });
@@ -110,7 +109,7 @@ async function reachable(url: string): Promise<boolean> {
   }
 }
 
-/** The first executable of this name on the PATH. */
+/** The first executable with this name on the PATH. */
 function onPath(name: string, env: NodeJS.ProcessEnv): string | undefined {
   const candidates = (env["PATH"] ?? "")
     .split(delimiter)

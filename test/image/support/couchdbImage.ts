@@ -14,7 +14,8 @@ const parts = ["package.json", "package-lock.json", "server.js", "rules.js"];
 /**
  * The database's double: speaks CouchDB's HTTP on 5984 and 5986, reads COUCHDB_USER, COUCHDB_PASSWORD and NODENAME, keeps
  * its data in /opt/couchdb/data, writes where the official image writes, runs as uid and gid 5984, and has curl. Beside it runs an Erlang
- * node with ERL_FLAGS, where they are set: the name, the cookie and the ports that CouchDB's own would have.
+ * node with ERL_FLAGS, where they are set: the name, the cookie and the ports that CouchDB's own would have. The image's vm.args has a cookie
+ * that every such image has, as a build of CouchDB 2.3.1 from its sources does.
  * @returns its tag
  */
 export async function couchdbImage(engine: Engine): Promise<string> {
@@ -24,7 +25,7 @@ export async function couchdbImage(engine: Engine): Promise<string> {
 RUN apt-get update && apt-get install -y --no-install-recommends curl dumb-init erlang-base && rm -rf /var/lib/apt/lists/*
 RUN groupadd --gid 5984 couchdb && useradd --uid 5984 --gid 5984 --home-dir /opt/couchdb couchdb \\
  && mkdir -p /opt/couchdb/data /opt/couchdb/etc/default.d /opt/couchdb/etc/local.d \\
- && echo 'Of the image.' > /opt/couchdb/etc/local.d/README && chown -R couchdb:couchdb /opt/couchdb
+ && echo '-setcookie monster' > /opt/couchdb/etc/vm.args && echo 'Of the image.' > /opt/couchdb/etc/local.d/README && chown -R couchdb:couchdb /opt/couchdb
 COPY folder/ /opt/couchdb-double/
 COPY start /usr/local/bin/couchdb-start
 USER 5984:5984
@@ -55,7 +56,7 @@ touch docker.ini
 if [ -n "\${COUCHDB_USER-}" ] && [ -n "\${COUCHDB_PASSWORD-}" ] && ! cat *.ini | grep -q "^$COUCHDB_USER = "; then
   printf '\\n[admins]\\n%s = %s\\n' "$COUCHDB_USER" "$COUCHDB_PASSWORD" >> docker.ini
 fi
-if [ -n "\${ERL_FLAGS-}" ]; then erl +S 1 -noinput & fi
+if [ -n "\${ERL_FLAGS-}" ]; then erl +S 1 -noinput -args_file /opt/couchdb/etc/vm.args & fi
 exec node /opt/couchdb-double/server.js
 `;
 
