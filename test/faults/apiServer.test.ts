@@ -102,7 +102,7 @@ describe("an API server that fails", { concurrency: 1 }, () => {
     await stack.converges(kept);
   });
 
-  test("two ups at once, from two clones: the second is told of the first, and works after it", async () => {
+  test("two ups at once, from two clones: the second names the lock of the first, and works after it", async () => {
     const other = await cloneProject();
     try {
       level("debug");

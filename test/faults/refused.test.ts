@@ -129,7 +129,7 @@ describe("a cluster that refuses", { concurrency: 1 }, () => {
     const { status } = await stack.api.call("PATCH", held, freed, "application/merge-patch+json");
     assert.equal(status, 200);
     await until("it to go", async () => (await stack.api.call("GET", namespace)).status === 404);
-    // What the destroy had taken away is made anew.
+    // The next up creates again what the destroy deleted.
     await stack.converges();
   });
 });

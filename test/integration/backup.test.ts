@@ -1,11 +1,10 @@
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
 import { existsSync, readFileSync, readdirSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { promisify } from "node:util";
 import { after, before, describe, test } from "node:test";
 import { type ExportedState, sealed } from "../../tools/cli/backupFile";
 import { type Clone, cloneProject } from "../support/clone";
+import { plainPulumi } from "../support/plainPulumi";
 
 const stack = "rehearsal";
 let secrets = 0;
@@ -39,10 +38,8 @@ describe("backup and restore of a stack's state", { concurrency: 1 }, () => {
   const restore = (clone: Clone, from: string, ...more: string[]) =>
     clone.run(["restore", "-s", stack, "--from", from, "--passphrase-file", paths.passphrase, ...more]);
   const exported = async (clone: Clone) => {
-    const { stdout: env } = await clone.run(["env", "-s", stack]);
-    const command = `${env}\npulumi stack export --show-secrets --stack ${stack}`;
-    const options = { cwd: clone.directory, maxBuffer: 64 * 1024 * 1024 };
-    const { stdout } = await promisify(execFile)("bash", ["-ec", command], options);
+    const { code, stdout, stderr } = await plainPulumi(clone, ["stack", "export", "--show-secrets"], stack);
+    assert.equal(code, 0, stderr);
     return (JSON.parse(stdout) as ExportedState).deployment.resources;
   };
 

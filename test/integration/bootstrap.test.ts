@@ -1,11 +1,10 @@
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { promisify } from "node:util";
 import { cloneProject, type Clone, type Run } from "../support/clone";
 import { clusterApi, eventually } from "../support/clusterApi";
+import { plainPulumi } from "../support/plainPulumi";
 
 /** A bootstrap Job that fails. Containers fail nowhere in the sandbox: its simulation is ended, and the test plays the kubelet. */
 describe("a first boot that fails", () => {
@@ -54,7 +53,10 @@ describe("a first boot that fails", () => {
         await new Promise((resolve) => setTimeout(resolve, 300));
       }
     })();
-    const run = await plainPulumi(["up", "--yes", "--skip-preview", "--suppress-outputs"]);
+    // Without the command, which would start the simulation again.
+    const config = join(clone.directory, ".state", "configs", "Pulumi.dev.yaml");
+    const up = ["up", "--yes", "--skip-preview", "--suppress-outputs", "--config-file", config];
+    const run = await plainPulumi(clone, up);
     playing = false;
     await kubelet;
     assert.notEqual(run.code, 0);
@@ -101,21 +103,6 @@ describe("a first boot that fails", () => {
       const path = `/api/v1/namespaces/local-dev/pods/${pod.metadata?.name}/status`;
       const answer = await api.call("PATCH", path, { status }, "application/strategic-merge-patch+json");
       assert.equal(answer.status, 200, JSON.stringify(answer.body));
-    }
-  }
-
-  /** As a user would call it: the command would start the simulation again. */
-  async function plainPulumi(args: readonly string[]): Promise<Run> {
-    const { stdout: variables } = succeeded(await clone.run(["env"]));
-    const file = join(clone.directory, ".state", "configs", "Pulumi.dev.yaml");
-    const command = `${variables}\nexec pulumi "$@" --stack dev --config-file ${file}`;
-    const options = { cwd: clone.directory, maxBuffer: 64 * 1024 * 1024 };
-    try {
-      const done = await promisify(execFile)("bash", ["-c", command, "bash", ...args], options);
-      return { code: 0, ...done };
-    } catch (error) {
-      const { code, stdout = "", stderr = "" } = error as { code: number; stdout?: string; stderr?: string };
-      return { code, stdout, stderr };
     }
   }
 });

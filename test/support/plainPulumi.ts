@@ -1,15 +1,20 @@
+import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import type { Clone, Run } from "./clone";
 
-/** What `kazoo env` printed, by clone: asked for once, while the config is right. */
-const environments = new Map<Clone, string>();
+/** What `kazoo env` printed, by clone and stack: asked for once, while the config is right. */
+const environments = new Map<string, string>();
 
-/** Pulumi itself on the stack `dev`, in the environment that `kazoo env` prints, as docs/operations.md says. */
-export async function plainPulumi(clone: Clone, args: readonly string[]): Promise<Run> {
-  const environment = environments.get(clone) ?? (await clone.run(["env"])).stdout;
-  environments.set(clone, environment);
-  const script = `${environment}\nexec pulumi ${args.join(" ")} --stack dev --non-interactive`;
+/** Pulumi itself on a stack, in the environment that `kazoo env` prints, as docs/operations.md says. */
+export async function plainPulumi(clone: Clone, args: readonly string[], stack = "dev"): Promise<Run> {
+  const key = `${clone.directory} ${stack}`;
+  if (!environments.has(key)) {
+    const { code, stdout, stderr } = await clone.run(["env", "--stack", stack]);
+    assert.equal(code, 0, stdout + stderr);
+    environments.set(key, stdout);
+  }
+  const script = `${environments.get(key)}\nexec pulumi ${args.join(" ")} --stack ${stack} --non-interactive`;
   return promisify(execFile)("sh", ["-c", script], { cwd: clone.directory, maxBuffer: 64 * 1024 * 1024 }).then(
     (done) => ({ code: 0, ...done }),
     (error: { code: number; stdout: string; stderr: string }) => error,

@@ -49,7 +49,7 @@ export async function runStack(stack: Stack, args: readonly string[], { force = 
 const isTarget = (args: readonly string[], index: number): boolean =>
   args[index] === "--target" || args[index - 1] === "--target";
 
-/** Runs Pulumi, and returns the events of the run besides its exit code. */
+/** Runs Pulumi, and returns its exit code, and the events of a run that failed. */
 async function runLogged(
   stack: Stack,
   args: readonly string[],
@@ -65,7 +65,7 @@ async function runLogged(
     },
     [...args, "--event-log", log],
   );
-  return { code, events: readEvents(log) };
+  return { code, events: code === 0 ? [] : readEvents(log) };
 }
 
 /** @returns the exit code, where there is no advice */

@@ -26,6 +26,10 @@ export interface Change {
   readonly rolls: boolean;
 }
 
+/** Whether a change creates or deletes a whole datacenter: everything of it lies in its namespace, or on its network. */
+export const isWhole = ({ effect, place, subject: { kind } }: Change): boolean =>
+  (effect === "create" || effect === "delete") && place !== undefined && (kind === "Namespace" || kind === "Network");
+
 /** The changes in a masked digest, by place and title, without components, which are only groups. */
 export function changesOf(digest: Digest, places: readonly Place[]): Change[] {
   const found = [...merge(digest.steps)].flatMap(([urn, { effect, step }]) => {

@@ -1,4 +1,4 @@
-import type { PictureZone } from "./picture";
+import type { PictureRegion } from "./picture";
 
 /** A text in a report: plain, or as code, or strong. */
 export type Span = string | { readonly code: string } | { readonly strong: string };
@@ -29,10 +29,7 @@ export type Block =
       readonly rows: readonly (readonly string[])[];
       readonly importance: number;
     }
-  | {
-      readonly kind: "picture";
-      readonly regions: readonly { readonly name: string; readonly zones: readonly PictureZone[] }[];
-    }
+  | { readonly kind: "picture"; readonly regions: readonly PictureRegion[] }
   | { readonly kind: "details"; readonly entries: readonly Detail[]; readonly importance: number };
 
 /** A report as it is read, from top to bottom. */

@@ -1,4 +1,5 @@
 import type { Block, Detail, Document, Span, Text } from "./document";
+import type { PictureRegion } from "./picture";
 
 /** A document as a self-contained page, light or dark like the reader's system. */
 export function toHtml(title: string, document: Document): string {
@@ -39,7 +40,7 @@ function block(part: Block): string {
   }
 }
 
-const region = ({ name, zones }: Extract<Block, { kind: "picture" }>["regions"][number]): string =>
+const region = ({ name, zones }: PictureRegion): string =>
   `<section class="region"><b>${escaped(name)}</b>${zones
     .map(({ datacenter, mark, text }) => `<span class="zone ${mark}">${escaped(datacenter)}<br>${escaped(text)}</span>`)
     .join("")}</section>`;

@@ -1,5 +1,5 @@
 import { kazooParts } from "../../components/names";
-import type { Change } from "./changes";
+import { type Change, isWhole } from "./changes";
 import type { Text } from "./document";
 import { type Group, groupEqual, whereShort } from "./group";
 import type { Place } from "./place";
@@ -121,8 +121,7 @@ function bundles(
     const counts = new Map<string, number>();
     for (const { subject } of inside) counts.set(subject.kind, (counts.get(subject.kind) ?? 0) + 1);
     const value = {
-      whole:
-        place !== undefined && inside.some(({ subject }) => subject.kind === "Namespace" || subject.kind === "Network"),
+      whole: inside.some(isWhole),
       titles,
       kinds: firstOf(
         [...counts].sort(([a], [b]) => (a < b ? -1 : 1)).map(([kind, count]) => `${count} ${kind}`),

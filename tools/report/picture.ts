@@ -1,11 +1,11 @@
-import type { Change } from "./changes";
+import { type Change, isWhole } from "./changes";
 import type { Block } from "./document";
 import { byRegion } from "./group";
-import { type Place } from "./place";
+import type { Place } from "./place";
 import { plural } from "./wording";
 
 /** What a change does to a datacenter, the most serious first. */
-export const marks = ["removed", "replaced", "new", "restarts", "changed", "unchanged"] as const;
+const marks = ["removed", "replaced", "new", "restarts", "changed", "unchanged"] as const;
 export type Mark = (typeof marks)[number];
 
 /** A datacenter in the picture of a change. */
@@ -16,43 +16,49 @@ export interface PictureZone {
   readonly text: string;
 }
 
-/** The picture of a change that treats datacenters differently; where all have the same part in it, the lists say as much. */
-export function pictureOf(changes: readonly Change[], places: readonly Place[]): Block[] {
-  const zones = places.map((place) => ({
-    place,
-    zone: zoneOf(
-      place,
-      changes.filter((change) => change.place === place),
-    ),
-  }));
-  if (new Set(zones.map(({ zone }) => zone.mark)).size < 2 || zones.length > mostZones) return [];
-  const regions = [...byRegion(places)].map(([name, inside]) => ({
-    name,
-    zones: zones.filter(({ place }) => inside.includes(place)).map(({ zone }) => zone),
-  }));
-  return [{ kind: "picture", regions }];
+/** A region in the picture. */
+export interface PictureRegion {
+  readonly name: string;
+  readonly zones: readonly PictureZone[];
 }
 
-/** More are not readable. */
+/** More datacenters are not readable. */
 const mostZones = 64;
 
+/** The picture of a change that treats datacenters differently; where all have the same part in it, the lists say as much. */
+export function pictureOf(changes: readonly Change[], places: readonly Place[]): Block[] {
+  if (places.length > mostZones) return [];
+  const regions = [...byRegion(places)].map(([name, inside]) => ({
+    name,
+    zones: inside.map((place) =>
+      zoneOf(
+        place,
+        changes.filter((change) => change.place === place),
+      ),
+    ),
+  }));
+  return marksIn(regions).length < 2 ? [] : [{ kind: "picture", regions }];
+}
+
+/** The marks that a picture has, each once. */
+const marksIn = (regions: readonly PictureRegion[]): Mark[] =>
+  marks.filter((mark) => regions.some(({ zones }) => zones.some((zone) => zone.mark === mark)));
+
 function zoneOf({ datacenter }: Place, changes: readonly Change[]): PictureZone {
-  const whole = (effect: Change["effect"]) =>
-    changes.some(({ effect: found, subject }) => found === effect && ["Namespace", "Network"].includes(subject.kind));
-  const lost = changes.filter(
-    ({ effect, subject }) => ["delete", "replace"].includes(effect) && subject.stake === "data",
-  );
+  const whole = changes.find(isWhole)?.effect;
+  const isLoss = ({ effect, subject }: Change) =>
+    (effect === "delete" || effect === "replace") && subject.stake === "data";
   const pods = changes.filter(({ rolls }) => rolls).reduce((sum, { subject }) => sum + subject.pods, 0);
   const as = (mark: Mark, text: string = mark): PictureZone => ({ datacenter, mark, text });
-  if (whole("delete")) return as("removed");
-  if (lost.length > 0) return as("replaced", "data at stake");
-  if (whole("create")) return as("new");
+  if (whole === "delete") return as("removed");
+  if (changes.some(isLoss)) return as("replaced", "data at stake");
+  if (whole === "create") return as("new");
   if (pods > 0) return as("restarts", plural(pods, "pod restarts", "pods restart"));
   return as(changes.length > 0 ? "changed" : "unchanged");
 }
 
 /** The picture as a Mermaid diagram, which GitHub draws. */
-export function toMermaid(regions: Extract<Block, { kind: "picture" }>["regions"]): string {
+export function toMermaid(regions: readonly PictureRegion[]): string {
   const lines = regions.flatMap(({ name, zones }, region) => [
     `  subgraph r${region}["${plain(name)}"]`,
     ...zones.map(
@@ -60,8 +66,7 @@ export function toMermaid(regions: Extract<Block, { kind: "picture" }>["regions"
     ),
     "  end",
   ]);
-  const used = marks.filter((mark) => regions.some(({ zones }) => zones.some((zone) => zone.mark === mark)));
-  return ["flowchart LR", ...lines, ...used.map((mark) => `  classDef ${mark} ${styles[mark]}`)].join("\n");
+  return ["flowchart LR", ...lines, ...marksIn(regions).map((mark) => `  classDef ${mark} ${styles[mark]}`)].join("\n");
 }
 
 /** A name without what Mermaid could read as markup; those of a valid config have none. */

@@ -74,8 +74,9 @@ export async function apply(
 export const stackFile = (stack: string): string => stackFilePath(projectDirectory, stack);
 
 /**
- * Writes a stack's file and applies it to a part of a zone, its Kazoo unless `part` says otherwise. The previous file is restored if the config is invalid or the update never starts,
+ * Writes a stack's file and applies it to a part of a zone. The previous file is restored if the config is invalid or the update never starts,
  * also after Ctrl-C. Once the update has started the new file stays, because the cluster may have the change.
+ * @param part arguments that limit Pulumi to the part, and the command that continues after a failure. @default the zone's Kazoo
  */
 export async function applyFile(
   options: DeployOptions,

@@ -8,7 +8,7 @@ import { SimulatedPodError } from "../kubernetes";
 import { type LiveZone, liveZone, setsOf, statefulSetsOf, targetsOf } from "../liveZone";
 import { type SelectedZone, hostsIn, nodesOf, zonesOf } from "../nodes";
 import { type Stack, isThrowAway } from "../openStack";
-import { type Runbook, type RunbookOptions, follow } from "../runbook";
+import { type RunbookOptions, type RunbookStep, follow } from "../runbook";
 import { withSetting } from "../stackEdit";
 import { UserError, colours, reportToStderr } from "../../shared/terminal";
 import { applyFile, stackFile } from "./apply";
@@ -52,12 +52,12 @@ export async function drain(options: RunbookOptions): Promise<void> {
           touches: [
             `pods ${kazooNodes.map(({ name }) => name).join(", ")}: sup kapps_controller stop_app ${callApps.join(", ")}`,
           ],
-          isDone: async () => (await podsOf(live, ["kazoo"])) === 0,
+          isDone: async () => podsOf("kazoo", await statefulSetsOf(live)) === 0,
           run: async () => {
             for (const node of kazooNodes) await unlessSilent(() => runScriptInside(node, stopCallApps));
           },
         },
-        scaling(options, live, wanted, { title: `${listed(wanted)} stop, in this order`, pods: false }),
+        scaling(options, live, wanted, `${listed(wanted)} stop, in this order`),
       ],
     },
     { dryRun: options.dryRun, unasked: options.yes === true || isThrowAway(stack.platform) },
@@ -71,7 +71,7 @@ export async function returnZone(options: RunbookOptions): Promise<void> {
   const { stack, zone } = live;
   const title = `${listed([...workloads].reverse())} start, in this order`;
   await follow(
-    { name: `return zone ${zone.name}`, notes: [], steps: [scaling(options, live, [], { title, pods: true })] },
+    { name: `return zone ${zone.name}`, notes: [], steps: [scaling(options, live, [], title)] },
     { dryRun: options.dryRun, unasked: options.yes === true || isThrowAway(stack.platform) },
     reportToStderr,
   );
@@ -82,9 +82,10 @@ function scaling(
   options: RunbookOptions,
   live: LiveZone,
   drained: readonly DrainedWorkload[],
-  { title, pods }: { readonly title: string; readonly pods: boolean },
-): Runbook["steps"][number] {
+  title: string,
+): RunbookStep {
   const { stack, zone } = live;
+  const pods = drained.length === 0;
   const command = pods ? "return" : "drain";
   const sets = workloads.flatMap((workload) => (pods || drained.includes(workload) ? setsOf[workload] : []));
   return {
@@ -96,8 +97,8 @@ function scaling(
     ],
     isDone: async () => {
       if (zone.drained.join() !== drained.join()) return false;
-      const found = await Promise.all(workloads.map((workload) => podsOf(live, [workload])));
-      return workloads.every((workload, index) => (found[index] === 0) === drained.includes(workload));
+      const sets = await statefulSetsOf(live);
+      return workloads.every((workload) => (podsOf(workload, sets) === 0) === drained.includes(workload));
     },
     run: () =>
       applyFile(
@@ -119,16 +120,12 @@ function scaling(
 const drainedIn = ({ zones }: Platform, name: string): readonly DrainedWorkload[] =>
   zones.find((zone) => zone.name === name)?.drained ?? [];
 
-/** How many pods StatefulSets have, those that stop included; those that they want where none has started yet. */
-async function podsOf(live: LiveZone, of: readonly DrainedWorkload[]): Promise<number> {
-  const sets = await statefulSetsOf(live);
-  return of
-    .flatMap((workload) => setsOf[workload])
-    .reduce((sum, name) => {
-      const { spec, status } = sets.get(name) ?? {};
-      return sum + Math.max(spec?.replicas ?? 0, status?.replicas ?? 0);
-    }, 0);
-}
+/** How many pods a workload has, those that stop included; those that it wants where none has started yet. */
+const podsOf = (workload: DrainedWorkload, sets: Awaited<ReturnType<typeof statefulSetsOf>>): number =>
+  setsOf[workload].reduce((sum, name) => {
+    const { spec, status } = sets.get(name) ?? {};
+    return sum + Math.max(spec?.replicas ?? 0, status?.replicas ?? 0);
+  }, 0);
 
 /** Refuses where zones that are to take over are not ready. */
 async function requireHealthy({ name: stack }: Stack, zones: readonly SelectedZone[]): Promise<void> {
@@ -173,12 +170,12 @@ async function shardsElsewhere(
   }
 }
 
-/** Stops applications on a Kazoo node. Of those that do not run, or a `sup` that knows no such function, it tells and goes on. */
+/** Stops applications on a Kazoo node. It reports applications that do not run, or a `sup` without this function, and continues. */
 const stopCallApps = `for app in ${callApps.join(" ")}; do sup kapps_controller stop_app "$app" </dev/null || true; done
 exit 0
 `;
 
-/** Does something that is good to have: a failure is told. */
+/** Does work whose failure is only a warning. */
 async function unlessSilent(work: () => Promise<unknown>): Promise<void> {
   try {
     await work();

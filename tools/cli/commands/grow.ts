@@ -61,7 +61,7 @@ export async function grow(options: GrowOptions): Promise<void> {
   const setSteps = setsOf[workload].map((set): RunbookStep => {
     const path = ["workloads", workload, "storage"];
     return {
-      title: `StatefulSet ${set} is made anew around its pods`,
+      title: `StatefulSet ${set} is recreated around its pods`,
       touches: [
         `Pulumi.${stack.name}.yaml: ${path.join(".")} of datacenter ${zone.region}/${zone.datacenter}: ${size}`,
         `StatefulSet ${set} in namespace ${zone.namespace}: deleted without its pods, and created by Pulumi`,
