@@ -45,9 +45,14 @@ async function refusal(words: readonly string[]): Promise<string> {
 test("a command for a stack that does not exist is refused in one message, whatever its name", async (t) => {
   const paths = commandsOf(kazoo())
     .filter(({ command }) => command.options.some(({ long }) => long === "--stack"))
-    .map(({ path }) => path)
-    // They take names of clusters, write the stack's file, or look at other files first.
-    .filter(([first = ""]) => !["sandbox", "init", "backup", "restore"].includes(first));
+    // Commands that take names of clusters, write the stack's file, or look at other files first.
+    .filter(({ path: [first = ""] }) => !["sandbox", "init", "backup", "restore"].includes(first))
+    .map(({ path, command }) => [
+      ...path,
+      ...command.options
+        .filter(({ mandatory }) => mandatory)
+        .map(({ long, argChoices }) => `${long}=${argChoices?.[0] ?? "1"}`),
+    ]);
   assert.ok(paths.length > 30, String(paths.length));
   let count = 0;
   await fc.assert(
