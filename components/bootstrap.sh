@@ -134,7 +134,11 @@ masked() {
 }
 
 # maintain MODULE FUNCTION ARGUMENT…: what sup prints, in $said. Its exit code is 0 for most failures: callers read the text.
-maintain() { said=$(sup "$@" 2>&1 </dev/null) || fail "sup $1 $2: $(masked "$said")"; }
+maintain() {
+  said=$(sup "$@" 2>&1 </dev/null) && return
+  [ "$1" != -e ] || shift 2
+  fail "sup $1 $2: $(masked "$said")"
+}
 
 node_answers() { sup erlang node >/dev/null 2>&1 </dev/null; }
 
@@ -142,7 +146,12 @@ make_account() {
   # The first account of a system becomes its master account, and no later one does.
   accounts=$(documents accounts)
   if [ -z "$accounts" ]; then
-    maintain crossbar_maintenance create_account "$ACCOUNT_NAME" "$ACCOUNT_REALM" "$ACCOUNT_USER" "$ACCOUNT_PASSWORD"
+    set -- crossbar_maintenance create_account "$ACCOUNT_NAME" "$ACCOUNT_REALM" "$ACCOUNT_USER"
+    # The password stays out of the process list, except with an image that is older than this script.
+    case "$(sup 2>&1 </dev/null)" in
+      *'[-e VARIABLE]'*) maintain -e ACCOUNT_PASSWORD "$@" ;;
+      *) maintain "$@" "$ACCOUNT_PASSWORD" ;;
+    esac
     [ "$(printf '%s\n' "$said" | tail -n 1)" = ok ] || fail "sup create_account: $(masked "$said")"
     echo "master account $ACCOUNT_NAME: made"
     return

@@ -164,6 +164,9 @@ describe("running the Kazoo image", { timeout: 30 * 60_000 }, () => {
     ] as const;
     assert.match(await sup(...create), /created new account[^]*\nok\n$/);
     assert.match(await sup(...create), /failed to create 'Master É'[^]*\nfailed\n$/);
+    const [name, ...others] = ["Zweite É", "second.local", "admin", "ein Paßwort"];
+    const fromEnvironment = ["env", `LAST=${others.pop()}`, "sup", "-e", "LAST", ...create.slice(0, 2)];
+    assert.match(await inside("kazoo", ...fromEnvironment, name!, ...others), /created new account[^]*\nok\n$/);
     assert.match(
       await sup("crossbar_maintenance", "find_account_by_name", "Master É"),
       /Realm: master\.local\n[^]*System Admin: true/,

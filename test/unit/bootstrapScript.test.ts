@@ -27,8 +27,14 @@ const master: Answers = {
   ],
 };
 
-/** A sup that answers as Kazoo does: `nodes` is up, and functions do what is given. */
+/** A sup that answers as Kazoo does: the node is up, and functions do what is given. */
 const sup = (functions: Readonly<Record<string, string>>) => `
+[ $# -gt 0 ] || { echo 'usage: sup [-e VARIABLE] MODULE FUNCTION' >&2; exit 1; }
+[ "$1" != -e ] || { last=$(printenv "$2"); shift 2; set -- "$@" "$last"; }
+${oldSup(functions)}`;
+
+/** The same, of an image from before sup could take an argument from the environment. */
+const oldSup = (functions: Readonly<Record<string, string>>) => `
 case "$2" in
   node) echo kazoo_apps@kazoo-0.nyc ;;
 ${Object.entries(functions)
@@ -121,8 +127,17 @@ describe("the master account", () => {
   test("is made on a ring without accounts", () => {
     const run = bootstrap({ account: facts, answers: fresh, sup: sup({ create_account: created }) });
     assert.equal(run.code, 0, run.stderr);
-    assert.equal(run.sup.at(-1), `crossbar_maintenance create_account example sip.example.com admin ${password}`);
+    assert.equal(
+      run.sup.at(-1),
+      "-e ACCOUNT_PASSWORD crossbar_maintenance create_account example sip.example.com admin",
+    );
     assert.match(run.stdout, /^master account example: made$/m);
+  });
+
+  test("is made by an older image, too", () => {
+    const run = bootstrap({ account: facts, answers: fresh, sup: oldSup({ create_account: created }) });
+    assert.equal(run.code, 0, run.stderr);
+    assert.equal(run.sup.at(-1), `crossbar_maintenance create_account example sip.example.com admin ${password}`);
   });
 
   test("with its apps and prompts", (context) => {
