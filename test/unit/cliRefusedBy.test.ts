@@ -27,6 +27,10 @@ const cases: Record<string, [message: string, advice: RegExp]> = {
     'configmaps "x" is forbidden: unable to create new content in namespace local-dev because it is being terminated',
     /^namespace local-dev is being deleted/,
   ],
+  "a wrong clock": [
+    'Get "https://127.0.0.1:1/version": tls: failed to verify certificate: x509: certificate has expired or is not yet valid: current time 2026-01-01T11:00:00Z is before 2026-01-01T12:00:00Z',
+    /^check this machine's clock/,
+  ],
   "a cut connection": [
     'Patch "https://127.0.0.1:1/api/v1/namespaces/a/configmaps/b?fieldManager=c": EOF',
     /^an API server went away/,

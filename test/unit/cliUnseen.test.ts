@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { type Server, createServer } from "node:http";
+import https from "node:https";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
@@ -36,18 +38,41 @@ after(() => {
 const addressOf = (of: Server) => `http://127.0.0.1:${(of.address() as AddressInfo).port}`;
 
 /** Writes a kubeconfig with a context for each server, and returns its path. */
-function kubeconfig(file: string, servers: Readonly<Record<string, string>>, user: object = {}): string {
+function kubeconfig(
+  file: string,
+  servers: Readonly<Record<string, string>>,
+  user: object = {},
+  authority?: Buffer,
+): string {
   const path = join(directory, file);
   const names = Object.keys(servers);
+  const trust = authority === undefined ? {} : { "certificate-authority-data": authority.toString("base64") };
   writeFileSync(
     path,
     stringify({
-      clusters: names.map((name) => ({ name, cluster: { server: servers[name] } })),
+      clusters: names.map((name) => ({ name, cluster: { server: servers[name], ...trust } })),
       users: names.map((name) => ({ name, user })),
       contexts: names.map((name) => ({ name, context: { cluster: name, user: name } })),
     }),
   );
   return path;
+}
+
+/** A certificate for 127.0.0.1 that signs itself, valid between two times such as 20900101000000Z. */
+function certificateFrom(start: string, end: string): { readonly key: Buffer; readonly cert: Buffer } {
+  const config =
+    "[ca]\ndefault_ca=a\n[a]\ndatabase=index\nrand_serial=yes\ndefault_md=sha256\npolicy=p\ncopy_extensions=copy\n[p]\n[req]\ndistinguished_name=p\n";
+  writeFileSync(join(directory, "openssl.cnf"), config);
+  writeFileSync(join(directory, "index"), "");
+  const openssl = (line: string) =>
+    execFileSync("openssl", [...line.split(" "), "-config", "openssl.cnf"], { cwd: directory, stdio: "ignore" });
+  openssl(
+    "req -new -newkey rsa:2048 -nodes -keyout key -out request -subj /CN=early -addext subjectAltName=IP:127.0.0.1",
+  );
+  openssl(
+    `ca -batch -notext -selfsign -keyfile key -in request -out cert -outdir . -startdate ${start} -enddate ${end}`,
+  );
+  return { key: readFileSync(join(directory, "key")), cert: readFileSync(join(directory, "cert")) };
 }
 
 const platform = platformFrom({
@@ -99,6 +124,21 @@ describe("clusters that are not seen", () => {
     process.env.KUBECONFIG = kubeconfig("failing", servers, exec("sh", "-c", "echo not logged in >&2; exit 3"));
     const [failing] = await unseenClusters(platform);
     assert.match(failing?.problem ?? "", /^context east does not answer: not logged in/);
+  });
+
+  test("and one whose certificate is valid from a later time on: the clock is named", async () => {
+    const { key, cert } = certificateFrom("20900101000000Z", "20910101000000Z");
+    const early = https.createServer({ key, cert }, (_, answer) => answer.end("{}")).listen(0, "127.0.0.1");
+    try {
+      await once(early, "listening");
+      const address = `https://127.0.0.1:${(early.address() as AddressInfo).port}`;
+      process.env.KUBECONFIG = kubeconfig("early", { east: address, west: addressOf(server) }, {}, cert);
+      const [unseen] = await unseenClusters(platform);
+      assert.equal(unseen?.problem, "context east does not answer: certificate is not yet valid");
+      assert.match(unseen.next, /^check this machine's clock/);
+    } finally {
+      early.close();
+    }
   });
 
   test("and one that accepts a connection and says nothing is given up", async () => {

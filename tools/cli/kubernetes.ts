@@ -4,6 +4,7 @@ import type { KubeConfig, V1Pod, V1Status } from "@kubernetes/client-node";
 import { readKubeconfig } from "../../config/kubeconfig";
 import type { KubernetesCluster } from "../../config/platform";
 import { kubeconfigOf } from "./openStack";
+import { wrongTime } from "./refusedBy";
 import { UserError } from "../shared/terminal";
 
 /** The official client for a cluster. Loaded only here: loading it takes longer than the rest of a command. */
@@ -78,9 +79,13 @@ export async function asking<T>(cluster: KubernetesCluster, work: () => Promise<
           : `${look} get --raw '/readyz?verbose' shows the state of the API server`;
       throw new UserError(`cluster ${cluster.name} answers ${code}: ${said}`, hint);
     }
-    const hint = cluster.kind === "sandbox" ? startSandbox(cluster) : "is the cluster reachable from here?";
-    throw new UserError(`context ${cluster.context} does not answer: ${said}`, hint);
+    throw new UserError(`context ${cluster.context} does not answer: ${said}`, hintFor(cluster, code));
   }
+}
+
+function hintFor(cluster: KubernetesCluster, code: unknown): string {
+  if (code === "CERT_NOT_YET_VALID" || code === "CERT_HAS_EXPIRED") return wrongTime;
+  return cluster.kind === "sandbox" ? startSandbox(cluster) : "is the cluster reachable from here?";
 }
 
 function statusMessage(body: unknown): string | undefined {

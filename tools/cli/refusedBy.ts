@@ -1,5 +1,8 @@
 import type { EngineEvent } from "./eventLog";
 
+/** What to do about a certificate that is not valid yet or no longer. */
+export const wrongTime = `check this machine's clock ("date"); if it is right, renew the API server's certificate`;
+
 /** Why clusters refuse what a run asks of them, as they word it, and what a user can do about it. Names are filled in for `$1`. */
 const reasons: readonly (readonly [pattern: RegExp, advice: string])[] = [
   [/exceeded quota: ([\w.-]+)/, "ResourceQuota $1 is used up: raise it, or let the stack ask for less"],
@@ -13,6 +16,7 @@ const reasons: readonly (readonly [pattern: RegExp, advice: string])[] = [
     "the cluster's etcd is out of space and takes no writes: compact and defragment it, or raise its quota, then etcdctl alarm disarm",
   ],
   [/namespace (\S+) because it is being terminated/, "namespace $1 is being deleted: wait until it is gone"],
+  [/certificate has expired or is not yet valid/, wrongTime],
   [
     /connection refused|connection reset|\bEOF\b|i\/o timeout|TLS handshake timeout/,
     "an API server went away in the middle: wait until it answers again",
