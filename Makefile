@@ -60,6 +60,9 @@ destroy: $(packages) ## remove a stack and everything it created (YES=1)
 
 ##@ Look at a stack
 
+doctor: $(packages) ## examine it from inside its pods: what is wrong, why it matters, the fix (JSON=1: for programs)
+	@$(kazoo) doctor $(stack) $(call flag,JSON,--json)
+
 topology: $(packages) ## draw its regions, zones and rings, what talks to what, where copies lie (OUT=folder, LIVE=1: states)
 	@$(kazoo) topology $(stack) $(call given,OUT,--out) $(call flag,LIVE,--live)
 

@@ -83,6 +83,7 @@ const runs: Readonly<Record<string, readonly Arguments[] | string>> = {
   backup: oneWay(...dev, "--out", "backup.age", "--passphrase-file", "passphrase"),
   restore: oneWay(...dev, "--from", "backup.age", "--passphrase-file", "passphrase", "--yes"),
   status: [dev, [...dev, "--json"]],
+  doctor: [dev, [...dev, "--json"]],
   topology: [dev, [...dev, "--live"]],
   logs: [dev],
   logsf: [dev],

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import type { Found } from "../support/clusterApi";
 import { type SandboxStack, sandboxStack } from "../support/sandboxStack";
+import { until } from "../support/until";
 
 /** A protected ring of two zones, `local-a` and `local-b`, with two database nodes each. */
 const ring = {
@@ -43,6 +44,40 @@ describe("runbooks on the sandbox", { concurrency: 1 }, () => {
         spec?.replicas,
       ]),
     );
+
+  test("status and doctor are content with it; a deleted Secret and a full quota they find, with the fix", async () => {
+    const simulated = "the pods are simulated: brokers, databases and Kazoo were not asked";
+    assert.ok((await stack.succeeds("status")).includes(`\n${simulated}\n`));
+    assert.match(await stack.succeeds("doctor"), /^The pods are simulated: .*\ndev: nothing is wrong\n$/);
+
+    const secrets = "/api/v1/namespaces/local-b/secrets";
+    const secret = (await stack.api.list(secrets)).find(({ metadata }) => metadata?.name === "rabbitmq");
+    await stack.api.call("DELETE", `${secrets}/rabbitmq`);
+    const quotas = "/api/v1/namespaces/local-a/resourcequotas";
+    const quota = { metadata: { name: "team" }, spec: { hard: { pods: "5" } } };
+    assert.equal((await stack.api.call("POST", quotas, quota)).status, 201);
+    await until("the quota to be counted", async () =>
+      (await stack.api.list(quotas)).some(({ status }) => status?.["used"] !== undefined),
+    );
+    const status = await stack.clone.run(["status"]);
+    assert.equal(status.code, 1);
+    assert.match(status.stdout, /local-b: missing in the cluster: Secret rabbitmq\n.*\nnext: make up restores/);
+    const { code, stdout } = await stack.clone.run(["doctor", "--json"]);
+    assert.equal(code, 1);
+    const { findings } = JSON.parse(stdout) as { findings: Record<"kind" | "where" | "what" | "fix", string>[] };
+    assert.deepEqual(
+      findings.map(({ kind, where, what, fix }) => `${kind} ${where}: ${what}; ${fix}`),
+      [
+        "error local-b: missing in the cluster: Secret rabbitmq; make up restores what is missing",
+        "error local-a: the ResourceQuota team allows 5 of pods, of which 5 is used; raise it with whoever owns it (kubectl describe quota team), or lower replicas or resources in the stack's file",
+      ],
+    );
+
+    const metadata = { ...secret?.metadata, resourceVersion: undefined, uid: undefined };
+    assert.equal((await stack.api.call("POST", secrets, { ...secret, metadata })).status, 201);
+    await stack.api.call("DELETE", `${quotas}/team`);
+    await stack.succeeds("doctor");
+  });
 
   test("a dry run of drain shows each step with what it touches, and changes nothing", async () => {
     const [text, there] = [file(), await replicas("local-a")];

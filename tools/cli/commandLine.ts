@@ -10,6 +10,7 @@ const code = {
   backup: () => require("./commands/backup") as typeof import("./commands/backup"),
   complete: () => require("./commands/complete") as typeof import("./commands/complete"),
   deploy: () => require("./commands/deploy") as typeof import("./commands/deploy"),
+  doctor: () => require("./commands/doctor") as typeof import("./commands/doctor"),
   docker: () => require("./commands/docker") as typeof import("./commands/docker"),
   drain: () => require("./commands/drain") as typeof import("./commands/drain"),
   edit: () => require("./commands/edit") as typeof import("./commands/edit"),
@@ -42,6 +43,7 @@ function withoutCompletion(): Command {
     ...reportCommands(),
     ...backupCommands(),
     statusCommand(),
+    doctorCommand(),
     topologyCommand(),
     ...nodeCommands(),
     ...accountCommands(),
@@ -150,15 +152,27 @@ const backupCommands = (): Command[] => [
 const statusCommand = (): Command =>
   withStack(
     "status",
-    "show each zone: what is ready, whether databases have joined and first boot is done, Kazoo's image, the last restart",
+    "show each zone: what is ready, whether databases have joined and first boot is done, what brokers, databases and Kazoo report, and what to do next",
   )
     .option("--json", "for programs", false)
     .option("-w, --watch", "refresh every two seconds, until q or Ctrl-C", false)
     .addHelpText(
       "after",
-      "\nJOIN: the Job that joins the databases to one ring. FIRST BOOT: the Job that creates the master account, in the ring's first zone.\nLAST RESTART: when the newest Kazoo node started. Exit code 1: something is not ready.",
+      "\nJOIN: the Job that joins the databases to one ring. FIRST BOOT: the Job that creates the master account, in the ring's first zone.\nLAST RESTART: when the newest Kazoo node started. With --watch, only the clusters are asked, not the pods.\nExit code 1: something is not ready, or does not work.",
     )
     .action(exiting((options: Stacked & { json: boolean; watch: boolean }) => code.status().status(options)));
+
+const doctorCommand = (): Command =>
+  withStack(
+    "doctor",
+    "examine a stack from inside its pods: names, ports, credentials, clocks, volumes, quotas, versions, and all that status asks",
+  )
+    .option("--json", "for programs", false)
+    .addHelpText(
+      "after",
+      "\nPrints of each finding what is wrong, why it matters and the fix. Changes nothing. Exit code 1: there are findings.",
+    )
+    .action(exiting((options: Stacked & { json: boolean }) => code.doctor().doctor(options)));
 
 const topologyCommand = (): Command =>
   withStack(

@@ -15,21 +15,26 @@ export const onlyThere = (maps: readonly ShardMap[], nodes: readonly string[]): 
     )
     .map(({ _id }) => _id);
 
+/** A request of curl in a Kazoo node's container, with credentials of its environment: they are on no command line. */
+export const authorized = (user: string, password: string, request: string): string =>
+  `printf 'user = "%s:%s"\\n' "$${user}" "$${password}" | sed 's/\\\\/\\\\\\\\/g' | curl --silent --show-error --config - ${request}`;
+
 /**
- * A shell script for a Kazoo node's container that prints all shard maps as JSON, see {@link readShardMaps}. CouchDB's own image has no curl.
+ * A command for a Kazoo node's container that prints shard maps as JSON, see {@link readShardMaps}. CouchDB's own image has no curl.
  * @param url of the zone's database
+ * @param limit how many @default all
  */
-export function shardMapsScript({ engine, adminPort }: DatabaseKind, url: string): string {
+export function shardMapsCommand({ engine, adminPort }: DatabaseKind, url: string, limit?: number): string {
   const at = new URL(url);
   if (adminPort !== undefined) at.port = String(adminPort);
   const path = { "couchdb-3": "/_node/_local/_dbs", "couchdb-2": "/_dbs", bigcouch: "/dbs" }[engine];
-  // The password is on no command line.
-  return `printf 'user = "%s:%s"\\n' "$COUCHDB_USER" "$COUCHDB_PASS" | sed 's/\\\\/\\\\\\\\/g' |
-  curl --silent --show-error --fail --config - '${at.origin}${path}/_all_docs?include_docs=true'
-exit $?
-`;
+  const query = `include_docs=true${limit === undefined ? "" : `&limit=${limit}`}`;
+  return authorized("COUCHDB_USER", "COUCHDB_PASS", `--fail '${at.origin}${path}/_all_docs?${query}'`);
 }
 
-/** Reads what {@link shardMapsScript} prints. */
+/** The same as a script of its own. */
+export const shardMapsScript = (kind: DatabaseKind, url: string): string => `${shardMapsCommand(kind, url)}\nexit $?\n`;
+
+/** Reads what {@link shardMapsCommand} prints. */
 export const readShardMaps = (printed: string): ShardMap[] =>
   (JSON.parse(printed) as { rows: { doc: ShardMap }[] }).rows.map(({ doc }) => doc);

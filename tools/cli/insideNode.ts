@@ -31,13 +31,19 @@ export async function runScriptInside({ place }: ZoneNode, script: string): Prom
   }
 }
 
-/** The output of a shell script in a pod, which must end like {@link runScriptInside}'s. @throws UserError with its last words if it fails */
-export async function askInside(place: PodPlace, script: string): Promise<string> {
+/**
+ * The output of a shell script in a pod, which must end like {@link runScriptInside}'s.
+ * @param signal ends the wait for it
+ * @throws UserError with its last words if it fails, or if it was not waited for
+ */
+export async function askInside(place: PodPlace, script: string, signal?: AbortSignal): Promise<string> {
   const [input, output, errors] = [new PassThrough(), new PassThrough(), new PassThrough()];
   input.write(script);
   const [said, complaints] = [text(output), text(errors)];
   try {
-    const code = await execInPod(place, ["sh"], { input, output, errors, terminal: false });
+    const streams = { input, output, errors, terminal: false };
+    const run = execInPod(place, ["sh"], signal === undefined ? streams : { ...streams, signal });
+    const code = await (signal === undefined ? run : Promise.race([run, endOf(signal, place)]));
     if (code !== 0) {
       errors.end();
       throw new UserError(`pod ${place.pod}: ${(await complaints).trim() || `exit code ${code}`}`);
@@ -47,6 +53,13 @@ export async function askInside(place: PodPlace, script: string): Promise<string
   }
   return said;
 }
+
+const endOf = (signal: AbortSignal, { pod }: PodPlace): Promise<never> =>
+  new Promise((_, reject) => {
+    const end = (): void => reject(new UserError(`pod ${pod} did not answer in time`));
+    if (signal.aborted) end();
+    else signal.addEventListener("abort", end, { once: true });
+  });
 
 /** Writes a node's log to standard output. Returns the exit code. */
 export async function showLog({ place }: ZoneNode, options: LogOptions): Promise<number> {

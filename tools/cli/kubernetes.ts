@@ -138,13 +138,15 @@ export interface Streams {
   readonly errors: Writable;
   /** Whether input and output are a terminal. */
   readonly terminal: boolean;
+  /** Ends the connection to a command that does not end in time. */
+  readonly signal?: AbortSignal;
 }
 
 /** Runs a command in a pod and returns its exit code. */
 export async function execInPod(place: PodPlace, command: readonly string[], streams: Streams): Promise<number> {
   await realPod(place, "shell and no sup");
   const { cluster, namespace, pod, container } = place;
-  const { input = null, output, errors, terminal } = streams;
+  const { input = null, output, errors, terminal, signal } = streams;
   const { exec } = await clientsOf(cluster);
   return asking(cluster, async () => {
     let status: V1Status | undefined;
@@ -156,6 +158,9 @@ export async function execInPod(place: PodPlace, command: readonly string[], str
     await new Promise<void>((resolve, reject) => {
       socket.onclose = () => resolve();
       socket.onerror = (event: { message: string }) => reject(new Error(event.message));
+      const end = (): void => socket.terminate();
+      if (signal?.aborted === true) end();
+      else signal?.addEventListener("abort", end, { once: true });
     });
     if (status === undefined)
       throw new UserError(`the connection to pod ${pod} was closed before the command ended`, "try again");

@@ -1,6 +1,8 @@
 import { emitKeypressEvents } from "node:readline";
 import type { Writable } from "node:stream";
 import type { ReadStream } from "node:tty";
+import type { Finding } from "../checks/finding";
+import { type Examination, examine, stateFindings } from "../examine";
 import { type Readiness, type ZoneHealth, healthOf, isHealthy } from "../health";
 import { deployedIn, knownObjects } from "../missing";
 import { zonesOf } from "../nodes";
@@ -29,18 +31,29 @@ export async function status({ stack: name, json, watch }: StatusOptions): Promi
     // Do not wait for clusters that have not answered yet.
     process.exit();
   }
-  const health = await look();
-  process.stdout.write(json ? `${JSON.stringify({ stack: name, zones: health }, null, 2)}\n` : tables(health));
-  return health.every(isHealthy) ? 0 : 1;
+  const [health, examination] = await Promise.all([look(), examine(stack.platform, zones, "status")]);
+  const findings = [...examination.findings, ...stateFindings(health, "status")];
+  const { unasked, simulated } = examination;
+  const all = { stack: name, zones: health, findings, unasked, simulated };
+  const hasPods = zones.some(({ cluster }) => cluster.kind !== "docker");
+  const text = json ? `${JSON.stringify(all, null, 2)}\n` : tables(health, hasPods ? all : undefined);
+  return endWith(text, health.every(isHealthy) && findings.every(({ kind }) => kind !== "error") ? 0 : 1);
 }
 
-const tables = (health: readonly ZoneHealth[]): string =>
-  [healthTable(health, new Date()), imageTable(health)].filter((text) => text !== "").join("\n");
+/** Writes a result and ends the process, which a connection that hangs would keep. */
+export const endWith = (text: string, exitCode: number): Promise<never> =>
+  new Promise(() => process.stdout.write(text, () => process.exit(exitCode)));
+
+/** What `examine` found, and the stack's name. */
+type Examined = Examination & { readonly stack: string };
+
+const tables = (health: readonly ZoneHealth[], examined?: Examined): string =>
+  [healthTable(health, new Date(), examined), imageTable(health)].filter((text) => text !== "").join("\n");
 
 const readinessColumns = ["ZONE", "CLUSTER", "RING", "KAZOO", "BROKERS", "DATABASE"];
 
-/** The zones as a table for people. */
-export function healthTable(zones: readonly ZoneHealth[], now: Date): string {
+/** The zones as a table for people, what was found in them, and in one line what to do next. */
+export function healthTable(zones: readonly ZoneHealth[], now: Date, examined?: Examined): string {
   const rows = zones.map((zone) => [
     zone.zone,
     zone.cluster,
@@ -59,15 +72,41 @@ export function healthTable(zones: readonly ZoneHealth[], now: Date): string {
     ...(problem === undefined ? [] : [`${zone}: ${problem}`]),
     ...(missing.length === 0 ? [] : [`${zone}: missing in the cluster: ${missing.join(", ")}`]),
   ]);
-  const steps = new Set(zones.flatMap(({ next }) => next ?? []));
+  const { findings = [], simulated = false } = examined ?? {};
+  const unseen = new Set(zones.flatMap(({ zone, problem }) => (problem === undefined ? [] : [zone])));
+  const unasked = examined?.unasked.filter((line) => !unseen.has(line.split(/[/:]/)[0] ?? "")) ?? [];
+  const next = nextStep(zones, findings, examined?.stack);
   return [
     colours.bold(heading),
     ...lines.map((line, index) => (zones[index] !== undefined && isHealthy(zones[index]) ? line : colours.red(line))),
     ...problems.map((problem) => colours.red(problem)),
-    ...[...steps].map((step) => `${colours.cyan("next:")} ${step}`),
+    ...findings.map(({ kind, where, what }) => (kind === "error" ? colours.red : colours.yellow)(`${where}: ${what}`)),
+    ...(simulated ? [colours.dim("the pods are simulated: brokers, databases and Kazoo were not asked")] : []),
+    ...unaskedLines(unasked),
+    ...(next === undefined ? [] : [`${colours.cyan("next:")} ${next}`]),
     "",
   ].join("\n");
 }
+
+/** The most urgent step; undefined if there is nothing to do. */
+function nextStep(
+  zones: readonly ZoneHealth[],
+  findings: readonly Finding[],
+  stack: string | undefined,
+): string | undefined {
+  const [worst] = [...findings].sort((a, b) => a.kind.localeCompare(b.kind));
+  const step = zones.find(({ next }) => next !== undefined)?.next;
+  const rest = `make doctor STACK=${stack} says why it matters and how to fix it`;
+  if (step !== undefined || stack === undefined) return step;
+  if (worst !== undefined) return findings.length === 1 ? `${worst.where}: ${worst.fix}` : rest;
+  return zones.every(isHealthy) ? undefined : rest;
+}
+
+/** A few of what could not be asked. */
+export const unaskedLines = (unasked: readonly string[], most = 5): string[] => [
+  ...unasked.slice(0, most).map((line) => colours.dim(`not asked: ${line}`)),
+  ...(unasked.length > most ? [colours.dim(`not asked: ${unasked.length - most} more, see JSON=1`)] : []),
+];
 
 /** The images of all nodes as a table for people; `--json` has the whole digests. Empty if no node runs. */
 export function imageTable(zones: readonly ZoneHealth[]): string {

@@ -1,0 +1,54 @@
+import type { Ring } from "../../../config/platform";
+import { type Finding, groupedBy, some } from "./finding";
+
+/** The version of a node that runs. */
+export interface Running {
+  readonly ring: string;
+  readonly zone: string;
+  readonly program: "Kazoo" | "RabbitMQ" | "the database";
+  readonly version: string;
+}
+
+/** Programs of which a ring runs more than one version or image. */
+export const differingFindings = (running: readonly Running[]): Finding[] =>
+  groupedBy(running, ({ ring, program }) => `${ring} ${program}`).flatMap(([, own]): Finding[] => {
+    const versions = groupedBy(own, ({ version }) => version);
+    const [first] = own;
+    if (versions.length < 2 || first === undefined) return [];
+    const each = versions.map(
+      ([version, nodes]) => `${version} in ${some([...new Set(nodes.map(({ zone }) => zone))])}`,
+    );
+    return [
+      {
+        kind: "warning",
+        where: `ring ${first.ring}`,
+        what: `${first.program} differs: ${each.join("; ")}`,
+        why: "versions are only meant to differ while an update rolls; nodes of a ring share messages and documents",
+        fix: "make up brings all zones to the same image; if it has, see make kube-rollout-status",
+      },
+    ];
+  });
+
+/** Programs that run another version than the stack's file has, by which the program configures them. */
+export const unconfiguredFindings = (running: readonly Running[], rings: Readonly<Record<string, Ring>>): Finding[] =>
+  groupedBy(running, ({ ring, program, version }) => `${ring} ${program} ${version}`).flatMap(([, own]): Finding[] => {
+    const [first] = own;
+    const ring = first && rings[first.ring];
+    if (first === undefined || ring === undefined) return [];
+    const { program, version } = first;
+    const [key, configured] = {
+      Kazoo: ["kazoo", ring.kazoo === "master" ? "" : ring.kazoo],
+      RabbitMQ: ["rabbitmq", ring.rabbitmq],
+      "the database": ["database", ring.database.version.replace(/^[a-z]+-/, "")],
+    }[program] as [string, string];
+    if (configured === "" || version === configured || version.startsWith(`${configured}.`)) return [];
+    return [
+      {
+        kind: "warning",
+        where: `ring ${first.ring}`,
+        what: `${program} is ${version} in ${some([...new Set(own.map(({ zone }) => zone))])}, and ${configured} in the stack's file`,
+        why: "ports, settings and what works together are chosen by the version in the file",
+        fix: `set ${key} of the ring to what its image has, or use an image of ${configured}`,
+      },
+    ];
+  });

@@ -1,0 +1,53 @@
+import { askInside } from "./insideNode";
+import type { PodPlace } from "./kubernetes";
+
+/** Commands for a container's shell, by names of ours. */
+export type Questions = Readonly<Record<string, string>>;
+
+/** What a command answered. */
+export interface Answer {
+  readonly code: number;
+  readonly text: string;
+}
+
+/** A script that runs all commands, each for at most so many seconds, and prints what they say on standard output; see {@link readAnswers}. */
+export const scriptOf = (questions: Questions, seconds: number): string =>
+  [
+    ...Object.entries(questions).map(
+      ([name, command]) =>
+        `printf '\\n#: %s\\n' '${name}'; timeout ${seconds} sh -c '${command.replaceAll("'", `'\\''`)}' </dev/null 2>/dev/null; printf '\\n#= %s\\n' "$?"`,
+    ),
+    "exit 0\n",
+  ].join("\n");
+
+/** Reads what {@link scriptOf} prints. */
+export const readAnswers = (printed: string): Map<string, Answer> =>
+  new Map(
+    [...printed.matchAll(/^#: (.+)\n([\s\S]*?)\n#= (\d+)$/gm)].map(([, name = "", text = "", code]) => [
+      name,
+      { code: Number(code), text },
+    ]),
+  );
+
+/** Asks a pod all questions. @throws UserError, SimulatedPodError */
+export const askPod = async (
+  place: PodPlace,
+  questions: Questions,
+  seconds: number,
+  signal: AbortSignal,
+): Promise<Map<string, Answer>> => readAnswers(await askInside(place, scriptOf(questions, seconds), signal));
+
+/** Does work for all items, so many at a time; results in the order of the items. */
+export async function sideBySide<T, R>(
+  limit: number,
+  items: readonly T[],
+  work: (item: T) => Promise<R>,
+): Promise<R[]> {
+  const results: R[] = [];
+  const rest = items.entries();
+  const worker = async (): Promise<void> => {
+    for (const [index, item] of rest) results[index] = await work(item);
+  };
+  await Promise.all(Array.from({ length: Math.min(limit, items.length) }, worker));
+  return results;
+}
