@@ -37,6 +37,7 @@ export = function kazoo(
       {
         credentials: ring.credentials,
         secrets: ring.secrets,
+        rotations: ring.rotations,
         masterAccount: ring.masterAccount !== undefined,
         stores: { database: ring.database.version, copies: ring.quorum.n, rabbitmq: ring.rabbitmq },
         protect,

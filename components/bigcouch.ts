@@ -323,9 +323,8 @@ export function databaseConfig({
 /** The values that the nodes of a ring share in {@link ringConfig}. */
 export interface DatabaseRingSettings {
   readonly kind: DatabaseKind;
-  /** The administrator. */
-  readonly user: string;
-  readonly password: string;
+  /** The administrators. */
+  readonly users: readonly { readonly name: string; readonly password: string }[];
   readonly uuid: string;
   /** The secret that signs sessions. */
   readonly authSecret: string;
@@ -334,18 +333,22 @@ export interface DatabaseRingSettings {
 /**
  * Configuration that the nodes of a ring must have in common (docs.couchdb.org, "Cluster set up"): a file of `etc/local.d`, secret. A session
  * is signed with the secret and the administrator's salt, so the hashed password is part of it; the image's entrypoint makes no hash of its
- * own where it finds one. BigCouch hashes otherwise: its image makes the administrator.
+ * own where it finds one, right below `[admins]`: each administrator has a section. BigCouch hashes otherwise: its image makes the
+ * administrator.
  */
-export function ringConfig({ kind, user, password, uuid, authSecret }: DatabaseRingSettings): string {
+export function ringConfig({ kind, users, uuid, authSecret }: DatabaseRingSettings): string {
   const iterations = 10; // CouchDB 2's own default: it hashes the password for each request
-  const key = pbkdf2Sync(password, uuid, iterations, 20, "sha1").toString("hex");
-  return iniFile({
+  const hash = (password: string) => pbkdf2Sync(password, uuid, iterations, 20, "sha1").toString("hex");
+  const shared = {
     couchdb: { uuid },
     // CouchDB 3 reads the first, CouchDB 2 and BigCouch the second.
     chttpd_auth: { secret: authSecret },
     couch_httpd_auth: { secret: authSecret },
-    admins: kind.engine === "bigcouch" ? {} : { [user]: `-pbkdf2-${key},${uuid},${iterations}` },
-  });
+  };
+  const administrators = users.map(({ name, password }) => ({
+    admins: { [name]: `-pbkdf2-${hash(password)},${uuid},${iterations}` },
+  }));
+  return [shared, ...(kind.engine === "bigcouch" ? [] : administrators)].map(iniFile).join("\n");
 }
 
 type Sections = Record<string, Record<string, string | number | boolean | undefined>>;

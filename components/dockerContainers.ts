@@ -1,11 +1,12 @@
 import type * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import { brokerPlugins, requireDatabaseKind } from "../config/compatibility";
+import { storeUser } from "../config/credentials";
 import { byteCount, milliCores } from "../config/quantity";
 import { configPaths, databaseConfig, erlangFlags } from "./bigcouch";
 import type { RingSettings, ZoneArgs } from "./datacenter";
 import { type Environment, hasCrossbar } from "./kazoo";
-import { databasePort, kazooPorts, rabbitmqPorts, userName } from "./names";
+import { databasePort, kazooPorts, rabbitmqPorts } from "./names";
 import { brokerConfig, brokerHome, enabledPlugins } from "./rabbitmq";
 import type { Resources } from "./resources";
 import { databaseRingConfig, type RingCredentials } from "./ring";
@@ -22,7 +23,7 @@ export function brokerContainer(image: pulumi.Input<string>, { zone, ring, crede
     image,
     envs: environment({
       HOME: brokerHome,
-      RABBITMQ_DEFAULT_USER: userName,
+      RABBITMQ_DEFAULT_USER: storeUser(1),
       RABBITMQ_DEFAULT_PASS: credentials.rabbitmq,
     }),
     tmpfs: { [brokerHome]: `mode=0700,size=16m,uid=${users.rabbitmq},gid=${users.rabbitmq}` },
@@ -59,7 +60,7 @@ export function databaseContainer(
     ...common(users.database, zone.database, 60),
     image,
     envs: environment({
-      COUCHDB_USER: userName,
+      COUCHDB_USER: storeUser(1),
       COUCHDB_PASSWORD: credentials.database,
       ERL_FLAGS: credentials.databaseCookie.apply((cookie) => erlangFlags(kind, host, cookie)),
     }),
@@ -103,9 +104,9 @@ export function kazooContainer(image: pulumi.Input<string>, args: KazooContainer
       ERLANG_HOSTNAME: host,
       // Not as a file: Docker can't put one into a container whose root is read-only. Anyone who can inspect containers already has root.
       ERLANG_COOKIE: credentials.cookie,
-      RABBITMQ_USER: userName,
+      RABBITMQ_USER: storeUser(1),
       RABBITMQ_PASS: credentials.rabbitmq,
-      COUCHDB_USER: userName,
+      COUCHDB_USER: storeUser(1),
       COUCHDB_PASS: credentials.database,
     }),
     readOnly: true,

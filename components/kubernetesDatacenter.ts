@@ -1,6 +1,7 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { brokerPlugins, requireDatabaseKind } from "../config/compatibility";
+import { storeUser } from "../config/credentials";
 import { secrets, serviceHost, services } from "../config/hosts";
 import { databaseMetricsPort } from "../config/monitoring";
 import { BigCouch, type DatabaseNode } from "./bigcouch";
@@ -19,7 +20,7 @@ import {
   guards,
   kazooPorts,
   rabbitmqPorts,
-  userName,
+  userAnnotations,
   workloadLabel,
   workloads,
 } from "./names";
@@ -28,9 +29,9 @@ import { NetworkPolicies } from "./networkPolicies";
 import type { Step } from "./order";
 import { nameIfThere, nameUnlessForeign } from "./ownNamespace";
 import type { PodSettings } from "./pods";
-import { RabbitMQ } from "./rabbitmq";
+import { brokerDefinitions, RabbitMQ } from "./rabbitmq";
 import { pullSecret, type Registries } from "./registries";
-import { databaseRingConfig } from "./ring";
+import { byAge, databaseRingConfig, type StoreUser } from "./ring";
 import type { Rollouts } from "./rollout";
 import { oneAtATime } from "./workload";
 
@@ -120,16 +121,17 @@ export class KubernetesDatacenter extends pulumi.ComponentResource implements Da
         { ...parent, protect },
       ).metadata.name;
     const existing = ring.secrets;
+    const [user, ...otherUsers] = credentials.rabbitmqUsers;
     const unlessIn = (name: string | undefined, make: () => pulumi.Output<string>) =>
       name === undefined ? make() : pulumi.output(name);
     this.secrets = {
       cookie: unlessIn(existing.cookie, () => secret(secrets.cookie, { cookie: credentials.cookie })),
       rabbitmq: unlessIn(existing.rabbitmq, () =>
-        secret(secrets.rabbitmq, { username: userName, password: credentials.rabbitmq }),
+        secret(secrets.rabbitmq, { username: user.name, password: user.password }),
       ),
       database: unlessIn(existing.database, () =>
         secret(secrets.database, {
-          username: userName,
+          username: credentials.databaseUsers[0].name,
           password: credentials.database,
           cookie: credentials.databaseCookie,
         }),
@@ -138,6 +140,24 @@ export class KubernetesDatacenter extends pulumi.ComponentResource implements Da
     const ringSecret = unlessIn(existing.database, () =>
       secret(secrets.databaseRing, { "ring.ini": databaseRingConfig(ring.database.version, credentials) }),
     );
+
+    // A broker that starts, also on an empty volume, makes the users that are in it.
+    const definitions =
+      otherUsers.length === 0
+        ? undefined
+        : new k8s.core.v1.Secret(
+            `${name}-${secrets.brokerUsers}`,
+            {
+              metadata: {
+                name: secrets.brokerUsers,
+                namespace: this.namespace,
+                labels: { "app.kubernetes.io/part-of": "kazoo" },
+              },
+              type: "Opaque",
+              stringData: { "definitions.json": brokerDefinitions(credentials.rabbitmqUsers) },
+            },
+            parent,
+          ).metadata.name;
 
     const { logins = [], secretNames = [] } = args.registries ?? {};
     const pull =
@@ -195,6 +215,7 @@ export class KubernetesDatacenter extends pulumi.ComponentResource implements Da
           settings: ring.brokerSettings,
           drained: this.isDrained("rabbitmq"),
           credentials: this.secrets.rabbitmq,
+          ...(definitions === undefined ? {} : { definitions }),
           protect,
         },
         { ...parent, dependsOn: before(role) },
@@ -238,7 +259,10 @@ export class KubernetesDatacenter extends pulumi.ComponentResource implements Da
       `${name}-bigcouch`,
       {
         ...workload,
-        ...(annotations && metricsPort !== undefined ? scraped(zone.database, "database", metricsPort) : zone.database),
+        ...annotated(
+          annotations && metricsPort !== undefined ? scraped(zone.database, "database", metricsPort) : zone.database,
+          { [userAnnotations.administrators]: byAge(credentials.databaseUsers) },
+        ),
         metrics: databaseMetrics,
         version: ring.database.version,
         image: ring.images.database,
@@ -279,11 +303,14 @@ export class KubernetesDatacenter extends pulumi.ComponentResource implements Da
   }
 
   runKazoo(image: ImageReference, zones: readonly Datacenter[]): KazooNodes {
-    const { zone, ring, order, clusterDomain, rollouts } = this.args;
+    const { zone, ring, credentials, order, clusterDomain, rollouts } = this.args;
     this.kazoo = new Kazoo(
       `${this.name}-kazoo`,
       {
-        ...zone.kazoo,
+        ...annotated(zone.kazoo, {
+          [userAnnotations.broker]: [credentials.rabbitmqUsers[0]],
+          [userAnnotations.database]: [credentials.databaseUsers[0]],
+        }),
         namespace: this.namespace,
         clusterDomain,
         rollouts,
@@ -381,6 +408,16 @@ const scraped = <W extends PodSettings>(workload: W, ...of: Parameters<typeof sc
   ...workload,
   annotations: { ...scrapeAnnotations(...of), ...workload.annotations },
 });
+
+/** A workload whose pods name users that are not a store's first one, and so roll where they change. */
+function annotated<W extends PodSettings>(workload: W, users: Readonly<Record<string, readonly StoreUser[]>>): W {
+  const names = Object.entries(users)
+    .map(([annotation, all]) => [annotation, all.map(({ name }) => name).join(",")] as const)
+    .filter(([, all]) => all !== storeUser(1));
+  return names.length === 0
+    ? workload
+    : { ...workload, annotations: { ...workload.annotations, ...Object.fromEntries(names) } };
+}
 
 const namespaceType = "kubernetes:core/v1:Namespace";
 

@@ -97,8 +97,12 @@ export const stackLabel = "kazoo/stack";
 /** Annotation of an object that names the patches of `kazoo:patches` it was changed by. */
 export const patchesAnnotation = "kazoo/patches";
 
-/** Name of the user of brokers and database. */
-export const userName = "kazoo";
+/** Annotations of pods that name the users that they connect as, or that they know, where these are not the first ones: a change rolls them. */
+export const userAnnotations = {
+  broker: "kazoo/broker-user",
+  database: "kazoo/database-user",
+  administrators: "kazoo/administrators",
+} as const;
 
 /**
  * TCP ports of a Kazoo node: Crossbar's API, its TLS twin, Blackhole's websockets, fax over SMTP, the media proxy, epmd, and Erlang

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { brokerPlugins } from "../config/compatibility";
@@ -11,6 +12,7 @@ import type { Rolled } from "./order";
 import { nodeMinutes, podMetadata, podSpec } from "./pods";
 import { type Resources, containerResources, resourcesOf } from "./resources";
 import { imagePullSecrets } from "./registries";
+import { byAge, type StoreUser } from "./ring";
 import { afterRollout } from "./rollout";
 import { containerSecurity, podSecurity, users } from "./security";
 import { type Volume, type WorkloadArgs, defaultClusterDomain, fromSecret, sorted, volumeClaim } from "./workload";
@@ -20,6 +22,8 @@ export interface RabbitMQArgs extends WorkloadArgs, Partial<Volume> {
   readonly role: "alpha" | "beta";
   /** Name of a Secret in the namespace with the keys `username` and `password`; the same for both roles. */
   readonly credentials: pulumi.Input<string>;
+  /** Name of a Secret with the key `definitions.json`, see {@link brokerDefinitions}. @default the user in `credentials` */
+  readonly definitions?: pulumi.Input<string>;
   /** @default rabbitmq:3.13-management */
   readonly image?: pulumi.Input<string>;
   /** Plugins to enable. @default what Kazoo 4.1 and newer need */
@@ -79,7 +83,13 @@ export class RabbitMQ extends pulumi.ComponentResource {
         metadata: { namespace: args.namespace, labels },
         immutable: true,
         data: {
-          "kazoo.conf": brokerConfig({ resources, storage, permitTransientQueues, settings }),
+          "kazoo.conf": brokerConfig({
+            resources,
+            storage,
+            permitTransientQueues,
+            settings,
+            loadsDefinitions: args.definitions !== undefined,
+          }),
           enabled_plugins: enabledPlugins(plugins),
         },
       },
@@ -180,11 +190,17 @@ export class RabbitMQ extends pulumi.ComponentResource {
                       subPath: "enabled_plugins",
                       readOnly: true,
                     },
+                    ...(args.definitions === undefined
+                      ? []
+                      : [{ name: "definitions", mountPath: definitionsFolder, readOnly: true }]),
                   ],
                 },
               ],
               volumes: [
                 { name: "config", configMap: { name: config.metadata.name } },
+                ...(args.definitions === undefined
+                  ? []
+                  : [{ name: "definitions", secret: { secretName: args.definitions, defaultMode: 0o440 } }]),
                 { name: "home", emptyDir: { medium: "Memory", sizeLimit: "16Mi" } },
                 { name: "log", emptyDir: { sizeLimit: "1Gi" } },
                 { name: "temporary", emptyDir: { sizeLimit: "1Gi" } },
@@ -216,6 +232,36 @@ export class RabbitMQ extends pulumi.ComponentResource {
  */
 export const brokerHome = "/home/rabbitmq";
 
+const definitionsFolder = "/etc/rabbitmq/definitions";
+
+/**
+ * Definitions (rabbitmq.com/docs/definitions) of users that may do anything. A broker loads them at each start, before it takes connections;
+ * it makes no user of its own then, and forgets none.
+ */
+export const brokerDefinitions = (users: readonly StoreUser[]): pulumi.Output<string> =>
+  pulumi.all(byAge(users)).apply((all) => {
+    // A run with targets leaves the values of resources that it does not create undefined, and creates nothing of them.
+    if (all.some(({ password }) => (password as string | undefined) === undefined)) return "";
+    return JSON.stringify({
+      vhosts: [{ name: "/" }],
+      users: all.map(({ name, password }) => ({
+        name,
+        password_hash: passwordHash(name, password),
+        hashing_algorithm: "rabbit_password_hashing_sha256",
+        tags: "administrator",
+      })),
+      permissions: all.map(({ name: user }) => ({ user, vhost: "/", configure: ".*", write: ".*", read: ".*" })),
+    });
+  });
+
+/** A password as RabbitMQ keeps it (rabbitmq.com/docs/passwords), with a salt that is the same at each run. */
+function passwordHash(user: string, password: string): string {
+  const sha256 = (...parts: (string | Buffer)[]) =>
+    createHash("sha256").update(Buffer.concat(parts.map((part) => Buffer.from(part))));
+  const salt = sha256(user, "\0", password).digest().subarray(0, 4);
+  return Buffer.concat([salt, sha256(salt, password).digest()]).toString("base64");
+}
+
 /** The file `enabled_plugins`, an Erlang term. */
 export function enabledPlugins(plugins: readonly string[]): string {
   return `[${[...new Set(plugins)].join(",")}].\n`;
@@ -230,11 +276,14 @@ export function brokerConfig({
   storage,
   permitTransientQueues,
   settings,
+  loadsDefinitions = false,
 }: {
   readonly resources: Resources;
   readonly storage: string;
   readonly permitTransientQueues: boolean;
   readonly settings: Readonly<Record<string, string>>;
+  /** @default false */
+  readonly loadsDefinitions?: boolean;
 }): string {
   const watermarks = {
     vm_memory_high_watermark: Math.floor(byteCount(resources.limits.memory) * 0.6),
@@ -247,6 +296,7 @@ export function brokerConfig({
       .map(([watermark, bytes]) => `${watermark}.absolute = ${bytes}`),
     "loopback_users.guest = true",
     ...(permitTransientQueues ? ["deprecated_features.permit.transient_nonexcl_queues = true"] : []),
+    ...(loadsDefinitions ? [`load_definitions = ${definitionsFolder}/definitions.json`] : []),
     ...sorted(settings).map(([key, value]) => `${key} = ${value}`),
     "",
   ].join("\n");

@@ -1,11 +1,11 @@
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
 import { databaseFormat, requireDatabaseKind, upgradesTo } from "../config/compatibility";
-import type { ExistingSecrets } from "../config/credentials";
+import { type ExistingSecrets, type RotatedStore, type Rotations, storeUser, storeUsers } from "../config/credentials";
 import { ringConfig } from "./bigcouch";
 import { ErlangCookie } from "./erlangCookie";
 import { refuseChange, refuseLoss, refuseSteps } from "./guard";
-import { guards, ringType, userName } from "./names";
+import { guards, ringType } from "./names";
 
 /** Credentials of an existing system, each instead of a random one. Secret. */
 export interface GivenCredentials {
@@ -31,6 +31,8 @@ export interface RingArgs {
   readonly credentials?: GivenCredentials;
   /** Existing Secrets of the zones' namespaces; the ring makes nothing of what they hold. @default none */
   readonly secrets?: ExistingSecrets;
+  /** How far the users of brokers and database were rotated. @default each has its first user */
+  readonly rotations?: Rotations;
   /** Whether the ring has a master account, and so a password for it. @default false */
   readonly masterAccount?: boolean;
   /** What the stores of the ring's zones are. @default unknown, and any change of them goes through */
@@ -39,14 +41,27 @@ export interface RingArgs {
   readonly protect?: boolean;
 }
 
+/** A user of brokers or database. */
+export interface StoreUser {
+  readonly name: string;
+  /** Secret. */
+  readonly password: pulumi.Output<string>;
+}
+
 /** What the zones of a ring share; all values secret, and empty where they lie in an existing Secret. */
 export interface RingCredentials {
   /** Erlang cookie of the Kazoo nodes. */
   readonly cookie: pulumi.Output<string>;
-  /** Password of the brokers' user. The same on all brokers of a zone: Kazoo's primary broker is the first URI in alphabetical order. */
+  /**
+   * Password of the brokers' user of Kazoo. The same on all brokers of a zone: Kazoo's primary broker is the first URI in alphabetical order.
+   */
   readonly rabbitmq: pulumi.Output<string>;
-  /** Password of the database's administrator. */
+  /** The brokers' users, that of Kazoo first; more than one while they are rotated. */
+  readonly rabbitmqUsers: readonly [StoreUser, ...StoreUser[]];
+  /** Password of the database's administrator of Kazoo. */
   readonly database: pulumi.Output<string>;
+  /** The database's administrators, that of Kazoo first; more than one while they are rotated. */
+  readonly databaseUsers: readonly [StoreUser, ...StoreUser[]];
   /** Erlang cookie of the database's nodes; not Kazoo's, so that neither can connect to the other. */
   readonly databaseCookie: pulumi.Output<string>;
   /** Identity of the database as a whole, 32 hexadecimal digits. If it changes, replication between systems starts over. */
@@ -60,14 +75,20 @@ export interface RingCredentials {
 /** The file `ring.ini` that all database nodes of a ring get; secret. @param version of the database, such as `couchdb-2.3.1` */
 export const databaseRingConfig = (
   version: string,
-  { database, databaseUuid, databaseAuthSecret }: RingCredentials,
+  { databaseUsers, databaseUuid, databaseAuthSecret }: RingCredentials,
 ): pulumi.Output<string> =>
-  pulumi.all([database, databaseUuid, databaseAuthSecret]).apply(([password, uuid, authSecret]) =>
+  pulumi.all([pulumi.all(byAge(databaseUsers)), databaseUuid, databaseAuthSecret]).apply(([users, uuid, authSecret]) =>
     // A run with targets leaves the values of resources that it does not create undefined, and creates nothing of them.
-    [password, uuid, authSecret].some((value) => (value as string | undefined) === undefined)
+    [...users.map(({ password }) => password), uuid, authSecret].some(
+      (value) => (value as string | undefined) === undefined,
+    )
       ? ""
-      : ringConfig({ kind: requireDatabaseKind(version), user: userName, password, uuid, authSecret }),
+      : ringConfig({ kind: requireDatabaseKind(version), users, uuid, authSecret }),
   );
+
+/** Users in the order in which they were made: it stays the same when Kazoo moves from one to the next. */
+export const byAge = (users: readonly StoreUser[]): StoreUser[] =>
+  [...users].sort((a, b) => a.name.localeCompare(b.name, "en", { numeric: true }));
 
 /**
  * A ring: one Kazoo system over one or more datacenters. Holds the credentials that its zones share: an Erlang cookie and random passwords.
@@ -79,13 +100,35 @@ export class Ring extends pulumi.ComponentResource {
 
   constructor(name: string, args: RingArgs = {}, opts?: pulumi.ComponentResourceOptions) {
     super(ringType, name, {}, opts);
-    const { credentials = {}, secrets = {}, protect = true } = args;
+    const { credentials = {}, secrets = {}, rotations = {}, protect = true } = args;
     const options = { parent: this, protect };
-    // A changed credential would only reach the Secrets: pods that start later could not log in to stores that still have the old one. See
-    // docs/rings.md#changing-a-ring.
+    // A changed credential would only reach the Secrets: pods that start later could not log in to stores that still have the old one. A
+    // rotation leaves it behind unprotected. See docs/rings.md#changing-a-ring.
     for (const [role, value] of Object.entries(credentials)) {
-      refuseChange(`${name}-given-${role}`, { value: pulumi.secret(value as string) }, options);
+      const [used] = storeUsers(rotations[role as RotatedStore]);
+      const isKept = protect && used === 1;
+      refuseChange(`${name}-given-${role}`, { value: pulumi.secret(value as string) }, { ...options, protect: isKept });
     }
+    /** Passwords of a store's users. That of the user that Kazoo has left has another name, and may go. */
+    const users = (store: RotatedStore): [StoreUser, ...StoreUser[]] => {
+      const [used, ...others] = storeUsers(rotations[store]);
+      const user = (number: number): StoreUser => {
+        const role = `${name}-${store}-password${number === 1 ? "" : `-${number}`}`;
+        const left = `${role}-replaced`;
+        const given = number === 1 ? credentials[store] : undefined;
+        const settings = { length: 32, special: false };
+        const made =
+          number < used
+            ? () => new random.RandomPassword(left, settings, { ...options, protect: false, aliases: [{ name: role }] })
+            : () =>
+                new random.RandomPassword(role, settings, {
+                  ...options,
+                  ...(others.length === 0 ? {} : { aliases: [{ name: left }] }),
+                });
+        return { name: storeUser(number), password: given === undefined ? made().result : pulumi.secret(given) };
+      };
+      return [user(used), ...others.map(user)];
+    };
     const password = (role: string, given?: string) =>
       given === undefined
         ? // Letters and digits need no escaping in AMQP URIs, ini files and shells.
@@ -101,10 +144,14 @@ export class Ring extends pulumi.ComponentResource {
     const unlessIn = (existing: string | undefined, make: () => pulumi.Output<string>) =>
       existing === undefined ? make() : pulumi.secret("");
     if (args.stores !== undefined) refuseSetbacks(name, args.stores, options);
-    this.credentials = {
+    const usersUnlessIn = (existing: string | undefined, store: RotatedStore): [StoreUser, ...StoreUser[]] =>
+      existing === undefined ? users(store) : [{ name: storeUser(1), password: pulumi.secret("") }];
+    const rabbitmqUsers = usersUnlessIn(secrets.rabbitmq, "rabbitmq");
+    const databaseUsers = usersUnlessIn(secrets.database, "database");
+    const shared = {
       cookie: unlessIn(secrets.cookie, cookie),
-      rabbitmq: unlessIn(secrets.rabbitmq, () => password("rabbitmq-password", credentials.rabbitmq)),
-      database: unlessIn(secrets.database, () => password("database-password", credentials.database)),
+      rabbitmq: rabbitmqUsers[0].password,
+      database: databaseUsers[0].password,
       databaseCookie: unlessIn(secrets.database, () => password("database-cookie")),
       databaseUuid: unlessIn(secrets.database, uuid),
       databaseAuthSecret: unlessIn(secrets.database, () => password("database-auth-secret")),
@@ -112,7 +159,8 @@ export class Ring extends pulumi.ComponentResource {
         ? { masterAccount: password("master-account-password", credentials.masterAccount) }
         : {}),
     };
-    this.registerOutputs({ credentials: this.credentials });
+    this.credentials = { ...shared, rabbitmqUsers, databaseUsers };
+    this.registerOutputs({ credentials: shared });
   }
 }
 

@@ -1,5 +1,6 @@
 import { accessProblems } from "./accessChecks";
 import { incompatibilities } from "./compatibility";
+import { namesSecret, type RotatedStore, storeUser } from "./credentials";
 import { dockerProblems } from "./dockerChecks";
 import { extraValueProblem, reservedVariables, variables } from "./environment";
 import { oneOf } from "./fields";
@@ -41,6 +42,7 @@ export function check(given: Given, platform: Platform): Problem[] {
       ...accountMaker(platform, ring),
       ...storeSettings(ring),
       ...existingSecrets(ring),
+      ...rotations(given, platform, ring),
     ]),
   ];
 }
@@ -518,3 +520,29 @@ function existingSecrets(ring: Ring): Problem[] {
       example: `{ secretName: kazoo-${part} }`,
     }));
 }
+
+/** The program can only change the users of stores whose credentials are its own, and that it makes itself. */
+function rotations(given: Given, platform: Platform, ring: Ring): Problem[] {
+  return Object.entries(ring.rotations).flatMap(([store, { user, step }]) => {
+    const key = `kazoo:rings.${ring.name}.rotations.${store}`;
+    const part = `kazoo:credentials.${ring.name}.${store}`;
+    const zone = platform.zones.find(({ cluster, name }) => ring.zones.includes(name) && isDocker(platform, cluster));
+    const { [store as RotatedStore]: value } = given.credentials?.[ring.name] ?? {};
+    return [
+      ...(zone === undefined
+        ? []
+        : [problem(key, { user }, "nothing on Docker, whose stores keep their first user", "remove it")]),
+      ...(namesSecret(value)
+        ? [problem(key, { user }, `nothing with an existing Secret in ${part}: its owner changes users`, "remove it")]
+        : []),
+      ...(store === "database" && ring.database.engine === "bigcouch"
+        ? [problem(key, { user }, "nothing with BigCouch, whose image makes the administrator", "remove it")]
+        : []),
+      ...(typeof value === "string" && step === undefined
+        ? [problem(part, value, `nothing: Kazoo uses ${storeUser(user)}, whose password is random`, "remove it")]
+        : []),
+    ];
+  });
+}
+
+const isDocker = (platform: Platform, cluster: string): boolean => platform.clusters[cluster]?.kind === "docker";

@@ -44,6 +44,34 @@ export const namesSecret = (value: unknown): boolean =>
 export const namesSecretsAlone = (value: unknown): boolean =>
   namesSecret(value) || (typeof value === "object" && value !== null && Object.values(value).every(namesSecretsAlone));
 
+/** Stores whose user can be rotated. */
+export const rotatedStores = ["rabbitmq", "database"] as const;
+
+export type RotatedStore = (typeof rotatedStores)[number];
+
+/** The steps of a rotation, in their order: see `kazoo:rings.NAME.rotations`. */
+export const rotationSteps = ["add", "move", "remove"] as const;
+
+/** How far the user of a store was rotated. */
+export interface Rotation {
+  /** Number of the user that Kazoo uses, or is to use. */
+  readonly user: number;
+  /** Where the rotation to it is; undefined: it is done. */
+  readonly step?: (typeof rotationSteps)[number];
+}
+
+/** How far the users of a ring's stores were rotated; a store that is missing has its first one. */
+export type Rotations = { readonly [store in RotatedStore]?: Rotation };
+
+/** Name of a store's user, by its number. */
+export const storeUser = (number: number): string => (number === 1 ? "kazoo" : `kazoo-${number}`);
+
+/** Numbers of the users that a store knows; the first is the one that Kazoo uses. */
+export function storeUsers({ user, step }: Rotation = { user: 1 }): readonly [used: number, ...others: number[]] {
+  if (step === "add") return [user - 1, user];
+  return step === "move" ? [user, user - 1] : [user];
+}
+
 /** Whether a credential is short or a well-known default, as live systems have them. */
 export const isWeak = (text: string): boolean => text.length < 12 || /change_?me|password|insecure/i.test(text);
 
@@ -54,8 +82,11 @@ export const weaknesses = ({ rings }: Platform): string[] =>
       .filter((key) => credentials[key] !== undefined && isWeak(credentials[key]))
       .map(
         (key) =>
-          `kazoo:credentials.${name}.${key} is weak: short, or a well-known default. Once the system has moved, set a long random one` +
-          `${key === "rabbitmq" ? ", after rabbitmqctl change_password kazoo on both brokers" : ""}: ` +
-          `pulumi config set --secret --path kazoo:credentials.${name}.${key}`,
+          `kazoo:credentials.${name}.${key} is weak: short, or a well-known default. Once the system has moved, set a long random one: ` +
+          (isRotated(key)
+            ? `make rotate RING=${name} WHAT=${key}`
+            : `pulumi config set --secret --path kazoo:credentials.${name}.${key}`),
       ),
   );
+
+const isRotated = (key: string): key is RotatedStore => (rotatedStores as readonly string[]).includes(key);

@@ -19,6 +19,8 @@ export const secrets = {
   cookie: "erlang-cookie",
   /** Keys `username`, `password`. */
   rabbitmq: "rabbitmq",
+  /** Key `definitions.json`: the brokers' users, while there are two. */
+  brokerUsers: "rabbitmq-users",
   /** Keys `username`, `password`, `cookie` (of the database's own Erlang nodes). */
   database: "bigcouch",
   /** Key `ring.ini`: the secret settings that all database nodes of a ring share. */

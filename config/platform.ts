@@ -1,5 +1,5 @@
 import type { DatabaseKind, KazooVersion, RabbitmqVersion } from "./compatibility";
-import type { ExistingSecrets, SecretKeys } from "./credentials";
+import type { ExistingSecrets, Rotations, SecretKeys } from "./credentials";
 import type { RunEnvironment } from "./environment";
 import type { Monitoring } from "./monitoring";
 import type { Patch } from "./patches";
@@ -130,6 +130,8 @@ export interface Ring {
   readonly secrets: ExistingSecrets;
   /** Keys of these Secrets, where they have other names than the stack's own. */
   readonly secretKeys: SecretKeys;
+  /** How far the users of its stores were rotated. */
+  readonly rotations: Rotations;
   /** Names of the zones, in the order of `Platform.zones`. */
   readonly zones: readonly string[];
 }

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { gateway, ingress, service } from "./access";
 import { databaseKind, kazooVersions, rabbitmqVersions, type KazooVersion } from "./compatibility";
-import { isBrokerPassword, isCookie, isDatabasePassword, storedKeys } from "./credentials";
+import { isBrokerPassword, isCookie, isDatabasePassword, rotationSteps, storedKeys } from "./credentials";
 import { variables } from "./environment";
 import {
   cidr,
@@ -391,6 +391,26 @@ const masterAccount = mapping(
 /** The Kazoo that runs unless a ring says otherwise; the image's Dockerfile has the same default. */
 export const defaultKazooVersion: KazooVersion = "4.3";
 
+const rotation = (stores: string) =>
+  mapping(
+    {
+      user: field(wholeNumber(2, 9999), {
+        description: `Number of the user of the ${stores} that Kazoo uses, or is to use: 2 is \`kazoo-2\`.`,
+        expected: "a whole number from 2 to 9999",
+        example: "2",
+      }),
+      step: field(z.enum(rotationSteps), {
+        description:
+          "Where the rotation to it is: `add` makes the user beside the one before it, `move` has Kazoo use it, `remove` takes the one before it away. Each needs an update, in this order.",
+        expected: `one of ${rotationSteps.join(", ")}`,
+        example: "add",
+        default: "the rotation is done",
+      }).optional(),
+    },
+    `The user of the ${stores}. Unless given: \`kazoo\`.`,
+    "{ user: 2, step: add }",
+  );
+
 const ring = mapping(
   {
     kazoo: field(version(kazooVersions), {
@@ -407,7 +427,7 @@ const ring = mapping(
     ).default("couchdb-2.3.1"),
     rabbitmq: field(version(rabbitmqVersions), {
       description: "RabbitMQ's release series.",
-      expected: `one of ${rabbitmqVersions.join(", ")}, in quotes, so that YAML does not read 3.10 as 3.1 (a broker of 3.8, whose image logs its password, goes to 3.9 first; then change the password)`,
+      expected: `one of ${rabbitmqVersions.join(", ")}, in quotes, so that YAML does not read 3.10 as 3.1 (a broker of 3.8, whose image logs its password, goes to 3.9 first; then rotate the password: make rotate)`,
     }).default("3.13"),
     permitTransientQueues: field(z.boolean(), {
       description:
@@ -468,6 +488,11 @@ const ring = mapping(
       },
     ).default({}),
     masterAccount,
+    rotations: mapping(
+      { rabbitmq: rotation("brokers").optional(), database: rotation("database").optional() },
+      "How far the users of the stores were rotated. `make rotate` writes it; see docs/runbooks.md#rotate-a-credential.",
+      "{ rabbitmq: { user: 2 } }",
+    ).default({}),
   },
   "A ring: the zones that are one Kazoo system and share database, cookie and credentials.",
   '{ kazoo: "4.3", database: couchdb-2.3.1 }',

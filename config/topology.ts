@@ -1,4 +1,5 @@
 import { databaseKind, versionOfSources, type DatabaseKind } from "./compatibility";
+import { type RotatedStore, type Rotations, storeUsers } from "./credentials";
 import type { RunEnvironment } from "./environment";
 import { clientUrls } from "./hosts";
 import { brokerImage, databaseImage, fullName, mirrored, seedImage } from "./images";
@@ -251,17 +252,25 @@ function ringOf(
       database: pulled(images.database ?? databaseImage(config.database)),
       curl: pulled(images.curl),
     },
-    ...split(credentials[name] ?? {}),
+    ...split(credentials[name] ?? {}, config.rotations),
     zones: zones.map((zone) => zone.name),
   };
 }
 
-/** Given credentials, and names and keys of Secrets that have them. */
-function split(given: Config["credentials"][string]): Pick<Ring, "credentials" | "secrets" | "secretKeys"> {
+/** Given credentials, but for those of users that stores no longer know, and names and keys of Secrets that have them. */
+function split(
+  given: Config["credentials"][string],
+  rotations: RingConfig["rotations"],
+): Pick<Ring, "credentials" | "secrets" | "secretKeys" | "rotations"> {
+  const rotated = Object.fromEntries(
+    Object.entries(defined(rotations)).map(([store, rotation]) => [store, defined(rotation)]),
+  ) as Rotations;
   const entries = Object.entries(defined(given));
   const stored = entries.flatMap(([part, value]) => (typeof value === "string" ? [] : [{ part, ...value }]));
+  const isKnown = (part: string) => storeUsers(rotated[part as RotatedStore]).includes(1);
   return {
-    credentials: Object.fromEntries(entries.filter(([, value]) => typeof value === "string")),
+    rotations: rotated,
+    credentials: Object.fromEntries(entries.filter(([part, value]) => typeof value === "string" && isKnown(part))),
     secrets: Object.fromEntries(stored.map(({ part, secretName }) => [part, secretName])),
     secretKeys: Object.fromEntries(stored.map(({ part, keys = {} }) => [part, keys])),
   };

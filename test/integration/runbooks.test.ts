@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import type { Found } from "../support/clusterApi";
+import { fits } from "../support/rabbitmq";
 import { type SandboxStack, sandboxStack } from "../support/sandboxStack";
 import { until } from "../support/until";
 
@@ -77,6 +78,57 @@ describe("runbooks on the sandbox", { concurrency: 1 }, () => {
     assert.equal((await stack.api.call("POST", secrets, { ...secret, metadata })).status, 201);
     await stack.api.call("DELETE", `${quotas}/team`);
     await stack.succeeds("doctor");
+  });
+
+  /** A Secret of each zone, its values decoded; undefined where there is none. */
+  const secret = async (name: string) =>
+    Promise.all(
+      ["local-a", "local-b"].map(async (zone) => {
+        const found = await stack.api.list(`/api/v1/namespaces/${zone}/secrets`);
+        const data = found.find(({ metadata }) => metadata?.name === name)?.data;
+        return data && Object.fromEntries(Object.entries(data).map(([key, value]) => [key, atob(value)]));
+      }),
+    );
+
+  test("the brokers' user is rotated, also after an interruption; each pod can log in at any moment", async () => {
+    const rotate = ["rotate", "rabbitmq", "--ring", "main", "--yes"];
+    const [before, others] = [await secret("rabbitmq"), await ids("secrets", "local-a")];
+    const databasePods = () => ids("pods", "local-b", ({ metadata }) => /^bigcouch-\d/.test(metadata?.name ?? ""));
+    const database = await databasePods();
+    const interrupted = await stack.clone.interrupt(rotate, /rabbitmq-alpha-nodes.*updat/);
+    assert.notEqual(interrupted.code, 0, interrupted.stdout);
+    assert.match(file(), /"?user"?: 2, "?step"?: add/, interrupted.stdout + interrupted.stderr);
+    assert.deepEqual(await secret("rabbitmq"), before, "Kazoo stays with the first user until brokers have both");
+
+    await stack.succeeds(...rotate, "--keep");
+    const moved = await secret("rabbitmq");
+    assert.equal(moved[0]?.username, "kazoo-2");
+    assert.notEqual(moved[0]?.password, before[0]?.password);
+    assert.deepEqual(moved[0], moved[1]);
+    // Brokers have both passwords: that of the first user is the one it always had.
+    const [, definitions] = await secret("rabbitmq-users");
+    const { users } = JSON.parse(definitions?.["definitions.json"] ?? "{}") as {
+      users: { name: string; password_hash: string }[];
+    };
+    for (const login of [before[1], moved[1]]) {
+      const user = users.find(({ name }) => name === login?.username);
+      assert.ok(fits(user?.password_hash ?? "", login?.password ?? ""), login?.username);
+    }
+    const pods = await stack.api.list("/api/v1/namespaces/local-b/pods");
+    const kazoo = pods.find(({ metadata }) => metadata?.name === "kazoo-0");
+    assert.match(JSON.stringify(kazoo?.metadata), /"kazoo\/broker-user":"kazoo-2"/);
+
+    await stack.succeeds(...rotate);
+    assert.deepEqual(await secret("rabbitmq"), moved);
+    assert.deepEqual(
+      await ids("secrets", "local-a"),
+      others,
+      "no Secret was made anew, and the brokers' users are gone",
+    );
+    assert.match(file(), /rabbitmq"?: \{ "?user"?: 2 \}/);
+    assert.deepEqual(await databasePods(), database);
+    await stack.isUnchanged();
+    await stack.succeeds("status");
   });
 
   test("a dry run of drain shows each step with what it touches, and changes nothing", async () => {

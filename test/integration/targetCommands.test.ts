@@ -574,3 +574,75 @@ describe("on a terminal", () => {
     assert.match(shown, /looking\r\n\x1b\[\?25h\x1b\[\?1049l$/, "nothing more was waited for");
   });
 });
+
+describe("a rotation", () => {
+  const rotate = ["rotate", "rabbitmq", "--ring", nyc];
+  const inFile = () => /rabbitmq: \{ (.*?) \}/.exec(written())?.[1];
+
+  test("asks first; a dry run shows the steps, and names no password", async () => {
+    const before = written();
+    assert.match(await refused(...rotate), /rotate rabbitmq of ring us-east-nyc\? there is no terminal to ask on/);
+    const { code, stdout } = await kazoo(...rotate, "--dry-run");
+    assert.equal(code, 0);
+    assert.match(stdout, / 1\. The brokers get the user kazoo-2 beside kazoo\n/);
+    assert.match(
+      stdout,
+      / 2\. Kazoo moves to kazoo-2[^]* 3\. The brokers forget kazoo\n[^]*rabbitmqctl delete_user kazoo/,
+    );
+    assert.doesNotMatch(stdout, /us-east-bos/);
+    assert.equal(written(), before);
+    assert.doesNotMatch(calls(), /^(preview|up)/m);
+  });
+
+  test("does not begin while the stack has changes that are not applied", async () => {
+    says("preview", "exit 255");
+    const before = written();
+    assert.match(await refused(...rotate, "--yes"), /step 1, .*: the stack has changes that are not applied/);
+    assert.equal(written(), before);
+    assert.doesNotMatch(calls(), /^up/m);
+  });
+
+  test("goes on with the step that failed, each with an update of its own, and ends with a broker that forgets", async () => {
+    answers["/version"] = (response) => response.end("{}");
+    writeFileSync(join(fake, "history.json"), "[]");
+    says("up", "exit 255");
+    assert.match(
+      await refused(...rotate, "--yes"),
+      /step 1, .*pulumi up ended with exit code 255\n[^]*make rotate STACK=own RING=us-east-nyc WHAT=rabbitmq goes on/,
+    );
+    assert.equal(inFile(), "user: 2, step: add");
+    says("preview", "exit 255"); // Now there are changes: those of the step.
+    says("up", `grep -o 'step: [a-z]*' Pulumi.own.yaml >>"$FAKE/steps"`);
+    const kept = await kazoo(...rotate, "--keep", "--yes");
+    assert.equal(kept.code, 0, kept.stderr);
+    assert.equal(inFile(), "user: 2, step: move");
+
+    const live = outputs([nyc]) as { zones: Record<string, { endpoints: { brokers: string[] } }> };
+    live.zones[nyc]?.endpoints.brokers.push(`rabbitmq-alpha.${nyc}.svc.cluster.local:5672`);
+    says("output", `echo '${JSON.stringify(live)}'`);
+    assert.match(await refused(...rotate, "--yes"), /step 3, .*there is no pod rabbitmq-alpha-0/);
+    assert.equal(inFile(), "user: 2, step: remove");
+    says("output", `echo '${JSON.stringify(outputs([nyc]))}'`);
+    const done = await kazoo(...rotate, "--yes");
+    assert.equal(done.code, 0, done.stderr);
+    assert.equal(inFile(), "user: 2");
+    assert.deepEqual(readFileSync(join(fake, "steps"), "utf8").match(/\w+$/gm), ["add", "move", "remove", "remove"]);
+    assert.match((await kazoo(...rotate, "--dry-run")).stdout, /1\. The brokers get the user kazoo-3 beside kazoo-2\n/);
+  });
+
+  test("refuses credentials and brokers that are somebody else's, and a zone whose brokers are away", async () => {
+    writeStack({ "kazoo:credentials": { [nyc]: { rabbitmq: { secretName: "vault-broker" } } } });
+    assert.match(
+      await refused(...rotate, "--yes"),
+      /is the existing Secret vault-broker: whoever keeps it rotates it\nnext: docs/,
+    );
+    writeStack({ "kazoo:environment": { KAZOO_AMQP_HOST: "mq.example.com" } });
+    assert.match(
+      await refused(...rotate, "--yes"),
+      /zone us-east-nyc uses stores elsewhere, which KAZOO_AMQP_HOST names/,
+    );
+    const drained = { drained: ["kazoo", "rabbitmq"] };
+    writeStack({ "kazoo:regions": { "us-east": { cluster: "east", datacenters: { nyc: drained } } } });
+    assert.match(await refused(...rotate, "--yes"), /zone us-east-nyc is drained[^]*make return/);
+  });
+});

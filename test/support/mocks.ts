@@ -154,7 +154,8 @@ export function objects(resources: readonly Registered[], kind: string): Record<
 }
 
 function stateOf(type: string, name: string, inputs: Record<string, unknown>): Record<string, unknown> {
-  if (type.includes("RandomPassword")) return { ...inputs, result: `random-of-${name}` };
+  // The engine keeps the value of a password that has another name from now on.
+  if (type.includes("RandomPassword")) return { ...inputs, result: `random-of-${name.replace(/-replaced$/, "")}` };
   if (type.endsWith(":RandomId")) return { ...inputs, hex: `hex-of-${name}` };
   if (type.endsWith(":RemoteImage")) return { ...inputs, imageId: `sha256:id-of-${name}` };
   if (type.endsWith(":RegistryImage")) return { ...inputs, sha256Digest: `sha256:digest-of-${name}` };

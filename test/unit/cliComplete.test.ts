@@ -22,6 +22,7 @@ test("the tab key offers commands, options, stacks, and the zones of the stack t
   assert.ok(offered("up", "--stack", "").includes("rehearsal"));
   assert.ok(offered("logs", "--zone", "").includes("local-dev"));
   assert.ok(offered("logs", "--stack", "rehearsal", "--zone", "").includes("us-east-nyc"));
+  assert.ok(offered("rotate", "rabbitmq", "--stack", "rehearsal", "--ring", "").includes("main"));
   assert.ok(!offered("logs", "--stack", "no-such-stack", "--zone", "").includes("local-dev"));
 });
 

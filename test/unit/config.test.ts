@@ -302,7 +302,7 @@ const table: Record<string, Bad> = {
     config: ringOf({ rabbitmq: "3.8" }),
     key: "kazoo:rings.main.rabbitmq",
     found: '"3.8"',
-    expected: /^one of 3\.9, .*goes to 3\.9 first; then change the password/,
+    expected: /^one of 3\.9, .*goes to 3\.9 first; then rotate the password/,
   },
   "RabbitMQ 4.3 without the permit flag": {
     config: ringOf({ rabbitmq: 4.3 }),
@@ -874,6 +874,49 @@ const table: Record<string, Bad> = {
     key: `${dev}.namespace`,
     found: '"kazoo"',
     expected: /only Kubernetes has/,
+  },
+  "a rotation to the first user": {
+    config: ringOf({ rotations: { rabbitmq: { user: 1 } } }),
+    key: "kazoo:rings.main.rotations.rabbitmq.user",
+    found: "1",
+    expected: /from 2 to 9999/,
+  },
+  "an unknown step of a rotation": {
+    config: ringOf({ rotations: { rabbitmq: { user: 2, step: "added" } } }),
+    key: "kazoo:rings.main.rotations.rabbitmq.step",
+    found: '"added"',
+    expected: /one of add, move, remove/,
+  },
+  "a rotation on Docker": {
+    config: onDocker({ rings: { "local-dev": { rotations: { rabbitmq: { user: 2 } } } } }),
+    key: "kazoo:rings.local-dev.rotations.rabbitmq",
+    found: '{"user":2}',
+    expected: /nothing on Docker/,
+  },
+  "a rotation of somebody else's Secret": {
+    config: {
+      ...ringOf({ rotations: { rabbitmq: { user: 2, step: "add" } } }),
+      credentials: { main: { rabbitmq: { secretName: "vault-broker" } } },
+    },
+    key: "kazoo:rings.main.rotations.rabbitmq",
+    found: '{"user":2}',
+    expected: /nothing with an existing Secret in kazoo:credentials\.main\.rabbitmq/,
+  },
+  "a rotation of BigCouch's administrator": {
+    config: {
+      ...ringOf({ database: "bigcouch-0.4.2", rotations: { database: { user: 2 } } }),
+      images: { database: "mirror.example.com/bigcouch:0.4.2" },
+    },
+    key: "kazoo:rings.main.rotations.database",
+    found: '{"user":2}',
+    expected: /nothing with BigCouch/,
+  },
+  "a password of a user that is gone": {
+    config: { ...ringOf({ rotations: { rabbitmq: { user: 2 } } }), credentials: { main: { rabbitmq: "a-password" } } },
+    secret: "credentials",
+    key: "kazoo:credentials.main.rabbitmq",
+    found: "[secret]",
+    expected: /nothing: Kazoo uses kazoo-2/,
   },
   "a drained datacenter on Docker": {
     config: onDocker({ regions: { local: { cluster: "local", datacenters: { dev: { drained: ["kazoo"] } } } } }),

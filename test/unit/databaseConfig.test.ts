@@ -38,8 +38,7 @@ describe("strangers", () => {
 
 describe("what the nodes of a ring share", () => {
   const shared = {
-    user: "kazoo",
-    password: "database-password",
+    users: [{ name: "kazoo", password: "database-password" }],
     uuid: "0123456789abcdef0123456789abcdef",
     authSecret: "s3cret",
   };
@@ -69,7 +68,8 @@ describe("what the nodes of a ring share", () => {
   });
 
   test("the image's entrypoint finds the administrator, and writes none of its own", () => {
-    const text = ringConfig({ kind: kindOf("couchdb-2.3.1"), ...shared });
-    assert.match(text, /\[admins\]\nkazoo =/);
+    const users = [...shared.users, { name: "kazoo-2", password: "another-password" }];
+    const text = ringConfig({ kind: kindOf("couchdb-2.3.1"), ...shared, users });
+    for (const { name } of users) assert.match(text, new RegExp(`\\[admins\\]\\n${name} =`));
   });
 });

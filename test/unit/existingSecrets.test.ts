@@ -185,8 +185,7 @@ test("the documented ring.ini is the one that the program makes", { skip: !hasOp
   const setting = (name: string) => new RegExp(`^${name} = (.*)$`, "m").exec(stdout)?.[1] ?? "";
   const made = ringConfig({
     kind: databaseKind("couchdb-2.3.1") as DatabaseKind,
-    user: literals.username ?? "",
-    password: literals.password ?? "",
+    users: [{ name: literals.username ?? "", password: literals.password ?? "" }],
     uuid: setting("uuid"),
     authSecret: setting("secret"),
   });

@@ -1,4 +1,5 @@
 import { Argument, Command, Option } from "commander";
+import { rotatedStores, type RotatedStore } from "../../config/credentials";
 import { allParts } from "../toolchain/parts";
 
 /**
@@ -23,6 +24,7 @@ const code = {
   render: () => require("./commands/render") as typeof import("./commands/render"),
   report: () => require("./commands/report") as typeof import("./commands/report"),
   rollback: () => require("./commands/rollback") as typeof import("./commands/rollback"),
+  rotate: () => require("./commands/rotate") as typeof import("./commands/rotate"),
   sandbox: () => require("./commands/sandbox") as typeof import("./commands/sandbox"),
   schema: () => require("./commands/schema") as typeof import("./commands/schema"),
   status: () => require("./commands/status") as typeof import("./commands/status"),
@@ -304,17 +306,19 @@ function deployCommands(): Command[] {
 }
 
 type RunbookOptions = import("./runbook").RunbookOptions;
+type RotateOptions = Parameters<typeof import("./commands/rotate").rotate>[1];
 type GrowOptions = Parameters<typeof import("./commands/grow").grow>[0];
 
 /** Changes of a live stack in several steps, see docs/runbooks.md. */
 function runbookCommands(): Command[] {
-  const runbook = (name: string, description: string, action: (options: RunbookOptions) => Promise<void>): Command =>
-    asking(withZone(name, description))
+  const steps = (command: Command): Command =>
+    command
       .option("--dry-run", "show each step with what it touches, and change nothing")
-      .addHelpText("after", "\nAfter an interruption, run it again: it goes on with what is not done yet.")
-      .action(
-        exiting(async (options: RunbookOptions) => action(await checked(options, name, "make stop and make start"))),
-      );
+      .addHelpText("after", "\nAfter an interruption, run it again: it goes on with what is not done yet.");
+  const runbook = (name: string, description: string, action: (options: RunbookOptions) => Promise<void>): Command =>
+    steps(asking(withZone(name, description))).action(
+      exiting(async (options: RunbookOptions) => action(await checked(options, name, "make stop and make start"))),
+    );
   return [
     runbook(
       "drain",
@@ -331,6 +335,11 @@ function runbookCommands(): Command[] {
         new Option("--workload <name>", "whose volumes").choices(["database", "rabbitmq"]).makeOptionMandatory(),
       )
       .requiredOption("--to <size>", "size of each volume, e.g. 200Gi"),
+    steps(asking(withStack("rotate", "give Kazoo another user and password, without a moment in which one is refused")))
+      .addArgument(new Argument("<what>", "whose user").choices(rotatedStores))
+      .option("-r, --ring <name>", "which ring; needed if the stack has several")
+      .option("--keep", "stop before the user before it is taken away; without this option it goes on from there")
+      .action(exiting((what: RotatedStore, options: RotateOptions) => code.rotate().rotate(what, options))),
   ];
 }
 

@@ -1,4 +1,5 @@
 import { type Document, isMap, parseDocument, stringify } from "yaml";
+import type { RotatedStore, Rotation } from "../../config/credentials";
 import { variables } from "../../config/environment";
 import { type ImageBuild, type Platform, type Zone, builtReference } from "../../config/platform";
 
@@ -48,6 +49,28 @@ export function withSetting(text: string, zone: Zone, path: readonly string[], v
     const whole = [...datacenter, ...path];
     if (value === undefined) document.deleteIn(whole);
     else document.setIn(whole, document.createNode(value, { flow: true }));
+  });
+}
+
+/** A stack's file in which the user of a ring's store is rotated so far. */
+export function withRotation(text: string, ring: string, store: RotatedStore, rotation: Rotation): string {
+  return edited(text, (document) => {
+    const path = ["config", "kazoo:rings", ring];
+    if (!isMap(document.getIn(path))) document.setIn(path, document.createNode({}));
+    document.setIn([...path, "rotations", store], document.createNode(rotation, { flow: true }));
+  });
+}
+
+/** A stack's file without a credential of a ring, and without mappings that are empty then. */
+export function withoutCredential(text: string, ring: string, key: string): string {
+  return edited(text, (document) => {
+    const path = ["config", "kazoo:credentials", ring, key];
+    if (!document.hasIn(path)) return;
+    document.deleteIn(path);
+    for (const parent of [path.slice(0, -1), path.slice(0, -2)]) {
+      const left = document.getIn(parent);
+      if (isMap(left) && left.items.length === 0) document.deleteIn(parent);
+    }
   });
 }
 

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import type { Command } from "commander";
+import type { Platform } from "../../../config/platform";
 import { knownStacks } from "../../../config/stackFile";
 import { quoted } from "../../shared/shell";
 import { UserError } from "../../shared/terminal";
@@ -45,7 +46,8 @@ async function completionOf(program: Command, words: readonly string[]) {
 /** Values of options by name. */
 const names: Record<string, (words: readonly string[]) => readonly string[]> = {
   stack: () => knownStacks(projectDirectory),
-  zone: (words) => zonesOf(stackIn(words)),
+  zone: (words) => namesIn(words, ({ zones }) => zones.map(({ name }) => name)),
+  ring: (words) => namesIn(words, ({ rings }) => Object.keys(rings)),
 };
 
 function stackIn(words: readonly string[]): string {
@@ -53,10 +55,10 @@ function stackIn(words: readonly string[]): string {
   return place === -1 ? "dev" : (words[place + 1] ?? "dev");
 }
 
-function zonesOf(stack: string): string[] {
+function namesIn(words: readonly string[], of: (platform: Platform) => readonly string[]): readonly string[] {
   try {
-    return readPlatform(stack).zones.map(({ name }) => name);
+    return of(readPlatform(stackIn(words)));
   } catch {
-    return []; // a config with mistakes has no zones to offer; other commands say what is wrong with it
+    return []; // a config with mistakes has no names to offer; other commands say what is wrong with it
   }
 }
