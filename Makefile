@@ -239,5 +239,6 @@ help: ## list the targets
 # A linked node_modules belongs to another folder and is used as it is. npm writes to standard error, so that a target's
 # output stays clean: eval "$(make -s env)".
 $(packages): package-lock.json
+	@node tools/cli/nodeVersion.js
 	@test -L node_modules || npm ci >&2
 	@touch -c $@

@@ -1,6 +1,15 @@
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join, relative, resolve } from "node:path";
 import { after, before, describe, test } from "node:test";
@@ -73,6 +82,7 @@ describe("the kazoo command", () => {
       "tools/cli/commandLine.ts",
       "tools/cli/kazoo.js",
       "tools/cli/main.ts",
+      "tools/cli/nodeVersion.js",
       "tools/shared/proxy.ts",
       "tools/shared/terminal.ts",
       "tools/toolchain/parts.ts",
@@ -98,14 +108,28 @@ describe("the kazoo command", () => {
     assert.match(stderr, /^error: there is no stack nowhere: Pulumi\.nowhere\.yaml is missing\nnext: .*dev.*\n$/);
   });
 
-  test("an old Node.js gets one line", () => {
+  test("an old Node.js gets one line, and make installs no packages with it", () => {
     const directory = mkdtempSync(join(tmpdir(), "kazoo-node-"));
+    const line = "error: Node.js 18.20.0 is too old\nnext: install Node.js 20.19 or newer\n";
     try {
       const preload = join(directory, "old.js");
       writeFileSync(preload, `Object.defineProperty(process.versions, "node", { value: "18.20.0" });`);
       const { status, stderr } = run(["up"], { node: ["--require", preload] });
       assert.equal(status, 1);
-      assert.equal(stderr, "error: Node.js 18.20.0 is too old\nnext: install Node.js 20.19 or newer\n");
+      assert.equal(stderr, line);
+
+      const clone = join(directory, "clone");
+      mkdirSync(join(clone, "tools", "cli"), { recursive: true });
+      for (const file of ["Makefile", "package-lock.json", "tools/cli/nodeVersion.js"])
+        copyFileSync(join(project, file), join(clone, file));
+      const node = `#!/bin/sh\nexec '${process.execPath}' --require '${preload}' "$@"\n`;
+      writeFileSync(join(directory, "node"), node, { mode: 0o755 });
+      writeFileSync(join(directory, "npm"), "#!/bin/sh\necho npm runs >&2\n", { mode: 0o755 });
+      const env = { ...process.env, PATH: `${directory}:${process.env.PATH}` };
+      const made = spawnSync("make", ["-C", clone, "up"], { encoding: "utf8", env });
+      assert.equal(made.status, 2);
+      assert.ok(made.stderr.startsWith(line), made.stderr);
+      assert.doesNotMatch(made.stderr, /npm runs/);
     } finally {
       rmSync(directory, { recursive: true });
     }
@@ -114,8 +138,9 @@ describe("the kazoo command", () => {
   test("without its packages it says how to get them", () => {
     const directory = mkdtempSync(join(tmpdir(), "kazoo-bare-"));
     try {
-      // preserved links: it looks for its packages where the link lies
-      symlinkSync(join(project, "tools", "cli", "kazoo.js"), join(directory, "kazoo.js"));
+      // With preserved links, it looks for its packages next to the link.
+      for (const file of ["kazoo.js", "nodeVersion.js"])
+        symlinkSync(join(project, "tools", "cli", file), join(directory, file));
       const flags = ["--preserve-symlinks", "--preserve-symlinks-main", join(directory, "kazoo.js")];
       const { status, stderr } = spawnSync(process.execPath, flags, { encoding: "utf8" });
       assert.equal(status, 1);

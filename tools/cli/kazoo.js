@@ -1,10 +1,6 @@
 #!/usr/bin/env node
-// What must work before anything is known to be there: an old Node.js, or missing packages, get one clear line.
-const [major, minor] = process.versions.node.split(".").map(Number);
-if (major < 20 || (major === 20 && minor < 19)) {
-  console.error(`error: Node.js ${process.versions.node} is too old\nnext: install Node.js 20.19 or newer`);
-  process.exit(1);
-}
+// Plain JavaScript without packages: an old Node.js or missing packages must get one clear line.
+require("./nodeVersion.js");
 try {
   require.resolve("tsx/cjs");
 } catch (error) {

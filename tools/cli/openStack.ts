@@ -3,7 +3,7 @@ import { join, resolve } from "node:path";
 import { readStackFile } from "../../config/stackFile";
 import type { KubernetesCluster, Platform } from "../../config/platform";
 import { ConfigError, UnknownStackError } from "../../config/problem";
-import { kubeconfigPath, sandboxParts, sandboxUp } from "../sandbox";
+import { kubeconfigPath, requireSandboxHost, sandboxParts, sandboxUp } from "../sandbox";
 import { type Part, type Toolchain, ensureToolchain } from "../toolchain";
 import {
   type LocalState,
@@ -92,6 +92,8 @@ export function readPlatform(name: string): Platform {
 /** Reads a stack's file, prepares its toolchain and, if it is in the project's folder, its state. */
 export async function openStack(name: string, report: Report): Promise<Stack> {
   const platform = readPlatform(name);
+  // Before the toolchain, which can take minutes to build.
+  if (sandboxClusters(platform).length > 0) requireSandboxHost(projectDirectory);
   await clearDeadRuns(report);
   const toolchain = await ensureToolchain(partsFor(platform), report);
   const state = isOfThisMachine(platform) ? ensureLocalState(projectDirectory) : undefined;

@@ -59,8 +59,13 @@ export interface RunningCluster {
   readonly started: readonly Component[];
 }
 
-/** kwokctl splits the command lines of the programs at blanks, those in paths included (seen with 0.8.0). */
-function requirePathWithoutBlanks(directory: string): void {
+/**
+ * Refuses a machine or a folder that cannot run a sandbox. kwokctl splits the programs' command lines at blanks, also those in paths (seen with
+ * 0.8.0).
+ * @throws UserError
+ */
+export function requireSandboxHost(directory: string): void {
+  requireProc();
   if (!/\s/.test(directory)) return;
   throw new UserError(
     `the sandbox needs a folder whose path has no blanks (found: ${directory})`,
@@ -75,8 +80,7 @@ function requirePathWithoutBlanks(directory: string): void {
  */
 export async function sandboxUp(options: SandboxUpOptions): Promise<RunningCluster[]> {
   const { directory, toolchain, report, address = "127.0.0.1" } = options;
-  requireProc();
-  requirePathWithoutBlanks(directory);
+  requireSandboxHost(directory);
   const names = [...new Set(options.clusters)];
   names.forEach(checkName);
   return locked(directory, report, async (signal) => {

@@ -1,4 +1,11 @@
-import { sandboxDown, sandboxParts, sandboxPrograms, sandboxStatus, sandboxUp } from "../../sandbox";
+import {
+  requireSandboxHost,
+  sandboxDown,
+  sandboxParts,
+  sandboxPrograms,
+  sandboxStatus,
+  sandboxUp,
+} from "../../sandbox";
 import { ensureToolchain } from "../../toolchain";
 import { projectDirectory, readPlatform, sandboxClusters } from "../openStack";
 import { table } from "../../shared/table";
@@ -17,6 +24,7 @@ export async function up(names: readonly string[], { stack, audit }: UpOptions):
   const clusters = names.length > 0 ? names : sandboxClusters(readPlatform(stack));
   if (clusters.length === 0)
     throw new UserError(`stack ${stack} has no sandbox cluster`, "choose one that has, e.g. STACK=dev");
+  requireSandboxHost(directory); // before the toolchain, which can take minutes to build
   const toolchain = await ensureToolchain(sandboxParts, reportToStderr);
   const running = await sandboxUp({
     ...{ directory, clusters, toolchain, report: reportToStderr },
