@@ -85,7 +85,7 @@ return: $(packages) ## bring it back
 grow: $(packages) ## make volumes bigger around running pods (WORKLOAD=database or rabbitmq, TO=size)
 	@$(runbook) $(call given,WORKLOAD,--workload) $(call given,TO,--to)
 
-rotate: $(packages) ## give Kazoo another user and password (WHAT=rabbitmq or database, RING=ring, KEEP=1: stop before the old one goes)
+rotate: $(packages) ## replace a credential (WHAT=rabbitmq, database, cookie or database-cookie, RING=, KEEP=1: keep the old one)
 	@$(kazoo) $@ $(call given,WHAT) $(stack) $(call given,RING,--ring) $(call flag,KEEP,--keep) $(call flag,YES,--yes) $(call flag,DRY_RUN,--dry-run)
 
 ##@ A zone's Kazoo on Kubernetes

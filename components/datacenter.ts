@@ -1,5 +1,5 @@
 import type * as pulumi from "@pulumi/pulumi";
-import type { ExistingSecrets, SecretKeys } from "../config/credentials";
+import type { ExistingSecrets, Rotations, SecretKeys } from "../config/credentials";
 import type { MasterAccount } from "./bootstrapJob";
 import type { DatabaseNode, DatabaseSettings, Quorum } from "./bigcouch";
 import type { GatewayRoutesArgs } from "./gatewayRoutes";
@@ -64,6 +64,8 @@ export interface RingSettings {
   readonly secrets: ExistingSecrets;
   /** Their keys, where they have other names. */
   readonly secretKeys: SecretKeys;
+  /** How far its credentials were rotated. @default each is the first */
+  readonly rotations?: Rotations;
   /** Other keys of rabbitmq.conf. */
   readonly brokerSettings: Readonly<Record<string, string>>;
   /** Plugins beside those that Kazoo needs. */

@@ -1,7 +1,7 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { brokerPlugins, requireDatabaseKind } from "../config/compatibility";
-import { storeUser } from "../config/credentials";
+import { numbersOf, type Rotation, storeUser } from "../config/credentials";
 import { secrets, serviceHost, services } from "../config/hosts";
 import { databaseMetricsPort } from "../config/monitoring";
 import { BigCouch, type DatabaseNode } from "./bigcouch";
@@ -20,7 +20,7 @@ import {
   guards,
   kazooPorts,
   rabbitmqPorts,
-  userAnnotations,
+  credentialAnnotations,
   workloadLabel,
   workloads,
 } from "./names";
@@ -261,7 +261,10 @@ export class KubernetesDatacenter extends pulumi.ComponentResource implements Da
         ...workload,
         ...annotated(
           annotations && metricsPort !== undefined ? scraped(zone.database, "database", metricsPort) : zone.database,
-          { [userAnnotations.administrators]: byAge(credentials.databaseUsers) },
+          {
+            [credentialAnnotations.administrators]: users(byAge(credentials.databaseUsers)),
+            [credentialAnnotations.cookie]: cookie(ring.rotations?.databaseCookie),
+          },
         ),
         metrics: databaseMetrics,
         version: ring.database.version,
@@ -308,8 +311,9 @@ export class KubernetesDatacenter extends pulumi.ComponentResource implements Da
       `${this.name}-kazoo`,
       {
         ...annotated(zone.kazoo, {
-          [userAnnotations.broker]: [credentials.rabbitmqUsers[0]],
-          [userAnnotations.database]: [credentials.databaseUsers[0]],
+          [credentialAnnotations.broker]: users([credentials.rabbitmqUsers[0]]),
+          [credentialAnnotations.database]: users([credentials.databaseUsers[0]]),
+          [credentialAnnotations.cookie]: cookie(ring.rotations?.cookie),
         }),
         namespace: this.namespace,
         clusterDomain,
@@ -409,14 +413,26 @@ const scraped = <W extends PodSettings>(workload: W, ...of: Parameters<typeof sc
   annotations: { ...scrapeAnnotations(...of), ...workload.annotations },
 });
 
-/** A workload whose pods name users that are not a store's first one, and so roll where they change. */
-function annotated<W extends PodSettings>(workload: W, users: Readonly<Record<string, readonly StoreUser[]>>): W {
-  const names = Object.entries(users)
-    .map(([annotation, all]) => [annotation, all.map(({ name }) => name).join(",")] as const)
-    .filter(([, all]) => all !== storeUser(1));
-  return names.length === 0
-    ? workload
-    : { ...workload, annotations: { ...workload.annotations, ...Object.fromEntries(names) } };
+/** A workload with annotations of its pods; those that are undefined are left out. */
+function annotated<W extends PodSettings>(workload: W, annotations: Readonly<Record<string, string | undefined>>): W {
+  const given = Object.entries(annotations).filter(([, value]) => value !== undefined);
+  if (given.length === 0) return workload;
+  return {
+    ...workload,
+    annotations: { ...workload.annotations, ...(Object.fromEntries(given) as Record<string, string>) },
+  };
+}
+
+/** Names of users, unless there is the first one alone. */
+function users(all: readonly StoreUser[]): string | undefined {
+  const names = all.map(({ name }) => name).join(",");
+  return names === storeUser(1) ? undefined : names;
+}
+
+/** Number of the cookie that is used, unless it is the first one. */
+function cookie(rotation: Rotation | undefined): string | undefined {
+  const [used] = numbersOf(rotation);
+  return used === 1 ? undefined : String(used);
 }
 
 const namespaceType = "kubernetes:core/v1:Namespace";

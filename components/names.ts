@@ -97,11 +97,12 @@ export const stackLabel = "kazoo/stack";
 /** Annotation of an object that names the patches of `kazoo:patches` it was changed by. */
 export const patchesAnnotation = "kazoo/patches";
 
-/** Annotations of pods that name the users that they connect as, or that they know, where these are not the first ones: a change rolls them. */
-export const userAnnotations = {
+/** Annotations of pods that say which users and cookies they have where these are not the first ones: a change rolls the pods. */
+export const credentialAnnotations = {
   broker: "kazoo/broker-user",
   database: "kazoo/database-user",
   administrators: "kazoo/administrators",
+  cookie: "kazoo/cookie",
 } as const;
 
 /**

@@ -1,7 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
 import { databaseFormat, requireDatabaseKind, upgradesTo } from "../config/compatibility";
-import { type ExistingSecrets, type RotatedStore, type Rotations, storeUser, storeUsers } from "../config/credentials";
+import { type ExistingSecrets, numbersOf, type Rotated, type Rotations, storeUser } from "../config/credentials";
 import { ringConfig } from "./bigcouch";
 import { ErlangCookie } from "./erlangCookie";
 import { refuseChange, refuseLoss, refuseSteps } from "./guard";
@@ -15,6 +15,8 @@ export interface GivenCredentials {
   readonly database?: string;
   readonly masterAccount?: string;
 }
+
+type Kept = pulumi.CustomResourceOptions & { readonly protect: boolean };
 
 /** What the stores of a ring can't always go back from. */
 export interface StoreFacts {
@@ -31,7 +33,7 @@ export interface RingArgs {
   readonly credentials?: GivenCredentials;
   /** Existing Secrets of the zones' namespaces; the ring makes nothing of what they hold. @default none */
   readonly secrets?: ExistingSecrets;
-  /** How far the users of brokers and database were rotated. @default each has its first user */
+  /** How far credentials were rotated. @default each is the first */
   readonly rotations?: Rotations;
   /** Whether the ring has a master account, and so a password for it. @default false */
   readonly masterAccount?: boolean;
@@ -105,46 +107,50 @@ export class Ring extends pulumi.ComponentResource {
     // A changed credential would only reach the Secrets: pods that start later could not log in to stores that still have the old one. A
     // rotation leaves it behind unprotected. See docs/rings.md#changing-a-ring.
     for (const [role, value] of Object.entries(credentials)) {
-      const [used] = storeUsers(rotations[role as RotatedStore]);
+      const [used] = numbersOf(rotations[role as Rotated]);
       const isKept = protect && used === 1;
       refuseChange(`${name}-given-${role}`, { value: pulumi.secret(value as string) }, { ...options, protect: isKept });
     }
-    /** Passwords of a store's users. That of the user that Kazoo has left has another name, and may go. */
-    const users = (store: RotatedStore): [StoreUser, ...StoreUser[]] => {
-      const [used, ...others] = storeUsers(rotations[store]);
-      const user = (number: number): StoreUser => {
-        const role = `${name}-${store}-password${number === 1 ? "" : `-${number}`}`;
-        const left = `${role}-replaced`;
-        const given = number === 1 ? credentials[store] : undefined;
-        const settings = { length: 32, special: false };
-        const made =
-          number < used
-            ? () => new random.RandomPassword(left, settings, { ...options, protect: false, aliases: [{ name: role }] })
-            : () =>
-                new random.RandomPassword(role, settings, {
-                  ...options,
-                  ...(others.length === 0 ? {} : { aliases: [{ name: left }] }),
-                });
-        return { name: storeUser(number), password: given === undefined ? made().result : pulumi.secret(given) };
+    /** A credential by its numbers, the one that is used first. One that was left has another name, and may go. */
+    const numbered = <T>(
+      what: Rotated,
+      role: string,
+      make: (number: number, name: string, opts: Kept) => T,
+    ): [T, ...T[]] => {
+      const [used, ...others] = numbersOf(rotations[what]);
+      const one = (number: number): T => {
+        const own = `${name}-${role}${number === 1 ? "" : `-${number}`}`;
+        const left = `${own}-replaced`;
+        if (number < used) return make(number, left, { ...options, protect: false, aliases: [{ name: own }] });
+        return make(number, own, { ...options, ...(others.length === 0 ? {} : { aliases: [{ name: left }] }) });
       };
-      return [user(used), ...others.map(user)];
+      return [one(used), ...others.map(one)];
     };
+    // Letters and digits need no escaping in AMQP URIs, ini files and shells.
+    const random32 = (name: string, opts: Kept = options) =>
+      new random.RandomPassword(name, { length: 32, special: false }, opts).result;
     const password = (role: string, given?: string) =>
-      given === undefined
-        ? // Letters and digits need no escaping in AMQP URIs, ini files and shells.
-          new random.RandomPassword(`${name}-${role}`, { length: 32, special: false }, options).result
-        : pulumi.secret(given);
+      given === undefined ? random32(`${name}-${role}`) : pulumi.secret(given);
+    const users = (store: "rabbitmq" | "database") =>
+      numbered(store, `${store}-password`, (number, name, opts): StoreUser => {
+        const given = number === 1 ? credentials[store] : undefined;
+        return { name: storeUser(number), password: given === undefined ? random32(name, opts) : pulumi.secret(given) };
+      });
     const cookie = () =>
-      new ErlangCookie(
-        `${name}-erlang-cookie`,
-        { ...(credentials.cookie === undefined ? {} : { value: credentials.cookie }), protect },
-        { parent: this },
-      ).value;
+      numbered("cookie", "erlang-cookie", (number, name, { protect, ...opts }) => {
+        const given = number === 1 ? credentials.cookie : undefined;
+        return new ErlangCookie(name, { ...(given === undefined ? {} : { value: given }), protect }, opts).value;
+      })[0];
+    const databaseCookie = () =>
+      numbered("databaseCookie", "database-cookie", (_, name, opts) => random32(name, opts))[0];
     const uuid = () => pulumi.secret(new random.RandomId(`${name}-database-uuid`, { byteLength: 16 }, options).hex);
     const unlessIn = (existing: string | undefined, make: () => pulumi.Output<string>) =>
       existing === undefined ? make() : pulumi.secret("");
     if (args.stores !== undefined) refuseSetbacks(name, args.stores, options);
-    const usersUnlessIn = (existing: string | undefined, store: RotatedStore): [StoreUser, ...StoreUser[]] =>
+    const usersUnlessIn = (
+      existing: string | undefined,
+      store: "rabbitmq" | "database",
+    ): [StoreUser, ...StoreUser[]] =>
       existing === undefined ? users(store) : [{ name: storeUser(1), password: pulumi.secret("") }];
     const rabbitmqUsers = usersUnlessIn(secrets.rabbitmq, "rabbitmq");
     const databaseUsers = usersUnlessIn(secrets.database, "database");
@@ -152,7 +158,7 @@ export class Ring extends pulumi.ComponentResource {
       cookie: unlessIn(secrets.cookie, cookie),
       rabbitmq: rabbitmqUsers[0].password,
       database: databaseUsers[0].password,
-      databaseCookie: unlessIn(secrets.database, () => password("database-cookie")),
+      databaseCookie: unlessIn(secrets.database, databaseCookie),
       databaseUuid: unlessIn(secrets.database, uuid),
       databaseAuthSecret: unlessIn(secrets.database, () => password("database-auth-secret")),
       ...(args.masterAccount === true

@@ -1,6 +1,6 @@
 import { accessProblems } from "./accessChecks";
 import { incompatibilities } from "./compatibility";
-import { namesSecret, type RotatedStore, storeUser } from "./credentials";
+import { namesSecret, type Rotated } from "./credentials";
 import { dockerProblems } from "./dockerChecks";
 import { extraValueProblem, reservedVariables, variables } from "./environment";
 import { oneOf } from "./fields";
@@ -521,25 +521,23 @@ function existingSecrets(ring: Ring): Problem[] {
     }));
 }
 
-/** The program can only change the users of stores whose credentials are its own, and that it makes itself. */
+/** The program can only rotate credentials that are its own, of stores that it makes itself. */
 function rotations(given: Given, platform: Platform, ring: Ring): Problem[] {
-  return Object.entries(ring.rotations).flatMap(([store, { user, step }]) => {
-    const key = `kazoo:rings.${ring.name}.rotations.${store}`;
-    const part = `kazoo:credentials.${ring.name}.${store}`;
+  return Object.entries(ring.rotations).flatMap(([what, { number, step }]) => {
+    const key = `kazoo:rings.${ring.name}.rotations.${what}`;
+    const part = what === "databaseCookie" ? "database" : (what as Exclude<Rotated, "databaseCookie">);
+    const credential = `kazoo:credentials.${ring.name}.${part}`;
     const zone = platform.zones.find(({ cluster, name }) => ring.zones.includes(name) && isDocker(platform, cluster));
-    const { [store as RotatedStore]: value } = given.credentials?.[ring.name] ?? {};
+    const value = given.credentials?.[ring.name]?.[part];
+    const nothing = (why: string) => problem(key, { number }, `nothing ${why}`, "remove it");
     return [
-      ...(zone === undefined
-        ? []
-        : [problem(key, { user }, "nothing on Docker, whose stores keep their first user", "remove it")]),
-      ...(namesSecret(value)
-        ? [problem(key, { user }, `nothing with an existing Secret in ${part}: its owner changes users`, "remove it")]
+      ...(zone === undefined ? [] : [nothing("on Docker, where the first credentials stay")]),
+      ...(namesSecret(value) ? [nothing(`with an existing Secret in ${credential}: its owner rotates it`)] : []),
+      ...(what === "database" && ring.database.engine === "bigcouch"
+        ? [nothing("with BigCouch, whose image makes the administrator")]
         : []),
-      ...(store === "database" && ring.database.engine === "bigcouch"
-        ? [problem(key, { user }, "nothing with BigCouch, whose image makes the administrator", "remove it")]
-        : []),
-      ...(typeof value === "string" && step === undefined
-        ? [problem(part, value, `nothing: Kazoo uses ${storeUser(user)}, whose password is random`, "remove it")]
+      ...(typeof value === "string" && step === undefined && what === part
+        ? [problem(credential, value, `nothing: ${what} was rotated to number ${number}, which is random`, "remove it")]
         : []),
     ];
   });

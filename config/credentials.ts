@@ -44,32 +44,37 @@ export const namesSecret = (value: unknown): boolean =>
 export const namesSecretsAlone = (value: unknown): boolean =>
   namesSecret(value) || (typeof value === "object" && value !== null && Object.values(value).every(namesSecretsAlone));
 
-/** Stores whose user can be rotated. */
-export const rotatedStores = ["rabbitmq", "database"] as const;
+/** What can be rotated: the user of a store, or the cookie of Erlang nodes. */
+export const rotated = ["rabbitmq", "database", "cookie", "databaseCookie"] as const;
 
-export type RotatedStore = (typeof rotatedStores)[number];
+export type Rotated = (typeof rotated)[number];
 
-/** The steps of a rotation, in their order: see `kazoo:rings.NAME.rotations`. */
-export const rotationSteps = ["add", "move", "remove"] as const;
+/** The steps of a rotation, in their order: see `kazoo:rings.NAME.rotations`. Erlang nodes know a single cookie, so none is added beside it. */
+export const rotationSteps = {
+  rabbitmq: ["add", "move", "remove"],
+  database: ["add", "move", "remove"],
+  cookie: ["move", "remove"],
+  databaseCookie: ["move", "remove"],
+} as const;
 
-/** How far the user of a store was rotated. */
+/** How far a credential was rotated. */
 export interface Rotation {
-  /** Number of the user that Kazoo uses, or is to use. */
-  readonly user: number;
+  /** Number of the user or cookie that is used, or is to be used. */
+  readonly number: number;
   /** Where the rotation to it is; undefined: it is done. */
-  readonly step?: (typeof rotationSteps)[number];
+  readonly step?: (typeof rotationSteps)[Rotated][number];
 }
 
-/** How far the users of a ring's stores were rotated; a store that is missing has its first one. */
-export type Rotations = { readonly [store in RotatedStore]?: Rotation };
+/** How far the credentials of a ring were rotated; one that is missing is the first. */
+export type Rotations = { readonly [what in Rotated]?: Rotation };
 
 /** Name of a store's user, by its number. */
 export const storeUser = (number: number): string => (number === 1 ? "kazoo" : `kazoo-${number}`);
 
-/** Numbers of the users that a store knows; the first is the one that Kazoo uses. */
-export function storeUsers({ user, step }: Rotation = { user: 1 }): readonly [used: number, ...others: number[]] {
-  if (step === "add") return [user - 1, user];
-  return step === "move" ? [user, user - 1] : [user];
+/** Numbers of the users that a store knows, or of the cookies that are kept; the first is the one that is used. */
+export function numbersOf({ number, step }: Rotation = { number: 1 }): readonly [used: number, ...others: number[]] {
+  if (step === "add") return [number - 1, number];
+  return step === "move" ? [number, number - 1] : [number];
 }
 
 /** Whether a credential is short or a well-known default, as live systems have them. */
@@ -82,11 +87,7 @@ export const weaknesses = ({ rings }: Platform): string[] =>
       .filter((key) => credentials[key] !== undefined && isWeak(credentials[key]))
       .map(
         (key) =>
-          `kazoo:credentials.${name}.${key} is weak: short, or a well-known default. Once the system has moved, set a long random one: ` +
-          (isRotated(key)
-            ? `make rotate RING=${name} WHAT=${key}`
-            : `pulumi config set --secret --path kazoo:credentials.${name}.${key}`),
+          `kazoo:credentials.${name}.${key} is weak: short, or a well-known default. Once the system has moved, ` +
+          `make rotate RING=${name} WHAT=${key} makes a long random one`,
       ),
   );
-
-const isRotated = (key: string): key is RotatedStore => (rotatedStores as readonly string[]).includes(key);

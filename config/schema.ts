@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { gateway, ingress, service } from "./access";
 import { databaseKind, kazooVersions, rabbitmqVersions, type KazooVersion } from "./compatibility";
-import { isBrokerPassword, isCookie, isDatabasePassword, rotationSteps, storedKeys } from "./credentials";
+import { isBrokerPassword, isCookie, isDatabasePassword, type Rotated, rotationSteps, storedKeys } from "./credentials";
 import { variables } from "./environment";
 import {
   cidr,
@@ -391,25 +391,31 @@ const masterAccount = mapping(
 /** The Kazoo that runs unless a ring says otherwise; the image's Dockerfile has the same default. */
 export const defaultKazooVersion: KazooVersion = "4.3";
 
-const rotation = (stores: string) =>
-  mapping(
+const rotation = (what: Rotated, of: string, first: string) => {
+  const steps = {
+    add: "`add` makes it beside the one before it",
+    move: "`move` uses it",
+    remove: "`remove` takes the one before it away",
+  };
+  const all = rotationSteps[what];
+  return mapping(
     {
-      user: field(wholeNumber(2, 9999), {
-        description: `Number of the user of the ${stores} that Kazoo uses, or is to use: 2 is \`kazoo-2\`.`,
+      number: field(wholeNumber(2, 9999), {
+        description: `Number of the ${of} that is used, or is to be used.`,
         expected: "a whole number from 2 to 9999",
         example: "2",
       }),
-      step: field(z.enum(rotationSteps), {
-        description:
-          "Where the rotation to it is: `add` makes the user beside the one before it, `move` has Kazoo use it, `remove` takes the one before it away. Each needs an update, in this order.",
-        expected: `one of ${rotationSteps.join(", ")}`,
-        example: "add",
+      step: field(z.enum(all), {
+        description: `Where the rotation to it is: ${all.map((step) => steps[step]).join(", ")}. Each needs an update, in this order.`,
+        expected: `one of ${all.join(", ")}`,
+        example: all[0],
         default: "the rotation is done",
       }).optional(),
     },
-    `The user of the ${stores}. Unless given: \`kazoo\`.`,
-    "{ user: 2, step: add }",
-  );
+    `The ${of}. Unless given: ${first}.`,
+    `{ number: 2, step: ${all[0]} }`,
+  ).optional();
+};
 
 const ring = mapping(
   {
@@ -489,9 +495,14 @@ const ring = mapping(
     ).default({}),
     masterAccount,
     rotations: mapping(
-      { rabbitmq: rotation("brokers").optional(), database: rotation("database").optional() },
-      "How far the users of the stores were rotated. `make rotate` writes it; see docs/runbooks.md#rotate-a-credential.",
-      "{ rabbitmq: { user: 2 } }",
+      {
+        rabbitmq: rotation("rabbitmq", "user of the brokers, 2 being `kazoo-2`", "`kazoo`"),
+        database: rotation("database", "administrator of the database, 2 being `kazoo-2`", "`kazoo`"),
+        cookie: rotation("cookie", "Erlang cookie of the Kazoo nodes", "the first one"),
+        databaseCookie: rotation("databaseCookie", "Erlang cookie of the database's nodes", "the first one"),
+      },
+      "How far the credentials were rotated. `make rotate` writes it; see docs/runbooks.md#rotate-a-credential.",
+      "{ rabbitmq: { number: 2 } }",
     ).default({}),
   },
   "A ring: the zones that are one Kazoo system and share database, cookie and credentials.",

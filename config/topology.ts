@@ -1,5 +1,5 @@
 import { databaseKind, versionOfSources, type DatabaseKind } from "./compatibility";
-import { type RotatedStore, type Rotations, storeUsers } from "./credentials";
+import { numbersOf, type Rotated, type Rotations } from "./credentials";
 import type { RunEnvironment } from "./environment";
 import { clientUrls } from "./hosts";
 import { brokerImage, databaseImage, fullName, mirrored, seedImage } from "./images";
@@ -267,7 +267,7 @@ function split(
   ) as Rotations;
   const entries = Object.entries(defined(given));
   const stored = entries.flatMap(([part, value]) => (typeof value === "string" ? [] : [{ part, ...value }]));
-  const isKnown = (part: string) => storeUsers(rotated[part as RotatedStore]).includes(1);
+  const isKnown = (part: string) => numbersOf(rotated[part as Rotated]).includes(1);
   return {
     rotations: rotated,
     credentials: Object.fromEntries(entries.filter(([part, value]) => typeof value === "string" && isKnown(part))),

@@ -28,7 +28,7 @@ function heldBy(resource: Resource): string | undefined {
   const { type, name, props } = resource;
   // A rotation's last step takes away the one that Kazoo has left.
   if (/^random:index\/random(Password|Bytes):/.test(type))
-    return name.endsWith("-replaced") ? undefined : "a random credential";
+    return /-replaced(-value)?$/.test(name) ? undefined : "a random credential";
   if (type === "docker:index/volume:Volume") return "a volume";
   switch (kindOf(resource)) {
     case "PersistentVolumeClaim":

@@ -97,7 +97,7 @@ describe("runbooks on the sandbox", { concurrency: 1 }, () => {
     const database = await databasePods();
     const interrupted = await stack.clone.interrupt(rotate, /rabbitmq-alpha-nodes.*updat/);
     assert.notEqual(interrupted.code, 0, interrupted.stdout);
-    assert.match(file(), /"?user"?: 2, "?step"?: add/, interrupted.stdout + interrupted.stderr);
+    assert.match(file(), /"?number"?: 2, "?step"?: add/, interrupted.stdout + interrupted.stderr);
     assert.deepEqual(await secret("rabbitmq"), before, "Kazoo stays with the first user until brokers have both");
 
     await stack.succeeds(...rotate, "--keep");
@@ -125,7 +125,7 @@ describe("runbooks on the sandbox", { concurrency: 1 }, () => {
       others,
       "no Secret was made anew, and the brokers' users are gone",
     );
-    assert.match(file(), /rabbitmq"?: \{ "?user"?: 2 \}/);
+    assert.match(file(), /rabbitmq"?: \{ "?number"?: 2 \}/);
     assert.deepEqual(await databasePods(), database);
     await stack.isUnchanged();
     await stack.succeeds("status");

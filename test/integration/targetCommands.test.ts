@@ -610,22 +610,22 @@ describe("a rotation", () => {
       await refused(...rotate, "--yes"),
       /step 1, .*pulumi up ended with exit code 255\n[^]*make rotate STACK=own RING=us-east-nyc WHAT=rabbitmq goes on/,
     );
-    assert.equal(inFile(), "user: 2, step: add");
+    assert.equal(inFile(), "number: 2, step: add");
     says("preview", "exit 255"); // Now there are changes: those of the step.
     says("up", `grep -o 'step: [a-z]*' Pulumi.own.yaml >>"$FAKE/steps"`);
     const kept = await kazoo(...rotate, "--keep", "--yes");
     assert.equal(kept.code, 0, kept.stderr);
-    assert.equal(inFile(), "user: 2, step: move");
+    assert.equal(inFile(), "number: 2, step: move");
 
     const live = outputs([nyc]) as { zones: Record<string, { endpoints: { brokers: string[] } }> };
     live.zones[nyc]?.endpoints.brokers.push(`rabbitmq-alpha.${nyc}.svc.cluster.local:5672`);
     says("output", `echo '${JSON.stringify(live)}'`);
     assert.match(await refused(...rotate, "--yes"), /step 3, .*there is no pod rabbitmq-alpha-0/);
-    assert.equal(inFile(), "user: 2, step: remove");
+    assert.equal(inFile(), "number: 2, step: remove");
     says("output", `echo '${JSON.stringify(outputs([nyc]))}'`);
     const done = await kazoo(...rotate, "--yes");
     assert.equal(done.code, 0, done.stderr);
-    assert.equal(inFile(), "user: 2");
+    assert.equal(inFile(), "number: 2");
     assert.deepEqual(readFileSync(join(fake, "steps"), "utf8").match(/\w+$/gm), ["add", "move", "remove", "remove"]);
     assert.match((await kazoo(...rotate, "--dry-run")).stdout, /1\. The brokers get the user kazoo-3 beside kazoo-2\n/);
   });

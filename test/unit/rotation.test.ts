@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { parse } from "yaml";
-import { type Rotation, rotationSteps, storeUsers } from "../../config/credentials";
+import { type Rotation, rotationSteps, numbersOf } from "../../config/credentials";
 import { rules } from "../../policy/rules";
 import { withRotation, withoutCredential } from "../../tools/cli/stackEdit";
 import { opened } from "../support/digests";
@@ -53,7 +53,7 @@ const first = "random-of-ring-main-rabbitmq-password";
 
 describe("a rotation of the brokers' user", () => {
   test("add: brokers load both users at each start, Kazoo stays as it is", async () => {
-    const [before, add] = [await deployed(), await deployed({ user: 2, step: "add" })];
+    const [before, add] = [await deployed(), await deployed({ number: 2, step: "add" })];
     const { users = [], permissions = [] } = add.definitions ?? assert.fail("there are no definitions");
     const passwords = { kazoo: first, "kazoo-2": `${first}-2` };
     assert.deepEqual(
@@ -75,7 +75,7 @@ describe("a rotation of the brokers' user", () => {
   });
 
   test("move: Kazoo restarts with the second user, brokers stay as they are, and the first password may go", async () => {
-    const [add, move] = [await deployed({ user: 2, step: "add" }), await deployed({ user: 2, step: "move" })];
+    const [add, move] = [await deployed({ number: 2, step: "add" }), await deployed({ number: 2, step: "move" })];
     assert.deepEqual(move.login, { username: "kazoo-2", password: `${first}-2` });
     assert.match(
       JSON.stringify(move.kazoo),
@@ -90,39 +90,39 @@ describe("a rotation of the brokers' user", () => {
   });
 
   test("remove: brokers are as before the rotation, Kazoo stays, and nothing of the first user is left; so when it is done", async () => {
-    const [before, move] = [await deployed(), await deployed({ user: 2, step: "move" })];
-    const remove = await deployed({ user: 2, step: "remove" });
+    const [before, move] = [await deployed(), await deployed({ number: 2, step: "move" })];
+    const remove = await deployed({ number: 2, step: "remove" });
     assert.equal(remove.definitions, null);
     assert.deepEqual([remove.brokers, remove.brokerFiles], [before.brokers, before.brokerFiles]);
     assert.deepEqual([remove.kazoo, remove.login, remove.others], [move.kazoo, move.login, move.others]);
     assert.deepEqual(remove.kept, { "ring-main-rabbitmq-password-2": true });
-    assert.deepEqual(await deployed({ user: 2 }), remove);
+    assert.deepEqual(await deployed({ number: 2 }), remove);
   });
 
   test("a given password is that of the first user, and may change or go as soon as Kazoo has left it", async () => {
     const given = { rabbitmq: "a-password-that-is-given" };
     const guard = "ring-main-given-rabbitmq";
     assert.deepEqual((await deployed(undefined, given)).kept, { [guard]: true });
-    const add = await deployed({ user: 2, step: "add" }, given);
+    const add = await deployed({ number: 2, step: "add" }, given);
     assert.deepEqual(add.login, { username: "kazoo", password: given.rabbitmq });
     assert.deepEqual(add.kept, { [guard]: true, "ring-main-rabbitmq-password-2": true });
     const [kazoo] = add.definitions?.users ?? [];
     assert.ok(fits(kazoo?.password_hash ?? "", given.rabbitmq));
-    const move = await deployed({ user: 2, step: "move" }, given);
+    const move = await deployed({ number: 2, step: "move" }, given);
     assert.deepEqual(move.kept, { [guard]: false, "ring-main-rabbitmq-password-2": true });
-    const remove = await deployed({ user: 2, step: "remove" }, given);
+    const remove = await deployed({ number: 2, step: "remove" }, given);
     assert.deepEqual(remove.kept, { "ring-main-rabbitmq-password-2": true });
   });
 
   test("whatever skips a step would delete a password that is protected", async () => {
     for (const [from, to] of [
-      [undefined, { user: 2 }],
+      [undefined, { number: 2 }],
       [
-        { user: 2, step: "add" },
-        { user: 2, step: "remove" },
+        { number: 2, step: "add" },
+        { number: 2, step: "remove" },
       ],
-      [{ user: 2 }, { user: 3 }],
-      [{ user: 2 }, undefined],
+      [{ number: 2 }, { number: 3 }],
+      [{ number: 2 }, undefined],
     ] satisfies [Rotation | undefined, Rotation | undefined][]) {
       const [before, after] = [(await deployed(from)).kept, (await deployed(to)).kept];
       const lost = Object.keys(before).filter((name) => before[name] === true && after[name] === undefined);
@@ -131,16 +131,18 @@ describe("a rotation of the brokers' user", () => {
   });
 
   test("the next one begins where the one before it ended", () => {
-    assert.deepEqual(storeUsers({ user: 2 }), [2]);
-    assert.deepEqual(storeUsers({ user: 3, step: "add" }), [2, 3]);
-    assert.deepEqual(storeUsers({ user: 3, step: "move" }), [3, 2]);
-    assert.deepEqual(storeUsers({ user: 3, step: "remove" }), [3]);
+    assert.deepEqual(numbersOf({ number: 2 }), [2]);
+    assert.deepEqual(numbersOf({ number: 3, step: "add" }), [2, 3]);
+    assert.deepEqual(numbersOf({ number: 3, step: "move" }), [3, 2]);
+    assert.deepEqual(numbersOf({ number: 3, step: "remove" }), [3]);
   });
 
   test("no step breaks a mandatory rule", async () => {
-    for (const step of [...rotationSteps, undefined]) {
-      const rotation = { user: 2, ...(step === undefined ? {} : { step }) };
-      const resources = await resourcesOf(platformFrom(stack(rotation)));
+    for (const step of [...rotationSteps.rabbitmq, undefined]) {
+      const rotation = { number: 2, ...(step === undefined ? {} : { step }) };
+      const cookie = { ...rotation, ...(step === "add" ? { step: "move" } : {}) };
+      const rotations = { rabbitmq: rotation, database: rotation, cookie, databaseCookie: cookie };
+      const resources = await resourcesOf(platformFrom({ ...stack(), rings: { main: { rotations } } }));
       for (const rule of rules.filter(({ level }) => level === "mandatory")) {
         const found =
           "resource" in rule
@@ -176,7 +178,7 @@ describe("a rotation of the database's administrator", () => {
   const password = "ring-main-database-password";
 
   test("add: nodes restart with both, Kazoo stays as it is", async () => {
-    const [before, add] = [await rotated(), await rotated({ user: 2, step: "add" })];
+    const [before, add] = [await rotated(), await rotated({ number: 2, step: "add" })];
     assert.deepEqual(administrators(before.ini), ["kazoo"]);
     assert.deepEqual(administrators(add.ini), ["kazoo", "kazoo-2"]);
     assert.ok(add.ini.startsWith(before.ini));
@@ -186,7 +188,7 @@ describe("a rotation of the database's administrator", () => {
   });
 
   test("move: Kazoo restarts with the second one, nodes stay as they are", async () => {
-    const [add, move] = [await rotated({ user: 2, step: "add" }), await rotated({ user: 2, step: "move" })];
+    const [add, move] = [await rotated({ number: 2, step: "add" }), await rotated({ number: 2, step: "move" })];
     assert.deepEqual(move.login, { ...add.login, username: "kazoo-2", password: `random-of-${password}-2` });
     assert.match(move.kazoo, /"annotations":\{"kazoo\/database-user":"kazoo-2"\}/);
     assert.deepEqual([move.ini, move.database, move.others], [add.ini, add.database, add.others]);
@@ -194,12 +196,61 @@ describe("a rotation of the database's administrator", () => {
   });
 
   test("remove: nodes restart with the second one alone; so when it is done", async () => {
-    const [move, remove] = [await rotated({ user: 2, step: "move" }), await rotated({ user: 2, step: "remove" })];
+    const [move, remove] = [await rotated({ number: 2, step: "move" }), await rotated({ number: 2, step: "remove" })];
     assert.deepEqual(administrators(remove.ini), ["kazoo-2"]);
     assert.match(remove.database, /"annotations":\{"kazoo\/administrators":"kazoo-2"\}/);
     assert.deepEqual([remove.login, remove.kazoo, remove.others], [move.login, move.kazoo, move.others]);
     assert.deepEqual(remove.kept, { [`${password}-2`]: true });
-    assert.deepEqual(await rotated({ user: 2 }), remove);
+    assert.deepEqual(await rotated({ number: 2 }), remove);
+  });
+});
+
+describe("a rotation of cookies", () => {
+  const rotated = async (rotation?: Rotation, credentials?: Tree) => {
+    const rotations = rotation === undefined ? {} : { rotations: { cookie: rotation, databaseCookie: rotation } };
+    const config = { ...stack(undefined, credentials), rings: { main: rotations } };
+    const { resources, asked } = await deployWithMocks(platformFrom(config, ...secrets));
+    const data = (name: string) =>
+      opened(objects(resources, "Secret")[`us-east-nyc/${name}`]?.stringData) as Record<string, string>;
+    const sets = objects(resources, "StatefulSet");
+    return {
+      cookies: [data("erlang-cookie").cookie, data("bigcouch").cookie],
+      sets: [JSON.stringify(sets["us-east-nyc/kazoo"]), JSON.stringify(sets["us-east-nyc/bigcouch"])],
+      others: resources.filter(({ name }) => !/cookie|-bigcouch|-kazoo-nodes$/.test(name)),
+      kept: Object.fromEntries(
+        asked
+          .filter(({ type, name }) => /^ring-main-.*cookie/.test(name) && /:Random(Password|Id)$/.test(type))
+          .map(({ name, protect }) => [name, protect]),
+      ),
+    };
+  };
+  const cookies = ["ring-main-erlang-cookie", "ring-main-database-cookie"];
+
+  test("move: Kazoo and the database restart with others, and the first ones may go", async () => {
+    const [before, move] = [await rotated(), await rotated({ number: 2, step: "move" })];
+    assert.deepEqual(before.cookies, [`random-of-${cookies[0]}-value`, `random-of-${cookies[1]}`]);
+    assert.deepEqual(move.cookies, [`random-of-${cookies[0]}-2-value`, `random-of-${cookies[1]}-2`]);
+    for (const set of move.sets) assert.match(set, /"annotations":\{"kazoo\/cookie":"2"\}/);
+    assert.deepEqual(move.others, before.others);
+    assert.deepEqual(move.kept, {
+      [`${cookies[0]}-2-value`]: true,
+      [`${cookies[0]}-replaced-value`]: false,
+      [`${cookies[1]}-2`]: true,
+      [`${cookies[1]}-replaced`]: false,
+    });
+    const remove = await rotated({ number: 2, step: "remove" });
+    assert.deepEqual(remove.kept, { [`${cookies[0]}-2-value`]: true, [`${cookies[1]}-2`]: true });
+    assert.deepEqual([remove.cookies, remove.sets, remove.others], [move.cookies, move.sets, move.others]);
+    assert.deepEqual(await rotated({ number: 2 }), remove);
+  });
+
+  test("a given cookie is the first one", async () => {
+    const given = { cookie: "a-cookie-of-a-live-system" };
+    assert.equal((await rotated(undefined, given)).cookies[0], given.cookie);
+    const move = await rotated({ number: 2, step: "move" }, given);
+    assert.equal(move.cookies[0], `random-of-${cookies[0]}-2-value`);
+    assert.equal(move.kept["ring-main-given-cookie"], false);
+    assert.equal((await rotated({ number: 2, step: "remove" }, given)).kept["ring-main-given-cookie"], undefined);
   });
 });
 
@@ -214,17 +265,20 @@ describe("the stack's file", () => {
 `;
 
   test("gets the rotation of a ring, with comments kept, also of a ring that it does not describe", () => {
-    const text = withRotation(file, "main", "rabbitmq", { user: 2, step: "add" });
-    assert.match(text, /main:\n {6}kazoo: "4\.3" # our ring\n {6}rotations:\n {8}rabbitmq: \{ user: 2, step: add \}\n/);
+    const text = withRotation(file, "main", "rabbitmq", { number: 2, step: "add" });
+    assert.match(
+      text,
+      /main:\n {6}kazoo: "4\.3" # our ring\n {6}rotations:\n {8}rabbitmq: \{ number: 2, step: add \}\n/,
+    );
     const ringOf = (text: string, ring: string) =>
       (parse(text) as { config: Record<string, Tree> }).config["kazoo:rings"]?.[ring];
-    const rotated = { rotations: { rabbitmq: { user: 2 } } };
+    const rotated = { rotations: { rabbitmq: { number: 2 } } };
     assert.deepEqual(
-      ringOf(withRotation("config: {}\n", "us-east-nyc", "rabbitmq", { user: 2 }), "us-east-nyc"),
+      ringOf(withRotation("config: {}\n", "us-east-nyc", "rabbitmq", { number: 2 }), "us-east-nyc"),
       rotated,
     );
     const empty = "config:\n  kazoo:rings:\n    main:\n";
-    assert.deepEqual(ringOf(withRotation(empty, "main", "rabbitmq", { user: 2 }), "main"), rotated);
+    assert.deepEqual(ringOf(withRotation(empty, "main", "rabbitmq", { number: 2 }), "main"), rotated);
   });
 
   test("loses a given password that nobody uses any more, and no other", () => {

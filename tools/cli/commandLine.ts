@@ -1,5 +1,5 @@
 import { Argument, Command, Option } from "commander";
-import { rotatedStores, type RotatedStore } from "../../config/credentials";
+import type { Rotated } from "../../config/credentials";
 import { allParts } from "../toolchain/parts";
 
 /**
@@ -306,6 +306,14 @@ function deployCommands(): Command[] {
 }
 
 type RunbookOptions = import("./runbook").RunbookOptions;
+/** What `rotate` takes, by its name there. */
+const whatToRotate = {
+  rabbitmq: "rabbitmq",
+  database: "database",
+  cookie: "cookie",
+  "database-cookie": "databaseCookie",
+} as const satisfies Record<string, Rotated>;
+
 type RotateOptions = Parameters<typeof import("./commands/rotate").rotate>[1];
 type GrowOptions = Parameters<typeof import("./commands/grow").grow>[0];
 
@@ -335,11 +343,15 @@ function runbookCommands(): Command[] {
         new Option("--workload <name>", "whose volumes").choices(["database", "rabbitmq"]).makeOptionMandatory(),
       )
       .requiredOption("--to <size>", "size of each volume, e.g. 200Gi"),
-    steps(asking(withStack("rotate", "give Kazoo another user and password, without a moment in which one is refused")))
-      .addArgument(new Argument("<what>", "whose user").choices(rotatedStores))
+    steps(asking(withStack("rotate", "replace a credential of a ring by a random one: a password without any refusal")))
+      .addArgument(new Argument("<what>", "which credential").choices(Object.keys(whatToRotate)))
       .option("-r, --ring <name>", "which ring; needed if the stack has several")
-      .option("--keep", "stop before the user before it is taken away; without this option it goes on from there")
-      .action(exiting((what: RotatedStore, options: RotateOptions) => code.rotate().rotate(what, options))),
+      .option("--keep", "stop before the old one is taken away; without this option it goes on from there")
+      .action(
+        exiting((what: keyof typeof whatToRotate, options: RotateOptions) =>
+          code.rotate().rotate(whatToRotate[what], options),
+        ),
+      ),
   ];
 }
 

@@ -1,5 +1,5 @@
 import { type Document, isMap, parseDocument, stringify } from "yaml";
-import type { RotatedStore, Rotation } from "../../config/credentials";
+import type { Rotated, Rotation } from "../../config/credentials";
 import { variables } from "../../config/environment";
 import { type ImageBuild, type Platform, type Zone, builtReference } from "../../config/platform";
 
@@ -52,12 +52,12 @@ export function withSetting(text: string, zone: Zone, path: readonly string[], v
   });
 }
 
-/** A stack's file in which the user of a ring's store is rotated so far. */
-export function withRotation(text: string, ring: string, store: RotatedStore, rotation: Rotation): string {
+/** A stack's file in which a credential of a ring is rotated so far. */
+export function withRotation(text: string, ring: string, what: Rotated, rotation: Rotation): string {
   return edited(text, (document) => {
     const path = ["config", "kazoo:rings", ring];
     if (!isMap(document.getIn(path))) document.setIn(path, document.createNode({}));
-    document.setIn([...path, "rotations", store], document.createNode(rotation, { flow: true }));
+    document.setIn([...path, "rotations", what], document.createNode(rotation, { flow: true }));
   });
 }
 

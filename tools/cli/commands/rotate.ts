@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { workloads } from "../../../components/names";
-import { type RotatedStore, type Rotation, rotationSteps, storeUser } from "../../../config/credentials";
+import { type Rotated, type Rotation, rotationSteps, storeUser } from "../../../config/credentials";
 import { secrets } from "../../../config/hosts";
 import type { Ring, Zone } from "../../../config/platform";
 import { choose } from "../choose";
@@ -22,59 +22,60 @@ interface RotateOptions extends RunbookOptions {
   readonly keep?: boolean;
 }
 
-/** Gives Kazoo another user at the stores of a ring, with a random password. The one before it works until the last step. */
-export async function rotate(store: RotatedStore, options: RotateOptions): Promise<void> {
+/** Replaces a credential of a ring by a random one. Of a user, the one before it works until the last step. */
+export async function rotate(what: Rotated, options: RotateOptions): Promise<void> {
   const stack = await openStack(options.stack, reportToStderr);
   const { platform } = stack;
   const name = await choose("ring", "RING", Object.keys(platform.rings), options.ring);
   const ring = platform.rings[name] as Ring;
   const zones = platform.zones.filter((zone) => zone.ring === name);
-  refuseForeign(stack, ring, zones, store);
+  refuseForeign(stack, ring, zones, what);
   if (options.dryRun !== true) await begin(stack);
 
-  const { user, step } = ring.rotations[store] ?? { user: 1 };
-  const next = step === undefined ? user + 1 : user;
+  const { number, step } = ring.rotations[what] ?? { number: 1 };
+  const next = step === undefined ? number + 1 : number;
   const users = { before: storeUser(next - 1), after: storeUser(next) };
-  const again = `make rotate STACK=${stack.name} RING=${name} WHAT=${store}`;
+  const again = `make rotate STACK=${stack.name} RING=${name} WHAT=${what === "databaseCookie" ? "database-cookie" : what}`;
   const path = stackFile(stack.name);
   const write = (rotation: Rotation, text = readFileSync(path, "utf8")) =>
-    writeFileSync(path, withRotation(text, name, store, rotation));
+    writeFileSync(path, withRotation(text, name, what, rotation));
+  const names: readonly string[] = rotationSteps[what];
   /** The step that was begun last, as a number; none is -1. */
   const begun = (): number => {
-    const now = readPlatform(stack.name).rings[name]?.rotations[store];
-    if (now?.user !== next) return -1;
-    return now.step === undefined ? rotationSteps.length : rotationSteps.indexOf(now.step);
+    const now = readPlatform(stack.name).rings[name]?.rotations[what];
+    if (now?.number !== next) return -1;
+    return now.step === undefined ? names.length : names.indexOf(now.step);
   };
 
-  const steps = rotationSteps.map((each, index): RunbookStep => {
-    const { title, touches } = described[store](each, users, zones);
+  const steps = rotationSteps[what].map((each, index): RunbookStep => {
+    const { title, touches } = described[what](users)[each] ?? { title: each, touches: "" };
     return {
       title,
       touches: [
-        `Pulumi.${stack.name}.yaml: rotations.${store} of ring ${name}: user ${next}, step ${each}`,
-        ...touches,
+        `Pulumi.${stack.name}.yaml: rotations.${what} of ring ${name}: number ${next}, step ${each}`,
+        ...zones.map(({ namespace }) => `namespace ${namespace}: ${touches}`),
       ],
       // Its update ended well if the next one was begun.
       isDone: async () => begun() > index,
       run: async () => {
         if (begun() < 0) await requireNoChanges(stack);
-        write({ user: next, step: each });
+        write({ number: next, step: each });
         await upOrAgain(options.stack, again);
         if (each !== "remove") return;
-        await forget[store](stack, name, users.before);
-        write({ user: next }, withoutCredential(readFileSync(path, "utf8"), name, store));
+        if (what === "rabbitmq") await deleteUser(stack, name, users.before);
+        write({ number: next }, withoutCredential(readFileSync(path, "utf8"), name, what));
       },
     };
   });
+  const given = what === "databaseCookie" ? undefined : ring.credentials[what];
   await follow(
     {
-      name: `rotate ${store} of ring ${name}`,
+      name: `rotate ${what} of ring ${name}`,
       notes: [
-        `Kazoo gets the user ${users.after} with a random password; ${users.before} works until the last step`,
-        `before that step, whatever else logs in as ${users.before} must change too, such as Kamailio: KEEP=1 stops there`,
-        ...(ring.credentials[store] === undefined
+        ...notes[what](users),
+        ...(given === undefined
           ? []
-          : [`kazoo:credentials.${name}.${store} is removed from the stack's file in the end`]),
+          : [`kazoo:credentials.${name}.${what} is removed from the stack's file in the end`]),
       ],
       steps: options.keep === true ? steps.slice(0, -1) : steps,
     },
@@ -83,79 +84,98 @@ export async function rotate(store: RotatedStore, options: RotateOptions): Promi
   );
 }
 
-type Describe = (
-  step: (typeof rotationSteps)[number],
-  users: { readonly before: string; readonly after: string },
-  zones: readonly Zone[],
-) => Pick<RunbookStep, "title" | "touches">;
+interface Users {
+  readonly before: string;
+  readonly after: string;
+}
 
-/** What each step does, by store. */
-const described: Readonly<Record<RotatedStore, Describe>> = {
-  rabbitmq: (step, { before, after }, zones) => {
-    const brokers = setsOf.rabbitmq.join(", then ");
-    const inEach = (what: string) => zones.map(({ namespace }) => `namespace ${namespace}: ${what}`);
-    switch (step) {
-      case "add":
-        return {
-          title: `The brokers get the user ${after} beside ${before}`,
-          touches: inEach(`Secret ${secrets.brokerUsers} has both; ${brokers} restart with it`),
-        };
-      case "move":
-        return {
-          title: `Kazoo moves to ${after}, the first zone before the others`,
-          touches: inEach(`Secret ${secrets.rabbitmq} has ${after}; kazoo restarts with it, one pod after the other`),
-        };
-      case "remove":
-        return {
-          title: `The brokers forget ${before}`,
-          touches: inEach(
-            `Secret ${secrets.brokerUsers} goes; ${brokers} restart without it, then rabbitmqctl delete_user ${before} in each`,
-          ),
-        };
-    }
-  },
-  database: (step, { before, after }, zones) => {
-    const inEach = (what: string) => zones.map(({ namespace }) => `namespace ${namespace}: ${what}`);
-    switch (step) {
-      case "add":
-        return {
-          title: `The database gets the administrator ${after} beside ${before}, zone by zone`,
-          touches: inEach(
-            `Secret ${secrets.databaseRing} has both; bigcouch restarts with it, one pod after the other`,
-          ),
-        };
-      case "move":
-        return {
-          title: `Kazoo moves to ${after}, the first zone before the others`,
-          touches: inEach(`Secret ${secrets.database} has ${after}; kazoo restarts with it, one pod after the other`),
-        };
-      case "remove":
-        return {
-          title: `The database forgets ${before}, zone by zone`,
-          touches: inEach(`Secret ${secrets.databaseRing} loses it; bigcouch restarts, one pod after the other`),
-        };
-    }
-  },
+const userNotes = ({ before, after }: Users): string[] => [
+  `Kazoo gets the user ${after} with a random password; ${before} works until the last step`,
+  `before that step, whatever else logs in as ${before} must change too, such as Kamailio: KEEP=1 stops there`,
+];
+
+/** What the operator should know before it begins. */
+const notes: Readonly<Record<Rotated, (users: Users) => string[]>> = {
+  rabbitmq: userNotes,
+  database: userNotes,
+  cookie: () => [
+    "nodes with the old cookie and the new one do not see each other while Kazoo restarts, and sup reaches none of the others",
+    "Kazoo itself works over its brokers meanwhile: the API, and calls of FreeSWITCH servers whose cookie is that of their ecallmgr",
+    "each FreeSWITCH (mod_kazoo) must get the new cookie when the ecallmgr that it serves has restarted: Secret erlang-cookie",
+  ],
+  databaseCookie: () => [
+    "the database's nodes are split into those with the old cookie and those with the new one, until all have restarted",
+    "a node answers from the copies that its side has, and writes with 202; requests fail where its side has no copy",
+    "the sides meet again by themselves: do it when there is little traffic",
+  ],
 };
 
-/** Takes a user away that a store keeps on its volume, by store. */
-const forget: Readonly<Record<RotatedStore, (stack: Stack, ring: string, user: string) => Promise<void>>> = {
-  rabbitmq: async (stack, ring, user) => {
-    for (const { zone, cluster } of (await zonesOf(stack)).filter((each) => each.zone.ring === ring)) {
-      for (const { workload, place } of nodesOf(hostsIn(zone), cluster)) {
-        if (workload !== workloads.rabbitmq || place.kind !== "pod") continue;
-        try {
-          await askInside(place, deleteUserScript(user));
-        } catch (error) {
-          // A broker that is simulated has no users.
-          if (!(error instanceof SimulatedPodError)) throw error;
-        }
+type Step = Pick<RunbookStep, "title"> & { readonly touches: string };
+
+const brokers = setsOf.rabbitmq.join(", then ");
+const onePodAfterTheOther = "restarts with it, one pod after the other";
+const state = "nothing restarts";
+
+/** What each step does, and to what in each zone. */
+const described: Readonly<Record<Rotated, (users: Users) => Readonly<Record<string, Step>>>> = {
+  rabbitmq: ({ before, after }) => ({
+    add: {
+      title: `The brokers get the user ${after} beside ${before}`,
+      touches: `Secret ${secrets.brokerUsers} has both; ${brokers} restart with it`,
+    },
+    move: {
+      title: `Kazoo moves to ${after}, the first zone before the others`,
+      touches: `Secret ${secrets.rabbitmq} has ${after}; kazoo ${onePodAfterTheOther}`,
+    },
+    remove: {
+      title: `The brokers forget ${before}`,
+      touches: `Secret ${secrets.brokerUsers} goes; ${brokers} restart without it, then rabbitmqctl delete_user ${before} in each`,
+    },
+  }),
+  database: ({ before, after }) => ({
+    add: {
+      title: `The database gets the administrator ${after} beside ${before}, zone by zone`,
+      touches: `Secret ${secrets.databaseRing} has both; bigcouch ${onePodAfterTheOther}`,
+    },
+    move: {
+      title: `Kazoo moves to ${after}, the first zone before the others`,
+      touches: `Secret ${secrets.database} has ${after}; kazoo ${onePodAfterTheOther}`,
+    },
+    remove: {
+      title: `The database forgets ${before}, zone by zone`,
+      touches: `Secret ${secrets.databaseRing} loses it; bigcouch restarts, one pod after the other`,
+    },
+  }),
+  cookie: () => ({
+    move: {
+      title: "Kazoo gets another cookie, the first zone before the others",
+      touches: `Secret ${secrets.cookie} has it; kazoo ${onePodAfterTheOther}`,
+    },
+    remove: { title: "The stack forgets the old cookie", touches: state },
+  }),
+  databaseCookie: () => ({
+    move: {
+      title: "The database gets another cookie, zone by zone",
+      touches: `Secret ${secrets.database} has it; bigcouch ${onePodAfterTheOther}`,
+    },
+    remove: { title: "The stack forgets the old cookie", touches: state },
+  }),
+};
+
+/** Deletes a user in all brokers of a ring: they keep it on their volumes. */
+async function deleteUser(stack: Stack, ring: string, user: string): Promise<void> {
+  for (const { zone, cluster } of (await zonesOf(stack)).filter((each) => each.zone.ring === ring)) {
+    for (const { workload, place } of nodesOf(hostsIn(zone), cluster)) {
+      if (workload !== workloads.rabbitmq || place.kind !== "pod") continue;
+      try {
+        await askInside(place, deleteUserScript(user));
+      } catch (error) {
+        // A broker that is simulated has no users.
+        if (!(error instanceof SimulatedPodError)) throw error;
       }
     }
-  },
-  // Its administrators are in its configuration alone.
-  database: () => Promise.resolve(),
-};
+  }
+}
 
 /** A shell script for a broker's container: it is no failure if there is no such user. */
 export const deleteUserScript = (user: string): string => `users=$(rabbitmqctl --quiet list_users </dev/null) || exit 1
@@ -165,33 +185,36 @@ exit $?
 `;
 
 /** Hosts of stores that a run environment names instead of the zone's own. */
-const elsewhere: Readonly<Record<RotatedStore, readonly string[]>> = {
+const elsewhere: Readonly<Record<Rotated, readonly string[]>> = {
   rabbitmq: ["KAZOO_AMQP_HOST", "KAZOO_SECONDARY_AMQP_HOST"],
   database: ["BIGCOUCH_HOST"],
+  cookie: [],
+  databaseCookie: [],
 };
 
-/** Refuses credentials and stores that the stack does not make itself, and stores that are away. */
-function refuseForeign({ platform }: Stack, ring: Ring, zones: readonly Zone[], store: RotatedStore): void {
+/** Refuses credentials and stores that the stack does not make itself, and brokers that are away. */
+function refuseForeign({ platform }: Stack, ring: Ring, zones: readonly Zone[], what: Rotated): void {
   const byHand = "docs/runbooks.md#rotate-a-credential has the steps by hand";
   if (zones.some(({ cluster }) => platform.clusters[cluster]?.kind === "docker"))
     throw new UserError(`rotate is for Kubernetes, and ring ${ring.name} is on Docker`, "choose another ring: RING=");
-  if (store === "database" && ring.database.engine === "bigcouch")
+  if (what === "database" && ring.database.engine === "bigcouch")
     throw new UserError(
       `BigCouch's image makes the administrator of ring ${ring.name}, and knows a single one`,
       byHand,
     );
-  const secret = ring.secrets[store];
+  const part = what === "databaseCookie" ? "database" : what;
+  const secret = ring.secrets[part];
   if (secret !== undefined)
     throw new UserError(
-      `kazoo:credentials.${ring.name}.${store} is the existing Secret ${secret}: whoever keeps it rotates it`,
+      `kazoo:credentials.${ring.name}.${part} is the existing Secret ${secret}: whoever keeps it rotates it`,
       byHand,
     );
   for (const { name, environment, drained } of zones) {
-    const host = elsewhere[store].find((variable) => environment[variable] !== undefined);
+    const host = elsewhere[what].find((variable) => environment[variable] !== undefined);
     if (host !== undefined) throw new UserError(`zone ${name} uses stores elsewhere, which ${host} names`, byHand);
-    if (drained.includes(store))
+    if (what === "rabbitmq" && drained.includes(what))
       throw new UserError(
-        `zone ${name} is drained: its stores would keep the user that all others forget`,
+        `zone ${name} is drained: its brokers would keep the user that all others forget`,
         `make return ZONE=${name} first`,
       );
   }
