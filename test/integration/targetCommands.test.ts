@@ -626,7 +626,13 @@ describe("a rotation", () => {
     const done = await kazoo(...rotate, "--yes");
     assert.equal(done.code, 0, done.stderr);
     assert.equal(inFile(), "number: 2");
-    assert.deepEqual(readFileSync(join(fake, "steps"), "utf8").match(/\w+$/gm), ["add", "move", "remove", "remove"]);
+    assert.deepEqual(readFileSync(join(fake, "steps"), "utf8").match(/\w+$/gm), [
+      "add",
+      "move",
+      "move",
+      "remove",
+      "remove",
+    ]);
     assert.match((await kazoo(...rotate, "--dry-run")).stdout, /1\. The brokers get the user kazoo-3 beside kazoo-2\n/);
   });
 
