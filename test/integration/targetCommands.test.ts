@@ -549,7 +549,7 @@ test("kazoo-maint-nodes leaves what is piped into it alone", async () => {
     env: { ...process.env, ...environment },
   });
   assert.match(calls(), /exec --interactive kazoo sh$/m);
-  assert.equal(readFileSync(join(fake, "stdin"), "utf8"), "exec sup kazoo_maintenance nodes </dev/null\n");
+  assert.equal(readFileSync(join(fake, "stdin"), "utf8"), "exec sup kz_nodes status </dev/null\n");
 });
 
 describe("on a terminal", () => {

@@ -7,7 +7,7 @@ import { describe, test } from "node:test";
 import { promisify } from "node:util";
 import { requireDatabaseKind } from "../../config/compatibility";
 import type { Ring } from "../../config/platform";
-import { type BrokerStatus, brokerFindings, brokerVersion, queueFindings } from "../../tools/cli/checks/broker";
+import { type BrokerNode, brokerFindings, queueFindings } from "../../tools/cli/checks/broker";
 import { certificateFindings } from "../../tools/cli/checks/certificate";
 import { copyFindings, memberFindings } from "../../tools/cli/checks/database";
 import { kazooFindings, kazooVersion, readKnownNodes } from "../../tools/cli/checks/kazoo";
@@ -26,49 +26,60 @@ import { healthTable } from "../../tools/cli/commands/status";
 import { stateFindings } from "../../tools/cli/examine";
 import { readShardMaps } from "../../tools/cli/copies";
 import type { ZoneHealth } from "../../tools/cli/health";
-import { connectionQuestions, copyQuestion, databaseQuestions, readMembers } from "../../tools/cli/podQuestions";
-import { readAnswers, scriptOf, sideBySide } from "../../tools/cli/questions";
+import {
+  brokerQuestions,
+  connectionQuestions,
+  copyQuestion,
+  databaseQuestions,
+  readHttp,
+  readMembers,
+} from "../../tools/cli/podQuestions";
+import { askPod, readAnswers, scriptOf, sideBySide } from "../../tools/cli/questions";
+import { clusterWith } from "../support/clusterDouble";
 import { jsonServer } from "../support/jsonServer";
 
 const what = (findings: readonly { readonly kind: string; readonly where: string; readonly what: string }[]) =>
   findings.map((one) => `${one.kind} ${one.where}: ${one.what}`);
 
-/** A broker's own words: RabbitMQ 3.10.8, `rabbitmqctl -q cluster_status --formatter json`, without its list of features. */
-const broker = (alarms: BrokerStatus["alarms"], partitions = {}) =>
-  JSON.parse(`{"alarms":${JSON.stringify(alarms)},"cluster_name":"rabbit@rabbitmq-alpha-0",
-    "disk_nodes":["rabbit@rabbitmq-alpha-0"],"feature_flags":[],
-    "listeners":{"rabbit@rabbitmq-alpha-0":[{"interface":"[::]","node":"rabbit@rabbitmq-alpha-0","port":5672,
-      "protocol":"amqp","purpose":"AMQP 0-9-1 and AMQP 1.0"}]},
-    "maintenance_status":{"rabbit@rabbitmq-alpha-0":"not under maintenance"},"partitions":${JSON.stringify(partitions)},
-    "ram_nodes":[],"running_nodes":["rabbit@rabbitmq-alpha-0"],
-    "versions":{"rabbit@rabbitmq-alpha-0":{"erlang_version":"25.2.3","rabbitmq_name":"RabbitMQ","rabbitmq_version":"3.10.8"}}}`) as BrokerStatus;
-
 describe("a broker", () => {
-  test("without alarms and partitions is well, and tells its version", () => {
-    assert.deepEqual(brokerFindings("a/alpha", broker([])), []);
-    assert.equal(brokerVersion(broker([])), "3.10.8");
+  /** Its own words: RabbitMQ 3.10.8, `/api/nodes?columns=name,mem_alarm,disk_free_alarm,partitions`. */
+  const nodes = (memory: boolean, partitions: string[] = []) =>
+    readHttp<BrokerNode[]>(
+      `HTTP/1.1 200 OK\r\ncache-control: no-cache\r\nconnection: close\r\ncontent-type: application/json\r\nserver: Cowboy\r\n\r\n` +
+        `[{"partitions":${JSON.stringify(partitions)},"mem_alarm":${memory},"disk_free_alarm":false,"name":"rabbit@rabbitmq-alpha-0"}]`,
+    );
+
+  test("without alarms and partitions is well", () => {
+    assert.deepEqual(brokerFindings("a/alpha", nodes(false)), []);
   });
 
   test("with an alarm or a partition has a finding for each", () => {
-    const status = broker([{ node: "rabbit@rabbitmq-alpha-0", resource: "memory", type: "resource_limit" }], {
-      "rabbit@rabbitmq-alpha-0": ["rabbit@other"],
-    });
-    assert.deepEqual(what(brokerFindings("a/alpha", status)), [
+    assert.deepEqual(what(brokerFindings("a/alpha", nodes(true, ["rabbit@other"]))), [
       "error a/alpha: memory alarm",
       "error a/alpha: rabbit@rabbitmq-alpha-0 has lost sight of rabbit@other",
     ]);
+    assert.deepEqual(what(brokerFindings("a/alpha", [{ name: "rabbit@a", disk_free_alarm: true }])), [
+      "error a/alpha: disk alarm",
+    ]);
   });
 
-  test("with messages that nobody reads names their queues; an empty queue and one that is read are well", () => {
-    const queues = JSON.parse(`[
-{"name":"left","messages":1,"consumers":0}
-,{"name":"read","messages":20,"consumers":1}
-,{"name":"empty","messages":0,"consumers":0}
-]`) as { name: string; messages: number; consumers: number }[];
+  test("with messages that nobody reads names their queues; an empty queue, a new one and one that is read are well", () => {
+    const queues = [
+      { consumers: 0, messages: 1, name: "left" },
+      { consumers: 1, messages: 20, name: "read" },
+      { consumers: 0, messages: 0, name: "empty" },
+      { name: "new" },
+    ];
     assert.deepEqual(what(queueFindings("a/alpha", queues)), [
       "warning a/alpha: 1 message in queues that nobody reads: left",
     ]);
     assert.deepEqual(queueFindings("a/alpha", queues.slice(1)), []);
+  });
+
+  test("that refuses, or is no broker, has no answer", () => {
+    const refused = `HTTP/1.1 401 Unauthorized\r\nserver: Cowboy\r\n\r\n{"error":"not_authorized","reason":"Login failed"}`;
+    assert.throws(() => readHttp(refused), /^UserError: HTTP status 401$/);
+    assert.throws(() => readHttp("AMQP"), /^UserError: HTTP status unknown$/);
   });
 });
 
@@ -382,6 +393,8 @@ test("a zone that is well has no findings; one that is not has one for each node
     "error a/bigcouch-0: its pod does not exist",
     "error a: the Job of join has failed",
   ]);
+  const drained = { ...sick, missing: [], join: "done" as const, kazoo: { ready: 0, wanted: 0 } };
+  assert.deepEqual(what(healthFindings(drained)), ["error a/bigcouch-0: its pod does not exist"]);
 });
 
 test("images that differ between the zones of a ring are found by status, too", () => {
@@ -485,6 +498,8 @@ describe("questions", () => {
       if (url === "/") return { status: 200, body: { couchdb: "Welcome", version: "2.3.1" } };
       if (headers.authorization !== right) return { status: 401, body: { error: "unauthorized" } };
       if (url === "/_membership") return { status: 200, body: { all_nodes: ["x"], cluster_nodes: ["x"] } };
+      if (url === "/api/overview?columns=rabbitmq_version")
+        return { status: 200, body: { rabbitmq_version: "3.13.7" } };
       if (url === "/api/whoami") return { status: 200, body: { name: "kazoo" } };
       return { status: 200, body: { rows: [{ doc: { _id: url } }] } };
     });
@@ -493,18 +508,20 @@ describe("questions", () => {
     const host = "127.0.0.1";
     const peers = { brokers: [], database: [host], kazoo: [], ownBrokers: [host], databaseService: "no.such.invalid" };
     const questions = {
+      ...brokerQuestions(),
       ...databaseQuestions([host]),
       ...copyQuestion(kind, `http://${host}:5984`),
       ...connectionQuestions(kind, peers),
     };
-    const script = scriptOf(questions, 30).replace(/:(5984|5986|15672)\b/g, `:${server.port}`);
+    const script = scriptOf(questions, 30).replace(/([:/])(5984|5986|15672)\b/g, `$1${server.port}`);
     assert.ok(!script.includes(password));
     const env = { COUCHDB_USER: "kazoo", COUCHDB_PASS: password, RABBITMQ_USER: "kazoo", RABBITMQ_PASS: "wrong" };
+    const broker = { RABBITMQ_DEFAULT_USER: "kazoo", RABBITMQ_DEFAULT_PASS: password };
     // curl leaves its command line beside it.
     const log = join(mkdtempSync(join(tmpdir(), "kazoo-log-")), "log");
     t.after(() => rmSync(join(log, ".."), { recursive: true }));
     const real = (await sh("sh", ["-c", "command -v curl"])).stdout.trim();
-    const answers = await inside(script, { curl: `echo "$@" >>${log}; exec ${real} "$@"` }, env);
+    const answers = await inside(script, { curl: `echo "$@" >>${log}; exec ${real} "$@"` }, { ...env, ...broker });
     const said = (name: string) => [answers.get(name)?.code, answers.get(name)?.text.trim()];
     assert.deepEqual(said(`welcome ${host}`), [0, '{"couchdb":"Welcome","version":"2.3.1"}']);
     assert.deepEqual(readMembers(answers.get(`members ${host}`)?.text ?? ""), {
@@ -513,12 +530,26 @@ describe("questions", () => {
     });
     assert.deepEqual(readMembers('{"error":"unauthorized"}\n401'), { code: "401" });
     assert.deepEqual(said(`login ${host}`), [0, "401"]);
+    assert.deepEqual(readHttp(answers.get("overview")?.text ?? ""), { rabbitmq_version: "3.13.7" });
     assert.deepEqual(readShardMaps(answers.get("copies")?.text ?? ""), [
       { _id: "/_dbs/_all_docs?include_docs=true&limit=1000" },
     ]);
     assert.deepEqual(said("names")[1]?.toString().split("\n").sort(), [`${host} 0`, "no.such.invalid 2"]);
     assert.ok(said("ports")[1]?.toString().split("\n").includes(`${host}:${server.port} 0`));
     assert.ok(!readFileSync(log, "utf8").includes(password));
+  });
+
+  test("to a pod that hangs end at their limit", async (t) => {
+    const limit = new AbortController();
+    const pod = { metadata: { name: "kazoo-0", namespace: "a" } };
+    const cluster = await clusterWith(t, { "/api/v1/namespaces/a/pods/kazoo-0": pod }, () => limit.abort());
+    const place = { cluster, namespace: "a", pod: "kazoo-0", container: "kazoo" };
+    await assert.rejects(
+      askPod(place, { nodes: "true" }, 15, limit.signal),
+      /^UserError: pod kazoo-0 did not answer in time$/,
+    );
+    // One that comes after the limit of all does not wait either.
+    await assert.rejects(askPod(place, { nodes: "true" }, 15, limit.signal), /did not answer in time/);
   });
 
   test("go to so many pods at a time, and the answers keep their order", async () => {

@@ -224,7 +224,7 @@ function nodeCommands(): Command[] {
       "make logsf",
     ),
     shell("kube-shell", "open a shell in a Kazoo pod", "make shell"),
-    withNode("kazoo-maint-nodes", "ask a Kazoo node which nodes it knows (sup kazoo_maintenance nodes)").action(
+    withNode("kazoo-maint-nodes", "ask a Kazoo node which nodes it knows (sup kz_nodes status)").action(
       exiting((given: Stacked) => code.logs().maintenanceNodes(given)),
     ),
   ];

@@ -1,6 +1,6 @@
 import { workloads } from "../../components/names";
 import { type KubernetesCluster, type Platform, type Ring, type Zone, copiesOf } from "../../config/platform";
-import { type BrokerStatus, type Queue, brokerFindings, brokerVersion, queueFindings } from "./checks/broker";
+import { type BrokerNode, type Queue, brokerFindings, queueFindings } from "./checks/broker";
 import { certificateFindings } from "./checks/certificate";
 import { type Member, copyFindings, memberFindings } from "./checks/database";
 import type { Finding } from "./checks/finding";
@@ -19,6 +19,7 @@ import {
   copyQuestion,
   databaseQuestions,
   kazooQuestions,
+  readHttp,
   readMembers,
 } from "./podQuestions";
 import { type Answer, type Questions, askPod, sideBySide } from "./questions";
@@ -223,8 +224,8 @@ function answerFindings(
     if (answer?.code !== 0) return undefined;
     try {
       return parse(answer.text);
-    } catch {
-      unasked.push(`${from}: ${name}: its answer cannot be read`);
+    } catch (error) {
+      unasked.push(`${from}: ${name}: ${error instanceof UserError ? error.message : "its answer cannot be read"}`);
       return undefined;
     }
   };
@@ -239,8 +240,9 @@ function answerFindings(
 
   const brokers = of(workloads.rabbitmq).map((one) => ({
     one,
-    status: json<BrokerStatus>(one, "status"),
-    queues: json<Queue[]>(one, "queues"),
+    nodes: read(one, "nodes", readHttp<BrokerNode[]>),
+    queues: read(one, "queues", readHttp<Queue[]>),
+    version: read(one, "overview", readHttp<{ rabbitmq_version?: string }>)?.rabbitmq_version,
   }));
   const views = of(workloads.kazoo).flatMap((one) => {
     const nodes = read(one, "nodes", readKnownNodes);
@@ -263,10 +265,9 @@ function answerFindings(
     }),
   );
   const running: Running[] = [
-    ...brokers.flatMap(({ one, status }) => {
-      const version = status && brokerVersion(status);
-      return version === undefined ? [] : [{ ...about(one), program: "RabbitMQ" as const, version }];
-    }),
+    ...brokers.flatMap(({ one, version }) =>
+      version === undefined ? [] : [{ ...about(one), program: "RabbitMQ" as const, version }],
+    ),
     ...databases.flatMap(({ ring, zone, version }) =>
       version === undefined ? [] : [{ ring, zone, program: "the database" as const, version }],
     ),
@@ -284,7 +285,7 @@ function answerFindings(
   const unresolved = new Set(resolved.flatMap(({ from, host, found }) => (found ? [] : [`${from} ${host}`])));
 
   return [
-    ...brokers.flatMap(({ one, status }) => (status === undefined ? [] : brokerFindings(one.from, status))),
+    ...brokers.flatMap(({ one, nodes }) => (nodes === undefined ? [] : brokerFindings(one.from, nodes))),
     ...brokers.flatMap(({ one, queues }) => (queues === undefined ? [] : queueFindings(one.from, queues))),
     ...Object.entries(rings).flatMap(([name, ring]) => {
       const own = inRing(places, name);

@@ -1,55 +1,52 @@
 import { counted, type Finding, some } from "./finding";
 
-/** What `rabbitmqctl cluster_status --formatter json` says, as far as it is read. */
-export interface BrokerStatus {
-  readonly alarms: readonly { readonly type: string; readonly resource: string; readonly node: string }[];
-  /** The nodes that each node lost sight of. */
-  readonly partitions: Readonly<Record<string, readonly string[]>>;
-  readonly versions: Readonly<Record<string, { readonly rabbitmq_version: string }>>;
+/** A node in the answer to `/api/nodes` of the management API, as far as it is read. */
+export interface BrokerNode {
+  readonly name: string;
+  readonly mem_alarm?: boolean;
+  readonly disk_free_alarm?: boolean;
+  /** The nodes that it has lost sight of. */
+  readonly partitions?: readonly string[];
 }
 
-/** A line of `rabbitmqctl list_queues name messages consumers --formatter json`. */
+/** A queue in the answer to `/api/queues`; one that was just made has no figures yet. */
 export interface Queue {
   readonly name: string;
-  readonly messages: number;
-  readonly consumers: number;
+  readonly messages?: number;
+  readonly consumers?: number;
 }
 
-/** The version that a broker runs. */
-export const brokerVersion = ({ versions }: BrokerStatus): string | undefined =>
-  Object.values(versions)[0]?.rabbitmq_version;
-
-const alarmFixes: Readonly<Record<string, string>> = {
-  memory:
-    "find the queues that grow (rabbitmqctl list_queues name messages memory), or raise workloads.rabbitmq.resources",
-  disk: "find the queues that grow (rabbitmqctl list_queues name messages), or make the volume bigger: make grow WORKLOAD=rabbitmq TO=…",
-};
-
 /** Alarms and partitions of a broker. */
-export function brokerFindings(where: string, { alarms = [], partitions = {} }: Partial<BrokerStatus>): Finding[] {
-  return [
-    ...alarms.map(({ resource }): Finding => ({
-      kind: "error",
-      where,
-      what: `${resource} alarm`,
-      why: "the broker takes no more messages: calls and registrations of the zone stall",
-      fix: alarmFixes[resource] ?? "make logs shows what the broker says of it",
-    })),
-    ...Object.entries(partitions).map(([node, lost]): Finding => ({
-      kind: "error",
-      where,
-      what: `${node} has lost sight of ${lost.join(", ")}`,
-      why: "the broker was clustered by hand, and its halves now disagree; here each broker is alone in its cluster",
-      fix: "restart the broker's pod, and take the other nodes out of its cluster: rabbitmqctl forget_cluster_node",
-    })),
-  ];
+export function brokerFindings(where: string, nodes: readonly BrokerNode[]): Finding[] {
+  const alarm = (name: string, fix: string): Finding => ({
+    kind: "error",
+    where,
+    what: `${name} alarm`,
+    why: "the broker takes no more messages: calls and registrations of the zone stall",
+    fix: `find the queues that grow (rabbitmqctl list_queues name messages memory), or ${fix}`,
+  });
+  return nodes.flatMap(({ name, mem_alarm: memory, disk_free_alarm: disk, partitions = [] }): Finding[] => [
+    ...(memory === true ? [alarm("memory", "raise workloads.rabbitmq.resources")] : []),
+    ...(disk === true ? [alarm("disk", "make the volume bigger: make grow WORKLOAD=rabbitmq TO=…")] : []),
+    ...(partitions.length === 0
+      ? []
+      : [
+          {
+            kind: "error" as const,
+            where,
+            what: `${name} has lost sight of ${partitions.join(", ")}`,
+            why: "the broker was clustered by hand, and its halves now disagree; here each broker is alone in its cluster",
+            fix: "restart the broker's pod, and take the other nodes out of its cluster: rabbitmqctl forget_cluster_node",
+          },
+        ]),
+  ]);
 }
 
 /** Queues that hold messages which nobody takes. */
 export function queueFindings(where: string, queues: readonly Queue[]): Finding[] {
-  const left = queues.filter(({ messages, consumers }) => messages > 0 && consumers === 0);
+  const left = queues.filter(({ messages = 0, consumers }) => messages > 0 && consumers === 0);
   if (left.length === 0) return [];
-  const messages = left.reduce((sum, queue) => sum + queue.messages, 0);
+  const messages = left.reduce((sum, { messages = 0 }) => sum + messages, 0);
   return [
     {
       kind: "warning",

@@ -1,18 +1,20 @@
+import { workloads } from "../../../components/names";
 import type { ZoneHealth } from "../health";
 import { type Finding, some } from "./finding";
 
 /** What a zone's health says, as findings. */
-export function healthFindings({
-  zone,
-  problem,
-  next,
-  missing = [],
-  nodes = {},
-  join,
-  firstBoot,
-}: ZoneHealth): Finding[] {
+export function healthFindings(health: ZoneHealth): Finding[] {
+  const { zone, problem, next, missing = [], nodes = {}, join, firstBoot } = health;
   const failed = Object.entries({ join, "first boot": firstBoot }).filter(([, state]) => state === "failed");
-  const away = Object.entries(nodes).filter(([, { state }]) => state === "away" || state === "starting");
+  const drained = Object.entries({
+    [workloads.kazoo]: health.kazoo,
+    [workloads.rabbitmq]: health.brokers,
+    [workloads.database]: health.database,
+  }).flatMap(([workload, { wanted }]) => (wanted === 0 ? [`${workload}-`] : []));
+  const away = Object.entries(nodes).filter(
+    ([node, { state }]) =>
+      (state === "away" || state === "starting") && !drained.some((workload) => node.startsWith(workload)),
+  );
   return [
     ...(problem === undefined
       ? []

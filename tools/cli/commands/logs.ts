@@ -17,6 +17,6 @@ export const shell = async (given: NodeOptions, command: readonly string[]): Pro
 /** Not all images have bash. */
 const anyShell = ["sh", "-c", "command -v bash >/dev/null && exec bash || exec sh"];
 
-/** Asks a Kazoo node which nodes it knows. Standard input is not passed on. */
+/** Asks a Kazoo node which nodes it knows. No Kazoo 4 has the function `nodes` in `kazoo_maintenance`. Standard input is not passed on. */
 export const maintenanceNodes = async (given: NodeOptions): Promise<number> =>
-  runScriptInside(await findNode(given.stack, given), "exec sup kazoo_maintenance nodes </dev/null\n");
+  runScriptInside(await findNode(given.stack, given), "exec sup kz_nodes status </dev/null\n");
