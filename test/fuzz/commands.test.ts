@@ -52,6 +52,7 @@ test("a command for a stack that does not exist is refused in one message, whate
       ...command.options
         .filter(({ mandatory }) => mandatory)
         .map(({ long, argChoices }) => `${long}=${argChoices?.[0] ?? "1"}`),
+      ...command.registeredArguments.filter(({ required }) => required).map(({ argChoices }) => argChoices?.[0] ?? "1"),
     ]);
   assert.ok(paths.length > 30, String(paths.length));
   let count = 0;
