@@ -18,6 +18,8 @@ packages := node_modules/.package-lock.json
 kube = $(kazoo) $@ $(stack) $(call given,ZONE,--zone)
 asked = $(kube) $(call flag,YES,--yes)
 runbook = $(asked) $(call flag,DRY_RUN,--dry-run)
+each = $(if $(call typed,$1), $(call given,$1,$2))
+regions = $(call each,REGION,--region)$(call each,JOBS,--jobs)
 pod = $(kube) $(call given,NODE,--node)
 either = $(if $(filter-out file,$(origin STACK)),$(STACK),docker)
 alike = $(kazoo) $@ --stack $(call quoted,$(either)) $(call given,ZONE,--zone) $(call given,NODE,--node)
@@ -26,16 +28,16 @@ docker = $(kazoo) docker $@ --stack $(call quoted,$(either)) $(call flag,ARGS,--
 .DEFAULT_GOAL := help
 .PHONY: help $(shell sed -n 's/^\([a-z][a-z0-9-]*\):.*\#\# .*/\1/p' $(firstword $(MAKEFILE_LIST)))
 
-##@ Every day (arguments: STACK=, ZONE=, NODE=)
+##@ Every day (arguments: STACK=, ZONE=, NODE=; REGION=, JOBS= where regions have stacks of their own)
 
 up: $(packages) ## deploy a stack, or bring it up to date (YES=1: do not ask, FORCE=1: take back what others changed)
-	@$(kazoo) up $(stack) $(call flag,YES,--yes) $(call flag,FORCE,--force)
+	@$(kazoo) up $(stack)$(regions) $(call flag,YES,--yes) $(call flag,FORCE,--force)
 
 preview: $(packages) ## show what up would change
-	@$(kazoo) preview $(stack)
+	@$(kazoo) preview $(stack)$(regions)
 
 status: $(packages) ## show what is ready (JSON=1: for programs; WATCH=1: refresh)
-	@$(kazoo) status $(stack) $(call flag,JSON,--json) $(call flag,WATCH,--watch)
+	@$(kazoo) status $(stack)$(regions) $(call flag,JSON,--json) $(call flag,WATCH,--watch)
 
 logsf: $(packages) ## follow the log of a Kazoo node (without STACK: the stack docker)
 	@$(alike)
@@ -50,13 +52,13 @@ kube-deploy-rollback: $(packages) ## return a zone's Kazoo to an earlier update 
 	@$(asked) $(call given,TO,--to)
 
 preview-report: $(packages) ## write a report of what up would change, for a reviewer (OUT=folder)
-	@$(kazoo) preview-report $(stack) $(call given,OUT,--out)
+	@$(kazoo) preview-report $(stack)$(regions) $(call given,OUT,--out)
 
 drift: $(packages) ## report manual changes in the clusters (OUT=folder)
-	@$(kazoo) drift $(stack) $(call given,OUT,--out)
+	@$(kazoo) drift $(stack)$(regions) $(call given,OUT,--out)
 
 destroy: $(packages) ## remove a stack and everything it created (YES=1)
-	@$(kazoo) destroy $(stack) $(call flag,YES,--yes)
+	@$(kazoo) destroy $(stack)$(regions) $(call flag,YES,--yes)
 
 ##@ Look at a stack
 

@@ -3,15 +3,17 @@ import * as random from "@pulumi/random";
 import {
   clusterRollouts,
   clustersOf,
-  kazooImage,
+  madeBy,
+  madeHere,
+  memberElsewhere,
   orderOf,
   Patches,
-  Ring,
   type StackOutputs,
   stackOutputs,
 } from "./components";
 import { loadPlatform } from "./config/load";
 import type { Platform } from "./config/platform";
+import { partOf } from "./config/stackPart";
 
 /**
  * What a stack holds, from top to bottom, as a function of its config. Pulumi calls it without arguments.
@@ -25,44 +27,40 @@ export = function kazoo(
   rolloutsOf = clusterRollouts,
 ): StackOutputs {
   const { protect } = platform;
+  const part = partOf(platform, stack); // everything, what regions share, or a region
   const randomProvider = new random.Provider("random");
   const patches = new Patches(platform.patches);
-  const clusterOf = clustersOf(platform, randomProvider, rolloutsOf, patches); // one provider per cluster
-  const image = kazooImage(platform); // built and pushed, or pinned
+  const clusterOf = clustersOf(platform, randomProvider, rolloutsOf, patches, part.clusters); // one provider per cluster
+  const shared = part.shared ? madeHere(platform, randomProvider) : madeBy(part.whole, platform);
+  const { image } = shared;
 
-  const rings = Object.values(platform.rings).map((ring) => {
-    // The Erlang cookie and the passwords that the zones of a ring share.
-    const { credentials } = new Ring(
-      `ring-${ring.name}`,
-      {
-        credentials: ring.credentials,
-        secrets: ring.secrets,
-        rotations: ring.rotations,
-        masterAccount: ring.masterAccount !== undefined,
-        stores: { database: ring.database.version, copies: ring.quorum.n, rabbitmq: ring.rabbitmq },
-        protect,
-      },
-      { providers: [randomProvider] },
-    );
-    const zones = platform.zones.filter((zone) => zone.ring === ring.name);
-    const order = orderOf(zones, clusterOf);
+  const ringsHere = Object.values(platform.rings).filter(
+    (ring) => part.shared || part.zones.some((zone) => zone.ring === ring.name),
+  );
+  const rings = ringsHere.map((ring) => {
+    const credentials = shared.credentialsOf(ring);
+    const all = platform.zones.filter((zone) => zone.ring === ring.name);
+    const zones = all.filter((zone) => part.zones.includes(zone));
+    const order = orderOf(all, clusterOf, zones);
 
     // In each zone RabbitMQ alpha and beta, and BigCouch; the databases of all zones join.
     const datacenters = zones.map((zone) =>
-      clusterOf(zone).datacenter(zone.name, { stack, zone, ring, credentials, order, protect }),
+      clusterOf(zone).datacenter(zone.name, { stack: part.whole, zone, ring, credentials, order, protect }),
     );
-    for (const datacenter of datacenters) datacenter.joinRing(datacenters);
+    const members = all.map((zone) => datacenters[zones.indexOf(zone)] ?? memberElsewhere(zone, platform));
+    for (const datacenter of datacenters) datacenter.joinRing(members);
 
     // In each zone Kazoo, with its run environment and the way to the other zones' brokers.
-    const kazoos = datacenters.map((datacenter) => datacenter.runKazoo(image, datacenters));
-    return { ring, credentials, zones, order, datacenters, kazoos };
+    const kazoos = datacenters.map((datacenter) => datacenter.runKazoo(image, members));
+    const first = all[0] === zones[0] ? datacenters[0] : undefined;
+    return { ring, credentials, zones, order, datacenters, kazoos, first };
   });
 
   // The first boot of each ring, from its first zone. It is last, because the engine starts nothing more after a failed Job.
   const after = rings.flatMap(({ order }) => order.kazoos());
-  for (const { ring, credentials, datacenters } of rings) {
-    datacenters[0]?.firstBoot({ image, account: ring.masterAccount, password: credentials.masterAccount, after });
+  for (const { ring, credentials, first } of rings) {
+    first?.firstBoot({ image, account: ring.masterAccount, password: credentials.masterAccount, after });
   }
-  patches.requireMatches();
-  return stackOutputs(rings, clusterOf, image.reference);
+  patches.requireMatches(part);
+  return stackOutputs(rings, clusterOf, image.reference, part);
 };

@@ -11,6 +11,7 @@ import { KubernetesDatacenter } from "./kubernetesDatacenter";
 import { RingOrder, type Step } from "./order";
 import type { Patches } from "./patches";
 import type { RegistryLogin } from "./registries";
+import { workloads } from "./names";
 import type { ClusterAccess, Rollouts } from "./rollout";
 
 /** A cluster of the config with its own provider. Only this file depends on the cluster's kind. */
@@ -24,6 +25,13 @@ export interface Cluster {
   readonly datacenter: (name: string, args: DatacenterArgs) => Datacenter;
   /** Whether a workload's StatefulSet exists, in a namespace. */
   readonly exists: (namespace: string, workload: Step["workload"]) => Promise<boolean>;
+  /** Resolves once a workload that another stack deploys is there and rolled out. @param next what to do if it never is */
+  readonly done: (namespace: string, workload: Step["workload"], next: string) => Promise<void>;
+}
+
+/** A cluster whose provider is made when it is asked for. */
+interface Provided extends Cluster {
+  readonly provide: () => pulumi.ProviderResource;
 }
 
 /** The cluster of a zone. */
@@ -34,12 +42,14 @@ export type ClusterOf = (zone: { readonly cluster: string }) => Cluster;
  * @param randomProvider for the guards of the datacenters
  * @param rolloutsOf how to wait for the StatefulSets of a cluster
  * @param patches of the objects of the datacenters
+ * @param own names of those that the stack deploys to; others are only asked how far another stack is
  */
 export function clustersOf(
   platform: Platform,
   randomProvider: pulumi.ProviderResource,
   rolloutsOf: (access: ClusterAccess) => Rollouts,
   patches: Patches,
+  own: readonly string[] = Object.keys(platform.clusters),
 ): ClusterOf {
   const clusters = new Map(
     Object.values(platform.clusters).map((cluster) => [
@@ -49,6 +59,7 @@ export function clustersOf(
         : onKubernetes(cluster, platform, rolloutsOf(cluster), randomProvider, patches),
     ]),
   );
+  for (const name of own) clusters.get(name)?.provide();
   return ({ cluster }) => {
     const found = clusters.get(cluster);
     if (found === undefined) throw new Error(`cluster ${cluster} is not in the config`);
@@ -56,22 +67,36 @@ export function clustersOf(
   };
 }
 
-/** The order in which the zones of a ring change, which depends on what exists already. */
-export const orderOf = (
-  zones: readonly (Pick<ZoneArgs, "name" | "namespace" | "drained"> & { readonly cluster: string })[],
-  clusterOf: ClusterOf,
-): RingOrder =>
-  new RingOrder(
+type OrderedZone = Pick<ZoneArgs, "name" | "region" | "namespace" | "drained"> & { readonly cluster: string };
+
+/**
+ * The order in which the zones of a ring change, which depends on what exists already.
+ * @param zones all of the ring
+ * @param own those that this stack deploys. @default all
+ */
+export function orderOf(zones: readonly OrderedZone[], clusterOf: ClusterOf, own = zones): RingOrder {
+  const zoneOf = (name: string) => zones.find((each) => each.name === name);
+  return new RingOrder(
     zones.map(({ name }) => name),
     async ({ zone: name, workload }) => {
-      const zone = zones.find((each) => each.name === name);
+      const zone = zoneOf(name);
       return zone !== undefined && clusterOf(zone).exists(zone.namespace, workload);
     },
     ({ zone: name, workload }) => {
-      const drained = zones.find((each) => each.name === name)?.drained ?? [];
+      const drained = zoneOf(name)?.drained ?? [];
       return drained.some((each) => each === workload || (each === "rabbitmq" && /^(alpha|beta)$/.test(workload)));
     },
+    {
+      has: (name) => own.every((zone) => zone.name !== name),
+      done: async ({ zone: name, workload }) => {
+        const zone = zoneOf(name);
+        if (zone === undefined) return;
+        const next = `deploy region ${zone.region} at the same time; make up without REGION= deploys all`;
+        await clusterOf(zone).done(zone.namespace, workload, next);
+      },
+    },
   );
+}
 
 function onKubernetes(
   { name, context, kubeconfig, clusterDomain }: KubernetesCluster,
@@ -79,19 +104,21 @@ function onKubernetes(
   rollouts: Rollouts,
   randomProvider: pulumi.ProviderResource,
   patches: Patches,
-): Cluster {
-  const provider = withoutVariable(
-    "KUBECONFIG",
-    () =>
-      new k8s.Provider(`cluster-${name}`, {
-        context,
-        ...(kubeconfig === undefined ? {} : { kubeconfig }),
-        // The identity is the name in the config: an edited kubeconfig must replace nothing.
-        clusterIdentifier: name,
-        // A changed credential changes its Secret in place: replacing it would replace the StatefulSets that refer to it.
-        enableSecretMutable: true,
-      }),
-  );
+): Provided {
+  let provider: k8s.Provider | undefined;
+  const provide = () =>
+    (provider ??= withoutVariable(
+      "KUBECONFIG",
+      () =>
+        new k8s.Provider(`cluster-${name}`, {
+          context,
+          ...(kubeconfig === undefined ? {} : { kubeconfig }),
+          // The identity is the name in the config: an edited kubeconfig must replace nothing.
+          clusterIdentifier: name,
+          // A changed credential changes its Secret in place: replacing it would replace the StatefulSets that refer to it.
+          enableSecretMutable: true,
+        }),
+    ));
   const statefulSets = {
     alpha: services.alpha,
     beta: services.beta,
@@ -113,10 +140,20 @@ function onKubernetes(
           registries: platform.registries,
           rollouts,
         },
-        { providers: [provider, randomProvider], transformations: [patches.in(zone)] },
+        { providers: [provide(), randomProvider], transformations: [patches.in(zone)] },
       ),
     exists: async (namespace, workload) =>
       workload !== "join" && (await rollouts.exists(namespace, statefulSets[workload])),
+    done: async (namespace, workload, next) => {
+      const minutes = 30;
+      const report = (progress: string) => void pulumi.log.info(progress, undefined, undefined, true);
+      if (workload === "join")
+        return rollouts.arrives({ namespace, kind: "Job", name: workloads.join, minutes, report, next });
+      const set = { namespace, name: statefulSets[workload], minutes, report };
+      await rollouts.arrives({ ...set, kind: "StatefulSet", next });
+      await rollouts.wait(set);
+    },
+    provide,
   };
 }
 
@@ -152,15 +189,18 @@ function otherPodNetworks(platform: Platform, ring: string, cluster: string): st
   return [...new Set(networks)];
 }
 
-function onDocker({ name, host, network, published }: DockerCluster, { image, registries }: Platform): Cluster {
+function onDocker({ name, host, network, published }: DockerCluster, { image, registries }: Platform): Provided {
   const registry = image.kind === "build" ? image.registry : undefined;
-  const provider = dockerProvider(`cluster-${name}`, host, registry, registries.logins);
+  let provider: docker.Provider | undefined;
+  const provide = () => (provider ??= dockerProvider(`cluster-${name}`, host, registry, registries.logins));
   return {
     name,
     context: host,
     placeOf: () => network,
-    datacenter: (zone, args) => new DockerDatacenter(zone, { ...args, network, published }, { providers: [provider] }),
+    datacenter: (zone, args) => new DockerDatacenter(zone, { ...args, network, published }, { providers: [provide()] }),
     exists: async () => false,
+    done: () => Promise.resolve(),
+    provide,
   };
 }
 

@@ -131,19 +131,23 @@ export interface FirstBoot {
   readonly after: readonly pulumi.Input<pulumi.Resource>[];
 }
 
-/**
- * A datacenter on any kind of cluster. Creating it creates its brokers and its database; the rest follows when the ring's other zones have
- * theirs.
- */
-export interface Datacenter {
+/** What the other zones of a ring know of a datacenter. */
+export interface RingMember {
   /** Kazoo's brokers: the datacenter's own, unless the run environment names others. */
   readonly brokers: ZoneBrokers;
   /** The nodes of its database. */
   readonly databaseNodes: pulumi.Input<readonly DatabaseNode[]>;
+}
+
+/**
+ * A datacenter on any kind of cluster. Creating it creates its brokers and its database; the rest follows when the ring's other zones have
+ * theirs.
+ */
+export interface Datacenter extends RingMember {
   /** Joins its database nodes with those of all zones to one ring. */
-  readonly joinRing: (zones: readonly Datacenter[]) => void;
+  readonly joinRing: (zones: readonly RingMember[]) => void;
   /** Runs Kazoo, which federates over the brokers of the other ones of all zones. */
-  readonly runKazoo: (image: ImageReference, zones: readonly Datacenter[]) => KazooNodes;
+  readonly runKazoo: (image: ImageReference, zones: readonly RingMember[]) => KazooNodes;
   /** Creates what a ring needs once, from its first zone: the system databases and the master account. */
   readonly firstBoot: (boot: FirstBoot) => void;
 }

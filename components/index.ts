@@ -19,5 +19,6 @@ export { RingOrder } from "./order";
 export { type MasterAccountOutputs, type StackOutputs, stackOutputs, type ZoneOutputs } from "./outputs";
 export { Patches } from "./patches";
 export { RabbitMQ, type RabbitMQArgs } from "./rabbitmq";
+export { type Shared, madeBy, madeHere, memberElsewhere } from "./shared";
 export { type GivenCredentials, Ring, type RingArgs, type RingCredentials } from "./ring";
 export { clusterRollouts, type Rollouts } from "./rollout";

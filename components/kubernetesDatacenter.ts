@@ -6,7 +6,7 @@ import { secrets, serviceHost, services } from "../config/hosts";
 import { databaseMetricsPort } from "../config/monitoring";
 import { BigCouch, type DatabaseNode } from "./bigcouch";
 import { BootstrapJob, systemDatabases } from "./bootstrapJob";
-import type { Datacenter, DatacenterArgs, FirstBoot, ImageReference, KazooNodes } from "./datacenter";
+import type { Datacenter, DatacenterArgs, FirstBoot, ImageReference, KazooNodes, RingMember } from "./datacenter";
 import { refuseChange, refuseLoss } from "./guard";
 import type { DashboardZone } from "./dashboard";
 import { GatewayRoutes } from "./gatewayRoutes";
@@ -284,7 +284,7 @@ export class KubernetesDatacenter extends pulumi.ComponentResource implements Da
     this.registerOutputs({ namespace: this.namespace, databaseNodes: this.databaseNodes, secrets: this.secrets });
   }
 
-  joinRing(zones: readonly Datacenter[]): void {
+  joinRing(zones: readonly RingMember[]): void {
     const { zone, ring, order } = this.args;
     const join = new JoinJob(
       `${this.name}-bigcouch-join`,
@@ -305,7 +305,7 @@ export class KubernetesDatacenter extends pulumi.ComponentResource implements Da
     order.add(this.step("join"), [join]);
   }
 
-  runKazoo(image: ImageReference, zones: readonly Datacenter[]): KazooNodes {
+  runKazoo(image: ImageReference, zones: readonly RingMember[]): KazooNodes {
     const { zone, ring, credentials, order, clusterDomain, rollouts } = this.args;
     this.kazoo = new Kazoo(
       `${this.name}-kazoo`,

@@ -53,6 +53,13 @@ export function stepsBefore(
 /** What dependents must wait for: a workload is created and rolled out. */
 export type Rolled = readonly pulumi.Input<pulumi.Resource>[];
 
+/** The zones of a ring that other stacks deploy, perhaps at the same time. */
+export interface Elsewhere {
+  readonly has: (zone: string) => boolean;
+  /** Resolves once a step is done there. */
+  readonly done: (step: Step) => Promise<void>;
+}
+
 /** The steps of a ring so far, and what the next one must wait for. */
 export class RingOrder {
   private readonly made = new Map<string, Rolled>();
@@ -62,11 +69,13 @@ export class RingOrder {
    * @param zones names of the ring's zones
    * @param exists see {@link stepsBefore}; asked once per step, and never by a preview
    * @param drained see {@link stepsBefore}
+   * @param elsewhere the zones that other stacks deploy
    */
   constructor(
     private readonly zones: readonly string[],
     private readonly exists: (step: Step) => Promise<boolean>,
     private readonly drained: (step: Step) => boolean = () => false,
+    private readonly elsewhere: Elsewhere = { has: () => false, done: () => Promise.resolve() },
   ) {}
 
   /** Records a step. */
@@ -77,7 +86,21 @@ export class RingOrder {
   /** The dependencies of a step. They are known once the program has run through: a step may wait for one that is added after it. */
   async before(step: Step): Promise<pulumi.Input<pulumi.Resource>[]> {
     const exists = await this.existing(step.workload);
-    return stepsBefore(step, this.zones, exists, this.drained).flatMap((each) => this.of(each));
+    const steps = stepsBefore(step, this.zones, exists, this.drained);
+    await Promise.all(steps.filter(({ zone }) => this.elsewhere.has(zone)).map((each) => this.doneElsewhere(each)));
+    return steps.flatMap((each) => this.of(each));
+  }
+
+  /**
+   * In a new ring, whose first Kazoo does not exist, all stores must come before any Kazoo, wherever they are. In a live one only what exists is
+   * waited for: what another stack has not created yet holds up nobody, as in one stack.
+   */
+  private async doneElsewhere(step: Step): Promise<void> {
+    if (pulumi.runtime.isDryRun()) return;
+    const [first = ""] = this.zones;
+    const isNew = !(await this.existing("kazoo"))({ zone: first, workload: "kazoo" });
+    if (isNew || (step.workload !== "join" && (await this.existing(step.workload))(step)))
+      await this.elsewhere.done(step);
   }
 
   /** What dependents must wait for: all of Kazoo is created and rolled out. */

@@ -40,6 +40,10 @@ export interface StackOutputs {
   readonly zones: Readonly<Record<string, ZoneOutputs>>;
   /** By ring, if it has one. */
   readonly masterAccounts: Readonly<Record<string, MasterAccountOutputs>>;
+  /** Credentials by ring, for the stacks of regions. Secret. */
+  readonly credentials?: pulumi.Output<Record<string, pulumi.Unwrap<RingCredentials>>>;
+  /** Reference of the Kazoo image, for the stacks of regions. */
+  readonly image?: pulumi.Input<string>;
 }
 
 /** A ring with its components; zones, datacenters and Kazoos are in the same order. */
@@ -51,11 +55,12 @@ interface DeployedRing {
   readonly kazoos: readonly KazooNodes[];
 }
 
-/** The outputs of a stack with these rings. */
+/** The outputs of a stack with these rings. @param part what it holds of the platform */
 export function stackOutputs(
   rings: readonly DeployedRing[],
   clusterOf: ClusterOf,
   image: pulumi.Input<string>,
+  part: { readonly shared: boolean; readonly split: boolean },
 ): StackOutputs {
   const zonesOf = ({ ring, zones, datacenters, kazoos }: DeployedRing) =>
     zones.map((zone, index): [string, ZoneOutputs] => {
@@ -91,5 +96,13 @@ export function stackOutputs(
   return {
     zones: Object.fromEntries(rings.flatMap(zonesOf)),
     masterAccounts: Object.fromEntries(rings.flatMap(accountOf)),
+    ...(part.shared && part.split
+      ? {
+          credentials: pulumi.secret(
+            Object.fromEntries(rings.map(({ ring, credentials }) => [ring.name, credentials])),
+          ),
+          image,
+        }
+      : {}),
   };
 }

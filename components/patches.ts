@@ -22,9 +22,13 @@ export class Patches {
     };
   }
 
-  /** @throws RunError that names the patches that no object has matched */
-  requireMatches(): void {
-    const unused = this.patches.filter((patch) => !this.used.has(patch));
+  /**
+   * @param part of the platform; what a patch matches may lie in another
+   * @throws RunError that names the patches that no object has matched
+   */
+  requireMatches(part: { readonly split: boolean; readonly zones: readonly { readonly name: string }[] }): void {
+    const isFor = ({ target }: Patch) => !part.split || part.zones.some(({ name }) => name === target.zone);
+    const unused = this.patches.filter((patch) => !this.used.has(patch) && isFor(patch));
     if (unused.length === 0) return;
     const problems = unused.map(({ name, target }) =>
       problem(

@@ -1,8 +1,8 @@
-import type { AppsV1Api, CoreV1Api, V1Namespace, V1Pod } from "@kubernetes/client-node";
+import type { AppsV1Api, BatchV1Api, CoreV1Api, V1Namespace, V1Pod } from "@kubernetes/client-node";
 import type * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { readKubeconfig } from "../config/kubeconfig";
-import { rolloutProgress } from "./names";
+import { rolloutProgress, workloadLabel } from "./names";
 import type { Rolled } from "./order";
 import { troubles } from "./trouble";
 
@@ -24,6 +24,16 @@ export interface Rollouts {
   readonly namespace: (name: string) => Promise<V1Namespace | undefined>;
   /** Resolves once a StatefulSet is rolled out. @throws RunError after the time limit */
   readonly wait: (rollout: Rollout) => Promise<void>;
+  /** Resolves once a namespace has a StatefulSet, or a Job with a label that has succeeded. @throws RunError after the time limit */
+  readonly arrives: (arrival: Arrival) => Promise<void>;
+}
+
+/** What another stack creates: a StatefulSet by its name, or a Job by its label. */
+export interface Arrival extends Omit<Rollout, "name"> {
+  readonly kind: "StatefulSet" | "Job";
+  readonly name: string;
+  /** Who creates it, and how, for the error. */
+  readonly next: string;
 }
 
 /** How long to wait, in seconds. */
@@ -92,7 +102,26 @@ export function clusterRollouts(access: ClusterAccess, patience: Patience = { gr
       }
     },
     wait: async (rollout) => waitFor(await apis(), rollout, access.context, patience),
+    arrives: async (arrival) => arrive(await apis(), arrival),
   };
+}
+
+async function arrive({ apps, batch }: Apis, { namespace, kind, name, minutes, report, next }: Arrival): Promise<void> {
+  const what = `${kind} ${namespace}/${name}`;
+  const isThere = async (): Promise<boolean> => {
+    if (kind === "StatefulSet") return (await apps.readNamespacedStatefulSet({ namespace, name })) !== undefined;
+    const { items } = await batch.listNamespacedJob({ namespace, labelSelector: `${workloadLabel}=${name}` });
+    return items.some(({ status }) => (status?.succeeded ?? 0) > 0);
+  };
+  const began = Date.now();
+  for (let said = false; ; said = true) {
+    // A cluster that does not answer may do so later.
+    if (await isThere().catch(() => false)) return;
+    if (!said) report(`waiting for ${what}, which another stack creates`);
+    if (Date.now() > began + minutes * 60_000)
+      throw new pulumi.RunError(`${what} of another stack was not there within ${minutes} minutes: ${next}`);
+    await new Promise((resolve) => setTimeout(resolve, 500));
+  }
 }
 
 async function waitFor({ apps, core }: Apis, rollout: Rollout, context: string, patience: Patience): Promise<void> {
@@ -175,6 +204,7 @@ const statusOf = (error: unknown): unknown => (error as { code?: unknown }).code
 
 interface Apis {
   readonly apps: AppsV1Api;
+  readonly batch: BatchV1Api;
   readonly core: CoreV1Api;
 }
 
@@ -182,5 +212,9 @@ async function apisOf({ kubeconfig, context }: ClusterAccess): Promise<Apis> {
   const client = await import("@kubernetes/client-node");
   const config = readKubeconfig(client, kubeconfig);
   config.setCurrentContext(context);
-  return { apps: config.makeApiClient(client.AppsV1Api), core: config.makeApiClient(client.CoreV1Api) };
+  return {
+    apps: config.makeApiClient(client.AppsV1Api),
+    batch: config.makeApiClient(client.BatchV1Api),
+    core: config.makeApiClient(client.CoreV1Api),
+  };
 }

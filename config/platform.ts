@@ -28,6 +28,8 @@ export interface Platform {
   readonly protect: boolean;
   /** Whether commands run Pulumi with the project's policy pack. */
   readonly policy: boolean;
+  /** What becomes a Pulumi stack of its own: everything together, or each region, beside one with what they share. */
+  readonly stacks: "one" | "region";
   readonly clusters: Readonly<Record<string, Cluster>>;
   readonly rings: Readonly<Record<string, Ring>>;
   /** In the order of region and datacenter; nothing may depend on a zone's position. */

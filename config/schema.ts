@@ -762,6 +762,12 @@ export const schema = mapping(
       expected: yesOrNo,
       example: "true",
     }).default(false),
+    stacks: field(z.enum(["one", "region"]), {
+      description:
+        "Whether everything is one Pulumi stack, or each region has its own, `NAME.REGION`, beside `NAME` with what they share: docs/regions.md.",
+      expected: "one or region",
+      example: "region",
+    }).default("one"),
     clusters: named(dnsLabel, cluster, {
       description:
         "The clusters, by a name of your choice. Keep the name: under another one, everything in the cluster is deleted and created again.",

@@ -12,9 +12,18 @@ const prefix = "kazoo:";
 /** A stack's name without its organization. */
 const bareName = (stack: string): string => stack.split("/").at(-1) ?? stack;
 
-/** Path of a stack's file in the project's folder. */
+/** Path of a stack's file in the project's folder; the stack of a region has the file of the whole. */
 export const stackFilePath = (project: string, stack: string): string =>
-  join(project, `Pulumi.${bareName(stack)}.yaml`);
+  join(project, `Pulumi.${wholeOf(project, bareName(stack))}.yaml`);
+
+/** `prod` for `prod.us-east`, where the file of `prod` says that regions have stacks of their own; else the name itself. */
+function wholeOf(project: string, stack: string): string {
+  const whole = stack.slice(0, Math.max(0, stack.lastIndexOf(".")));
+  const path = join(project, `Pulumi.${whole}.yaml`);
+  return whole !== "" && existsSync(path) && splitsRegions.test(readFileSync(path, "utf8")) ? whole : stack;
+}
+
+const splitsRegions = /^[^#]*\bstacks["']?\s*:\s*["']?region\b/m;
 
 /** Names of the stacks that have a file in the project's folder. */
 export const knownStacks = (project: string): string[] =>

@@ -60,6 +60,7 @@ export function platformOf(given: Given): Platform {
     registries: registriesOf(config.registries),
     protect: config.protect,
     policy: config.policy,
+    stacks: config.stacks,
     clusters: Object.fromEntries(
       Object.entries(config.clusters).map(([name, cluster]) => [name, clusterOf(name, cluster)]),
     ),

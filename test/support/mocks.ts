@@ -28,12 +28,14 @@ const known =
 /**
  * Runs a program without engine or plugins.
  * @param onResource sees each resource as it is asked for
+ * @param otherStack outputs of the stack that it refers to
  * @returns what the program returns, as it is and resolved, and the resources that it asked for, in the order of names; `asked` has the
  * components as well, and the options of each
  */
 export async function withMocks<T>(
   program: () => T,
   onResource: (resource: Registered) => void = () => undefined,
+  otherStack: object = {},
 ): Promise<{ resources: Registered[]; asked: Asked[]; returned: T; outputs: pulumi.Unwrap<T> }> {
   const resources: Registered[] = [];
   const asked: Asked[] = [];
@@ -41,6 +43,11 @@ export async function withMocks<T>(
     {
       newResource: ({ type, name, inputs }) => {
         if (type.startsWith("kazoo:index:")) return { id: name, state: inputs as object };
+        if (type === "pulumi:pulumi:StackReference")
+          return {
+            id: name,
+            state: { ...(inputs as object), outputs: otherStack, secretOutputNames: ["credentials"] },
+          };
         if (!known.test(type)) throw new Error(`the program asked for a resource of unknown type ${type} (${name})`);
         const resource = { type, name, inputs: inputs as Record<string, unknown> };
         resources.push(resource);
@@ -53,6 +60,8 @@ export async function withMocks<T>(
     },
     "kazoo",
     "test",
+    false,
+    "organization",
   );
   onRequests((request) => asked.push(request));
   // The SDK takes a stack trace for each of its promises, which is half of all that a large platform costs.
@@ -103,14 +112,21 @@ function onRequests(see: (asked: Asked) => void): void {
 
 /**
  * Runs the program of a stack on a platform; returns also `waited`: for each StatefulSet, by namespace and name, those that had rolled when
- * it was asked for. `exists` says which exist already.
+ * it was asked for; and `arrived`: what of other stacks it has waited for. `exists` says which exist already.
+ * @param stack its name, and the outputs of the one that it refers to
  */
-export async function deployWithMocks(platform: Platform, exists: (statefulSet: string) => boolean = () => true) {
+export async function deployWithMocks(
+  platform: Platform,
+  exists: (statefulSet: string) => boolean = () => true,
+  stack: { readonly name: string; readonly shared?: object } = { name: "test" },
+) {
+  const arrived: string[] = [];
   const rolled: string[] = [];
   const waited: Record<string, string[]> = {};
   let asked = 0;
   const program = () =>
-    kazoo(platform, "test", () => ({
+    kazoo(platform, stack.name, () => ({
+      arrives: async ({ namespace, name }) => void arrived.push(`${namespace}/${name}`),
       namespace: noCluster,
       exists: async (namespace, name) => exists(`${namespace}/${name}`),
       wait: async ({ namespace, name }) => {
@@ -118,12 +134,13 @@ export async function deployWithMocks(platform: Platform, exists: (statefulSet: 
         rolled.push(`${namespace}/${name}`);
       },
     }));
-  const run = await withMocks(program, ({ type, inputs }) => {
+  const onResource = ({ type, inputs }: Registered) => {
     asked += 1;
     const { metadata } = inputs as { metadata?: { namespace: string; name: string } };
     if (type.endsWith(":StatefulSet")) waited[`${metadata?.namespace}/${metadata?.name}`] = [...rolled];
-  });
-  return { ...run, waited };
+  };
+  const run = await withMocks(program, onResource, stack.shared);
+  return { ...run, waited, arrived };
 }
 
 /** Answers as a cluster that cannot be reached does. */

@@ -169,7 +169,8 @@ describe("built alone", () => {
   });
 
   test("KubernetesDatacenter makes two brokers and a database; Kazoo comes when it is asked for", async () => {
-    const rollouts = { namespace: noCluster, exists: async () => false, wait: async () => undefined };
+    const nothing = async () => undefined;
+    const rollouts = { namespace: noCluster, exists: async () => false, wait: nothing, arrives: nothing };
     const sets = (resources: readonly Registered[]) =>
       kinds(resources).filter((kind) => kind.startsWith("StatefulSet "));
     const more = { clusterDomain: "cluster.local", otherClusters: [], rollouts };

@@ -444,7 +444,15 @@ describe("a Pulumi that fails without a diagnostic, as over a violated policy", 
       });
       const pulumi = { binary, directory, env: process.env };
       const unseen = [{ cluster: "local", zones: [], problem: "it is not asked", next: "" }];
-      const stack = { name: "dev", platform: own, pulumi, selection: [], state: undefined, toolchain: noToolchain };
+      const stack = {
+        name: "dev",
+        whole: "dev",
+        platform: own,
+        pulumi,
+        selection: [],
+        state: undefined,
+        toolchain: noToolchain,
+      };
       return {
         stack: "dev",
         platform: own,

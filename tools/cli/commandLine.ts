@@ -14,6 +14,7 @@ const code = {
   doctor: () => require("./commands/doctor") as typeof import("./commands/doctor"),
   docker: () => require("./commands/docker") as typeof import("./commands/docker"),
   drain: () => require("./commands/drain") as typeof import("./commands/drain"),
+  fleet: () => require("./fleet") as typeof import("./fleet"),
   edit: () => require("./commands/edit") as typeof import("./commands/edit"),
   grow: () => require("./commands/grow") as typeof import("./commands/grow"),
   images: () => require("./commands/images") as typeof import("./commands/images"),
@@ -76,6 +77,12 @@ const withStack = (name: string, description: string, stack = "dev"): Command =>
 const asking = (command: Command): Command =>
   command.option("-y, --yes", "do not ask for confirmation (unprotected sandbox and docker stacks never ask)");
 
+/** For the commands that work on all regions, where these have stacks of their own. */
+const perRegion = (command: Command): Command =>
+  command
+    .option("-r, --region <name>", "one region, where regions have stacks of their own; default: all")
+    .option("--jobs <number>", "how many regions at a time; default: as many as there are cores");
+
 interface Stacked {
   readonly stack: string;
   readonly yes?: boolean;
@@ -99,9 +106,9 @@ const initCommand = (): Command =>
 
 function stackCommands(): Command[] {
   const pulumiCommand = (name: "up" | "preview" | "destroy", description: string): Command =>
-    withStack(name, description)
+    perRegion(withStack(name, description))
       .argument("[pulumi arguments...]", "after --: passed to pulumi")
-      .action(exiting((args: string[], options: Stacked) => code.lifecycle()[name](options, args)));
+      .action(exiting((args: string[], options: Stacked) => code.fleet()[name](options, args)));
   return [
     asking(pulumiCommand("up", "deploy a stack or bring it up to date: toolchain, sandbox, then `pulumi up`")).option(
       "-f, --force",
@@ -132,7 +139,7 @@ function reportCommands(): Command[] {
     )
       .option("-o, --out <folder>", "where to write (default: .state/drift/<stack>)")
       .action(exiting((options: Stacked) => code.report().drift(options))),
-  ].map((command) => command.addHelpText("after", reportExitCodes));
+  ].map((command) => perRegion(command).addHelpText("after", reportExitCodes));
 }
 
 const backupCommands = (): Command[] => [
@@ -152,9 +159,11 @@ const backupCommands = (): Command[] => [
 ];
 
 const statusCommand = (): Command =>
-  withStack(
-    "status",
-    "show each zone: what is ready, whether databases have joined and first boot is done, what brokers, databases and Kazoo report, and what to do next",
+  perRegion(
+    withStack(
+      "status",
+      "show each zone: what is ready, whether databases have joined and first boot is done, what brokers, databases and Kazoo report, and what to do next",
+    ),
   )
     .option("--json", "for programs", false)
     .option("-w, --watch", "refresh every two seconds, until q or Ctrl-C", false)

@@ -24,7 +24,7 @@ export async function liveZone(options: RunbookOptions): Promise<LiveZone> {
   const { cluster } = selected;
   const zone = stack.platform.zones.find(({ name }) => name === selected.name);
   if (zone === undefined || cluster.kind === "docker")
-    throw new UserError(`zone ${selected.name} is not in Pulumi.${stack.name}.yaml`, `make up STACK=${stack.name}`);
+    throw new UserError(`zone ${selected.name} is not in Pulumi.${stack.whole}.yaml`, `make up STACK=${stack.name}`);
   return { stack, zone, selected, cluster };
 }
 

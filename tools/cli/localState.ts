@@ -13,6 +13,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { stackFilePath } from "../../config/stackFile";
 import { quoted } from "../shared/shell";
 import { processName } from "../shared/processes";
 import { type PulumiContext, askPulumi, runPulumi } from "./pulumi";
@@ -68,7 +69,7 @@ export async function ensureStack(context: PulumiContext, state: LocalState, sta
     const inside = { ...context, directory: state.configs };
     await askPulumi(inside, ["stack", "init", stack, "--secrets-provider", "passphrase", "--no-select"]);
   }
-  copyFileSync(join(context.directory, `Pulumi.${stack}.yaml`), copy);
+  copyFileSync(stackFilePath(context.directory, stack), copy);
   return copy;
 }
 

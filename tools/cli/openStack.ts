@@ -1,6 +1,7 @@
 import { accessSync, constants } from "node:fs";
-import { join, resolve } from "node:path";
-import { readStackFile } from "../../config/stackFile";
+import { basename, join, resolve } from "node:path";
+import { readStackFile, stackFilePath } from "../../config/stackFile";
+import { type StackPart, partOf, regionStack, regionsOf } from "../../config/stackPart";
 import type { KubernetesCluster, Platform } from "../../config/platform";
 import { ConfigError, UnknownStackError } from "../../config/problem";
 import { kubeconfigPath, requireSandboxHost, sandboxParts, sandboxUp } from "../sandbox";
@@ -23,7 +24,10 @@ export const projectDirectory = resolve(__dirname, "../..");
 
 /** A stack with everything that Pulumi needs to run on it. */
 export interface Stack extends SelectedStack {
+  /** The part of the platform that the stack deploys. */
   readonly platform: Platform;
+  /** Name of the stack's file, and on the labels of its objects: `prod` for `prod.us-east`. */
+  readonly whole: string;
   readonly toolchain: Toolchain;
   /** Its Pulumi state in the project's folder; undefined: the user's own backend and secrets provider. */
   readonly state: LocalState | undefined;
@@ -66,13 +70,21 @@ export function partsFor(platform: Platform): Part[] {
   ];
 }
 
+/** What a stack deploys of a platform. */
+function narrowed(platform: Platform, { zones, clusters }: StackPart): Platform {
+  const own = Object.entries(platform.clusters).filter(([name]) => clusters.includes(name));
+  return { ...platform, zones, clusters: Object.fromEntries(own) };
+}
+
 /**
- * Reads a stack's file.
+ * Reads a stack's file, of a region's stack what concerns the region.
  * @throws UserError if there is no such stack; ConfigError with all problems of its config
  */
 export function readConfig(name: string): Platform {
   try {
-    return readStackFile(projectDirectory, name);
+    const platform = readStackFile(projectDirectory, name);
+    const part = partOf(platform, name);
+    return part.shared ? platform : narrowed(platform, part);
   } catch (error) {
     throw error instanceof UnknownStackError
       ? new UserError(error.message, `choose one of ${error.known.join(", ")} with STACK=, or create that file`)
@@ -85,27 +97,65 @@ export function readPlatform(name: string): Platform {
   try {
     return readConfig(name);
   } catch (error) {
-    throw error instanceof ConfigError ? new UserError(error.message, `edit Pulumi.${name}.yaml`) : error;
+    throw error instanceof ConfigError
+      ? new UserError(error.message, `edit ${basename(stackFilePath(projectDirectory, name))}`)
+      : error;
   }
 }
 
-/** Reads a stack's file, prepares its toolchain and, if it is in the project's folder, its state. */
-export async function openStack(name: string, report: Report): Promise<Stack> {
+/** The regions of a stack whose regions have stacks of their own; undefined for any other stack, and for a region's. */
+export function regionsIn(name: string): string[] | undefined {
   const platform = readPlatform(name);
+  const part = partOf(platform, name);
+  return part.split && part.shared ? regionsOf(platform) : undefined;
+}
+
+/**
+ * Reads a stack's file, prepares its toolchain and, if it is in the project's folder, its state.
+ * @param shared whether it may be the one with what the stacks of regions share. @default false
+ * @throws UserError where it is that one, and may not be
+ */
+export async function openStack(name: string, report: Report, { shared = false } = {}): Promise<Stack> {
+  const regions = regionsIn(name);
+  if (regions !== undefined && !shared)
+    throw new UserError(
+      `stack ${name} has a stack per region, and this command works on one of them`,
+      `name it: ${regions.map((region) => `STACK=${regionStack(name, region)}`).join(" or ")}`,
+    );
+  // Where its state is depends on all of the clusters.
+  const whole = readStackFile(projectDirectory, name);
+  const part = partOf(whole, name);
+  const platform = narrowed(whole, part);
   // Before the toolchain, which can take minutes to build.
-  if (sandboxClusters(platform).length > 0) requireSandboxHost(projectDirectory);
+  if (sandboxClusters(whole).length > 0) requireSandboxHost(projectDirectory);
   await clearDeadRuns(report);
-  const toolchain = await ensureToolchain(partsFor(platform), report);
-  const state = isOfThisMachine(platform) ? ensureLocalState(projectDirectory) : undefined;
+  const toolchain = await ensureToolchain(partsFor(whole), report);
+  const state = isOfThisMachine(whole) ? ensureLocalState(projectDirectory) : undefined;
   const pulumi: PulumiContext = {
     binary: toolchain.binary("pulumi"),
     directory: projectDirectory,
     env: stackEnvironment(toolchain, state, process.env),
     ...(state === undefined ? {} : { mustStop: () => stopForRoom(state, name) }),
   };
-  const configFile = state === undefined ? undefined : await ensureStack(pulumi, state, name);
+  // A region's stack refers to the shared one.
+  if (state !== undefined && !part.shared) await ensureStack(pulumi, state, part.whole);
+  const configFile =
+    state !== undefined
+      ? await ensureStack(pulumi, state, name)
+      : part.shared
+        ? undefined
+        : stackFilePath(projectDirectory, name);
   const selection = ["--stack", name, ...(configFile === undefined ? [] : ["--config-file", configFile])];
-  return { name, platform, toolchain, pulumi, state, selection };
+  return { name, platform, whole: part.whole, toolchain, pulumi, state, selection };
+}
+
+/** The stacks of all of a stack's regions, or the stack itself. */
+export async function openRegions(name: string, report: Report): Promise<Stack[]> {
+  const regions = regionsIn(name);
+  if (regions === undefined) return [await openStack(name, report)];
+  const stacks: Stack[] = [];
+  for (const region of regions) stacks.push(await openStack(regionStack(name, region), report));
+  return stacks;
 }
 
 /** Pulumi's whole environment for a stack. */

@@ -95,7 +95,7 @@ async function ask(
   signal: AbortSignal,
 ): Promise<{ readonly digest: Digest; readonly failed: boolean }> {
   const { binary, directory, env } = stack.pulumi;
-  const log = join(runFolder(), "preview-events");
+  const log = join(runFolder(), `preview-events-${stack.name.replaceAll("/", "-")}`);
   rmSync(log, { force: true });
   const parsed = (text: string): Digest => {
     const digest = parseDigest(text, "the output of pulumi");

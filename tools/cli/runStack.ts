@@ -79,7 +79,7 @@ async function conflictsError(stack: Stack, conflicts: readonly Conflict[], code
   const lines = await Promise.all(conflicts.map(async (one) => conflictLine(one, await there(stack, one))));
   return new UserError(
     `fields were changed in the cluster by others, who own them now:\n${lines.map((line) => `  ${line}`).join("\n")}`,
-    `make up STACK=${stack.name} FORCE=1 takes them back; to keep what is there, set it in Pulumi.${stack.name}.yaml`,
+    `make up STACK=${stack.name} FORCE=1 takes them back; to keep what is there, set it in Pulumi.${stack.whole}.yaml`,
     code,
   );
 }

@@ -24,7 +24,7 @@ export async function backup({ stack: name, out, passphraseFile, recipient = [] 
   const path = resolve(out ?? `kazoo-${name}-${time.replace(/[-:]|\.\d+/g, "")}.age`);
   if (existsSync(path)) throw new UserError(`${path} exists`, "name another file with OUT=");
   if (!existsSync(dirname(path))) throw new UserError(`the folder ${dirname(path)} does not exist`, "create it first");
-  const stack = await openStack(name, reportToStderr);
+  const stack = await openStack(name, reportToStderr, { shared: true });
   const state = await exported(stack, "--show-secrets");
   const count = resourcesOf(state);
   if (count === 0) throw new UserError(`stack ${name} has no resources: there is nothing to back up`);
@@ -56,7 +56,7 @@ export async function restore(options: RestoreOptions): Promise<void> {
   // Everything that can be wrong with the file is found before anything is touched.
   const found = await opened(contentOf(from), keys, name);
   if (isOfThisMachine(readPlatform(name))) setAsideUnreadable(ensureLocalState(projectDirectory), name, reportToStderr);
-  const stack = await openStack(name, reportToStderr);
+  const stack = await openStack(name, reportToStderr, { shared: true });
   if (stack.state !== undefined) await recover(stack, stack.state, reportToStderr);
   const current = await exported(stack);
   if (!(await confirmed(question(found, current), yes || resourcesOf(current) === 0))) {

@@ -91,7 +91,7 @@ function scaling(
   return {
     title,
     touches: [
-      `Pulumi.${stack.name}.yaml: drained of datacenter ${zone.region}/${zone.datacenter}: ${pods ? "none" : `[${drained.join(", ")}]`}`,
+      `Pulumi.${stack.whole}.yaml: drained of datacenter ${zone.region}/${zone.datacenter}: ${pods ? "none" : `[${drained.join(", ")}]`}`,
       ...sets.map((set) => `StatefulSet ${set} in namespace ${zone.namespace}: ${pods ? "its pods start" : "no pods"}`),
       "volumes stay as they are",
     ],

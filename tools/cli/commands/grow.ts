@@ -63,7 +63,7 @@ export async function grow(options: GrowOptions): Promise<void> {
     return {
       title: `StatefulSet ${set} is recreated around its pods`,
       touches: [
-        `Pulumi.${stack.name}.yaml: ${path.join(".")} of datacenter ${zone.region}/${zone.datacenter}: ${size}`,
+        `Pulumi.${stack.whole}.yaml: ${path.join(".")} of datacenter ${zone.region}/${zone.datacenter}: ${size}`,
         `StatefulSet ${set} in namespace ${zone.namespace}: deleted without its pods, and created by Pulumi`,
         workload === "database"
           ? "its pods keep running"

@@ -12,6 +12,7 @@ import {
   exportedEnvironment,
   isThrowAway,
   openStack,
+  regionsIn,
   kubeconfigOf,
   sandboxClusters,
   startClusters,
@@ -22,21 +23,24 @@ import { refuseStrangers } from "../strangers";
 import { allUnseen, unseenClusters, unseenError, unseenLine } from "../unseen";
 import { readZones, summary } from "../zones";
 
-interface StackOptions {
+export interface StackOptions {
   readonly stack: string;
   readonly yes?: boolean;
   /** Whether `up` takes back fields that others have changed in the cluster. */
   readonly force?: boolean;
 }
 
+/** Set in the environment of a command that is part of a run on all regions, which has a summary of its own. */
+export const partOfRun = "KAZOO_PART_OF_RUN";
+
 /** Prints the variables that plain pulumi and kubectl need for a stack. */
 export async function env({ stack }: StackOptions): Promise<void> {
-  process.stdout.write(shellLines(exportedEnvironment(await openStack(stack, reportToStderr))));
+  process.stdout.write(shellLines(exportedEnvironment(await openStack(stack, reportToStderr, { shared: true }))));
 }
 
 /** Previews an `up`; returns Pulumi's exit code. */
 export async function preview(options: StackOptions, args: readonly string[]): Promise<number> {
-  const stack = await openStack(options.stack, reportToStderr);
+  const stack = await openStack(options.stack, reportToStderr, { shared: true });
   await begin(stack);
   const unseen = await warnOfUnseen(stack);
   await refuseOtherClusters(stack, unseen, args);
@@ -55,7 +59,7 @@ export function shellLines(variables: Readonly<Record<string, string | null>>): 
 
 /** Deploys a stack, with `args` for Pulumi, and prints its zones. Returns 0; throws UserError if Pulumi fails. */
 export async function up(options: StackOptions, args: readonly string[]): Promise<number> {
-  const stack = await openStack(options.stack, reportToStderr);
+  const stack = await openStack(options.stack, reportToStderr, { shared: true });
   const { ids, refresh } = await begin(stack);
   const unseen = await warnOfUnseen(stack);
   await refuseOtherClusters(stack, unseen, args);
@@ -83,7 +87,8 @@ export async function up(options: StackOptions, args: readonly string[]): Promis
   }
   if (unseen.length > 0) throw unseenError(unseen);
   if (stack.state !== undefined) writeClusterIds(stack.state, stack.name, ids);
-  process.stdout.write(`\n${summary(stack.name, await readZones(stack), clusterHints(stack))}`);
+  if (process.env[partOfRun] === undefined && regionsIn(options.stack) === undefined)
+    process.stdout.write(`\n${summary(stack.name, await readZones(stack), clusterHints(stack))}`);
   return 0;
 }
 
@@ -146,7 +151,7 @@ function nextAfterFailure({ name, state }: Stack): string {
 
 /** Removes everything that a stack created; returns Pulumi's exit code. */
 export async function destroy(options: StackOptions, args: readonly string[]): Promise<number> {
-  const stack = await openStack(options.stack, reportToStderr);
+  const stack = await openStack(options.stack, reportToStderr, { shared: true });
   const { refresh } = await begin(stack);
   await refuseOtherClusters(stack, await unseenClusters(stack.platform), args);
   const code = await runPulumi(stack.pulumi, [
@@ -184,7 +189,7 @@ function unasked(stack: Stack, options: StackOptions): string[] {
 }
 
 /** Commands to look at a stack's clusters, and to remove the stack. */
-function clusterHints(stack: Stack): { look: string[]; stop: string[] } {
+export function clusterHints(stack: Stack): { look: string[]; stop: string[] } {
   const make = (target: string): string => `make ${target}${stack.name === "dev" ? "" : ` STACK=${stack.name}`}`;
   const look = Object.values(stack.platform.clusters).map(lookAt);
   const sandbox = sandboxClusters(stack.platform).length > 0;

@@ -3,15 +3,17 @@ import { basename, join, relative, resolve } from "node:path";
 import { ConfigError } from "../../../config/problem";
 import { interruptible } from "../../shared/interrupt";
 import { type Digest, parseDigest } from "../../report/digest";
-import { type ChangeReport, exitCodeOf, failedReport, reportOf } from "../../report/model";
+import { type ChangeReport, type Findings, exitCodeOf, failedReport, reportOf } from "../../report/model";
 import { lookForDrift, previewStack } from "../runPreview";
 import { htmlOf, markdownOf, terminalText } from "../../report/render";
 import { allUnseen, unseenClusters } from "../unseen";
-import { openStack, projectDirectory, readConfig, readPlatform } from "../openStack";
+import { type FleetOptions, jobsOf, stackOf } from "../fleet";
+import { type Stack, openStack, projectDirectory, readConfig, readPlatform, regionsIn } from "../openStack";
+import { atOnce, inOrder } from "../regionPlan";
+import { regionStack } from "../../../config/stackPart";
 import { RefusedError, UserError, colours, reportToStderr } from "../../shared/terminal";
 
-interface ReportOptions {
-  readonly stack: string;
+interface ReportOptions extends FleetOptions {
   /** Folder to write to. */
   readonly out?: string;
   /** Output of `pulumi preview --json`. */
@@ -19,15 +21,21 @@ interface ReportOptions {
 }
 
 /** Previews a stack and writes a report of it for a reviewer; returns the exit code. */
-export async function previewReport({ stack, out, json }: ReportOptions): Promise<number> {
+export async function previewReport({ out, json, ...options }: ReportOptions): Promise<number> {
+  const stack = await stackOf(options);
   const directory = out ?? join(projectDirectory, ".state", "report", basename(stack));
-  return tell("preview", stack, directory, () => (json === undefined ? look(stack, previewStack) : read(stack, json)));
+  const jobs = jobsOf(options.jobs);
+  return tell("preview", stack, directory, () =>
+    json === undefined ? look(stack, jobs, previewStack) : read(stack, json),
+  );
 }
 
 /** Finds manual changes, and what the program would undo; returns the exit code. */
-export async function drift({ stack, out }: ReportOptions): Promise<number> {
+export async function drift({ out, ...options }: ReportOptions): Promise<number> {
+  const stack = await stackOf(options);
   const directory = out ?? join(projectDirectory, ".state", "drift", basename(stack));
-  return tell("drift", stack, directory, () => look(stack, lookForDrift));
+  const jobs = jobsOf(options.jobs);
+  return tell("drift", stack, directory, () => look(stack, jobs, lookForDrift));
 }
 
 /** Writes a report, says where, and returns the exit code. An invalid config and a refusal are in the report, too, because the reviewer looks there. */
@@ -48,14 +56,60 @@ async function tell(
   }
 }
 
-async function look(name: string, find: typeof previewStack | typeof lookForDrift): Promise<ChangeReport> {
-  const stack = await openStack(name, reportToStderr);
+/** One report of a stack, or of the stacks of all its regions and what they share. */
+async function look(name: string, jobs: number, find: Find): Promise<ChangeReport> {
+  const regions = regionsIn(name);
+  const shared = await openStack(name, reportToStderr, { shared: true });
+  if (regions === undefined)
+    return reportOf({ stack: name, platform: shared.platform, ...(await lookAt(shared, find)) });
+  const findings = new Map([[name, await lookAt(shared, find)]]);
+  const look = async (region: string) => {
+    const stack = await openStack(regionStack(name, region), reportToStderr);
+    findings.set(region, await lookAt(stack, find).catch((error: unknown) => failed(region, error)));
+    return undefined;
+  };
+  await interruptible((signal) => inOrder(atOnce(regions), jobs, look, signal));
+  const inSequence = [name, ...regions].flatMap((each) => findings.get(each) ?? []);
+  return reportOf({ stack: name, platform: readPlatform(name), ...together(inSequence) });
+}
+
+type Find = typeof previewStack | typeof lookForDrift;
+type Found = Omit<Findings, "stack" | "platform">;
+
+async function lookAt(stack: Stack, find: Find): Promise<Found> {
   const unseen = await unseenClusters(stack.platform);
   const nothing = { preview: { steps: [], diagnostics: [] } };
   const found = allUnseen(stack.platform, unseen)
     ? { ...nothing, ...(find === lookForDrift ? { refresh: nothing.preview } : {}) }
     : await interruptible((signal) => find(stack, reportToStderr, signal, unseen));
-  return reportOf({ stack: name, platform: stack.platform, ...found, unseen });
+  return { ...found, unseen };
+}
+
+/** A region that could not be looked at: the report says why, and shows the others. */
+function failed(region: string, error: unknown): Found {
+  if (!(error instanceof UserError)) throw error;
+  const message = [`region ${region}: ${error.message}`, error.next ?? ""].join("\n").trim();
+  return { preview: { steps: [], diagnostics: [{ severity: "error", message }] }, failed: true };
+}
+
+/** What was found in several stacks, as if it were one. */
+function together(all: readonly Found[]): Found {
+  const digest = (of: (found: Found) => Digest | undefined): Digest => {
+    const digests = all.flatMap((found) => of(found) ?? []);
+    return {
+      steps: digests.flatMap(({ steps }) => steps),
+      diagnostics: digests.flatMap(({ diagnostics }) => diagnostics),
+    };
+  };
+  const some = (key: "refused" | "refresh") => all.some((found) => found[key] !== undefined);
+  return {
+    preview: digest(({ preview }) => preview),
+    ...(some("refused") ? { refused: digest(({ refused }) => refused) } : {}),
+    ...(some("refresh") ? { refresh: digest(({ refresh }) => refresh) } : {}),
+    deployed: all.flatMap(({ deployed = [] }) => deployed),
+    unseen: all.flatMap(({ unseen = [] }) => unseen),
+    failed: all.some(({ failed = false }) => failed),
+  };
 }
 
 function read(stack: string, file: string): ChangeReport {

@@ -26,6 +26,11 @@ interface RotateOptions extends RunbookOptions {
 export async function rotate(what: Rotated, options: RotateOptions): Promise<void> {
   const stack = await openStack(options.stack, reportToStderr);
   const { platform } = stack;
+  if (platform.stacks === "region")
+    throw new UserError(
+      `rotate works on a stack that holds its whole ring, and Pulumi.${stack.whole}.yaml gives each region its own`,
+      "docs/regions.md#limits says what it would do, and how to do it by hand",
+    );
   const name = await choose("ring", "RING", Object.keys(platform.rings), options.ring);
   const ring = platform.rings[name] as Ring;
   const zones = platform.zones.filter((zone) => zone.ring === name);

@@ -6,38 +6,50 @@ import { type Examination, examine, stateFindings } from "../examine";
 import { type Readiness, type ZoneHealth, healthOf, isHealthy } from "../health";
 import { deployedIn, knownObjects } from "../missing";
 import { zonesOf } from "../nodes";
-import { openStack } from "../openStack";
+import { type FleetOptions, stackOf } from "../fleet";
+import { openRegions, readPlatform } from "../openStack";
 import { runningImages } from "../runningImages";
 import { table } from "../../shared/table";
-import { UserError, colours, reportToStderr } from "../../shared/terminal";
+import { UserError, colours, printError, reportToStderr } from "../../shared/terminal";
 
-interface StatusOptions {
-  readonly stack: string;
+interface StatusOptions extends FleetOptions {
   readonly json: boolean;
   readonly watch: boolean;
 }
 
 /** Shows the state of a stack's zones. Returns 0 if everything is ready, otherwise 1. */
-export async function status({ stack: name, json, watch }: StatusOptions): Promise<number> {
+export async function status({ json, watch, ...options }: StatusOptions): Promise<number> {
   if (watch && (json || !process.stdout.isTTY || !process.stdin.isTTY)) {
     throw new UserError("--watch needs a terminal, and cannot be combined with --json", "omit it to look once");
   }
-  const stack = await openStack(name, reportToStderr);
-  const [zones, deployed] = await Promise.all([zonesOf(stack), deployedIn(stack)]);
-  const known = knownObjects(deployed);
+  const name = await stackOf(options);
+  const stacks = await openRegions(name, reportToStderr);
+  const found = await Promise.allSettled(
+    stacks.map((stack) => Promise.all([zonesOf(stack), deployedIn(stack)] as const)),
+  );
+  const problems = found.flatMap((result) => (result.status === "rejected" ? [result.reason as unknown] : []));
+  const seen = found.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));
+  if (seen.length === 0) throw problems[0];
+  // Of the other regions there is something to show.
+  problems.forEach(printError);
+  const known = knownObjects(seen.flatMap(([, deployed]) => deployed));
+  const zones = seen.flatMap(([own]) => own);
   const look = () => healthOf(zones, known);
   if (watch) {
     await watchHealth(name, look);
     // Do not wait for clusters that have not answered yet.
     process.exit();
   }
-  const [health, examination] = await Promise.all([look(), examine(stack.platform, zones, "status")]);
+  const [health, examination] = await Promise.all([look(), examine(readPlatform(name), zones, "status")]);
   const findings = [...examination.findings, ...stateFindings(health, "status")];
   const { unasked, simulated } = examination;
   const all = { stack: name, zones: health, findings, unasked, simulated };
   const hasPods = zones.some(({ cluster }) => cluster.kind !== "docker");
   const text = json ? `${JSON.stringify(all, null, 2)}\n` : tables(health, hasPods ? all : undefined);
-  return endWith(text, health.every(isHealthy) && findings.every(({ kind }) => kind !== "error") ? 0 : 1);
+  return endWith(
+    text,
+    problems.length === 0 && health.every(isHealthy) && findings.every(({ kind }) => kind !== "error") ? 0 : 1,
+  );
 }
 
 /** Writes a result and ends the process, which a connection that hangs would keep. */

@@ -8,7 +8,7 @@ import { reportToStderr } from "../../shared/terminal";
 import { withStates, type ZoneState } from "../../topology/live";
 import { healthOf } from "../health";
 import { zonesOf } from "../nodes";
-import { openStack, projectDirectory, readPlatform } from "../openStack";
+import { openRegions, projectDirectory, readPlatform } from "../openStack";
 
 interface TopologyOptions {
   readonly stack: string;
@@ -32,6 +32,6 @@ export async function topology({ stack, out, live = false }: TopologyOptions): P
 }
 
 async function statesOf(stack: string): Promise<Record<string, ZoneState>> {
-  const health = await healthOf(await zonesOf(await openStack(stack, reportToStderr)));
+  const health = await healthOf((await Promise.all((await openRegions(stack, reportToStderr)).map(zonesOf))).flat());
   return Object.fromEntries(health.map((zone) => [zone.zone, zone]));
 }

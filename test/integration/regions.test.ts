@@ -1,0 +1,98 @@
+import assert from "node:assert/strict";
+import { existsSync, readdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { type Clone, cloneProject } from "../support/clone";
+import { plainPulumi } from "../support/plainPulumi";
+
+const config = {
+  "kazoo:protect": false,
+  "kazoo:stacks": "region",
+  "kazoo:clusters": {
+    east: { sandbox: true, clusterDomain: "east.internal", podNetwork: "10.0.0.0/16" },
+    west: { sandbox: true, clusterDomain: "west.internal", podNetwork: "10.2.0.0/16" },
+  },
+  "kazoo:rings": { main: {} },
+  "kazoo:ring": "main",
+  "kazoo:regions": {
+    "us-east": { cluster: "east", datacenters: { nyc: {} } },
+    "us-west": { cluster: "west", datacenters: { sfo: {} } },
+  },
+};
+
+/** Fits no StatefulSet, so that the program refuses the zone. */
+const unfit = (zone: string) => ({
+  target: { kind: "StatefulSet", name: "kazoo", zone },
+  operations: [{ op: "replace", path: "/spec/nothing", value: 1 }],
+});
+
+describe("a stack per region, two regions in two sandbox clusters", { concurrency: 1 }, () => {
+  let clone: Clone;
+  before(async () => {
+    clone = await cloneProject();
+    configure({});
+  });
+  after(() => clone?.dispose());
+
+  const configure = (more: object): void =>
+    writeFileSync(join(clone.directory, "Pulumi.split.yaml"), JSON.stringify({ config: { ...config, ...more } }));
+  const run = (command: string, ...args: string[]) => clone.run([command, "--stack", "split", ...args]);
+  const locks = () => {
+    const folder = join(clone.directory, ".state/.pulumi/locks/organization/kazoo");
+    return existsSync(folder) ? readdirSync(folder).flatMap((stack) => readdirSync(join(folder, stack))) : [];
+  };
+
+  test("Ctrl-C ends all regions in order, and the next up finishes them", async () => {
+    const { code, stderr } = await clone.interrupt(["up", "--stack", "split"], /us-west: .*StatefulSet \S+ creat/);
+    assert.equal(code, 130, stderr);
+    assert.deepEqual(locks(), []);
+    const { code: again, stdout, stderr: problems } = await run("up");
+    assert.equal(again, 0, stdout + problems);
+    assert.match(stdout, /done +us-east\ndone +us-west\n/);
+    assert.match(stdout, /Stack split: 2 zones/);
+  });
+
+  test("nothing is left to change, also for plain Pulumi, and status shows all zones", async () => {
+    const report = await run("preview-report");
+    assert.equal(report.code, 0, report.stdout + report.stderr);
+    const plain = await plainPulumi(
+      clone,
+      ["preview", "--expect-no-changes", "--config-file", "Pulumi.split.yaml"],
+      "split.us-west",
+    );
+    assert.equal(plain.code, 0, plain.stdout + plain.stderr);
+    const status = await run("status");
+    assert.equal(status.code, 0, status.stdout + status.stderr);
+    assert.match(status.stdout, /us-east-nyc +east .*\nus-west-sfo +west /);
+  });
+
+  test("a region that fails holds up those behind it in a live ring alone, and the next up finishes it", async () => {
+    configure({ "kazoo:environment": { KAZOO_LOG_LEVEL: "notice" }, "kazoo:patches": { bad: unfit("us-east-nyc") } });
+    const first = await run("up");
+    assert.notEqual(first.code, 0);
+    assert.match(first.stdout, /failed +us-east: [\s\S]*not run +us-west: it waits for us-east\n/);
+    configure({ "kazoo:environment": { KAZOO_LOG_LEVEL: "notice" }, "kazoo:patches": { bad: unfit("us-west-sfo") } });
+    const last = await run("up");
+    assert.notEqual(last.code, 0);
+    assert.match(last.stdout, /done +us-east\nfailed +us-west: /);
+    assert.match(last.stderr, /up of 1 of 2 regions did not end well: us-west/);
+    configure({ "kazoo:environment": { KAZOO_LOG_LEVEL: "notice" } });
+    const one = await run("up", "--region", "us-west");
+    assert.equal(one.code, 0, one.stdout + one.stderr);
+  });
+
+  test("other commands name the stacks to choose from", async () => {
+    const { code, stderr } = await run("logs");
+    assert.equal(code, 1);
+    assert.match(stderr, /STACK=split\.us-east or STACK=split\.us-west/);
+  });
+
+  test("destroy removes the regions and then what they share", async () => {
+    const { code, stdout, stderr } = await run("destroy");
+    assert.equal(code, 0, stdout + stderr);
+    const { stdout: left } = await plainPulumi(clone, ["stack", "export"], "split");
+    const { resources = [] } = (JSON.parse(left) as { deployment: { resources?: unknown[] } }).deployment;
+    assert.deepEqual(resources, []);
+    assert.deepEqual(locks(), []);
+  });
+});

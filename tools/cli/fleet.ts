@@ -1,0 +1,216 @@
+import { spawn } from "node:child_process";
+import { constants, cpus } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import type { Readable } from "node:stream";
+import type { Platform } from "../../config/platform";
+import { regionStack } from "../../config/stackPart";
+import { datacenterTypes, kazooParts } from "../../components/names";
+import { parseUrn } from "../report/digest";
+import { interruptible } from "../shared/interrupt";
+import { UserError, colours, reportToStderr } from "../shared/terminal";
+import { choose, confirmed } from "./choose";
+import * as one from "./commands/lifecycle";
+import { deployedIn } from "./missing";
+import {
+  type Stack,
+  isThrowAway,
+  openRegions,
+  openStack,
+  projectDirectory,
+  readPlatform,
+  regionsIn,
+  startClusters,
+} from "./openStack";
+import { type Outcome, type RegionPlan, atOnce, inOrder, planUp } from "./regionPlan";
+
+import { type ZoneView, readZones, summary } from "./zones";
+
+export interface FleetOptions extends one.StackOptions {
+  /** One region of a stack whose regions have stacks of their own. */
+  readonly region?: string;
+  /** How many regions at a time. */
+  readonly jobs?: string;
+}
+
+/** A stack whose regions have stacks of their own. */
+interface Fleet {
+  readonly name: string;
+  readonly regions: readonly string[];
+  readonly platform: Platform;
+  readonly jobs: number;
+}
+
+/** The name of the Pulumi stack that `--region` chooses, or of the whole. @throws UserError where there is no such region */
+export async function stackOf({ stack, region }: FleetOptions): Promise<string> {
+  if (region === undefined) return stack;
+  const regions = regionsIn(stack);
+  if (regions === undefined)
+    throw new UserError(
+      `the regions of stack ${stack} have no stacks of their own`,
+      `omit REGION=; kazoo:stacks: region in Pulumi.${stack}.yaml gives them some: docs/regions.md`,
+    );
+  return regionStack(stack, await choose("region", "REGION", regions, region));
+}
+
+/** All stacks of a stack's regions; undefined where the command is for one Pulumi stack. */
+function fleetOf({ stack, region, jobs }: FleetOptions): Fleet | undefined {
+  const regions = region === undefined ? regionsIn(stack) : undefined;
+  return regions && { name: stack, regions, platform: readPlatform(stack), jobs: jobsOf(jobs) };
+}
+
+/** How many regions run at a time: as given, else as many as there are cores. */
+export function jobsOf(given: string | undefined): number {
+  if (given === undefined) return Math.max(1, cpus().length);
+  if (/^[1-9]\d{0,2}$/.test(given)) return Number(given);
+  throw new UserError(`${JSON.stringify(given)} is no number of regions`, "JOBS=4 runs four at a time");
+}
+
+/** `up` of one stack, or of all of its regions' stacks: the shared one first. */
+export async function up(options: FleetOptions, args: readonly string[]): Promise<number> {
+  const fleet = fleetOf(options);
+  if (fleet === undefined) return one.up({ ...options, stack: await stackOf(options) }, args);
+  const shared = await open(fleet);
+  const asks = !isThrowAway(fleet.platform) && options.yes !== true;
+  if (asks) {
+    await one.preview(options, args);
+    finish(fleet, "preview", await runAll(fleet, atOnce(fleet.regions), ["preview"], args));
+  }
+  if (!(await confirmed(`deploy stack ${fleet.name} and its ${fleet.regions.length} regions?`, !asks))) return 0;
+  await one.up({ ...options, yes: true }, args);
+  const flags = ["--yes", ...(options.force === true ? ["--force"] : [])];
+  finish(fleet, "up", await runAll(fleet, await planOf(fleet, shared), ["up", ...flags], args));
+  const stacks = await openRegions(fleet.name, reportToStderr);
+  const zones = Object.assign({}, ...(await Promise.all(stacks.map(readZones)))) as Record<string, ZoneView>;
+  process.stdout.write(`\n${summary(fleet.name, zones, one.clusterHints({ ...shared, platform: fleet.platform }))}`);
+  return 0;
+}
+
+/** `preview` of one stack, or of all. */
+export async function preview(options: FleetOptions, args: readonly string[]): Promise<number> {
+  const fleet = fleetOf(options);
+  if (fleet === undefined) return one.preview({ ...options, stack: await stackOf(options) }, args);
+  await open(fleet);
+  const code = await one.preview(options, args);
+  finish(fleet, "preview", await runAll(fleet, atOnce(fleet.regions), ["preview"], args));
+  return code;
+}
+
+/** `destroy` of one stack, or of all: the shared one last, and only once all regions are gone. */
+export async function destroy(options: FleetOptions, args: readonly string[]): Promise<number> {
+  const fleet = fleetOf(options);
+  if (fleet === undefined) return one.destroy({ ...options, stack: await stackOf(options) }, args);
+  await open(fleet);
+  const yes = options.yes === true || isThrowAway(fleet.platform);
+  const question = `destroy stack ${fleet.name} and its regions ${fleet.regions.join(", ")}?`;
+  if (!(await confirmed(question, yes))) return 0;
+  finish(fleet, "destroy", await runAll(fleet, atOnce(fleet.regions), ["destroy", "--yes"], args));
+  return one.destroy({ ...options, yes: true }, args);
+}
+
+/**
+ * Provides the toolchain and starts the sandbox clusters, once for all; returns the shared stack.
+ * @throws UserError where it still holds datacenters: it was one stack, and an update would delete them
+ */
+async function open({ name, platform }: Fleet): Promise<Stack> {
+  const shared = await openStack(name, reportToStderr, { shared: true });
+  // A stack that the backend does not have holds nothing; its `up` says so.
+  const resources = await deployedIn(shared).catch(() => []);
+  const whole = resources.find(
+    ({ type }) => type === "kubernetes:core/v1:Namespace" || type === datacenterTypes.docker,
+  );
+  if (whole !== undefined)
+    throw new UserError(
+      `stack ${name} itself holds datacenters, such as ${parseUrn(whole.urn).name}: an update would delete them`,
+      `remove kazoo:stacks from Pulumi.${name}.yaml: a live stack stays one stack (docs/regions.md#limits)`,
+    );
+  await startClusters({ ...shared, platform }, reportToStderr);
+  return shared;
+}
+
+/** The order of an `up`, from what the regions' states have. */
+async function planOf({ name, platform, regions }: Fleet, { pulumi }: Stack): Promise<RegionPlan[]> {
+  const states = new Map<string, readonly string[]>();
+  for (const region of regions) {
+    // A stack that the backend does not have is not deployed; its `up` says so.
+    const resources = await deployedIn({ name: regionStack(name, region), pulumi }).catch(() => []);
+    states.set(
+      region,
+      resources.map(({ urn }) => parseUrn(urn).name),
+    );
+  }
+  const kazoos = new Set([...states.values()].flat());
+  return planUp(
+    platform,
+    (region) => (states.get(region)?.length ?? 0) > 0,
+    (zone) => kazoos.has(`${zone}-kazoo-${kazooParts.nodes}`),
+  );
+}
+
+/** Runs a command on the stacks of regions, each in a process of its own; its lines begin with the region. */
+const runAll = (fleet: Fleet, plans: readonly RegionPlan[], command: readonly string[], args: readonly string[]) =>
+  interruptible(async (signal) => {
+    const run = (region: string, stop: AbortSignal) => {
+      const stack = ["--stack", regionStack(fleet.name, region)];
+      return runRegion(region, [...command, ...stack, ...(args.length === 0 ? [] : ["--", ...args])], stop);
+    };
+    const outcomes = await inOrder(plans, fleet.jobs, run, signal);
+    if (signal.aborted) {
+      process.stderr.write(outcomeLines(outcomes));
+      throw signal.reason;
+    }
+    return outcomes;
+  });
+
+/** Runs a command on a region's stack; returns its error, if it fails. It gets Ctrl-C once, in a process group of its own. */
+function runRegion(region: string, args: readonly string[], stop: AbortSignal): Promise<string | undefined> {
+  const child = spawn(process.execPath, [join(projectDirectory, "tools", "cli", "kazoo.js"), ...args], {
+    env: { ...process.env, [one.partOfRun]: region },
+    stdio: ["ignore", "pipe", "pipe"],
+    detached: true,
+  });
+  const end = () => void child.kill("SIGINT");
+  if (stop.aborted) end();
+  stop.addEventListener("abort", end, { once: true });
+  const error: string[] = [];
+  const pass = (from: Readable, to: NodeJS.WriteStream) =>
+    createInterface({ input: from }).on("line", (line) => {
+      if (to === process.stderr && (error.length > 0 || line.startsWith("error: "))) error.push(line);
+      to.write(`${region}: ${line}\n`);
+    });
+  pass(child.stdout, process.stdout);
+  pass(child.stderr, process.stderr);
+  return new Promise((done, failed) => {
+    child.on("error", failed);
+    child.on("close", (code, signal) => {
+      stop.removeEventListener("abort", end);
+      const status = code ?? 128 + constants.signals[signal ?? "SIGTERM"];
+      const message = error.join("\n").replace(/^error: /, "");
+      done(status === 0 ? undefined : message === "" ? `it ended with exit code ${status}` : message);
+    });
+  });
+}
+
+/** The summary of a run, one region after the other. */
+export const outcomeLines = (outcomes: readonly Outcome[]): string =>
+  outcomes
+    .map((outcome) => {
+      const { region } = outcome;
+      if (outcome.kind === "done") return `${colours.green("done")}     ${region}\n`;
+      if (outcome.kind === "failed")
+        return `${colours.red("failed")}   ${region}: ${outcome.problem.replaceAll("\n", "\n           ")}\n`;
+      const reason = outcome.for.length === 0 ? "interrupted" : `it waits for ${outcome.for.join(", ")}`;
+      return `${colours.yellow("not run")}  ${region}: ${reason}\n`;
+    })
+    .join("");
+
+/** Prints the summary. @throws UserError where not all regions are done */
+function finish({ name }: Fleet, command: string, outcomes: readonly Outcome[]): void {
+  process.stdout.write(`\n${outcomeLines(outcomes)}`);
+  const bad = outcomes.filter(({ kind }) => kind !== "done").map(({ region }) => region);
+  if (bad.length === 0) return;
+  throw new UserError(
+    `${command} of ${bad.length} of ${outcomes.length} regions did not end well: ${bad.join(", ")}`,
+    `make ${command} STACK=${name} continues with them`,
+  );
+}

@@ -1,0 +1,110 @@
+import type { Platform } from "../../config/platform";
+import { regionsOf } from "../../config/stackPart";
+
+/** A region of a run, and what it waits for. */
+export interface RegionPlan {
+  readonly region: string;
+  /** Regions that must have ended well first. They come before it in the list. */
+  readonly after: readonly string[];
+  /** Regions that must run at the same time, since they wait for each other. */
+  readonly together: readonly string[];
+}
+
+/** All regions, none of which waits for another. */
+export const atOnce = (regions: readonly string[]): RegionPlan[] =>
+  regions.map((region) => ({ region, after: [], together: [] }));
+
+/**
+ * The order of an `up`, as data. What is created waits for nobody: the regions of a ring without a Kazoo are created together, since its
+ * Kazoos wait for the databases of all regions. What is live changes one region after the other, where regions share a ring: so its
+ * databases change zone by zone, and its first zone's Kazoo first, as in one stack.
+ * @param isDeployed whether a region has anything deployed
+ * @param hasKazoo whether a zone's Kazoo is deployed
+ */
+export function planUp(
+  platform: Pick<Platform, "zones" | "rings">,
+  isDeployed: (region: string) => boolean,
+  hasKazoo: (zone: string) => boolean,
+): RegionPlan[] {
+  const regions = regionsOf(platform);
+  const ringsOf = (region: string) =>
+    new Set(platform.zones.filter((zone) => zone.region === region).map(({ ring }) => ring));
+  const isNew = (ring: string) => !hasKazoo(platform.rings[ring]?.zones[0] ?? "");
+  const shares = (one: string, other: string, test: (ring: string) => boolean) =>
+    [...ringsOf(one)].some((ring) => ringsOf(other).has(ring) && test(ring));
+  return regions.map((region, index) => {
+    const together = regions.filter((other) => other !== region && shares(region, other, isNew));
+    const after = regions
+      .slice(0, index)
+      .filter(
+        (earlier) =>
+          isDeployed(region) &&
+          isDeployed(earlier) &&
+          !together.includes(earlier) &&
+          shares(region, earlier, (ring) => !isNew(ring)),
+      );
+    return { region, after, together };
+  });
+}
+
+/** How a region ended. */
+export type Outcome =
+  | { readonly region: string; readonly kind: "done" }
+  | { readonly region: string; readonly kind: "failed"; readonly problem: string }
+  /** `for`: the regions that did not end well. */
+  | { readonly region: string; readonly kind: "not run"; readonly for: readonly string[] };
+
+/**
+ * Runs regions in their order, at most `jobs` at a time; those that must run together do so whatever the limit.
+ * @param run returns the problem of a region that failed. Its signal says that it must stop: the whole run was interrupted, or a region failed
+ * that it waits for.
+ * @param signal ends what runs, and begins nothing more
+ */
+export async function inOrder(
+  plans: readonly RegionPlan[],
+  jobs: number,
+  run: (region: string, signal: AbortSignal) => Promise<string | undefined>,
+  signal: AbortSignal,
+): Promise<Outcome[]> {
+  const stops = new Map(plans.map(({ region }) => [region, new AbortController()]));
+  const turns = new Turns(jobs);
+  const outcomes = new Map<string, Promise<Outcome>>();
+  for (const { region, after, together } of plans) {
+    const outcome = async (): Promise<Outcome> => {
+      const earlier = await Promise.all(after.flatMap((other) => outcomes.get(other) ?? []));
+      const missing = earlier.flatMap((other) => (other.kind === "done" ? [] : [other.region]));
+      const own = stops.get(region)?.signal ?? signal;
+      const limited = together.length === 0;
+      if (limited) await turns.take();
+      try {
+        if (missing.length > 0 || signal.aborted) return { region, kind: "not run", for: missing };
+        const problem = await run(region, AbortSignal.any([signal, own]));
+        if (problem === undefined) return { region, kind: "done" };
+        if (!own.aborted) together.forEach((other) => stops.get(other)?.abort());
+        return { region, kind: "failed", problem };
+      } finally {
+        if (limited) turns.giveBack();
+      }
+    };
+    outcomes.set(region, outcome());
+  }
+  return Promise.all(outcomes.values());
+}
+
+/** As many turns as may be taken at a time. */
+class Turns {
+  private readonly waiting: (() => void)[] = [];
+
+  constructor(private free: number) {}
+
+  async take(): Promise<void> {
+    if (this.free > 0) this.free -= 1;
+    else await new Promise<void>((turn) => this.waiting.push(turn));
+  }
+
+  giveBack(): void {
+    const next = this.waiting.shift();
+    if (next === undefined) this.free += 1;
+    else next();
+  }
+}
