@@ -552,6 +552,13 @@ describe("questions", () => {
     await assert.rejects(askPod(place, { nodes: "true" }, 15, limit.signal), /did not answer in time/);
   });
 
+  test("are not put to a pod that has not started", async (t) => {
+    const pod = { metadata: { name: "kazoo-1" }, status: { phase: "Pending" } };
+    const cluster = await clusterWith(t, { "/api/v1/namespaces/a/pods/kazoo-1": pod }, () => assert.fail("asked"));
+    const place = { cluster, namespace: "a", pod: "kazoo-1", container: "kazoo" };
+    await assert.rejects(askPod(place, { nodes: "true" }, 15, new AbortController().signal), /has not started yet/);
+  });
+
   test("go to so many pods at a time, and the answers keep their order", async () => {
     let [now, most] = [0, 0];
     const results = await sideBySide(3, [1, 2, 3, 4, 5, 6, 7], async (one) => {

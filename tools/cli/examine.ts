@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { workloads } from "../../components/names";
 import { type KubernetesCluster, type Platform, type Ring, type Zone, copiesOf } from "../../config/platform";
 import { type BrokerNode, type Queue, brokerFindings, queueFindings } from "./checks/broker";
@@ -72,6 +73,8 @@ export async function examine(platform: Platform, zones: readonly SelectedZone[]
   let simulated = false;
   // In a status all share one limit, so that it never waits for more than one round.
   const together = AbortSignal.timeout(patience[depth].pod * 1000);
+  // Each pod listens to it; Node.js would warn of more than ten.
+  setMaxListeners(0, together);
   const ask = async ({ place, node, questions }: ReturnType<typeof questionsOf>[number]): Promise<Asked[]> => {
     if (node.place.kind !== "pod") return [];
     const from = `${place.zone.name}/${node.name}`;

@@ -144,7 +144,9 @@ export interface Streams {
 
 /** Runs a command in a pod and returns its exit code. */
 export async function execInPod(place: PodPlace, command: readonly string[], streams: Streams): Promise<number> {
-  await realPod(place, "shell and no sup");
+  const { status: found } = await realPod(place, "shell and no sup");
+  if (found?.phase === "Pending")
+    throw new UserError(`pod ${place.pod} has not started yet`, "make status shows what it waits for");
   const { cluster, namespace, pod, container } = place;
   const { input = null, output, errors, terminal, signal } = streams;
   const { exec } = await clientsOf(cluster);
