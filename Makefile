@@ -65,7 +65,7 @@ destroy: $(packages) ## remove a stack and everything it created (YES=1)
 doctor: $(packages) ## examine it from inside its pods: what is wrong, why it matters, the fix (JSON=1: for programs)
 	@$(kazoo) doctor $(stack) $(call flag,JSON,--json)
 
-topology: $(packages) ## draw its regions, zones and rings, what talks to what, where copies lie (OUT=folder, LIVE=1: states)
+topology: $(packages) ## draw its regions, zones and rings, connections and copies (OUT=folder, LIVE=1: states)
 	@$(kazoo) topology $(stack) $(call given,OUT,--out) $(call flag,LIVE,--live)
 
 ##@ The state of a stack
@@ -73,7 +73,7 @@ topology: $(packages) ## draw its regions, zones and rings, what talks to what, 
 backup: $(packages) ## write the state with its secrets to an encrypted file (OUT=, PASSPHRASE_FILE= or RECIPIENT=)
 	@$(kazoo) backup $(stack) $(call given,OUT,--out) $(call given,PASSPHRASE_FILE,--passphrase-file) $(call given,RECIPIENT,--recipient)
 
-restore: $(packages) ## bring it back from that file (FROM=, PASSPHRASE_FILE= or IDENTITY=, YES=1)
+restore: $(packages) ## restore it from that file (FROM=,  PASSPHRASE_FILE= or IDENTITY=, YES=1)
 	@$(kazoo) restore $(stack) $(call given,FROM,--from) $(call given,PASSPHRASE_FILE,--passphrase-file) $(call given,IDENTITY,--identity) $(call flag,YES,--yes)
 
 ##@ Runbooks: changes in steps on Kubernetes (DRY_RUN=1: show the steps, YES=1)
@@ -136,7 +136,7 @@ init-account: $(packages) ## create the master account that the config names
 init-apps: $(packages) ## register Monster UI's apps (URL=, APPS=folder)
 	@$(alike) $(call given,URL,--url) $(call given,APPS,--path)
 
-get-master-account: $(packages) ## show the master account as Kazoo has it (NAME=)
+get-master-account: $(packages) ## show the master account, as Kazoo reports it (NAME=)
 	@$(alike) $(call given,NAME,--name)
 
 ##@ Docker alone (without STACK: the stack docker; ARGS= go to docker, or to pulumi)
@@ -177,7 +177,7 @@ kill-deps: $(packages) ## kill brokers and database; their data stays
 start: $(packages) ## start Kazoo's stopped container
 	@$(docker)
 
-stop: $(packages) ## stop Kazoo's container in order
+stop: $(packages) ## stop Kazoo's container gracefully
 	@$(docker)
 
 kill: $(packages) ## kill Kazoo's container
@@ -242,5 +242,5 @@ help: ## list the targets
 # output stays clean: eval "$(make -s env)".
 $(packages): package-lock.json
 	@node tools/cli/nodeVersion.js
-	@test -L node_modules || npm ci >&2
+	@test -L node_modules || npm ci >&2 || { printf 'error: npm could not install the packages\nnext: see its messages above; check the network, and the proxy that npm uses (npm config get proxy)\n' >&2; exit 1; }
 	@touch -c $@

@@ -25,7 +25,7 @@ export function nameUnlessForeign({ namespace, adopt, stack, rollouts }: Claim):
     const owner = found.metadata?.labels?.[stackLabel];
     if (owner === stack || (adopt && owner === undefined)) return namespace;
     throw new pulumi.RunError(
-      `namespace ${namespace} exists already, and ${owner === undefined ? "this stack did not make it" : `stack ${owner} made it`}: ` +
+      `namespace ${namespace} exists already, and ${owner === undefined ? "this stack did not create it" : `stack ${owner} created it`}: ` +
         "give the datacenter another `namespace`, or share this one with `adopt: true` if it belongs to no other stack",
     );
   });

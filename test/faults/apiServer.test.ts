@@ -75,7 +75,7 @@ describe("an API server that fails", { concurrency: 1 }, () => {
 
   for (const [treatment, said] of [
     [500, /made up by the test: 500[^]*next: .*make up STACK=dev continues from here/],
-    ["cut", /(EOF|connection reset)[^]*next: an API server went away[^]*run the same command again/],
+    ["cut", /(EOF|connection reset)[^]*next: lost the connection to an API server[^]*run the same command again/],
   ] as const) {
     test(`${treatment} in the middle of a change`, async () => {
       level(treatment === 500 ? "debug" : "error");

@@ -38,7 +38,7 @@ describe("a run that is disturbed", { concurrency: 1 }, () => {
     const other = await stack.run(["up"]);
     assert.equal(other.code, 1);
     assert.match(other.stderr, new RegExp(`another pulumi \\(process ${pulumi}\\) is working on stack dev`));
-    assert.match(other.stderr, /next: wait until it is done/);
+    assert.match(other.stderr, /next: wait for it to finish/);
     process.kill(pulumi, "SIGCONT");
     await killed;
     await until("pulumi to be done", () => stack.started().every(({ name }) => name !== "pulumi"));
@@ -71,7 +71,7 @@ describe("a run that is disturbed", { concurrency: 1 }, () => {
         const run = await stack.run([command]);
         assert.equal(run.code, 1);
         assert.match(run.stderr, /^error: the state of stack dev cannot be read: .*dev\.json is cut off or damaged\n/);
-        const copy = /next: go back to the copy of .*: (cp '.*'), then make up STACK=dev/.exec(run.stderr)?.[1];
+        const copy = /next: restore the copy of .*: (cp '.*'), then make up STACK=dev/.exec(run.stderr)?.[1];
         assert.ok(copy !== undefined, run.stderr);
         if (command === "destroy") execFileSync("sh", ["-c", copy]);
       }
@@ -92,7 +92,7 @@ describe("a run that is disturbed", { concurrency: 1 }, () => {
         run.stderr,
         /error: the state of stack dev was encrypted with another passphrase .*\.state\/passphrase/,
       );
-      assert.match(run.stderr, /next: bring that file back as it was, or the state from a backup/);
+      assert.match(run.stderr, /next: restore that file, or restore the state from a backup/);
     }
     assert.equal(readFileSync(state(), "utf8"), before, "the state is as it was");
     renameSync(`${passphrase}.right`, passphrase);

@@ -53,7 +53,7 @@ describe("a cluster that refuses", { concurrency: 1 }, () => {
     change();
     await refused(
       /exceeded quota: small/,
-      /next: ResourceQuota small is used up: raise it.*\n.*run the same command again/,
+      /next: ResourceQuota small is exhausted: raise it.*\n.*run the same command again/,
     );
     await removed(`${namespace}/resourcequotas/small`);
     await stack.converges(kept);
@@ -79,7 +79,7 @@ describe("a cluster that refuses", { concurrency: 1 }, () => {
     const kept = await stack.kept();
     change();
     await created(webhooks, webhook(1));
-    await refused(/failed calling webhook/, /next: webhook guard\.example\.com does not answer: bring it back/);
+    await refused(/failed calling webhook/, /next: webhook guard\.example\.com does not answer: restore it/);
     await removed(`${webhooks}/guard`);
 
     const files = clusterFiles(stack.clone.directory, "local");

@@ -29,7 +29,7 @@ describe("a namespace that somebody else has made, with a ConfigMap in it", { co
       assert.match(stderr, /next: .*adopt: true/);
     }
     const report = readFileSync(join(stack.clone.directory, ".state/report/dev/report.md"), "utf8");
-    assert.match(report, /Namespace legacy-app of cluster local: this stack did not make it/);
+    assert.match(report, /Namespace legacy-app of cluster local: this stack did not create it/);
     const { body } = await stack.api.call("GET", namespace);
     const { labels } = body.metadata as { labels: Record<string, string> };
     assert.deepEqual(Object.keys(labels), ["kubernetes.io/metadata.name"]);
@@ -38,7 +38,7 @@ describe("a namespace that somebody else has made, with a ConfigMap in it", { co
   test("plain pulumi up refuses it too, before it changes anything", async () => {
     const { code, stdout, stderr } = await plainPulumi(stack.clone, ["up", "--yes"]);
     assert.notEqual(code, 0);
-    assert.match(stdout + stderr, /namespace legacy-app exists already, and this stack did not make it/);
+    assert.match(stdout + stderr, /namespace legacy-app exists already, and this stack did not create it/);
     assert.doesNotMatch(stdout + stderr, /at .*\.ts:\d+/);
     const { body } = await stack.api.call("GET", namespace);
     const { labels } = body.metadata as { labels: Record<string, string> };

@@ -63,7 +63,7 @@ describe("backup and restore of a stack's state", { concurrency: 1 }, () => {
   test("a state goes into one folder and on into another, with all its secrets", async () => {
     const restored = await restore(here, paths.first);
     assert.equal(restored.code, 0, restored.stderr);
-    assert.match(restored.stdout, /the state of 2026-01-02T03:04:05.000Z is back, \d+ resources/);
+    assert.match(restored.stdout, /restored the state of 2026-01-02T03:04:05.000Z, \d+ resources/);
     const backup = ["backup", "-s", stack, "--out", paths.second, "--passphrase-file", paths.passphrase];
     const written = await here.run(backup);
     assert.equal(written.code, 0, written.stderr);

@@ -237,7 +237,7 @@ describe("reports of the rehearsal stack", () => {
     // As the report advises.
     assert.match(
       drift.markdown,
-      /`npx kazoo up -s rehearsal --force`.*What was added stays.*`kubectl edit` or `kubectl delete`/,
+      /`npx kazoo up -s rehearsal --force`.*Additions stay.*`kubectl edit` or `kubectl delete`/,
     );
     const up = await clone.run(["up", "-s", "rehearsal", "--force", "--yes"]);
     assert.equal(up.code, 0, up.stdout + up.stderr);

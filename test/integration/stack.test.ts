@@ -142,7 +142,7 @@ describe("the dev stack", () => {
     const before = await cookie();
     const up = await clone.run(["up", "--stack", "other"]);
     assert.notEqual(up.code, 0);
-    assert.match(up.stderr, /Namespace local-dev of cluster local: stack dev made it/);
+    assert.match(up.stderr, /Namespace local-dev of cluster local: stack dev created it/);
     succeeded(await clone.run(["destroy", "--stack", "other"]));
     assert.equal(await cookie(), before);
     succeeded(await clone.run(["preview", "--", "--expect-no-changes"]));

@@ -31,8 +31,8 @@ test("what cannot be read is refused without showing a key or the content", asyn
   const file = await sealed(backup, { recipients: [recipient] });
   const spoilt = identity.replace(/.{4}$/, "QQQQ");
   const refusals: [Uint8Array, Keys, RegExp][] = [
-    [file, { identities: spoilt }, /no whole secret key/],
-    [file, { identities: "nothing" }, /no whole secret key/],
+    [file, { identities: spoilt }, /no complete secret key/],
+    [file, { identities: "nothing" }, /no complete secret key/],
     [file, { identities: (await keyPair()).identity }, /cannot be decrypted/],
     [file.subarray(0, file.length - 10), { identities: identity }, /cannot be decrypted/],
     [new Uint8Array(), { identities: identity }, /cannot be decrypted/],

@@ -135,6 +135,22 @@ describe("the kazoo command", () => {
     }
   });
 
+  test("packages that npm cannot install are one more line, with the next step", () => {
+    const clone = mkdtempSync(join(tmpdir(), "kazoo-make-"));
+    try {
+      mkdirSync(join(clone, "tools", "cli"), { recursive: true });
+      for (const file of ["Makefile", "package-lock.json", "tools/cli/nodeVersion.js"])
+        copyFileSync(join(project, file), join(clone, file));
+      writeFileSync(join(clone, "npm"), "#!/bin/sh\necho ECONNREFUSED >&2\nexit 1\n", { mode: 0o755 });
+      const env = { ...process.env, PATH: `${clone}:${process.env.PATH}` };
+      const { status, stderr } = spawnSync("make", ["-C", clone, "up"], { encoding: "utf8", env });
+      assert.equal(status, 2);
+      assert.match(stderr, /^ECONNREFUSED\nerror: npm could not install the packages\nnext: .*proxy/);
+    } finally {
+      rmSync(clone, { recursive: true });
+    }
+  });
+
   test("without its packages it says how to get them", () => {
     const directory = mkdtempSync(join(tmpdir(), "kazoo-bare-"));
     try {

@@ -35,7 +35,7 @@ test("a conflict is reported with object, field, manager and both values", () =>
   assert.ok(conflict !== undefined && others.length === 0);
   assert.equal(
     conflictLine(conflict, 3),
-    "StatefulSet kazoo in namespace us-east-nyc: .spec.replicas is 3, set by kubectl; the program wants 2",
+    "StatefulSet kazoo in namespace us-east-nyc: .spec.replicas is 3, set by kubectl; the program's value is 2",
   );
   assert.deepEqual(conflict.place, {
     cluster: "east",
@@ -51,9 +51,9 @@ test("so are several, by their managers, and no value that is secret", () => {
     conflictLine(conflict, valueAt({ spec: { replicas: 9 } }, conflict.field)),
   );
   assert.deepEqual(lines, [
-    'StatefulSet kazoo in namespace us-east-nyc: .spec.template.spec.containers[name="kazoo"].image is (not known), set by kubectl-set; the program wants "k:2"',
-    'StatefulSet kazoo in namespace us-east-nyc: .spec.template.spec.containers[name="kazoo"].env[name="DB_PASSWORD"].value is (not known), set by kubectl-set; the program wants [secret]',
-    "StatefulSet kazoo in namespace us-east-nyc: .spec.replicas is 9, set by helm; the program wants 2",
+    `StatefulSet kazoo in namespace us-east-nyc: .spec.template.spec.containers[name="kazoo"].image is (not known), set by kubectl-set; the program's value is "k:2"`,
+    `StatefulSet kazoo in namespace us-east-nyc: .spec.template.spec.containers[name="kazoo"].env[name="DB_PASSWORD"].value is (not known), set by kubectl-set; the program's value is [secret]`,
+    "StatefulSet kazoo in namespace us-east-nyc: .spec.replicas is 9, set by helm; the program's value is 2",
   ]);
   const secret = { ...inputs, kind: "Secret", data: { cookie: "also not to be shown" } };
   const [hidden] = conflictsIn(eventsIn(log('conflict with "kubectl-edit" using v1: .data.cookie', "error", secret)));

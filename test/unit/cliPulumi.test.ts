@@ -273,7 +273,7 @@ describe("after a run that failed", () => {
           error.message,
           /^the state of stack dev was encrypted with another passphrase .*\.state\/passphrase$/,
         );
-        assert.match(error.next ?? "", /bring that file back .* make restore STACK=dev FROM=FILE/);
+        assert.match(error.next ?? "", /restore that file, .* make restore STACK=dev FROM=FILE/);
         return true;
       },
     );

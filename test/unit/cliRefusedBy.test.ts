@@ -9,11 +9,11 @@ const said = (...messages: string[]) =>
 const cases: Record<string, [message: string, advice: RegExp]> = {
   "a quota": [
     'configmaps "kazoo-environment-1" is forbidden: exceeded quota: small, requested: count/configmaps=1, used: count/configmaps=5, limited: count/configmaps=5',
-    /^ResourceQuota small is used up: raise it/,
+    /^ResourceQuota small is exhausted: raise it/,
   ],
   "a webhook that is gone": [
     'Internal error occurred: failed calling webhook "guard.example.com": failed to call webhook: Post "https://127.0.0.1:1/?timeout=10s": dial tcp 127.0.0.1:1: connect: connection refused',
-    /^webhook guard\.example\.com does not answer: bring it back/,
+    /^webhook guard\.example\.com does not answer: restore it/,
   ],
   "a webhook that refuses": [
     'admission webhook "guard.example.com" denied the request: not on Fridays',
@@ -33,7 +33,7 @@ const cases: Record<string, [message: string, advice: RegExp]> = {
   ],
   "a cut connection": [
     'Patch "https://127.0.0.1:1/api/v1/namespaces/a/configmaps/b?fieldManager=c": EOF',
-    /^an API server went away/,
+    /^lost the connection to an API server/,
   ],
 };
 

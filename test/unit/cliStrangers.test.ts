@@ -69,16 +69,16 @@ describe("a namespace that exists already", () => {
     return strangersIn(cluster, platform(datacenter).zones, "prod");
   };
 
-  test("is refused, naming it and the ways out, if this stack did not make it", async (t) => {
+  test("is refused, naming it and the ways out, if this stack did not create it", async (t) => {
     const { message, next } = strangersError(await found(t, {}));
-    assert.match(message, /\n {2}Namespace legacy-app of cluster east: this stack did not make it$/);
+    assert.match(message, /\n {2}Namespace legacy-app of cluster east: this stack did not create it$/);
     assert.match(next ?? "", /another `namespace`; adopt: true/);
   });
 
   test("is refused without a word of adoption, if another stack made it", async (t) => {
     for (const datacenter of [{}, { adopt: true }]) {
       const { message, next } = strangersError(await found(t, { "kazoo/stack": "test" }, datacenter));
-      assert.match(message, /Namespace legacy-app of cluster east: stack test made it/);
+      assert.match(message, /Namespace legacy-app of cluster east: stack test created it/);
       assert.doesNotMatch(next ?? "", /adopt/);
     }
   });
@@ -104,7 +104,7 @@ describe("a namespace that exists already", () => {
     const { message, next } = strangersError(await strangersIn(cluster, platform().zones, "prod"));
     assert.equal(
       message,
-      `namespace legacy-app of cluster east is being deleted, and takes no objects until it is gone: ${remaining}`,
+      `namespace legacy-app of cluster east is being deleted, and accepts no objects until it is gone: ${remaining}`,
     );
     assert.match(next ?? "", /run the same command again/);
   });
@@ -125,7 +125,7 @@ describe("a namespace that exists already", () => {
     const { message, next } = strangersError(await strangersIn(cluster, platform().zones, "prod"));
     assert.match(
       message,
-      /:\n {2}Secret erlang-cookie in namespace legacy-app of cluster east: this stack did not make it$/,
+      /:\n {2}Secret erlang-cookie in namespace legacy-app of cluster east: this stack did not create it$/,
     );
     assert.match(next ?? "", /kazoo:credentials/);
   });

@@ -161,7 +161,7 @@ test("a report says which part it could not see, and is no all-clear", async () 
   assert.equal(exitCodeOf(drift), 1);
   assert.match(
     terminalText(drift, colours),
-    /^Cluster east did not answer, so 2 datacenters could not be seen; in the rest: Nothing was changed by hand\.\n/,
+    /^Cluster east did not answer, so 2 datacenters could not be seen; for the others: Nothing was changed by hand\.\n/,
   );
   assert.match(
     markdownOf(drift),
@@ -169,7 +169,7 @@ test("a report says which part it could not see, and is no all-clear", async () 
   );
   const both = [...unseen, { cluster: "west", zones: ["us-west-sfo"], problem: "also away", next: "mend it" }];
   const blind = terminalText(reportOf({ stack: "prod", platform, preview: empty, unseen: both }), colours);
-  assert.match(blind, /^Clusters east, west did not answer, so 3 datacenters .*; what would change is not known\.\n/);
+  assert.match(blind, /^Clusters east, west did not answer, so 3 datacenters .*; the changes are unknown\.\n/);
 });
 
 test("$KUBECONFIG is read as kubectl does: files that are missing do not count, and of equal names the first does", async () => {

@@ -136,10 +136,10 @@ describe("the check of a cluster", () => {
   test("StorageClasses: none, none by default, not the one that is named, not to be seen", () => {
     const storageClasses = [{ name: "fast", isDefault: false }];
     finds(findings({ storageClasses: [] }), "error", /no StorageClass/, /provisioner/);
-    finds(findings({ storageClasses }), "error", /no StorageClass is the default one$/, /--storage-class: fast$/);
+    finds(findings({ storageClasses }), "error", /there is no default StorageClass$/, /--storage-class: fast$/);
     assert.deepEqual(findings({ storageClasses }, "fast"), []);
     finds(findings({ storageClasses }, "quick"), "error", /no StorageClass quick$/, /--storage-class: fast$/);
-    finds(findings({ storageClasses: undefined }), "warning", /may not list StorageClasses/, /--storage-class/);
+    finds(findings({ storageClasses: undefined }), "warning", /not allowed to list StorageClasses/, /--storage-class/);
     assert.deepEqual(findings({ storageClasses: undefined }, "fast"), []);
   });
 
@@ -166,7 +166,7 @@ describe("the check of a cluster", () => {
     finds(
       findings({ podSecurity: undefined, forbidden: ["namespaces", "jobs"] }),
       "error",
-      /may not create namespaces, jobs$/,
+      /not allowed to create namespaces, jobs$/,
       /--context prod-east .*auth can-i create namespaces/,
     );
   });
@@ -281,10 +281,10 @@ describe("kazoo init", () => {
     assert.match(String(result), /Pulumi\.first\.yaml was not written/);
     assert.deepEqual(files(folder), []);
     for (const part of [
-      /error: you may not create statefulsets\nnext: /,
+      /error: you are not allowed to create statefulsets\nnext: /,
       /error: .*belongs to the stack other\nnext: /,
-      /warning: you may not list StorageClasses/,
-      /warning: no network plugin/,
+      /warning: you are not allowed to list StorageClasses/,
+      /warning: found no network plugin/,
       /warning: Pod Security admission is disabled/,
     ])
       assert.match(said, part);

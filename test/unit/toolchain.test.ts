@@ -110,7 +110,7 @@ describe("what is missing", () => {
       message: "Go is not installed: building the toolchain needs 1.26.0 or newer",
       next: /install Go 1\.26\.0 or newer/,
     });
-    assert.throws(forAll(goEnv("go1.22.5")), { message: "Go 1.22.5 is too old: 1.26.0 or newer is needed" });
+    assert.throws(forAll(goEnv("go1.22.5")), { message: "Go 1.22.5 is too old: 1.26.0 or newer is required" });
     assert.throws(forAll(goEnv("go1.25.9")), { message: /^Go 1\.25\.9 is too old/ });
     assert.deepEqual(forAll(goEnv("go1.26.0"))(), compiler);
     assert.equal(forAll(goEnv("go1.27rc1"))().version, "go1.27rc1");
@@ -135,9 +135,9 @@ describe("what is missing", () => {
     ["go: x@v1: module lookup disabled by GOPROXY=off", /module proxy cannot be reached/],
     ["go: x@v1: reading https://proxy.example/x: 502 Bad Gateway", /module proxy cannot be reached/],
     ["a/b\nlink: write out: no space left on device", /the disk is full/],
-    ["verifying x@v1: checksum mismatch\n\tdownloaded: h1:1\nSECURITY ERROR", /not the one that go\.sum names/],
-    ["a/b: compile: signal: killed", /for want of memory/],
-    ["go: could not create module cache: mkdir /x: permission denied", /Go cannot write to a folder of its own/],
+    ["verifying x@v1: checksum mismatch\n\tdownloaded: h1:1\nSECURITY ERROR", /does not match go\.sum/],
+    ["a/b: compile: signal: killed", /memory ran out/],
+    ["go: could not create module cache: mkdir /x: permission denied", /Go cannot write to one of its folders/],
     ["a/b\n# a/b\nmain.go:3:1: syntax error", /could not build etcd: # a\/b \| main\.go:3:1: syntax error$/],
   ] as const) {
     it(`explains "${output.split("\n")[0]}"`, () => {
@@ -161,7 +161,7 @@ describe("what is missing", () => {
     assert.equal(mirrorOf(""), undefined);
     for (const value of ["mirror.example", "ftp://mirror.example"]) {
       assert.throws(() => mirrorOf(value), {
-        message: `KAZOO_MIRROR is "${value}": a URL is expected, e.g. https://mirror.example.com/releases`,
+        message: `KAZOO_MIRROR is "${value}"; expected a URL, e.g. https://mirror.example.com/releases`,
       });
     }
   });
@@ -170,7 +170,7 @@ describe("what is missing", () => {
     assert.equal(forcedMode("build"), "build");
     assert.equal(forcedMode(""), undefined);
     assert.throws(() => forcedMode("docker"), {
-      message: 'TOOLCHAIN is "docker": download, build or system is expected',
+      message: 'TOOLCHAIN is "docker"; expected download, build or system',
     });
   });
 });
@@ -367,7 +367,7 @@ describe("an installed Pulumi", { concurrency: true }, () => {
     assert.equal(forced.code, 1);
     assert.match(
       forced.error,
-      /^error: TOOLCHAIN=system, but .*pulumi is version 3\.99\.0 \(3\.218\.0 or newer is needed\)\nnext: /,
+      /^error: TOOLCHAIN=system, but .*pulumi is version 3\.99\.0 \(3\.218\.0 or newer is required\)\nnext: /,
     );
   });
 

@@ -83,7 +83,7 @@ describe("a download", () => {
     mirror.files.set(path, "something else");
     const { result } = await tried(test, mirror);
     await assert.rejects(result, {
-      message: `${url} is not the published file: SHA-256 ${sha256("something else")}, not ${sha256(content)}`,
+      message: `${url} does not match its published checksum: SHA-256 ${sha256("something else")}, not ${sha256(content)}`,
     });
   });
 
@@ -92,7 +92,10 @@ describe("a download", () => {
     await (
       await tried(test, mirror, { sum: sha256(content) })
     ).result;
-    await assert.rejects((await tried(test, mirror, { sum: sha256("another") })).result, /is not the published file/);
+    await assert.rejects(
+      (await tried(test, mirror, { sum: sha256("another") })).result,
+      /does not match its published checksum/,
+    );
   });
 
   it("whose checksum is not published is not made", async (test) => {
@@ -119,7 +122,7 @@ describe("a download", () => {
     it(`that hangs ${when} is given up`, { timeout: 120_000 }, async (test) => {
       const mirror = await mirrorOfTool(test);
       mirror.send = (asked, body, response) => (asked === path ? send(asked, body, response) : response.end(body));
-      await assert.rejects((await tried(test, mirror)).result, /^Error: 127\.0\.0\.1:\d+ does not answer for 0\.5 s$/);
+      await assert.rejects((await tried(test, mirror)).result, /^Error: 127\.0\.0\.1:\d+ has not answered for 0\.5 s$/);
     });
   }
 
@@ -275,7 +278,7 @@ describe("kazoo toolchain, where it can download", { concurrency: true }, () => 
     assert.equal(first.code, 0, first.error);
     assert.match(
       first.error,
-      /^kube-apiserver cannot be downloaded \(\S+ is not the published file: .*\): building instead, also in later runs \(TOOLCHAIN=download tries again\)$/m,
+      /^kube-apiserver cannot be downloaded \(\S+ does not match its published checksum: .*\): building instead, now and in later runs \(TOOLCHAIN=download retries\)$/m,
     );
     assert.equal(at.builds.length, 1);
     assert.match(at.builds[0] ?? "", / k8s\.io\/kubernetes\/cmd\/kube-apiserver$/);
@@ -292,7 +295,7 @@ describe("kazoo toolchain, where it can download", { concurrency: true }, () => 
     assert.equal(forced.code, 1);
     assert.match(
       forced.error,
-      /\nerror: TOOLCHAIN=download, but kube-apiserver cannot be downloaded: \S+ is not the published file: .*\nnext: check the network, set KAZOO_MIRROR to a mirror, or unset TOOLCHAIN [^\n]*\n$/,
+      /\nerror: TOOLCHAIN=download, but kube-apiserver cannot be downloaded: \S+ does not match its published checksum: .*\nnext: check the network, set KAZOO_MIRROR to a mirror, or unset TOOLCHAIN [^\n]*\n$/,
     );
     assert.deepEqual(
       at.kept.filter((name) => /tmp|lock/.test(name)),
@@ -311,7 +314,7 @@ describe("kazoo toolchain, where it can download", { concurrency: true }, () => 
     mirror.send = () => undefined;
     const { code, error } = await run(["kube-apiserver", "kube-scheduler", "kwok"]);
     assert.equal(code, 0, error);
-    assert.match(error, /^kube-apiserver, kube-scheduler, kwok cannot be downloaded \(\S+ does not answer for 5 s; /m);
+    assert.match(error, /^kube-apiserver, kube-scheduler, kwok cannot be downloaded \(\S+ has not answered for 5 s; /m);
     assert.equal(at.builds.length, 2);
   });
 

@@ -59,7 +59,7 @@ export async function sealed(backup: Backup, locks: Locks): Promise<Uint8Array> 
 export async function opened(file: Uint8Array, keys: Keys, stack: string): Promise<Backup> {
   const { format: found, ...backup } = parsed(await decrypted(file, keys));
   if (found !== format || !isState(backup.state)) {
-    throw new UserError("this file is not a backup of a stack", "give a file that make backup has written");
+    throw new UserError("this file is not a backup of a stack", "choose a file that make backup wrote");
   }
   if (backup.stack !== stack) {
     throw new UserError(
@@ -79,15 +79,15 @@ async function decrypted(file: Uint8Array, keys: Keys): Promise<string> {
       for (const identity of identitiesIn(keys.identities)) decrypter.addIdentity(identity);
     } catch {
       // The library's message repeats the key.
-      throw new UserError("the file of keys has no whole secret key of age", "expected: a line AGE-SECRET-KEY-1…");
+      throw new UserError("the key file has no complete secret key of age", "expected: a line AGE-SECRET-KEY-1…");
     }
   }
   try {
     return await decrypter.decrypt(file, "text");
   } catch {
     throw new UserError(
-      "the backup cannot be decrypted: another passphrase or key encrypted it, or the file is cut off or damaged",
-      "give the passphrase or key that the backup was made with; if it is the right one, use another copy of the file",
+      "the backup cannot be decrypted: it was encrypted with another passphrase or key, or the file is truncated or damaged",
+      "use the passphrase or key that the backup was encrypted with; if it is the right one, use another copy of the file",
     );
   }
 }

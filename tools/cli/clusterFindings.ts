@@ -45,12 +45,12 @@ export function clusterFindings(facts: ClusterFacts, { context, namespace, stora
     );
   if (forbidden.length > 0)
     error(
-      `you may not create ${forbidden.join(", ")}`,
-      `give your user these rights, or choose a context of another user; kubectl --context ${context} -n ${namespace} auth can-i create ${forbidden[0]} checks one`,
+      `you are not allowed to create ${forbidden.join(", ")}`,
+      `grant your user these permissions, or choose a context with another user;  kubectl --context ${context} -n ${namespace} auth can-i create ${forbidden[0]} checks one`,
     );
   if (facts.namespace === undefined)
     warning(
-      `you may not read namespaces, so that it is unknown whether ${namespace} is free`,
+      `you are not allowed to read namespaces, so it is unknown whether ${namespace} is free`,
       `ask an administrator of the cluster whether namespace ${namespace} exists`,
     );
   else if (facts.namespace !== null)
@@ -61,13 +61,13 @@ export function clusterFindings(facts: ClusterFacts, { context, namespace, stora
   findings.push(...storageFindings(facts, storageClass));
   if (!enforcesPolicies(facts))
     warning(
-      "no network plugin that is known to enforce NetworkPolicies was found; without one, passwords alone protect brokers and databases",
+      "found no network plugin that is known to enforce NetworkPolicies; without one, only passwords protect brokers and databases",
       "check your network plugin's documentation; Calico, Cilium, Antrea and kube-router enforce them (docs/networking.md)",
     );
   if (podSecurity === false || (podSecurity === undefined && !forbidden.includes("namespaces")))
     warning(
       podSecurity === false
-        ? "Pod Security admission is disabled, so that nothing enforces the level restricted in the namespace"
+        ? "Pod Security admission is disabled, so nothing enforces the level restricted in the namespace"
         : "it is unknown whether Pod Security admission is enabled",
       "check that the API server's --disable-admission-plugins does not name PodSecurity",
     );
@@ -79,7 +79,7 @@ function storageFindings({ storageClasses }: ClusterFacts, wanted: string | unde
   if (storageClasses === undefined && wanted === undefined)
     return finding(
       "warning",
-      "you may not list StorageClasses, so that it is unknown whether there is a default",
+      "you are not allowed to list StorageClasses, so it is unknown whether there is a default",
       "ask an administrator of the cluster, and name a class with --storage-class if there is no default",
     );
   if (storageClasses === undefined) return [];
@@ -88,12 +88,12 @@ function storageFindings({ storageClasses }: ClusterFacts, wanted: string | unde
   if (names.length === 0)
     return finding(
       "error",
-      "there is no StorageClass, and databases and brokers need volumes",
+      "there is no StorageClass, but databases and brokers need volumes",
       "install a volume provisioner, e.g. your cloud's CSI driver, and a StorageClass for it",
     );
   return finding(
     "error",
-    wanted === undefined ? "no StorageClass is the default one" : `there is no StorageClass ${wanted}`,
+    wanted === undefined ? "there is no default StorageClass" : `there is no StorageClass ${wanted}`,
     `choose one with --storage-class: ${names.join(", ")}`,
   );
 }

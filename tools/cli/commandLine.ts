@@ -91,14 +91,14 @@ interface Stacked {
 const initCommand = (): Command =>
   new Command("init")
     .description(
-      "write the file of a first stack, Pulumi.<name>.yaml, and check the cluster it names; asks what it needs",
+      "create the file of your first stack, Pulumi.<name>.yaml, and check its cluster; asks for what it needs",
     )
     .option("-s, --stack <name>", "name of the new stack")
     .option("--context <name>", "context of your kubeconfig that leads to the cluster")
     .option("--region <name>", "e.g. us-east")
     .option("--datacenter <name>", "e.g. nyc")
     .option("--registry <host[:port]>", "registry that the stack pushes its build of the Kazoo image to")
-    .addOption(new Option("--image <reference>", "a Kazoo image that exists, instead of a build").conflicts("registry"))
+    .addOption(new Option("--image <reference>", "an existing Kazoo image, instead of a build").conflicts("registry"))
     .option("--storage-class <name>", "StorageClass of all volumes; default: the cluster's default class")
     .option("-y, --yes", "write the file without asking, if the check finds no error")
     .addHelpText("after", "\nExisting files are never overwritten. Exit code 1: no file was written.")
@@ -135,7 +135,7 @@ function reportCommands(): Command[] {
       .action(exiting((options: Stacked) => code.report().previewReport(options))),
     withStack(
       "drift",
-      "find manual changes in the clusters, and what the program would undo; read-only, including the state",
+      "find manual changes in the clusters, and what the program would undo; changes neither clusters nor state",
     )
       .option("-o, --out <folder>", "where to write (default: .state/drift/<stack>)")
       .action(exiting((options: Stacked) => code.report().drift(options))),
@@ -147,11 +147,11 @@ const backupCommands = (): Command[] => [
     .option("-o, --out <file>", "file to write; default: kazoo-STACK-TIME.age")
     .option("--passphrase-file <file>", "file with the passphrase to encrypt with")
     .option("--recipient <key...>", "public keys of age to encrypt for, instead of a passphrase")
-    .addHelpText("after", "\nDatabases and volumes are not in it. An existing file is never overwritten.")
+    .addHelpText("after", "\nIt does not contain databases and volumes. An existing file is never overwritten.")
     .action(exiting((options: import("./commands/backup").BackupOptions) => code.backup().backup(options))),
-  withStack("restore", "bring a stack's state back from such a file, into the backend that the stack uses now")
-    .requiredOption("--from <file>", "file that backup has written")
-    .option("--passphrase-file <file>", "file with the passphrase that it was encrypted with")
+  withStack("restore", "restore a stack's state from such a file, into the stack's current backend")
+    .requiredOption("--from <file>", "file written by backup")
+    .option("--passphrase-file <file>", "file with the passphrase it was encrypted with")
     .option("--identity <file>", "file with the secret key of age, instead of a passphrase")
     .option("-y, --yes", "replace a state that has resources without asking")
     .addHelpText("after", "\nA wrong or damaged file changes nothing. Clusters are not touched.")
@@ -188,11 +188,11 @@ const doctorCommand = (): Command =>
 const topologyCommand = (): Command =>
   withStack(
     "topology",
-    "draw a stack: regions, clusters, datacenters and rings, what talks to what on which port, where copies lie",
+    "draw a stack: regions, clusters, datacenters and rings, connections with ports, placement of copies",
   )
     .option("-o, --out <folder>", "where to write topology.html and topology.svg (default: .state/topology/<stack>)")
-    .option("-l, --live", "with the state of each node, its image and restarts, as the clusters have them now")
-    .addHelpText("after", "\nWithout --live it reads the stack's file alone: the stack need not be deployed.")
+    .option("-l, --live", "include each node's current state, image and restarts")
+    .addHelpText("after", "\nWithout --live it reads only the stack's file: the stack need not be deployed.")
     .action(exiting((options: Stacked & { out?: string; live?: boolean }) => code.topology().topology(options)));
 
 const withZone = (name: string, description: string): Command =>
@@ -248,7 +248,7 @@ const accountCommands = (): Command[] => [
     .option("--path <folder>", "folder of the apps on the node; default: the config's")
     .option("--url <url>", "the API that the apps call; default: the config's, on Docker the published one")
     .action(exiting((given: Stacked) => code.accounts().initApps(given))),
-  withNode("get-master-account", "show the ring's master account as Kazoo has it")
+  withNode("get-master-account", "show the ring's master account, as Kazoo reports it")
     .option("--name <name>", "name of the account; default: the config's")
     .addHelpText("after", "\nExit code 1: there is no account with this name, or Kazoo does not answer.")
     .action(exiting((given: Stacked) => code.accounts().getMasterAccount(given))),
@@ -342,7 +342,7 @@ function runbookCommands(): Command[] {
       "take a zone out of service for maintenance: Kazoo, then brokers, then database nodes if the ring stays whole; data stays",
       (options) => code.drain().drain(options),
     ),
-    runbook("return", "bring a zone back that was drained: database nodes, then brokers, then Kazoo", (options) =>
+    runbook("return", "return a drained zone to service: database nodes, then brokers, then Kazoo", (options) =>
       code.drain().returnZone(options),
     ),
     runbook("grow", "make the volumes of a zone's database nodes or brokers bigger; the pods keep running", (options) =>
@@ -373,7 +373,7 @@ function dockerCommands(): Command {
   ): void => {
     group.addCommand(
       withStack(name, description, "docker")
-        .argument("[arguments...]", "after --: passed on")
+        .argument("[arguments...]", "after --: passed to docker or pulumi")
         .action(exiting((args: string[], { stack }: Stacked) => action(code.docker())(stack, args))),
     );
   };
@@ -391,15 +391,15 @@ function dockerCommands(): Command {
   add("launch-deps", "start the stack's brokers and database", ({ launchStores }) => launchStores);
   add("kill-deps", "kill the stack's brokers and database; their data stays", ({ killStores }) => killStores);
   add("start", "start Kazoo's stopped container", ({ onKazoo }) => onKazoo("start"));
-  add("stop", "stop Kazoo's container in order", ({ onKazoo }) => onKazoo("stop"));
+  add("stop", "stop Kazoo's container gracefully", ({ onKazoo }) => onKazoo("stop"));
   add("kill", "kill Kazoo's container", ({ onKazoo }) => onKazoo("kill"));
   add("rm", "remove Kazoo's container", ({ onKazoo }) => onKazoo("rm", "--force"));
   return group;
 }
 
 const imagesCommand = (): Command =>
-  withStack("images", "list the images that a stack pulls, for whoever fills a mirror; needs neither cluster nor state")
-    .option("--json", "for programs, with the name that each has where a mirror gets it from", false)
+  withStack("images", "list the images that a stack pulls, e.g. to fill a mirror; needs neither cluster nor state")
+    .option("--json", "print JSON, with the name that a mirror copies each image from", false)
     .action(exiting(async (options: Stacked & { json: boolean }) => code.images().images(options)));
 
 const renderCommand = (): Command =>
@@ -407,7 +407,7 @@ const renderCommand = (): Command =>
     .description(
       "render config.ini, vm.args, sys.config and .erlang.cookie from this environment, as the container does",
     )
-    .requiredOption("--out <dir>", "folder to write to; created if missing")
+    .option("--out <folder>", "folder to write to; created if missing", ".state/rendered")
     .action(exiting(({ out }: { out: string }) => code.render().render(out)));
 
 const schemaCommand = (): Command =>
@@ -417,11 +417,11 @@ const schemaCommand = (): Command =>
     .action(({ out }: { out?: string }) => code.schema().schema(out));
 
 function sandboxCommand(): Command {
-  const group = new Command("sandbox").description("Kubernetes clusters on this machine whose nodes are simulated");
+  const group = new Command("sandbox").description("Kubernetes clusters on this machine with simulated nodes");
   group.addCommand(
     withStack("up", "start the sandbox clusters of a stack, or the named ones, unless they run")
       .argument("[clusters...]", "names of clusters; default: the stack's")
-      .option("--audit", "log requests to the API server in .sandbox/NAME/audit.log, until --no-audit or a purge")
+      .option("--audit", "log requests to the API server in .sandbox/NAME/audit.log, until --no-audit or --purge")
       .option("--no-audit", "stop logging them")
       .action(exiting((names: string[], options: Stacked) => code.sandbox().up(names, options))),
   );
@@ -447,11 +447,11 @@ const toolchainCommand = (): Command =>
     )
     .option(
       "--prune",
-      "remove what older versions of the project left, Go's build cache, and the memory of failed downloads",
+      "remove programs of older versions of the project, Go's build cache, and the record of failed downloads",
     )
     .addHelpText(
       "after",
-      "\nTOOLCHAIN=system uses the installed Pulumi, TOOLCHAIN=download downloads it, TOOLCHAIN=build builds it from Go modules; unset: the first that works.\nKAZOO_MIRROR=<url> downloads from <url>/<host>/<path>.",
+      "\nTOOLCHAIN=system uses the installed Pulumi, TOOLCHAIN=download downloads it, TOOLCHAIN=build builds it from Go modules; unset: the first one that works.\nKAZOO_MIRROR=<url> downloads from <url>/<host>/<path>.",
     )
     .action(
       exiting((parts: (typeof allParts)[number][], { prune = false }: { prune?: boolean }) =>

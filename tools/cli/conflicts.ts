@@ -85,5 +85,5 @@ export function conflictLine(conflict: Conflict, there: unknown): string {
   const { object, field, manager, wanted } = conflict;
   const shown = (value: unknown): string =>
     value === undefined ? "(not known)" : isHidden(conflict) ? secret : JSON.stringify(value);
-  return `${object}: ${field} is ${shown(there)}, set by ${manager}; the program wants ${shown(wanted)}`;
+  return `${object}: ${field} is ${shown(there)}, set by ${manager}; the program's value is ${shown(wanted)}`;
 }

@@ -57,7 +57,7 @@ function requireContext(config: KubeConfig, cluster: KubernetesCluster, path: st
     cluster.kind === "sandbox"
       ? startSandbox(cluster)
       : known.length === 0
-        ? "there is no context at all: set KUBECONFIG, or kubeconfig next to context"
+        ? "there are no contexts: set KUBECONFIG, or set kubeconfig next to context"
         : `use one of its contexts: ${known.join(", ")}`,
   );
 }
@@ -85,7 +85,7 @@ export async function asking<T>(cluster: KubernetesCluster, work: () => Promise<
 
 function hintFor(cluster: KubernetesCluster, code: unknown): string {
   if (code === "CERT_NOT_YET_VALID" || code === "CERT_HAS_EXPIRED") return wrongTime;
-  return cluster.kind === "sandbox" ? startSandbox(cluster) : "is the cluster reachable from here?";
+  return cluster.kind === "sandbox" ? startSandbox(cluster) : "check that the cluster is reachable from this machine";
 }
 
 function statusMessage(body: unknown): string | undefined {
@@ -124,7 +124,7 @@ async function realPod({ cluster, namespace, pod }: PodPlace, what: string): Pro
     if (metadata?.annotations?.["kwok.x-k8s.io/node"] !== undefined) {
       throw new SimulatedPodError(
         `pod ${pod} is simulated: no container runs in the sandbox, so there is no ${what}`,
-        "on a stack of another cluster, or on Docker (STACK=docker), there is",
+        "use a stack on another cluster, or on Docker (STACK=docker)",
       );
     }
   }
@@ -212,7 +212,7 @@ function requireStarted({ status }: V1Pod, { cluster, namespace, pod, container 
   const initial = status?.initContainerStatuses?.find(({ state }) => state?.terminated === undefined);
   const reason = found?.state?.waiting?.reason ?? status?.phase ?? "unknown";
   throw new UserError(
-    `pod ${pod} has no log yet, its container is waiting: ${reason}${initial === undefined ? "" : ` (for ${initial.name})`}`,
-    `try again in a while; kubectl --context ${cluster.context} -n ${namespace} describe pod ${pod} shows why`,
+    `pod ${pod} has no log yet: its container is waiting:  ${reason}${initial === undefined ? "" : ` (for ${initial.name})`}`,
+    `try again later; kubectl --context ${cluster.context} -n ${namespace} describe pod ${pod} shows why`,
   );
 }

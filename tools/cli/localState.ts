@@ -117,8 +117,8 @@ function unreadable(state: LocalState, stack: string): UserError {
   return new UserError(
     `the state of stack ${stack} cannot be read: ${path} is cut off or damaged`,
     newest === undefined
-      ? `make restore STACK=${stack} FROM=FILE brings it back from a backup; without one the passwords of what runs are lost`
-      : `go back to the copy of ${statSync(newest).mtime.toISOString()}: cp ${quoted(newest)} ${quoted(path)}, then make up STACK=${stack}`,
+      ? `make restore STACK=${stack} FROM=FILE restores it from a backup; without one, the passwords of the running stack are lost`
+      : `restore the copy of ${statSync(newest).mtime.toISOString()}: cp ${quoted(newest)} ${quoted(path)}, then make up STACK=${stack}`,
   );
 }
 
@@ -132,7 +132,7 @@ export function checkPassphrase(state: LocalState, stack: string): void {
   if (salt === undefined || opensWith(readFileSync(state.passphraseFile, "utf8").trim(), salt)) return;
   throw new UserError(
     `the state of stack ${stack} was encrypted with another passphrase than the one in ${state.passphraseFile}`,
-    `bring that file back as it was, or the state from a backup: make restore STACK=${stack} FROM=FILE`,
+    `restore that file, or restore the state from a backup: make restore STACK=${stack} FROM=FILE`,
   );
 }
 
@@ -174,7 +174,7 @@ export function beforeRun(state: LocalState, stack: string, room: Room = freeByt
   if (lack !== undefined)
     throw new UserError(
       lack,
-      "free some space first: a state that cannot be written loses the passwords of what is made",
+      "free some space first: if the state cannot be written, the passwords of new objects are lost",
     );
   const path = stateFile(state, stack);
   if (!existsSync(path)) return;
@@ -197,7 +197,7 @@ function lackOfRoom(state: LocalState, stack: string, share: number, room: Room)
     const free = room(folder);
     const megabytes = (bytes: number) => `${Math.floor(bytes / 1024 ** 2)} MiB`;
     if (free < needed)
-      return `only ${megabytes(free)} are free for ${what} in ${folder}, and a run may need ${megabytes(needed)}`;
+      return `only ${megabytes(free)} are free for ${what} in ${folder}, but a run may need ${megabytes(needed)}`;
   }
   return undefined;
 }
@@ -229,7 +229,7 @@ export async function recover(
   if (alive !== undefined) {
     throw new UserError(
       `another pulumi (process ${alive}) is working on stack ${stack}`,
-      `wait until it is done, or stop it: kill -INT ${alive}`,
+      `wait for it to finish, or stop it: kill -INT ${alive}`,
     );
   }
   if (holders.length > 0) {

@@ -49,7 +49,7 @@ export async function refuseOtherClusters(
   if (lines.length === 0) return;
   throw new RefusedError(
     lines.join("\n"),
-    `point the context at the cluster that the stack runs on; if that one is gone for certain, npx kazoo up -s ${stack.name} -- --refresh --run-program builds the stack here, with the same credentials and empty databases`,
+    `point the context at the cluster that the stack runs on; if that cluster is definitely gone, npx kazoo up -s ${stack.name} -- --refresh --run-program builds the stack here, with the same credentials and empty databases`,
   );
 }
 

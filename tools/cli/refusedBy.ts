@@ -5,21 +5,21 @@ export const wrongTime = `check this machine's clock ("date"); if it is right, r
 
 /** Why clusters refuse what a run asks of them, as they word it, and what a user can do about it. Names are filled in for `$1`. */
 const reasons: readonly (readonly [pattern: RegExp, advice: string])[] = [
-  [/exceeded quota: ([\w.-]+)/, "ResourceQuota $1 is used up: raise it, or let the stack ask for less"],
+  [/exceeded quota: ([\w.-]+)/, "ResourceQuota $1 is exhausted: raise it, or reduce what the stack requests"],
   [
     /failed calling webhook "([^"]+)"/,
-    "webhook $1 does not answer: bring it back, or delete its configuration (kubectl get validatingwebhookconfigurations,mutatingwebhookconfigurations)",
+    "webhook $1 does not answer: restore it, or delete its configuration (kubectl get validatingwebhookconfigurations,mutatingwebhookconfigurations)",
   ],
-  [/admission webhook "([^"]+)" denied the request/, "webhook $1 refuses what its rules forbid: its message says what"],
+  [/admission webhook "([^"]+)" denied the request/, "webhook $1 refuses the request: its message says why"],
   [
     /etcdserver: mvcc: database space exceeded/,
-    "the cluster's etcd is out of space and takes no writes: compact and defragment it, or raise its quota, then etcdctl alarm disarm",
+    "the cluster's etcd is out of space and accepts no writes: compact and defragment it, or raise its quota, then etcdctl alarm disarm",
   ],
   [/namespace (\S+) because it is being terminated/, "namespace $1 is being deleted: wait until it is gone"],
   [/certificate has expired or is not yet valid/, wrongTime],
   [
     /connection refused|connection reset|\bEOF\b|i\/o timeout|TLS handshake timeout/,
-    "an API server went away in the middle: wait until it answers again",
+    "lost the connection to an API server: wait until it answers again",
   ],
 ];
 

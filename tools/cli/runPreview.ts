@@ -60,7 +60,7 @@ export async function lookForDrift(
   report(`comparing stack ${stack.name} with its clusters`);
   const refresh = await ask(stack, ["refresh", "--preview-only"], {}, signal);
   if (refresh.failed) return { preview: { steps: [], diagnostics: [] }, refresh: refresh.digest, failed: true };
-  report("previewing what the program would do about it");
+  report("previewing what the program would undo");
   // Whoever changed a field by hand owns it: Kubernetes only gives it back if forced.
   const preview = await ask(stack, ["preview", "--refresh"], { PULUMI_K8S_ENABLE_PATCH_FORCE: "true" }, signal);
   const handmade = await handmadeIn(stack, refresh.digest, unseen);

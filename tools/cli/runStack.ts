@@ -35,8 +35,12 @@ export async function runStack(stack: Stack, args: readonly string[], { force = 
     if (conflicts.some(({ left, urn }) => !left || taken.has(urn))) throw await conflictsError(stack, conflicts, code);
     const left = [...new Set(conflicts.map(({ object }) => object))].join(", ");
     if (args[0] !== "up")
-      throw new UserError(`an interrupted run has left ${left}`, `make up STACK=${stack.name} takes that over`, code);
-    reportToStderr(`an interrupted run has left ${left}; taking that over`);
+      throw new UserError(
+        `an interrupted run left ${left} behind`,
+        `make up STACK=${stack.name} adopts these objects`,
+        code,
+      );
+    reportToStderr(`an interrupted run left ${left} behind; adopting these objects`);
     conflicts.forEach(({ urn }) => taken.add(urn));
     const targets = [...taken].flatMap((urn) => ["--target", urn]);
     const others = args.filter((argument, index) => !isTarget(args, index) && argument !== "--refresh");

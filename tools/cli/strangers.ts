@@ -115,10 +115,10 @@ const leavingError = (namespaces: readonly Stranger[]): RefusedError =>
     namespaces
       .map(({ zone, name, leaving = "" }) => {
         const holds = leaving === "" ? "" : `: ${leaving}`;
-        return `namespace ${name} of cluster ${zone.cluster} is being deleted, and takes no objects until it is gone${holds}`;
+        return `namespace ${name} of cluster ${zone.cluster} is being deleted, and accepts no objects until it is gone${holds}`;
       })
       .join("\n"),
-    "wait until it is gone, then run the same command again; what has finalizers goes once whoever set them removes them, or you do (kubectl edit)",
+    "wait until it is gone, then run the same command again; objects with finalizers stay until their controller, or you (kubectl edit), removes the finalizers",
   );
 
 /**
@@ -130,7 +130,7 @@ export function strangersError(strangers: readonly Stranger[]): RefusedError {
   if (leaving.length > 0) return leavingError(leaving);
   const lines = strangers.map(({ zone, kind, name, stack }) => {
     const place = kind === "Namespace" ? "" : ` in namespace ${zone.namespace}`;
-    const owner = stack === undefined ? "this stack did not make it" : `stack ${stack} made it`;
+    const owner = stack === undefined ? "this stack did not create it" : `stack ${stack} created it`;
     return `  ${kind} ${name}${place} of cluster ${zone.cluster}: ${owner}`;
   });
   const kinds = new Set(strangers.map(({ kind }) => kind));

@@ -81,7 +81,7 @@ function unexplained({ stack, preview, refused, refresh, failed = false }: Findi
   const diagnostics = [preview, refused, refresh].flatMap((digest) => digest?.diagnostics ?? []);
   if (diagnostics.some(isError) || !(failed || diagnostics.some(({ severity }) => severity === "error"))) return [];
   const see = `npx kazoo preview --stack ${stack}${refresh === undefined ? "" : " -- --refresh"}`;
-  const message = `Pulumi failed without a reason, as it does when a policy is violated. To see the reason: ${see}`;
+  const message = `Pulumi failed without giving a reason, as it does for policy violations. To see the reason: ${see}`;
   return [{ severity: "error", message }];
 }
 

@@ -49,7 +49,7 @@ export function documentOf(report: ChangeReport): Document {
       refusalLines(refusals, places),
       10,
     ),
-    ...(complete ? [] : [paragraph("The preview stopped at an error: there may be more changes than these.")]),
+    ...(complete ? [] : [paragraph("The preview stopped at an error: there may be more changes.")]),
     ...body,
     ...(details.length > 0 ? [{ kind: "details", entries: details, importance: 1 } as const] : []),
     ...notes(changes),
@@ -165,7 +165,9 @@ function notes(changes: readonly Change[]): Block[] {
     .filter(({ added }) => added.some((text) => text.includes(unknown)));
   const renewed = changes.some(({ effect }) => effect === "renew");
   return [
-    ...(unknowns.length > 0 ? [paragraph(`${plural(unknowns.length, "value")} will be known only after apply.`)] : []),
+    ...(unknowns.length > 0
+      ? [paragraph(`${plural(unknowns.length, "value")} will only be known after the update.`)]
+      : []),
     ...(renewed
       ? [
           paragraph(
@@ -179,10 +181,10 @@ function notes(changes: readonly Change[]): Block[] {
 const howToUndo = (stack: string, byHand: readonly Change[]): Text => [
   "To undo what was changed by hand: ",
   { code: `npx kazoo up -s ${stack} --force` },
-  ", which takes the fields back from whoever changed them. ",
+  ", which takes the changed fields back.  ",
   ...(byHand.some(isAddition)
     ? [
-        "What was added stays, since the program does not manage it: remove it with ",
+        "Additions stay, because the program does not manage them: remove them with ",
         { code: "kubectl edit" },
         " or ",
         { code: "kubectl delete" },

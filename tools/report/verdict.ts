@@ -15,7 +15,7 @@ function headlineOf(report: ChangeReport): string {
   const away = `${unseen.length === 1 ? "Cluster" : "Clusters"} ${unseen.map(({ cluster }) => cluster).join(", ")}`;
   const all = places.length > 0 && blind >= places.length;
   const nothing = changes.length + byHand.length + refusals.length === 0;
-  const rest = all && nothing ? "what would change is not known." : `in the rest: ${seenHeadline(report)}`;
+  const rest = all && nothing ? "the changes are unknown." : `for the others: ${seenHeadline(report)}`;
   return `${away} did not answer, so ${plural(blind, "datacenter")} could not be seen; ${rest}`;
 }
 

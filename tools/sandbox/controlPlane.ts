@@ -85,7 +85,7 @@ async function untilReady(
   const ready = await poll(patience, signal, async () => {
     const running = runningPrograms(files);
     const ended = wanted.find((component) => running[component] === undefined);
-    if (ended !== undefined) throw failure(files, ended, "ended instead of getting ready");
+    if (ended !== undefined) throw failure(files, ended, "exited before it became ready");
     last = await lagging();
     return last === undefined ? true : undefined;
   });

@@ -68,8 +68,8 @@ export function requireSandboxHost(directory: string): void {
   requireProc();
   if (!/\s/.test(directory)) return;
   throw new UserError(
-    `the sandbox needs a folder whose path has no blanks (found: ${directory})`,
-    "move the clone to another folder, or point the stack at another cluster: see docs/sandbox.md#kind",
+    `the sandbox needs a folder whose path has no spaces (found:  ${directory})`,
+    "move the clone to another folder, or use another cluster for the stack: see docs/sandbox.md#kind",
   );
 }
 

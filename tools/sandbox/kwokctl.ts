@@ -191,7 +191,7 @@ async function kwokctl({ files, binary }: ClusterOptions, args: readonly string[
   if (!failed) return;
   throw new UserError(
     `kwokctl could not start the sandbox cluster ${files.name}: ${lastError(stderr) ?? shortMessage}`,
-    "run make toolchain to restore missing programs, then the same command again",
+    "run make toolchain to restore missing programs, then run the same command again",
   );
 }
 

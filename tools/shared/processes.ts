@@ -64,7 +64,7 @@ export function requireProc(): void {
   if (existsSync("/proc/self/stat")) return;
   throw new UserError(
     `the sandbox needs Linux with /proc (found: ${process.platform})`,
-    "point the stack at another cluster, e.g. one made by kind: see docs/sandbox.md#kind",
+    "use another cluster for the stack, e.g. one created by kind: see docs/sandbox.md#kind",
   );
 }
 
@@ -93,7 +93,7 @@ export function startDetached(options: {
     child.on("error", () => undefined); // reported below: a child that did not start has no id
     child.unref();
     if (child.pid === undefined)
-      throw new UserError(`could not start ${options.binary}`, "is it there, and executable?");
+      throw new UserError(`could not start ${options.binary}`, "check that it exists and is executable");
     // A program that has already ended counts as started; its log says why it ended.
     return identify(child.pid) ?? { pid: child.pid, startTime: "ended" };
   } finally {

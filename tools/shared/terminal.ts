@@ -63,6 +63,6 @@ function placeError(error: unknown): UserError | undefined {
   const reason = /^[A-Z]+: ([^,]+),/.exec(message)?.[1] ?? code;
   return new UserError(
     `cannot use ${path}: ${reason}`,
-    "make it usable for this user; KAZOO_CACHE and TMPDIR name other folders for the toolchain and for temporary files",
+    "give this user access to it; KAZOO_CACHE and TMPDIR choose other folders for the toolchain and temporary files",
   );
 }

@@ -50,7 +50,7 @@ export async function buildMissing(parts: readonly string[], entries: Entries, r
         await buildGroup(group, wanted, entries, step, signal);
       }
     });
-    report("the build cache stays for later builds; `kazoo toolchain --prune` removes it");
+    report("the build cache is kept for later builds; `kazoo toolchain --prune` removes it");
   });
 }
 

@@ -16,7 +16,7 @@ export function checkGo(output: string | undefined, wanted: readonly Group[]): C
   const env = JSON.parse(output) as Record<string, string>;
   const version = env["GOVERSION"] ?? "";
   if (!atLeast(version.replace(/^go/, ""), minimum)) {
-    throw new UserError(`Go ${version.replace(/^go/, "")} is too old: ${minimum} or newer is needed`, next);
+    throw new UserError(`Go ${version.replace(/^go/, "")} is too old: ${minimum} or newer is required`, next);
   }
   return { version, os: env["GOOS"] ?? "", arch: env["GOARCH"] ?? "" };
 }

@@ -48,7 +48,8 @@ export async function download(file: RemoteFile, folder: string, options: Downlo
   };
   await pipeline(arriving, createWriteStream(to));
   const actual = hash.digest("hex");
-  if (actual !== expected) throw new Error(`${file.url} is not the published file: SHA-256 ${actual}, not ${expected}`);
+  if (actual !== expected)
+    throw new Error(`${file.url} does not match its published checksum: SHA-256 ${actual}, not ${expected}`);
   if (!/\.(tar\.gz|tgz)$/.test(to)) return chmod(to, 0o755);
   const { execa } = await import("execa");
   await execa("tar", ["-xzf", to, "-C", folder], { cancelSignal: options.signal });
@@ -88,7 +89,7 @@ async function* bytes(from: string, { mirror, patience, signal }: DownloadOption
   const { no_proxy: noProxy } = withoutLoopbackProxy(process.env);
   const dispatcher = new EnvHttpProxyAgent(noProxy === undefined ? {} : { noProxy });
   const silence = new AbortController();
-  const giveUp = () => silence.abort(new Error(`${new URL(url).host} does not answer for ${patience / 1_000} s`));
+  const giveUp = () => silence.abort(new Error(`${new URL(url).host} has not answered for ${patience / 1_000} s`));
   const watch = setTimeout(giveUp, patience);
   try {
     const response = await fetch(url, { signal: AbortSignal.any([signal, silence.signal]), dispatcher });

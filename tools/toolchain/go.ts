@@ -68,15 +68,15 @@ export function explain(doing: string, output: string, env: NodeJS.ProcessEnv): 
   const place = line(/permission denied|read-only file system|could not create module cache/);
   if (place !== undefined) {
     return new UserError(
-      `could not ${doing}: Go cannot write to a folder of its own (${place})`,
-      "set GOMODCACHE, and TMPDIR if it is that one, to folders that you can write to",
+      `could not ${doing}: Go cannot write to one of its folders (${place})`,
+      "set GOMODCACHE (or TMPDIR, if that is the folder) to a folder that you can write to",
     );
   }
   const sum = line(/checksum mismatch|SECURITY ERROR|missing go\.sum entry/);
   if (sum !== undefined) {
     return new UserError(
-      `could not ${doing}: a downloaded Go module is not the one that go.sum names (${sum})`,
-      "the module proxy or the module cache is not to be trusted: try another GOPROXY, or `go clean -modcache`",
+      `could not ${doing}: a downloaded Go module does not match go.sum (${sum})`,
+      "the module proxy or cache may be corrupt: try another GOPROXY, or `go clean -modcache`",
     );
   }
   const network = line(
@@ -85,14 +85,14 @@ export function explain(doing: string, output: string, env: NodeJS.ProcessEnv): 
   if (network !== undefined) {
     return new UserError(
       `could not ${doing}: the Go module proxy cannot be reached (${network})`,
-      `check the network, or set GOPROXY to one that can be reached (now: ${env["GOPROXY"] ?? "Go's default"}); what is downloaded is kept`,
+      `check the network, or set GOPROXY to a reachable proxy (now:  ${env["GOPROXY"] ?? "Go's default"}); finished downloads are kept`,
     );
   }
   const memory = line(/signal: killed|cannot allocate memory|out of memory/);
   if (memory !== undefined) {
     return new UserError(
-      `could not ${doing}: a compiler was ended, most likely for want of memory (${memory})`,
-      "close other programs and run the command again: it goes on where it stopped",
+      `could not ${doing}: the compiler was killed, most likely because memory ran out (${memory})`,
+      "close other programs and run the command again: it continues where it stopped",
     );
   }
   const last = lines.filter((candidate) => candidate !== "" && !isPackage(candidate)).slice(-5);

@@ -11,7 +11,7 @@ export function forcedMode(value: string | undefined): Mode | undefined {
   if (value === undefined || value === "") return undefined;
   if (value === "system" || value === "download" || value === "build") return value;
   throw new UserError(
-    `TOOLCHAIN is ${JSON.stringify(value)}: download, build or system is expected`,
+    `TOOLCHAIN is ${JSON.stringify(value)}; expected download, build or system`,
     "set one of them, or unset it",
   );
 }
@@ -24,7 +24,7 @@ export function mirrorOf(value: string | undefined): string | undefined {
   if (value === undefined || value === "") return undefined;
   if (/^https?:$/.test(URL.canParse(value) ? new URL(value).protocol : "")) return value;
   throw new UserError(
-    `KAZOO_MIRROR is ${JSON.stringify(value)}: a URL is expected, e.g. https://mirror.example.com/releases`,
+    `KAZOO_MIRROR is ${JSON.stringify(value)}; expected a URL, e.g. https://mirror.example.com/releases`,
     "set it to the URL of a mirror, or unset it",
   );
 }

@@ -43,5 +43,5 @@ export async function installPlugin(
   });
   signal?.throwIfAborted();
   if (hasPlugin(home, plugin)) return undefined;
-  return stderr.trim().split("\n").at(-1) || shortMessage || "the plugin is not there afterwards";
+  return stderr.trim().split("\n").at(-1) || shortMessage || "the plugin is still missing";
 }

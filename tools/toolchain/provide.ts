@@ -53,7 +53,7 @@ export async function provide(
   if (left.length > 0) {
     if (entries === undefined) {
       throw new UserError(
-        `TOOLCHAIN=download, but ${left.flat().join(", ")} cannot be downloaded: ${problem ?? "nobody publishes it"}`,
+        `TOOLCHAIN=download, but ${left.flat().join(", ")} cannot be downloaded: ${problem ?? "it is not published anywhere"}`,
         "check the network, set KAZOO_MIRROR to a mirror, or unset TOOLCHAIN to build what cannot be downloaded",
       );
     }
@@ -92,7 +92,7 @@ async function downloadUnits(
   if (memory !== undefined) {
     memory.remember(failed.map((unit) => releases.subject(unit)));
     report(
-      `${failed.flat().join(", ")} cannot be downloaded (${problem}): building instead, also in later runs (TOOLCHAIN=download tries again)`,
+      `${failed.flat().join(", ")} cannot be downloaded (${problem}): building instead, now and in later runs (TOOLCHAIN=download retries)`,
     );
   }
   return problem;

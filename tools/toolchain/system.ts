@@ -46,7 +46,7 @@ export async function installedPulumi(
     }
     memory.remember([subject(plugin)]);
     report(
-      `the installed Pulumi is not used, now and in later runs: it cannot download the plugin ${nameVersion(plugin)} (${problem}). TOOLCHAIN=system tries again`,
+      `the installed Pulumi is not used, now or in later runs: it cannot download the plugin ${nameVersion(plugin)} (${problem}). TOOLCHAIN=system retries`,
     );
     return undefined;
   }
@@ -60,7 +60,7 @@ async function installedCli(
 ): Promise<{ readonly path: string; readonly version: string } | { readonly problem: string }> {
   const path = onPath("pulumi", env);
   if (path === undefined) return { problem: "no pulumi is on the PATH" };
-  if (realpathSync(path).startsWith(join(root, "/"))) return { problem: `${path} is one that was built here` };
+  if (realpathSync(path).startsWith(join(root, "/"))) return { problem: `${path} was built by this project` };
   const { execa } = await import("execa");
   const { stdout } = await execa(path, ["version"], {
     env: { ...env, PULUMI_SKIP_UPDATE_CHECK: "true" },
@@ -69,13 +69,13 @@ async function installedCli(
     reject: false,
   });
   const version = /^v?(\d+\.\d+\.\d+\S*)$/m.exec(stdout.trim())?.[1];
-  if (version === undefined) return { problem: `${path} does not print its version` };
+  if (version === undefined) return { problem: `${path} did not print its version` };
   if (!atLeast(version, versions.pulumi)) {
-    return { problem: `${path} is version ${version} (${versions.pulumi} or newer is needed)` };
+    return { problem: `${path} is version ${version} (${versions.pulumi} or newer is required)` };
   }
   const host = "pulumi-language-nodejs";
   if (!existsSync(join(dirname(realpathSync(path)), host)) && onPath(host, env) === undefined) {
-    return { problem: `${path} has no ${host} beside it` };
+    return { problem: `${path} has no ${host} next to it` };
   }
   return { path, version };
 }

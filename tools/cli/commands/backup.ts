@@ -33,7 +33,7 @@ export async function backup({ stack: name, out, passphraseFile, recipient = [] 
   renameSync(`${path}.new`, path);
   process.stdout.write(`${path}: the state of stack ${name}, ${count} resources\n`);
   reportToStderr(
-    `${colours.cyan("next:")} keep it on another machine, and its passphrase or key apart from it; databases and volumes are not in it`,
+    `${colours.cyan("next:")} store it on another machine, separate from its passphrase or key; it does not contain databases and volumes`,
   );
 }
 
@@ -67,14 +67,14 @@ export async function restore(options: RestoreOptions): Promise<void> {
     ["stack", "import", "--stack", name],
     JSON.stringify(encryptedAs(current, found.state)),
   );
-  process.stdout.write(`stack ${name}: the state of ${found.time} is back, ${resourcesOf(found.state)} resources\n`);
+  process.stdout.write(`stack ${name}: restored the state of ${found.time}, ${resourcesOf(found.state)} resources\n`);
   reportToStderr(
-    `${colours.cyan("next:")} npx kazoo up -s ${quoted(name)} -- --refresh compares it with the clusters, and deploys what differs`,
+    `${colours.cyan("next:")} npx kazoo up -s ${quoted(name)} -- --refresh compares it with the clusters and deploys the differences`,
   );
 }
 
 const question = ({ stack, time, state }: Backup, current: ExportedState): string =>
-  `replace the state of stack ${stack}, ${resourcesOf(current)} resources, by that of ${time}, ${resourcesOf(state)} resources?`;
+  `replace the state of stack ${stack}, ${resourcesOf(current)} resources, with that of ${time}, ${resourcesOf(state)} resources?`;
 
 /** A state whose secrets the backend encrypts as those of the stack that it goes to: it need not know the passphrase of the other one. */
 const encryptedAs = ({ deployment: { secrets_providers } }: ExportedState, state: ExportedState): ExportedState => ({
@@ -93,14 +93,14 @@ const leastPassphrase = 12;
 function passphraseIn(file: string | undefined): string {
   if (file === undefined) {
     throw new UserError(
-      "a backup is encrypted, and neither a passphrase nor a key is given",
-      "PASSPHRASE_FILE=FILE; or with a key of age RECIPIENT=age1… to write, IDENTITY=FILE to read",
+      "a backup is encrypted, but neither a passphrase nor a key was given",
+      "set PASSPHRASE_FILE=FILE; or, with a key of age, RECIPIENT=age1… to write and IDENTITY=FILE to read",
     );
   }
   const passphrase = contentOf(file).toString("utf8").trim();
   if (passphrase.length < leastPassphrase) {
     throw new UserError(
-      `the passphrase in ${file} has ${passphrase.length} characters, and needs at least ${leastPassphrase}`,
+      `the passphrase in ${file} has ${passphrase.length} characters, but needs at least ${leastPassphrase}`,
       `for instance: openssl rand -hex 32 > ${quoted(file)}`,
     );
   }

@@ -72,7 +72,7 @@ async function remove(options: DeployOptions, part: Part, kind: string, conseque
   const again = part === service ? "kube-deploy-service" : "kube-deploy";
   reportToStderr(
     `${kind} kazoo of zone ${selected.name} will be deleted: ${consequence}, until make ${again} STACK=${stack.name} (or make up) restores it. ` +
-      `Data is not touched.${stack.platform.protect ? " This stack is protected: it is not for throwing away." : ""}`,
+      `Data is not touched.${stack.platform.protect ? " This stack is protected: it is not a throw-away stack." : ""}`,
   );
   const yes = options.yes === true || isThrowAway(stack.platform);
   if (!(await confirmed(`delete ${kind} kazoo of zone ${selected.name}?`, yes))) return;

@@ -61,7 +61,7 @@ const targets = (...types: string[]): string[] => types.flatMap((type) => ["--ta
 function placeOf(stack: string): DockerPlace {
   const place = dockerPlace(readPlatform(stack));
   if (place !== undefined) return place;
-  throw new UserError(`stack ${stack} has no datacenter on Docker`, "choose one that has, e.g. STACK=docker");
+  throw new UserError(`stack ${stack} has no datacenter on Docker`, "choose a stack that has one, e.g. STACK=docker");
 }
 
 /** The stack's image, the engine that has it, and its name there. */

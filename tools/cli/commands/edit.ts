@@ -39,7 +39,7 @@ function editOwn(zone: Zone, own: OwnEnvironment, stack: string): OwnEnvironment
     const editor = process.env.KUBE_EDITOR ?? process.env.VISUAL ?? process.env.EDITOR ?? "vi";
     const run = spawnSync("sh", ["-c", `${editor} "$1"`, "sh", path], { stdio: "inherit" });
     if (run.status !== 0)
-      throw new UserError(`${editor} ended with exit code ${run.status}`, "set EDITOR to another one");
+      throw new UserError(`${editor} ended with exit code ${run.status}`, "set EDITOR to another editor");
     return editedEnvironment(readFileSync(path, "utf8"));
   } finally {
     rmSync(folder, { recursive: true, force: true });
@@ -83,6 +83,6 @@ export function editedEnvironment(text: string): OwnEnvironment {
   }
   throw new UserError(
     "the saved text must be the two mappings environment and extraEnvironment",
-    "write variables below one of them, such as KAZOO_LOG_LEVEL: debug; nothing was changed",
+    "write variables under one of them, such as KAZOO_LOG_LEVEL: debug; nothing was changed",
   );
 }

@@ -47,7 +47,7 @@ export async function init(options: InitOptions, folder = projectDirectory): Pro
 
   const text = firstStackText({ ...given, storageClass });
   reportToStderr(`\n${text}`);
-  const question = `write this to ${basename(path)}${ready ? "" : " in spite of the errors above"}?`;
+  const question = `write this to ${basename(path)}${ready ? "" : " despite the errors above"}?`;
   if (!(await confirmed(question, options.yes === true))) return 1;
   writeFileSync(path, text, { flag: "wx" }); // fails where the file exists by now
   reportToStderr(`wrote ${path}`);
@@ -92,7 +92,7 @@ function newFile(folder: string, stack: string): string {
   );
 }
 
-const imageQuestion = "Registry to push the Kazoo image to, e.g. registry.example.com, or an image that exists: ";
+const imageQuestion = "Registry to push the Kazoo image to, e.g. registry.example.com, or an existing image: ";
 
 const imageOf = ({ registry, image }: InitOptions): FirstStack["image"] | undefined =>
   registry !== undefined ? { registry } : image !== undefined ? { prebuilt: image } : undefined;
@@ -105,7 +105,7 @@ const imageAnswered = (text: string): FirstStack["image"] =>
 async function classAnswered({ storageClasses = [] }: ClusterFacts): Promise<string | undefined> {
   const names = storageClasses.map(({ name }) => name);
   if (!canAsk() || names.length === 0 || storageClasses.some(({ isDefault }) => isDefault)) return undefined;
-  reportToStderr("no StorageClass is the default one");
+  reportToStderr("there is no default StorageClass");
   return choose("StorageClass", "--storage-class", names, undefined);
 }
 
@@ -116,6 +116,6 @@ function placeOf(stack: FirstStack, path: string): { readonly cluster: Kubernete
     return { cluster: clusters.main as KubernetesCluster, namespace: zones[0]?.namespace ?? "" };
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    throw new UserError(error.message, "answer again with what is expected; nothing was written");
+    throw new UserError(error.message, "correct the answer and try again; nothing was written");
   }
 }

@@ -14,7 +14,7 @@ export async function render(folder: string): Promise<void> {
   const code = await new Promise<number | null>((done, failed) => {
     const run = spawn("bash", [entrypoint, "render", out], { stdio: ["ignore", "inherit", "inherit"] });
     run.on("error", () =>
-      failed(new UserError("bash was not found, which renders the configuration", "install bash 4 or later")),
+      failed(new UserError("bash was not found; it renders the configuration", "install bash 4 or later")),
     );
     run.on("close", done);
   });

@@ -131,7 +131,7 @@ function print(report: ChangeReport, out: string): number {
   const directory = resolve(out);
   write(report, directory);
   process.stdout.write(terminalText(report, colours));
-  process.stdout.write(`Report: ${relative(process.cwd(), join(directory, "report.md"))}, and as a page report.html\n`);
+  process.stdout.write(`Report: ${relative(process.cwd(), join(directory, "report.md"))}, also as report.html\n`);
   return exitCodeOf(report);
 }
 

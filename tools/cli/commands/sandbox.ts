@@ -23,7 +23,7 @@ interface UpOptions {
 export async function up(names: readonly string[], { stack, audit }: UpOptions): Promise<void> {
   const clusters = names.length > 0 ? names : sandboxClusters(readPlatform(stack));
   if (clusters.length === 0)
-    throw new UserError(`stack ${stack} has no sandbox cluster`, "choose one that has, e.g. STACK=dev");
+    throw new UserError(`stack ${stack} has no sandbox cluster`, "choose a stack that has one, e.g. STACK=dev");
   requireSandboxHost(directory); // before the toolchain, which can take minutes to build
   const toolchain = await ensureToolchain(sandboxParts, reportToStderr);
   const running = await sandboxUp({
@@ -39,7 +39,7 @@ export async function up(names: readonly string[], { stack, audit }: UpOptions):
 export async function down(names: readonly string[], purge: boolean): Promise<void> {
   const chosen = names.length > 0 ? { clusters: names } : {};
   const ended = await sandboxDown({ directory, ...chosen, purge, report: reportToStderr });
-  if (ended.length === 0) reportToStderr("no sandbox cluster runs");
+  if (ended.length === 0) reportToStderr("no sandbox cluster is running");
 }
 
 /** Shows the sandbox clusters of this project. */

@@ -28,7 +28,7 @@ export async function topology({ stack, out, live = false }: TopologyOptions): P
   writeFileSync(join(directory, "topology.svg"), svgOf(graph, drawing));
   writeFileSync(join(directory, "topology.html"), pageOf(graph, drawing));
   const page = relative(process.cwd(), join(directory, "topology.html"));
-  process.stdout.write(`Page: ${page}, and as a picture topology.svg\n`);
+  process.stdout.write(`Page: ${page}, also as a picture: topology.svg\n`);
 }
 
 async function statesOf(stack: string): Promise<Record<string, ZoneState>> {
