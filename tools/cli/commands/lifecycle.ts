@@ -2,6 +2,7 @@ import type { Cluster, KubernetesCluster } from "../../../config/platform";
 import { imageMessage, lastRunFailed } from "../history";
 import { beforeRun, checkPassphrase, readClusterIds, readSnapshot, recover, writeClusterIds } from "../localState";
 import { confirmed } from "../choose";
+import { requireEngines } from "../dockerEngines";
 import { deployedIn, knownObjects, missingIn, objectList } from "../missing";
 import { runPulumi, stackInit } from "../pulumi";
 import { policyPack, runStack } from "../runStack";

@@ -1,0 +1,41 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { requireEngines } from "../../tools/cli/dockerEngines";
+import { readPlatform } from "../../tools/cli/openStack";
+import type { UserError } from "../../tools/shared/terminal";
+
+test("Docker Engines that do not run are named at once, before Pulumi reports each resource; those that run are not", async (t) => {
+  const docker = readPlatform("docker");
+  const [box] = Object.values(docker.clusters);
+  assert.ok(box?.kind === "docker");
+  const folder = mkdtempSync(join(tmpdir(), "kazoo-engine-"));
+  const path = join(folder, "docker.sock");
+  const engine = createServer().listen(path);
+  await new Promise((done) => engine.once("listening", done));
+  t.after(() => {
+    engine.close();
+    rmSync(folder, { recursive: true });
+  });
+  const on = (...hosts: string[]) =>
+    requireEngines({
+      ...docker,
+      clusters: Object.fromEntries(hosts.map((host, index) => [`box${index}`, { ...box, host }])),
+    });
+
+  await on(`unix://${path}`, "ssh://ci@docker.example.com");
+  await assert.rejects(
+    on(`unix://${path}`, "unix:///nowhere/docker.sock", "tcp://127.0.0.1:9"),
+    ({ message, next }: UserError) => {
+      assert.match(
+        message,
+        /^Docker at unix:\/\/\/nowhere\/docker\.sock does not answer: .*ENOENT.*\nDocker at tcp:\/\/127\.0\.0\.1:9 does not answer: .*ECONNREFUSED/,
+      );
+      assert.match(next ?? "", /start the engine/);
+      return true;
+    },
+  );
+});

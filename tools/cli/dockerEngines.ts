@@ -1,0 +1,37 @@
+import { connect } from "node:net";
+import type { Platform } from "../../config/platform";
+import { UserError } from "../shared/terminal";
+
+/**
+ * Refuses a stack on a Docker Engine that does not run: Pulumi would report that once for each of its resources.
+ * @param patience milliseconds to wait for a connection
+ * @throws UserError naming all such engines; an engine behind ssh is not tried
+ */
+export async function requireEngines({ clusters }: Platform, patience = 5_000): Promise<void> {
+  const hosts = Object.values(clusters).flatMap((cluster) => (cluster.kind === "docker" ? [cluster.host] : []));
+  const problems = await Promise.all(hosts.map((host) => problemOf(host, patience)));
+  const lines = problems.flatMap((problem) => problem ?? []);
+  if (lines.length === 0) return;
+  throw new UserError(lines.join("\n"), "start the engine, or name another one in kazoo:clusters.NAME.docker.host");
+}
+
+async function problemOf(host: string, patience: number): Promise<string | undefined> {
+  const at = new URL(host);
+  const options =
+    at.protocol === "unix:"
+      ? { path: at.pathname }
+      : at.protocol === "tcp:"
+        ? { host: at.hostname.replace(/^\[|\]$/g, ""), port: Number(at.port || 2375) }
+        : undefined;
+  if (options === undefined) return undefined;
+  return new Promise((done) => {
+    const socket = connect({ ...options, timeout: patience });
+    const end = (problem?: string): void => {
+      socket.destroy();
+      done(problem === undefined ? undefined : `Docker at ${host} does not answer: ${problem}`);
+    };
+    socket.on("connect", () => end());
+    socket.on("timeout", () => end(`no connection within ${patience / 1000} s`));
+    socket.on("error", (error) => end(error.message));
+  });
+}
