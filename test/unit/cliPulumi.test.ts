@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import {
+  chownSync,
   copyFileSync,
   existsSync,
   mkdirSync,
@@ -196,6 +197,14 @@ describe("the temporary folder of a run", () => {
     } finally {
       pulumi.kill("SIGKILL");
     }
+  });
+
+  test("stays if it is another user's, whose command may not even be allowed to read it", async (t) => {
+    if (process.getuid?.() !== 0) return t.skip("needs root, to make a folder of another user");
+    const folder = folderOf("foreign", dead);
+    chownSync(folder, 12345, 12345);
+    await clear();
+    assert.equal(existsSync(folder), true);
   });
 
   test("is removed with its command, also by an error", async () => {

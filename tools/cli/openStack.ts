@@ -168,6 +168,8 @@ function stackEnvironment(
   const common = {
     // A quarter of the engine's time is garbage collection: less of it takes 15 to 25 % off an update of many datacenters.
     GOGC: "400",
+    // Pulumi needs a name for a user without an account, as containers run under.
+    USER: String(process.getuid?.() ?? ""),
     ...compileCache(),
     ...caller,
     ...toolchain.env,

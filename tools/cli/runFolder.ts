@@ -33,7 +33,7 @@ export async function clearDeadRuns(report: Report, parent: string = tmpdir()): 
   const folders = readdirSync(parent)
     .filter((name) => name.startsWith(prefix))
     .map((name) => join(parent, name));
-  for (const folder of new Set([...folders, ...processes.keys()])) {
+  for (const folder of [...new Set([...folders, ...processes.keys()])].filter(isOfThisUser)) {
     const left = processes.get(folder) ?? [];
     if (isOwned(folder) || left.some(({ pid }) => processName(pid) === "pulumi")) continue;
     if (left.length > 0) report(`ending ${left.length} processes that a killed pulumi left behind`);
@@ -48,6 +48,10 @@ export const endProcessesOf = (folder: string): Promise<void> => endAll(processe
 const endAll = async (processes: readonly ProcessId[]): Promise<void> => {
   await Promise.all(processes.map((id) => endProcess(id, 5_000)));
 };
+
+/** Whether this user made the folder, or it is gone. Other users of the machine clear up their own. */
+const isOfThisUser = (folder: string): boolean =>
+  [process.getuid?.(), undefined].includes(statSync(folder, { throwIfNoEntry: false })?.uid);
 
 /** Whether the command that made the folder still runs. */
 function isOwned(folder: string): boolean {
