@@ -119,7 +119,7 @@ describe("where a database's copies are", () => {
     };
     for (const [version, url] of Object.entries(at)) {
       const script = shardMapsScript(databaseKind(version) as DatabaseKind, "http://bigcouchbal:5984");
-      assert.ok(script.includes(`--config - '${url}_all_docs?include_docs=true'`), script);
+      assert.ok(script.includes(`--config - --fail '${url}_all_docs?include_docs=true'`), script);
     }
   });
 });
