@@ -15,7 +15,7 @@ export interface IngressArgs {
   readonly class?: string;
   /** Secret with the certificate, and cert-manager's issuer that makes it. @default plain HTTP */
   readonly tls?: { readonly secretName: string; readonly issuer?: string; readonly clusterIssuer?: string };
-  /** Annotations for the Ingress controller, over those that keep websockets open. @default none */
+  /** Annotations for the Ingress controller; they override those that keep websockets open. @default none */
   readonly annotations?: Readonly<Record<string, string>>;
 }
 

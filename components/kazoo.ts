@@ -48,7 +48,7 @@ export interface ServiceArgs {
 }
 
 export interface KazooArgs extends WorkloadArgs {
-  /** The Kazoo image, best pinned by digest. */
+  /** The Kazoo image, preferably pinned by digest. */
   readonly image: pulumi.Input<string>;
   /** Login for pulling the image, beside those of `pullSecrets`. @default none is needed */
   readonly registryLogin?: RegistryLogin;

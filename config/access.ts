@@ -92,7 +92,7 @@ const websockets = mapping(
 
 const controllerNamespace = (what: string) =>
   field(dnsLabel, {
-    description: `Namespace of ${what}. If given, clients reach Kazoo's ports 8000, 8443 and 5555 from this namespace only. Not for pods on the network of their node.`,
+    description: `Namespace of ${what}. If given, clients reach Kazoo's ports 8000, 8443 and 5555 from this namespace only. Not for pods on the host network.`,
     expected: "the name of a namespace",
     example: "ingress-nginx",
     default: "none, Kazoo's ports are open to everyone",
@@ -100,7 +100,7 @@ const controllerNamespace = (what: string) =>
 
 const issuer = (kind: string) =>
   field(dnsName, {
-    description: `cert-manager's ${kind} of the certificate.`,
+    description: `Name of ${kind} of cert-manager, which issues the certificate.`,
     expected: `the name of ${kind}`,
     example: "letsencrypt",
   }).optional();
@@ -126,11 +126,11 @@ export const ingress = mapping(
         issuer: issuer("an Issuer"),
         clusterIssuer: issuer("a ClusterIssuer"),
       },
-      "TLS, by a Secret that exists or that cert-manager makes. Without this key, clients use plain HTTP.",
+      "TLS, with an existing Secret or one that cert-manager creates. Without this key, clients use plain HTTP.",
       "{ clusterIssuer: letsencrypt }",
     ).optional(),
     annotations: named(annotationKey, annotationValue, {
-      description: "Annotations for the Ingress controller, over those that keep websockets open.",
+      description: "Annotations for the Ingress controller; they override those that keep websockets open.",
       expected: "a mapping from annotations to text",
       example: "{ nginx.ingress.kubernetes.io/proxy-body-size: 8m }",
     }).default({}),
@@ -146,12 +146,12 @@ export const gateway = mapping(
   {
     host: clientHost,
     name: field(dnsName, {
-      description: "Name of the Gateway, which exists. Required.",
+      description: "Name of an existing Gateway. Required.",
       expected: "the name of a Gateway",
       example: "public",
     }).optional(),
     namespace: field(dnsLabel, {
-      description: "Namespace of the Gateway, whose listener must take routes of the datacenter's namespace.",
+      description: "Namespace of the Gateway, whose listener must accept routes from the datacenter's namespace.",
       expected: "the name of a namespace",
       example: "gateways",
       default: "the datacenter's",
@@ -160,7 +160,7 @@ export const gateway = mapping(
       description: "Name of the Gateway's listener.",
       expected: "the name of a listener",
       example: "https",
-      default: "all listeners of the Gateway that fit",
+      default: "all matching listeners of the Gateway",
     }).optional(),
     tls: field(z.boolean(), {
       description: "Whether the listener has TLS, for the URLs in the outputs.",

@@ -16,7 +16,7 @@ export const monitoring = mapping(
   {
     podMonitors: field(z.boolean(), {
       description:
-        "Whether brokers, and CouchDB from 3.2 on, get a PodMonitor, from which Prometheus Operator learns to scrape them.",
+        "Whether brokers, and CouchDB from 3.2 on, get a PodMonitor, so that Prometheus Operator scrapes them.",
       expected: "true or false",
       example: "true",
     }).default(false),
@@ -39,12 +39,12 @@ export const monitoring = mapping(
       example: "true",
     }).default(false),
     labels: named(nameOf("a label", "release"), labelValue, {
-      description: "Labels of PodMonitors and PrometheusRules, by which a Prometheus selects them.",
+      description: "Labels of PodMonitors and PrometheusRules, for Prometheus to select them by.",
       expected: "a mapping from labels to text",
       example: "{ release: prometheus }",
     }).default({}),
     namespace: field(dnsLabel, {
-      description: "Namespace of Prometheus: no other one then reaches the metrics.",
+      description: "Namespace of Prometheus. If given, only this namespace can scrape the metrics.",
       expected: "the name of a namespace",
       example: "monitoring",
       default: "none, every pod in the cluster may read them",

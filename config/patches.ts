@@ -81,7 +81,7 @@ export const patches = named(
   ),
   {
     description:
-      "Changes to the objects that the stack deploys, for what no other key can say; by a name of your choice. Applied last. A patch that no object matches is an error.",
+      "Changes to the deployed objects, for anything that has no other key; by a name of your choice. Applied last. A patch that no object matches is an error.",
     expected: "a mapping from names to patches, each with target and operations",
     example:
       "{ sbc: { target: { kind: StatefulSet, name: kazoo }, operations: [{ op: add, path: /spec/template/spec/hostAliases, value: [{ ip: 192.0.2.7, hostnames: [sbc] }] }] } }",

@@ -115,12 +115,12 @@ const podSettings = {
   }).exactOptional(),
   affinity: affinity.exactOptional(),
   priorityClassName: field(dnsName, {
-    description: "PriorityClass of the pods, which must exist.",
+    description: "PriorityClass of the pods; it must exist.",
     expected: "the name of a PriorityClass",
     example: "voice",
   }).exactOptional(),
   schedulerName: field(dnsName, {
-    description: "Scheduler of the pods, which must run in the cluster.",
+    description: "Scheduler of the pods; it must run in the cluster.",
     expected: "the name of a scheduler",
     example: "default-scheduler",
   }).exactOptional(),
@@ -182,7 +182,7 @@ export const nodeSettings = {
   ...podSettings,
   topologySpread: field(z.enum(["ScheduleAnyway", "DoNotSchedule"]), {
     description:
-      "What happens to a pod where pods could not be spread evenly over availability zones and nodes. `DoNotSchedule` needs nodes with the label `topology.kubernetes.io/zone`.",
+      "What happens to a pod if pods cannot be spread evenly over availability zones and nodes. `DoNotSchedule` needs nodes with the label `topology.kubernetes.io/zone`.",
     expected: "ScheduleAnyway or DoNotSchedule",
     example: "DoNotSchedule",
   }).default("ScheduleAnyway"),
@@ -192,7 +192,7 @@ export const nodeSettings = {
       liveness: timings.exactOptional(),
       readiness: timings.exactOptional(),
     },
-    "Timing of the probes, for example where a big database or a long queue takes longer to start. `startup` ends with a restart, as does `liveness`; `readiness` takes a pod out of its Services.",
+    "Timing of the probes, for example if a large database or a long queue takes longer to start. `startup` ends with a restart, as does `liveness`; `readiness` takes a pod out of its Services.",
     "{ startup: { failureThreshold: 720 } }",
   ).exactOptional(),
 };

@@ -46,7 +46,7 @@ const version = <T extends string>(versions: readonly T[]) =>
 const image = (description: string, example: string, fallback: string) =>
   field(imageReference, {
     description,
-    expected: "an image reference, best pinned by digest",
+    expected: "an image reference, preferably pinned by digest",
     example,
     default: fallback,
   }).optional();
@@ -140,7 +140,7 @@ const workloads = mapping(
     ).prefault({}),
     jobs: mapping(
       jobSettings,
-      "The Jobs that join the databases and make the first boot. A change runs them again, which changes nothing that exists.",
+      "The Jobs that join the databases and complete the first boot. After a change they run again, without changing what exists.",
       "{ nodeSelector: { example.com/pool: voice } }",
     ).prefault({}),
   },
@@ -161,7 +161,7 @@ const scalar = (description: string, example: string) =>
 
 const extraEnvironment = named(text(/^[A-Za-z_][A-Za-z0-9_]*$/), scalar("Value of a variable.", '"value"'), {
   description:
-    "Other variables, passed to the Kazoo containers unchanged. Not for secrets: they end up in a ConfigMap.",
+    "Other variables, passed to the Kazoo containers unchanged. Not for secrets: they are stored in a ConfigMap.",
   expected: "a mapping from names of environment variables to values",
   example: "{ TZ: America/New_York }",
 }).default({});
@@ -212,7 +212,7 @@ const datacenter = mapping(
     }).optional(),
     adopt: field(z.boolean(), {
       description:
-        "Whether the namespace may exist already, made by someone else. Its pods then get Pod Security `restricted` and the datacenter's NetworkPolicies like all others. `destroy` keeps it, and removes only what the stack made.",
+        "Whether the namespace may exist already, created by others. Its pods then get Pod Security `restricted` and the datacenter's NetworkPolicies like all others. `destroy` keeps it, and removes only what the stack created.",
       expected: "true or false",
       example: "true",
     }).default(false),
@@ -445,7 +445,7 @@ const ring = mapping(
       {
         q: count("Shards of each database.", "3, or 1 on a single node"),
         n: count(
-          "Copies of each document; where a placement makes them, at least its sum. BigCouch and CouchDB before 3.2 hang in uploads where older databases have more copies, so never lower it there.",
+          "Copies of each document; with a placement, at least its sum. In BigCouch and CouchDB before 3.2, uploads hang in older databases with more copies, so never lower it there.",
           "without a placement 3, or the number of nodes where that is lower; with one its sum, in BigCouch and CouchDB before 3.2 at least 4",
         ),
         r: count("Copies that must agree on a read; BigCouch only.", "2, or n where that is lower"),
@@ -470,7 +470,7 @@ const ring = mapping(
     ).optional(),
     brokerSettings: named(z.string(), scalar("Value of a setting.", "1024"), {
       description:
-        "Other settings of the brokers, as in `rabbitmq.conf`. The watermarks of memory and disk go before the program's. Not for secrets: they end up in a ConfigMap.",
+        "Other settings of the brokers, as in `rabbitmq.conf`. Watermarks of memory and disk override the program's. Not for secrets: they are stored in a ConfigMap.",
       expected: "a mapping from keys of rabbitmq.conf to values",
       example: "{ channel_max: 1024, log.console.level: warning }",
     }).default({}),
@@ -488,7 +488,7 @@ const ring = mapping(
       }),
       {
         description:
-          "Other settings of the database, as in its ini files. Not for secrets: they end up in a ConfigMap.",
+          "Other settings of the database, as in its ini files. Not for secrets: they are stored in a ConfigMap.",
         expected: "a mapping from sections to keys to values",
         example: "{ couchdb: { max_document_size: 8000000 } }",
       },
@@ -592,7 +592,7 @@ const build = mapping(
   {
     registry: field(text(/^[a-zA-Z0-9][-a-zA-Z0-9.]*(:[0-9]+)?$/), {
       description: "Registry to push the image to. Without it, the image stays in the Docker Engine that builds it.",
-      expected: "the host of a registry, with its port where it has one, without http://",
+      expected: "the host of a registry, with its port if it has one, without http://",
       example: "registry.example.com:5000",
     }).optional(),
     repository: field(text(/^[a-z0-9]+([._-]+[a-z0-9]+)*(\/[a-z0-9]+([._-]+[a-z0-9]+)*)*$/), {
@@ -613,9 +613,9 @@ const build = mapping(
     username: field(text(/^\S+$/), {
       description:
         "User of the registry, unless `kazoo:registries` has its login; the password is `kazoo:registryPassword`.",
-      expected: "a user's name without blanks",
+      expected: "a user name without spaces",
       example: "ci",
-      default: "none, for a registry that lets everyone push",
+      default: "none, for a registry that needs no login",
     }).optional(),
     platform: field(text(/^[a-z0-9]+\/[a-z0-9_]+(\/[a-z0-9]+)?$/), {
       description: "Platform of the image.",
@@ -625,7 +625,7 @@ const build = mapping(
     }).optional(),
     network: field(text(/^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/), {
       description:
-        "Network of the build's steps; `host` if mirrors of packages and sources can only be reached like from the engine's machine.",
+        "Network of the build's steps; `host` if mirrors of packages and sources are only reachable through the engine's host.",
       expected: "host, none, or the name of a Docker network",
       example: "host",
       default: "the engine's",
@@ -649,7 +649,7 @@ const build = mapping(
       }),
       {
         description:
-          "Build variables, the Dockerfile's `ARG`s: `KAZOO_VERSION`, `ERLANG_VERSION`, … Not for secrets: they end up in the image.",
+          "Build variables, the Dockerfile's `ARG`s: `KAZOO_VERSION`, `ERLANG_VERSION`, … Not for secrets: they are stored in the image.",
         expected: "a mapping from the Dockerfile's arguments to values",
         example: '{ KAZOO_VERSION: "4.3.12" }',
       },
@@ -657,7 +657,7 @@ const build = mapping(
     digest: field(text(/^sha256:[a-f0-9]{64}$/), {
       description:
         "Runs an image built earlier instead of building one. `make kube-deploy-rollback` sets it; remove it to build again.",
-      expected: "a digest in the registry, without one an image's id in the engine",
+      expected: "a digest in the registry or, without a registry, an image ID in the engine",
       example: `sha256:${"0".repeat(64)}`,
       default: "none, the image is built",
     }).optional(),
@@ -696,7 +696,7 @@ export const schema = mapping(
         curl: field(imageReference, {
           description:
             "Image with `sh` and `curl`, for the Job that joins the database's nodes and for the init container of Kazoo's nodes.",
-          expected: "an image reference, best pinned by digest",
+          expected: "an image reference, preferably pinned by digest",
         }).default(defaultCurlImage),
       },
       "Other images, for example from a mirror.",
@@ -704,9 +704,8 @@ export const schema = mapping(
     ).prefault({}),
     imageMirror: field(imagePrefix, {
       description:
-        "Where the images of Docker Hub are pulled from instead: `rabbitmq:3.13-management` as `MIRROR/library/rabbitmq:3.13-management`, `curlimages/curl:8.11.1` as `MIRROR/curlimages/curl:8.11.1`. Images in `kazoo:images` that name another registry, and the Kazoo image that the config names or builds, keep their names.",
-      expected:
-        "a registry's host, with its port and a path if it has them, without https:// and without a slash at the end",
+        "Registry to pull Docker Hub's images from:  `rabbitmq:3.13-management` as `MIRROR/library/rabbitmq:3.13-management`, `curlimages/curl:8.11.1` as `MIRROR/curlimages/curl:8.11.1`. Images in `kazoo:images` that name another registry, and the Kazoo image that the config names or builds, keep their names.",
+      expected: "a registry's host, optionally with port and path, without https:// and without a trailing slash",
       example: "registry.example.com/mirror",
       default: "none, images come from Docker Hub",
     }).optional(),
@@ -721,7 +720,7 @@ export const schema = mapping(
         {
           username: field(text(/^[^\s:]+$/), {
             description: "User of the registry.",
-            expected: "a user's name without blanks and colons",
+            expected: "a user name without spaces and colons",
             example: "ci",
             default: "none, with a `secretName`",
           }).optional(),
@@ -734,7 +733,7 @@ export const schema = mapping(
           }).optional(),
           secretName: field(dnsName, {
             description:
-              "Instead of a login: name of a Secret of the type `kubernetes.io/dockerconfigjson`, which something else makes in each namespace.",
+              "Instead of a login: name of a Secret of the type `kubernetes.io/dockerconfigjson`, which something else creates in each namespace.",
             expected: "the name of a Secret",
             example: "registry-pull",
             default: "none, with a `username` and a `password`",
@@ -745,7 +744,7 @@ export const schema = mapping(
       ),
       {
         description:
-          "Logins at closed registries, by the host that images' names begin with. All pods of the stack pull with them, Docker Engines too, and the stack's own image is pushed with the one of its registry.",
+          "Logins for private registries, by the host part of image names. All pods of the stack and Docker Engines pull with them, and the stack's own image is pushed with the login of its registry.",
         expected: "a mapping from registries' hosts to logins",
         example: "{ registry.example.com: { username: ci, password: { secure: … } } }",
       },
@@ -758,7 +757,7 @@ export const schema = mapping(
     }).default(true),
     policy: field(z.boolean(), {
       description:
-        "Whether `make preview`, `preview-report` and `up` hold the stack to the rules of `policy/`: docs/policy.md.",
+        "Whether `make preview`, `preview-report` and `up` enforce the rules of `policy/` on the stack; see docs/policy.md.",
       expected: yesOrNo,
       example: "true",
     }).default(false),
@@ -770,13 +769,13 @@ export const schema = mapping(
     }).default("one"),
     clusters: named(dnsLabel, cluster, {
       description:
-        "The clusters, by a name of your choice. Keep the name: under another one, everything in the cluster is deleted and created again.",
+        "The clusters, by a name of your choice. Do not change the name later: everything in the cluster would be deleted and created again.",
       expected: `a mapping from names (each ${label}) to clusters`,
       example: "{ east: { context: prod-east } }",
     }),
     rings: named(dnsLabel, ring, {
       description:
-        "The rings, by a name of your choice. Keep the name: it is what a ring's credentials are stored under.",
+        "The rings, by a name of your choice. Do not change the name later: the ring's credentials are stored under it.",
       expected: `a mapping from names (each ${label}) to rings`,
       example: '{ main: { kazoo: "4.3" } }',
     }).default({}),
