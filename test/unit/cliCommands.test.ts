@@ -77,7 +77,6 @@ describe("the kazoo command", () => {
   test("--help loads no command's code, and no package beyond those that print it", () => {
     assert.deepEqual(loadedBy(["--help"]), [
       "commander",
-      "config/credentials.ts",
       "esbuild",
       "picocolors",
       "tools/cli/commandLine.ts",

@@ -181,7 +181,7 @@ function notes(changes: readonly Change[]): Block[] {
 const howToUndo = (stack: string, byHand: readonly Change[]): Text => [
   "To undo what was changed by hand: ",
   { code: `npx kazoo up -s ${stack} --force` },
-  ", which takes the changed fields back.  ",
+  ", which takes the changed fields back. ",
   ...(byHand.some(isAddition)
     ? [
         "Additions stay, because the program does not manage them: remove them with ",
