@@ -61,6 +61,7 @@ export function shellLines(variables: Readonly<Record<string, string | null>>): 
 /** Deploys a stack, with `args` for Pulumi, and prints its zones. Returns 0; throws UserError if Pulumi fails. */
 export async function up(options: StackOptions, args: readonly string[]): Promise<number> {
   const stack = await openStack(options.stack, reportToStderr, { shared: true });
+  await requireEngines(stack.platform);
   const { ids, refresh } = await begin(stack);
   const unseen = await warnOfUnseen(stack);
   await refuseOtherClusters(stack, unseen, args);
@@ -153,6 +154,7 @@ function nextAfterFailure({ name, state }: Stack): string {
 /** Removes everything that a stack created; returns Pulumi's exit code. */
 export async function destroy(options: StackOptions, args: readonly string[]): Promise<number> {
   const stack = await openStack(options.stack, reportToStderr, { shared: true });
+  await requireEngines(stack.platform);
   const { refresh } = await begin(stack);
   await refuseOtherClusters(stack, await unseenClusters(stack.platform), args);
   const code = await runPulumi(stack.pulumi, [
