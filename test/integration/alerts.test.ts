@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { stringify } from "yaml";
 import { Monitoring } from "../../components/monitoring";
+import { testPrograms } from "../programs";
 import { objects, withMocks } from "../support/mocks";
 
 const zone = "us-east-nyc";
@@ -225,13 +226,13 @@ function range<T>(length: number, value: (index: number) => T): T[] {
   return Array.from({ length }, (_, index) => value(index));
 }
 
-const promtool = "/usr/bin/promtool";
-
 /** Prometheus' own test of rules, on the rules as they are deployed. */
-describe("on made-up series", { skip: existsSync(promtool) ? false : `no ${promtool}` }, () => {
+describe("on made-up series", async () => {
   let folder: string;
+  let promtool: string;
   let names: string[];
   before(async () => {
+    promtool = (await testPrograms(["promtool"], () => undefined))("promtool");
     folder = mkdtempSync(join(tmpdir(), "kazoo-alerts-"));
     const args = { namespace: zone, zone, databaseMetrics: true, certificate };
     const { resources } = await withMocks(() => new Monitoring("m", args));

@@ -68,6 +68,17 @@ export const programGroups = [
     big: true,
     minutes: 7,
   },
+  {
+    name: "prometheus",
+    folder: join(__dirname, "prometheus"),
+    packages: {
+      prometheus: "github.com/prometheus/prometheus/cmd/prometheus",
+      promtool: "github.com/prometheus/prometheus/cmd/promtool",
+    },
+    // Of its ways to find what is scraped only that in Kubernetes: those of clouds are most of what it would be compiled from.
+    tags: "remove_all_sd,enable_kubernetes_sd",
+    minutes: 5,
+  },
 ] as const satisfies readonly Group[];
 
 /** The name of a program that only tests need. */

@@ -1,9 +1,11 @@
 import { chmodSync, copyFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { findCommand } from "../../image/support/commands";
 import { until } from "../../support/until";
 import { prometheusOperatorDefinitions } from "../../support/definitions";
 import type { Stage } from "./stage";
+
+/** Programs of the pod that watches the stack. */
+export const monitoringPrograms = ["prometheus", "kube-state-metrics"] as const;
 
 const namespace = "monitoring";
 const pod = "prometheus";
@@ -60,9 +62,8 @@ export async function startWatch(stage: Stage): Promise<Watch> {
   mkdirSync(folder);
   const file = (name: string, content: object | string) =>
     writeFileSync(join(folder, name), typeof content === "string" ? content : JSON.stringify(content));
-  const programs = { prometheus: findCommand("prometheus")!, "kube-state-metrics": program("kube-state-metrics") };
-  for (const [name, path] of Object.entries(programs)) {
-    copyFileSync(path, join(folder, name));
+  for (const name of monitoringPrograms) {
+    copyFileSync(program(name), join(folder, name));
     chmodSync(join(folder, name), 0o755);
   }
   file("kubeconfig", stage.accessAs(`system:serviceaccount:${namespace}:${pod}`));

@@ -16,6 +16,7 @@ import { rabbitmqImage } from "../../image/support/rabbitmqImage";
 import { noRegistry, startRegistry } from "../../image/support/registry";
 import { writeStackFile } from "../../image/support/stackFile";
 import { type Cluster, clusterPrograms, startCluster } from "./cluster";
+import { monitoringPrograms } from "./monitoring";
 import { type RunFolder, endProcessesNaming, makeRunFolder, removeLeftovers, removeRun } from "./runFolder";
 
 /** Debian's packages and what of each is looked for. */
@@ -27,12 +28,11 @@ const needed = {
   ipset: "ipset",
   "util-linux": "nsenter",
   git: "git",
-  prometheus: "prometheus",
 } as const;
 
 /** Why there can be no real node here, in one line that says how to get one; false if there can. */
 export async function noStage(): Promise<string | false> {
-  const packages = "apt-get install containerd runc containernetworking-plugins iptables iproute2 ipset prometheus";
+  const packages = "apt-get install containerd runc containernetworking-plugins iptables iproute2 ipset";
   if (process.platform !== "linux" || process.getuid?.() !== 0)
     return `no real node: it needs root on Linux, and ${packages}`;
   const missing = Object.entries(needed).filter(([, command]) => findCommand(command) === undefined);
@@ -87,7 +87,7 @@ export async function setStage(report: Report): Promise<Stage> {
 
   try {
     const toolchain = await ensureToolchain([...pulumiParts, ...sandboxParts], report);
-    const program = await testPrograms([...clusterPrograms, "kube-state-metrics"], report);
+    const program = await testPrograms([...clusterPrograms, ...monitoringPrograms], report);
     const engine = await acquireEngine();
     undo.push(() => engine.release());
     const sources = await serveKazooSources();
