@@ -45,6 +45,7 @@ export const programGroups = [
     name: "kube-state-metrics",
     folder: join(__dirname, "kube-state-metrics"),
     packages: { "kube-state-metrics": "k8s.io/kube-state-metrics/v2" },
+    unoptimised: ["all"],
     minutes: 3,
   },
   {
@@ -77,6 +78,7 @@ export const programGroups = [
     },
     // Of its ways to find what is scraped only that in Kubernetes: those of clouds are most of what it would be compiled from.
     tags: "remove_all_sd,enable_kubernetes_sd",
+    unoptimised: ["all"],
     minutes: 5,
   },
 ] as const satisfies readonly Group[];
