@@ -4,7 +4,7 @@ import { beforeRun, checkPassphrase, readClusterIds, readSnapshot, recover, writ
 import { confirmed } from "../choose";
 import { requireEngines } from "../dockerEngines";
 import { deployedIn, knownObjects, missingIn, objectList } from "../missing";
-import { runPulumi, stackInit } from "../pulumi";
+import { askPulumi, runPulumi, stackInit } from "../pulumi";
 import { policyPack, runStack } from "../runStack";
 import type { UnseenCluster } from "../../report/model";
 import { quoted } from "../../shared/shell";
@@ -62,6 +62,7 @@ export function shellLines(variables: Readonly<Record<string, string | null>>): 
 export async function up(options: StackOptions, args: readonly string[]): Promise<number> {
   const stack = await openStack(options.stack, reportToStderr, { shared: true });
   await requireEngines(stack.platform);
+  await requireShared(stack);
   const { ids, refresh } = await begin(stack);
   const unseen = await warnOfUnseen(stack);
   await refuseOtherClusters(stack, unseen, args);
@@ -92,6 +93,17 @@ export async function up(options: StackOptions, args: readonly string[]): Promis
   if (process.env[partOfRun] === undefined && regionsIn(options.stack) === undefined)
     process.stdout.write(`\n${summary(stack.name, await readZones(stack), clusterHints(stack))}`);
   return 0;
+}
+
+/** Refuses to deploy a region before the stack that has its credentials: the program would wait for them without end. */
+async function requireShared({ name, whole, pulumi }: Stack): Promise<void> {
+  if (whole === name) return;
+  const printed = await askPulumi(pulumi, ["stack", "output", "--json", "--stack", whole]);
+  if ("credentials" in (JSON.parse(printed) as object)) return;
+  throw new UserError(
+    `stack ${whole}, which stack ${name} takes its credentials from, is not deployed`,
+    `make up STACK=${whole} deploys it, and then all regions`,
+  );
 }
 
 /**
