@@ -44,7 +44,9 @@ export interface Watch {
 export async function definePrometheusOperator({ kubectl }: Stage): Promise<void> {
   const files = (await prometheusOperatorDefinitions()).flatMap((path) => ["-f", path]);
   await kubectl(["create", ...files]);
-  await kubectl(["wait", "--for=condition=Established", "--timeout=300s", ...files]);
+  // kubectl fails at once while a definition has no conditions yet.
+  const wait = () => kubectl(["wait", "--for=condition=Established", "--timeout=60s", ...files]);
+  await until("the kinds of Prometheus Operator", wait);
 }
 
 /**
