@@ -16,7 +16,7 @@ export interface Alert {
 /** What the alerts of a zone depend on. */
 export interface AlertedZone {
   readonly namespace: string;
-  /** Whether the database tells its own series. @default false */
+  /** Whether the database exports metrics. @default false */
   readonly databaseMetrics?: boolean;
   /** Name of the Certificate (cert-manager) of the zone's Ingress. @default none */
   readonly certificate?: string;

@@ -106,7 +106,7 @@ export class BigCouch extends pulumi.ComponentResource {
     const minutes = nodeMinutes(15, startup, args);
     const volume = { ...args, storage };
     const kind = requireDatabaseKind(version);
-    // BigCouch has no official image, so nobody knows where one writes; and its own vm.args has a cookie, which goes before one in a file.
+    // BigCouch has no official image, so it is unknown where an image writes. Its own vm.args sets a cookie, which takes precedence over a file.
     const files = kind.engine === "bigcouch" ? undefined : databaseFiles;
     const service = (key: "database" | "databaseNodes") =>
       pulumi.output(args.namespace).apply((namespace) => serviceHost(services[key], namespace, clusterDomain));

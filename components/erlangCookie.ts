@@ -9,7 +9,7 @@ export interface ErlangCookieArgs {
 }
 
 /**
- * The Erlang cookie of a ring: whoever has it can run code on every Kazoo node, and nodes with different ones do not talk to each other.
+ * The Erlang cookie of a ring: anyone who has it can run code on every Kazoo node, and nodes with different cookies refuse each other.
  * Created once and kept for the life of the stack.
  * @example
  * const cookie = new ErlangCookie("cookie", {}, { providers: [new random.Provider("random")] });

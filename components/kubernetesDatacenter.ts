@@ -70,7 +70,7 @@ export class KubernetesDatacenter extends pulumi.ComponentResource implements Da
     private readonly args: KubernetesDatacenterArgs,
     opts?: pulumi.ComponentResourceOptions,
   ) {
-    // Deleting the namespace deletes what lies in it: a destroy need not delete dozens of objects one by one. An adopted namespace stays.
+    // Deleting the namespace deletes its contents, so a destroy need not delete dozens of objects one by one. An adopted namespace stays.
     const withNamespace: pulumi.ResourceTransformation = ({ type, props, opts: own }) =>
       type.startsWith("kubernetes:") && type !== namespaceType && args.zone.adopt !== true
         ? { props, opts: { ...own, deletedWith: this.namespaceObject } }
@@ -413,7 +413,7 @@ const scraped = <W extends PodSettings>(workload: W, ...of: Parameters<typeof sc
   annotations: { ...scrapeAnnotations(...of), ...workload.annotations },
 });
 
-/** A workload with annotations of its pods; those that are undefined are left out. */
+/** A workload with annotations of its pods, without those that are undefined. */
 function annotated<W extends PodSettings>(workload: W, annotations: Readonly<Record<string, string | undefined>>): W {
   const given = Object.entries(annotations).filter(([, value]) => value !== undefined);
   if (given.length === 0) return workload;

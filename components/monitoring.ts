@@ -16,7 +16,7 @@ export interface MonitoringArgs {
   readonly dashboard?: DashboardArgs;
   /** Labels by which a Prometheus selects these objects. @default none */
   readonly labels?: Readonly<Record<string, string>>;
-  /** Whether the database tells its metrics. @default false */
+  /** Whether the database exports metrics. @default false */
   readonly databaseMetrics?: boolean;
   /** Name of the Certificate (cert-manager) of the zone's Ingress, for an alert before it ends. @default none */
   readonly certificate?: string;

@@ -93,7 +93,7 @@ export class RingOrder {
 
   /**
    * In a new ring, whose first Kazoo does not exist, all stores must come before any Kazoo, wherever they are. In a live one only what exists is
-   * waited for: what another stack has not created yet holds up nobody, as in one stack.
+   * waited for: what another stack has not created yet delays nothing, as in one stack.
    */
   private async doneElsewhere(step: Step): Promise<void> {
     if (pulumi.runtime.isDryRun()) return;

@@ -17,7 +17,7 @@ interface Claim {
   readonly rollouts: Rollouts;
 }
 
-/** The namespace's name, once it is known that nobody else made it. @throws RunError if somebody did */
+/** The namespace's name, once it is certain that it belongs to this stack. @throws RunError if it does not */
 export function nameUnlessForeign({ namespace, adopt, stack, rollouts }: Claim): pulumi.Input<string> {
   if (pulumi.runtime.isDryRun()) return namespace;
   return lookUp(rollouts, namespace).then((found) => {
@@ -44,7 +44,7 @@ export function nameIfThere(namespace: k8s.core.v1.Namespace, rollouts: Rollouts
   });
 }
 
-/** A namespace; undefined where there is none, {@link unknown} where nobody says. */
+/** A namespace; undefined if there is none, {@link unknown} if the cluster does not say. */
 const lookUp = (rollouts: Rollouts, name: string) => rollouts.namespace(name).catch(() => unknown);
 
 const unknown = "unknown" as const;

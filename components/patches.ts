@@ -23,7 +23,7 @@ export class Patches {
   }
 
   /**
-   * @param part of the platform; what a patch matches may lie in another
+   * @param part of the platform; a patch may match objects of another part
    * @throws RunError that names the patches that no object has matched
    */
   requireMatches(part: { readonly split: boolean; readonly zones: readonly { readonly name: string }[] }): void {

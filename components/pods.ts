@@ -29,7 +29,7 @@ export interface JobSettings extends PodSettings {
   readonly resources?: EphemeralStorage;
 }
 
-/** Timing of a probe; what is left out is the workload's own. */
+/** Timing of a probe; missing values are the workload's own. */
 export interface ProbeTimings {
   readonly periodSeconds?: number;
   readonly timeoutSeconds?: number;

@@ -50,7 +50,7 @@ export interface StoreUser {
   readonly password: pulumi.Output<string>;
 }
 
-/** What the zones of a ring share; all values secret, and empty where they lie in an existing Secret. */
+/** What the zones of a ring share; all values are secret, and empty where an existing Secret holds them. */
 export interface RingCredentials {
   /** Erlang cookie of the Kazoo nodes. */
   readonly cookie: pulumi.Output<string>;

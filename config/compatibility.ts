@@ -39,7 +39,7 @@ export interface DatabaseKind {
   readonly engine: "bigcouch" | "couchdb-2" | "couchdb-3";
   /** Port of the node-local interface; CouchDB 3 has none. */
   readonly adminPort?: number;
-  /** Port for Prometheus, which asks for no login: CouchDB has it from 3.2 on, closed unless its configuration opens it. */
+  /** Port for Prometheus, without a login. CouchDB has it from 3.2 on, closed unless its configuration opens it. */
   readonly metricsPort?: number;
   /** TCP ports of Erlang distribution between the database's nodes, in addition to epmd's 4369; both ends inclusive. */
   readonly distribution: { readonly first: number; readonly last: number };

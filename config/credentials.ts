@@ -19,7 +19,7 @@ export const isBrokerPassword = (text: string): boolean => isCredential(text) &&
 export const isDatabasePassword = (text: string): boolean =>
   isCredential(text) && !/[@/]/.test(text) && text !== "true" && text !== "false";
 
-/** Parts of a ring's credentials that may lie in existing Secrets, and the keys that such a Secret must have. */
+/** Parts of a ring's credentials that existing Secrets may hold, and the keys that such a Secret must have. */
 export const storedKeys = {
   cookie: ["cookie"],
   rabbitmq: ["username", "password"],

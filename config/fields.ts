@@ -160,7 +160,7 @@ const registryPattern = String.raw`(?:localhost|(?=[^/]*[.:])[a-z0-9](?:[-a-z0-9
 
 const pathPattern = String.raw`(?:\/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)*`;
 
-/** A registry as it stands in an image's name: `host` or `host:port`. */
+/** A registry as it appears in an image's name: `host` or `host:port`. */
 export const registryHost = text(new RegExp(`^${registryPattern}$`)).max(253);
 
 /** What comes before the name of an image: `registry[:port][/path]`. */

@@ -38,12 +38,12 @@ function section(key: string, node: Node): string {
 
 /**
  * List entries for the keys below a node; none for a single value. `prefix` is what comes before them, relative to the section. Keys that are
- * the same as another of the section, by `told`, refer to that one.
+ * the same as another of the section, by `written`, refer to that one.
  */
-function entries(node: Node, prefix: string, told = new Map<Node, string>()): string[] {
+function entries(node: Node, prefix: string, written = new Map<Node, string>()): string[] {
   if (node instanceof z.ZodRecord) {
     const value = unwrapped(node.valueType);
-    return value instanceof z.ZodObject ? entries(value, `${prefix}NAME.`, told) : [];
+    return value instanceof z.ZodObject ? entries(value, `${prefix}NAME.`, written) : [];
   }
   if (!(node instanceof z.ZodObject)) return [];
   return Object.entries(node.shape as Record<string, Node>)
@@ -53,10 +53,10 @@ function entries(node: Node, prefix: string, told = new Map<Node, string>()): st
       const about = docs.get(inner);
       if (about === undefined) return [];
       const key = `${prefix}${name}`;
-      const same = told.get(inner);
+      const same = written.get(inner);
       if (same !== undefined) return [`- **\`${key}\`**: like \`${same}\`.`];
-      told.set(inner, key);
-      const below = entries(inner, `${key}.`, told);
+      written.set(inner, key);
+      const below = entries(inner, `${key}.`, written);
       const required = child === inner ? " Required." : "";
       return [
         `- **\`${key}\`**: ${about.description}${required}`,

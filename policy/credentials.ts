@@ -12,7 +12,7 @@ export const plainCredentials: ResourceRule = {
   description: "Credentials are in Secrets: whoever may look at pods and ConfigMaps reads what is there in plain text.",
   level: "mandatory",
   resource: (resource) => {
-    // Docker has no Secrets: whoever can inspect a container there can do anything with it anyway.
+    // Docker has no Secrets: anyone who can inspect a container there already has full control over it.
     if (isContainer(resource)) return [];
     const inPods = containersOf(resource).flatMap(({ name, environment }) =>
       entries(environment)

@@ -3,7 +3,7 @@ import type { Resource } from "./resource";
 /** Label of a datacenter's namespace: the name of its ring. */
 export const ringLabel = "kazoo/ring";
 
-/** Tells whether a resource lies below a component, at any depth. */
+/** Whether a resource is below a component, at any depth. */
 export function below(resources: readonly Resource[], component: Resource): (resource: Resource) => boolean {
   const parents = new Map(resources.map(({ urn, parent }) => [urn, parent]));
   return ({ parent }) => {

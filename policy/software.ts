@@ -2,14 +2,14 @@ import { versionOfSources } from "../config/compatibility";
 import { nameAndTag, podsOf } from "./pods";
 import type { Resource } from "./resource";
 
-/** A program that a workload runs, with the version that its image's tag tells. */
+/** A program that a workload runs, with the version from its image's tag. */
 export interface Software {
   readonly program: "kazoo" | "database" | "rabbitmq";
   /** Kazoo's and RabbitMQ's series, such as `3.13`; the database's engine and version, such as `couchdb-2.3.1`. */
   readonly version: string;
 }
 
-/** What a workload runs, as far as its images tell: a digest alone tells nothing, and neither does a tag such as `latest`. */
+/** What a workload runs, as far as its images say: neither a digest alone nor a tag such as `latest` names a version. */
 export function softwareOf(resource: Resource): readonly Software[] {
   return (podsOf(resource)?.containers ?? []).flatMap(({ image }): Software[] => {
     const { name, tag } = nameAndTag(image);

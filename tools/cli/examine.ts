@@ -66,7 +66,7 @@ interface Asked {
   readonly received: number;
 }
 
-/** Asks the pods and the API servers of a stack's zones, all side by side, and judges what they say. Zones on Docker are left out. */
+/** Asks the pods and the API servers of a stack's zones, all side by side, and judges what they say. Zones on Docker are skipped. */
 export async function examine(platform: Platform, zones: readonly SelectedZone[], depth: Depth): Promise<Examination> {
   const places = zones.flatMap((selected) => placeOf(platform, selected));
   const unasked: string[] = [];
@@ -195,8 +195,8 @@ async function objectFindings(
   hidden: (what: string) => void,
 ): Promise<Finding[]> {
   const { name, namespace } = zone;
-  const judge = async <T>(what: string, told: Promise<T | undefined>, check: (found: T) => Finding[]) => {
-    const found = await told;
+  const judge = async <T>(what: string, answer: Promise<T | undefined>, check: (found: T) => Finding[]) => {
+    const found = await answer;
     if (found !== undefined) return check(found);
     hidden(what);
     return [];

@@ -15,7 +15,7 @@ export const atOnce = (regions: readonly string[]): RegionPlan[] =>
   regions.map((region) => ({ region, after: [], together: [] }));
 
 /**
- * The order of an `up`, as data. What is created waits for nobody: the regions of a ring without a Kazoo are created together, since its
+ * The order of an `up`, as data. New resources wait for nothing: the regions of a ring without a Kazoo are created together, since its
  * Kazoos wait for the databases of all regions. What is live changes one region after the other, where regions share a ring: so its
  * databases change zone by zone, and its first zone's Kazoo first, as in one stack.
  * @param isDeployed whether a region has anything deployed

@@ -26,7 +26,7 @@ export function runFolder(): string {
 /**
  * Removes the folders of runs whose command was killed, and ends what these left running: language host and providers. A run whose Pulumi still
  * works is left alone.
- * @param parent folder that the folders lie in
+ * @param parent parent of the runs' folders
  */
 export async function clearDeadRuns(report: Report, parent: string = tmpdir()): Promise<void> {
   const processes = processesByFolder(parent);
@@ -63,7 +63,7 @@ function isOwned(folder: string): boolean {
   }
 }
 
-/** Processes by the run's folder that stands in their environment; none where there is no /proc. */
+/** Processes by the run's folder in their environment; none without a /proc. */
 function processesByFolder(parent: string): Map<string, ProcessId[]> {
   const found = new Map<string, ProcessId[]>();
   for (const pid of pids()) {

@@ -11,7 +11,7 @@ import { runPulumi } from "./pulumi";
 import { adviceOn } from "./refusedBy";
 import { runFolder } from "./runFolder";
 
-/** Options with which Pulumi holds a stack to the rules of `policy/`, where its config asks for that. */
+/** Options with which Pulumi enforces the rules of `policy/` on a stack, if its config enables them. */
 export const policyPack = ({ platform }: Stack): string[] => (platform.policy ? ["--policy-pack", "policy"] : []);
 
 /** Environment in which Pulumi accepts `--event-log`: it is an option for its developers; the Automation API uses it in the same way. */

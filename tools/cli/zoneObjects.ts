@@ -5,11 +5,11 @@ import type { TlsSecret } from "./checks/certificate";
 import type { Claim, NeededSecret, Quota } from "./checks/objects";
 import { asking, clientsOf } from "./kubernetes";
 
-/** What the API server may not tell us; undefined where it told. */
-type Told<T> = T | undefined;
+/** An answer of the API server; undefined if the user may not see it. */
+type Permitted<T> = T | undefined;
 
 /** The result of a call; null if there is no such object, undefined where the user may not see it. */
-const told = <T>(cluster: KubernetesCluster, work: () => Promise<T>): Promise<Told<T | null>> =>
+const permitted = <T>(cluster: KubernetesCluster, work: () => Promise<T>): Promise<Permitted<T | null>> =>
   asking(cluster, async () => {
     try {
       return await work();
@@ -24,7 +24,7 @@ const told = <T>(cluster: KubernetesCluster, work: () => Promise<T>): Promise<To
 /** Keys of a Secret that are not empty, with their values in base64; null if there is none. */
 async function secretData(cluster: KubernetesCluster, namespace: string, name: string) {
   const { core } = await clientsOf(cluster);
-  const secret = await told(cluster, () => core.readNamespacedSecret({ name, namespace }));
+  const secret = await permitted(cluster, () => core.readNamespacedSecret({ name, namespace }));
   return secret === null || secret === undefined
     ? secret
     : Object.fromEntries(Object.entries(secret.data ?? {}).filter(([, value]) => value !== ""));
@@ -34,7 +34,7 @@ async function secretData(cluster: KubernetesCluster, namespace: string, name: s
 export async function tlsSecretOf(
   cluster: KubernetesCluster,
   { namespace, ingress }: Zone,
-): Promise<Told<TlsSecret | null>> {
+): Promise<Permitted<TlsSecret | null>> {
   if (ingress?.tls === undefined) return null;
   const { secretName: name, issuer, clusterIssuer } = ingress.tls;
   const data = await secretData(cluster, namespace, name);
@@ -49,7 +49,11 @@ export async function tlsSecretOf(
 }
 
 /** The Secrets that a zone's pods read; undefined: one may not see them. */
-export async function neededSecrets(cluster: KubernetesCluster, zone: Zone, ring: Ring): Promise<Told<NeededSecret[]>> {
+export async function neededSecrets(
+  cluster: KubernetesCluster,
+  zone: Zone,
+  ring: Ring,
+): Promise<Permitted<NeededSecret[]>> {
   const needed = await Promise.all(
     namesOf(zone, ring).map(async (one) => {
       const data = await secretData(cluster, zone.namespace, one.name);
@@ -79,9 +83,9 @@ function namesOf(zone: Zone, ring: Ring): Omit<NeededSecret, "found">[] {
 }
 
 /** The ResourceQuotas of a namespace; undefined: one may not see them. */
-export async function quotasOf(cluster: KubernetesCluster, namespace: string): Promise<Told<Quota[]>> {
+export async function quotasOf(cluster: KubernetesCluster, namespace: string): Promise<Permitted<Quota[]>> {
   const { core } = await clientsOf(cluster);
-  const list = await told(cluster, () => core.listNamespacedResourceQuota({ namespace }));
+  const list = await permitted(cluster, () => core.listNamespacedResourceQuota({ namespace }));
   return list?.items.map(({ metadata, status }) => ({
     name: metadata?.name ?? "",
     hard: status?.hard ?? {},
@@ -90,9 +94,9 @@ export async function quotasOf(cluster: KubernetesCluster, namespace: string): P
 }
 
 /** The claims of a namespace; undefined: one may not see them. */
-export async function claimsOf(cluster: KubernetesCluster, namespace: string): Promise<Told<Claim[]>> {
+export async function claimsOf(cluster: KubernetesCluster, namespace: string): Promise<Permitted<Claim[]>> {
   const { core } = await clientsOf(cluster);
-  const list = await told(cluster, () => core.listNamespacedPersistentVolumeClaim({ namespace }));
+  const list = await permitted(cluster, () => core.listNamespacedPersistentVolumeClaim({ namespace }));
   return list?.items.map(({ metadata, status }) => ({
     name: metadata?.name ?? "",
     phase: status?.phase ?? "Pending",

@@ -26,7 +26,7 @@ export interface Change {
   readonly rolls: boolean;
 }
 
-/** Whether a change creates or deletes a whole datacenter: everything of it lies in its namespace, or on its network. */
+/** Whether a change creates or deletes a whole datacenter: all of it is in its namespace, or on its network. */
 export const isWhole = ({ effect, place, subject: { kind } }: Change): boolean =>
   (effect === "create" || effect === "delete") && place !== undefined && (kind === "Namespace" || kind === "Network");
 

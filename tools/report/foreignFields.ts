@@ -16,7 +16,7 @@ const working =
 /** What the API server fills in when somebody changes the type of a Service, and takes away with it. */
 const assigned = new Set(["nodePort", "healthCheckNodePort", "clusterIP", "clusterIPs", "externalTrafficPolicy"]);
 
-/** A key of a mapping, or what tells one element of a list from the others. */
+/** A key of a mapping, or what identifies an element of a list. */
 type Segment = string | Inputs;
 
 /** Whether somebody made an object by hand. What controllers make has no other managers, or an owner. */

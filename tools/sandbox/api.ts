@@ -4,7 +4,7 @@ import type { ClusterFiles } from "./files";
 
 /** A small client of the cluster's own servers: TLS verified by the cluster's authority, as the sandbox's administrator. */
 export interface Api {
-  /** Status and body of a GET; undefined when nobody answers. */
+  /** Status and body of a GET; undefined without an answer. */
   readonly get: (url: string) => Promise<{ status: number; body: string } | undefined>;
   /** Makes the object at this URL be as given (server-side apply). */
   readonly apply: (url: string, object: object) => Promise<void>;

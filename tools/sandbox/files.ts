@@ -29,7 +29,7 @@ export interface ClusterFiles {
   readonly key: (user: "ca" | "admin") => string;
   readonly log: (component: Component) => string;
   readonly processNumber: (component: Component) => string;
-  /** The API server's audit log, one JSON object per line, where the settings ask for it. */
+  /** The API server's audit log, one JSON object per line, if the settings enable it. */
   readonly auditLog: string;
 }
 

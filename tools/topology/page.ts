@@ -8,7 +8,7 @@ import { along, inWords, pictureOf } from "./svg";
 import { type Colours, dark, light, pictureStyle } from "./theme";
 import { escaped } from "./text";
 
-/** A stack as one page that needs nothing else: no script, style or font from elsewhere, and a policy that forbids to ask for any. */
+/** A stack as one page that needs nothing else: no script, style or font from elsewhere, and a policy that forbids loading any. */
 export function pageOf(topology: Topology, drawing: Drawing): string {
   const style = `${variables}\n${pictureStyle}\n${file("page.css")}`;
   const script = file("page.js");

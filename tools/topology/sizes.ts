@@ -44,7 +44,7 @@ export const sizeOfClusterHead = (cluster: ClusterPart): Size => ({
   height: lineHeight.note + padding,
 });
 
-/** Space for the sign that tells whether a region is open. */
+/** Space for the sign that shows whether a region is open. */
 export const foldSign = 20;
 
 export const sizeOfRegionHead = (region: Region): Size => ({

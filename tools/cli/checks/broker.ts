@@ -42,7 +42,7 @@ export function brokerFindings(where: string, nodes: readonly BrokerNode[]): Fin
   ]);
 }
 
-/** Queues that hold messages which nobody takes. */
+/** Queues with messages and without a consumer. */
 export function queueFindings(where: string, queues: readonly Queue[]): Finding[] {
   const left = queues.filter(({ messages = 0, consumers }) => messages > 0 && consumers === 0);
   if (left.length === 0) return [];

@@ -95,7 +95,7 @@ export async function applyFile(
   const onSignal = (signal: NodeJS.Signals): void => {
     writeFileSync(path, before);
     update.signal = signal;
-    // A running preview receives the signal too, and we wait for its end. If nobody else listens, the signal ends this process as usual.
+    // A running preview receives the signal too, and we wait for its end. Without another listener, the signal ends this process as usual.
     if (process.listenerCount(signal) === 1) process.exit(exitCode(signal));
   };
   const deaf = (): void => signals.forEach((signal) => process.off(signal, onSignal));
