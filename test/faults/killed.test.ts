@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
+import { until } from "../support/until";
 import { type FaultStack, done, faultStack, randomFrom } from "../support/faults";
 
 /** `KILLS=10` kills each command at ten points, `SEED=` at those of an earlier run. */
@@ -59,6 +60,10 @@ describe(`killed with -9, at points of seed ${seed}`, { concurrency: 1 }, () => 
       await stack.converges(kept);
 
       t.diagnostic(await killedAt("destroy", 40));
+      // Deletions that were on their way go on; until a namespace is gone, an up says so and ends.
+      await until("namespaces to be gone or stay", async () =>
+        (await stack.api.list("/api/v1/namespaces")).every(({ metadata }) => !metadata?.deletionTimestamp),
+      );
       const secrets = Object.entries(await stack.kept()).filter(([name]) => name.startsWith("Secret"));
       await stack.converges(Object.fromEntries(secrets));
     });

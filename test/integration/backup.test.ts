@@ -85,7 +85,7 @@ describe("backup and restore of a stack's state", { concurrency: 1 }, () => {
   test("a state with resources is replaced after a question only, a damaged one is kept aside", async () => {
     const unasked = await restore(there, paths.second);
     assert.equal(unasked.code, 1);
-    assert.match(unasked.stderr, /replace the state of stack rehearsal, \d+ resources, by that of .*YES=1/s);
+    assert.match(unasked.stderr, /replace the state of stack rehearsal, \d+ resources, with that of .*YES=1/s);
 
     const folder = join(there.directory, ".state/.pulumi/stacks/kazoo");
     truncateSync(join(folder, `${stack}.json`), 1_000);

@@ -468,7 +468,7 @@ describe("a pod's log", () => {
     pod({ waiting: { reason: "ContainerCreating" } }, (response) => response.writeHead(400).end("{}"));
     assert.match(
       await refused("kube-logsf", "--zone", nyc),
-      /^error: pod kazoo-0 has no log yet: its container is waiting:  ContainerCreating\nnext: try again in a while/,
+      /^error: pod kazoo-0 has no log yet: its container is waiting: ContainerCreating\nnext: try again in a while/,
     );
   });
 

@@ -212,7 +212,7 @@ function requireStarted({ status }: V1Pod, { cluster, namespace, pod, container 
   const initial = status?.initContainerStatuses?.find(({ state }) => state?.terminated === undefined);
   const reason = found?.state?.waiting?.reason ?? status?.phase ?? "unknown";
   throw new UserError(
-    `pod ${pod} has no log yet: its container is waiting:  ${reason}${initial === undefined ? "" : ` (for ${initial.name})`}`,
+    `pod ${pod} has no log yet: its container is waiting: ${reason}${initial === undefined ? "" : ` (for ${initial.name})`}`,
     `try again later; kubectl --context ${cluster.context} -n ${namespace} describe pod ${pod} shows why`,
   );
 }

@@ -68,7 +68,7 @@ export function requireSandboxHost(directory: string): void {
   requireProc();
   if (!/\s/.test(directory)) return;
   throw new UserError(
-    `the sandbox needs a folder whose path has no spaces (found:  ${directory})`,
+    `the sandbox needs a folder whose path has no spaces (found: ${directory})`,
     "move the clone to another folder, or use another cluster for the stack: see docs/sandbox.md#kind",
   );
 }

@@ -85,7 +85,7 @@ export function explain(doing: string, output: string, env: NodeJS.ProcessEnv): 
   if (network !== undefined) {
     return new UserError(
       `could not ${doing}: the Go module proxy cannot be reached (${network})`,
-      `check the network, or set GOPROXY to a reachable proxy (now:  ${env["GOPROXY"] ?? "Go's default"}); finished downloads are kept`,
+      `check the network, or set GOPROXY to a reachable proxy (now: ${env["GOPROXY"] ?? "Go's default"}); finished downloads are kept`,
     );
   }
   const memory = line(/signal: killed|cannot allocate memory|out of memory/);
