@@ -47,7 +47,7 @@ describe("the sandbox's errors", () => {
     const options = { directory: withBlanks, clusters: ["east"], toolchain: toolchainOf(""), report: () => undefined };
     await assert.rejects(sandboxUp(options), (error: unknown) => {
       assert.ok(error instanceof UserError);
-      assert.equal(error.message, `the sandbox needs a folder whose path has no spaces (found:  ${withBlanks})`);
+      assert.equal(error.message, `the sandbox needs a folder whose path has no spaces (found: ${withBlanks})`);
       return true;
     });
     assert.equal(existsSync(withBlanks), false);
