@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { once } from "node:events";
 import { type Server, type ServerResponse, createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -468,7 +469,7 @@ describe("a pod's log", () => {
     pod({ waiting: { reason: "ContainerCreating" } }, (response) => response.writeHead(400).end("{}"));
     assert.match(
       await refused("kube-logsf", "--zone", nyc),
-      /^error: pod kazoo-0 has no log yet: its container is waiting: ContainerCreating\nnext: try again in a while/,
+      /^error: pod kazoo-0 has no log yet: its container is waiting: ContainerCreating\nnext: try again later/,
     );
   });
 
@@ -519,11 +520,15 @@ describe("a stack with zones on Docker and on Kubernetes", () => {
   });
 });
 
-test("a stack on Docker is asked about where it is protected, and only then", async () => {
+test("a stack on Docker is asked about where it is protected, and only then", async (context) => {
+  const engine = createServer().listen(0, "127.0.0.1");
+  context.after(() => engine.close());
+  await once(engine, "listening");
+  const host = `tcp://127.0.0.1:${(engine.address() as AddressInfo).port}`;
   for (const protect of [true, false]) {
     writeStack({
       "kazoo:protect": protect,
-      "kazoo:clusters": { box: { docker: {} } },
+      "kazoo:clusters": { box: { docker: { host } } },
       "kazoo:regions": { local: { cluster: "box", datacenters: { dev: {} } } },
     });
     for (const command of ["up", "destroy"]) {
