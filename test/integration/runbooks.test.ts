@@ -73,7 +73,7 @@ describe("runbooks on the sandbox", { concurrency: 1 }, () => {
     );
 
     await stack.api.call("DELETE", `${quotas}/team`);
-    await stack.succeeds("up");
+    await stack.succeeds("up", "--yes");
     await stack.succeeds("doctor");
   });
 
