@@ -120,7 +120,7 @@ describe("runbooks on the sandbox", { concurrency: 1 }, () => {
     assert.deepEqual(
       await ids("secrets", "local-a"),
       others,
-      "no Secret was made anew, and the brokers' users are gone",
+      "no Secret was replaced, and the brokers' users are gone",
     );
     assert.match(file(), /rabbitmq"?: \{ "?number"?: 2 \}/);
     assert.deepEqual(await databasePods(), database);

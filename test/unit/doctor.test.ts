@@ -34,7 +34,8 @@ import {
   readHttp,
   readMembers,
 } from "../../tools/cli/podQuestions";
-import { askPod, readAnswers, scriptOf, sideBySide } from "../../tools/cli/questions";
+import { askPod, readAnswers, scriptOf } from "../../tools/cli/questions";
+import { sideBySide } from "../../tools/shared/turns";
 import { clusterWith } from "../support/clusterDouble";
 import { jsonServer } from "../support/jsonServer";
 

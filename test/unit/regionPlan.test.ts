@@ -56,7 +56,7 @@ describe("the order of an up of all regions", () => {
 describe("a run of regions", () => {
   const signal = new AbortController().signal;
 
-  /** Runs plans; a region ends when it is told to. */
+  /** Runs plans; a region ends when the test ends it. */
   function started(plans: readonly RegionPlan[], jobs: number, stop = signal) {
     const running = new Map<string, (problem?: string) => void>();
     const stopped: string[] = [];

@@ -23,10 +23,11 @@ import {
   readHttp,
   readMembers,
 } from "./podQuestions";
-import { type Answer, type Questions, askPod, sideBySide } from "./questions";
+import { type Answer, type Questions, askPod } from "./questions";
 import { runningImages } from "./runningImages";
 import { claimsOf, neededSecrets, quotasOf, tlsSecretOf } from "./zoneObjects";
 import { UserError } from "../shared/terminal";
+import { sideBySide } from "../shared/turns";
 
 /** What is wrong with a stack, and what could not be asked. */
 export interface Examination {

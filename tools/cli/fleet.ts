@@ -55,8 +55,10 @@ export async function stackOf({ stack, region }: FleetOptions): Promise<string> 
 
 /** All stacks of a stack's regions; undefined where the command is for one Pulumi stack. */
 function fleetOf({ stack, region, jobs }: FleetOptions): Fleet | undefined {
-  const regions = region === undefined ? regionsIn(stack) : undefined;
-  return regions && { name: stack, regions, platform: readPlatform(stack), jobs: jobsOf(jobs) };
+  if (region !== undefined) return undefined;
+  const platform = readPlatform(stack);
+  const regions = regionsIn(stack, platform);
+  return regions && { name: stack, regions, platform, jobs: jobsOf(jobs) };
 }
 
 /** How many regions run at a time: as given, else as many as there are cores. */

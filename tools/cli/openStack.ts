@@ -76,15 +76,10 @@ function narrowed(platform: Platform, { zones, clusters }: StackPart): Platform 
   return { ...platform, zones, clusters: Object.fromEntries(own) };
 }
 
-/**
- * Reads a stack's file, of a region's stack what concerns the region.
- * @throws UserError if there is no such stack; ConfigError with all problems of its config
- */
-export function readConfig(name: string): Platform {
+/** Reads all of a stack's file, also for a region's stack. */
+function readWhole(name: string): Platform {
   try {
-    const platform = readStackFile(projectDirectory, name);
-    const part = partOf(platform, name);
-    return part.shared ? platform : narrowed(platform, part);
+    return readStackFile(projectDirectory, name);
   } catch (error) {
     throw error instanceof UnknownStackError
       ? new UserError(error.message, `choose one of ${error.known.join(", ")} with STACK=, or create that file`)
@@ -92,10 +87,22 @@ export function readConfig(name: string): Platform {
   }
 }
 
+/**
+ * Reads a stack's file, of a region's stack what concerns the region.
+ * @throws UserError if there is no such stack; ConfigError with all problems of its config
+ */
+export function readConfig(name: string): Platform {
+  const whole = readWhole(name);
+  const part = partOf(whole, name);
+  return part.shared ? whole : narrowed(whole, part);
+}
+
 /** Reads a stack's file; mistakes in it become a UserError. */
-export function readPlatform(name: string): Platform {
+export const readPlatform = (name: string): Platform => advised(name, readConfig);
+
+function advised(name: string, read: (name: string) => Platform): Platform {
   try {
-    return readConfig(name);
+    return read(name);
   } catch (error) {
     throw error instanceof ConfigError
       ? new UserError(error.message, `edit ${basename(stackFilePath(projectDirectory, name))}`)
@@ -103,9 +110,11 @@ export function readPlatform(name: string): Platform {
   }
 }
 
-/** The regions of a stack whose regions have stacks of their own; undefined for any other stack, and for a region's. */
-export function regionsIn(name: string): string[] | undefined {
-  const platform = readPlatform(name);
+/**
+ * The regions of a stack whose regions have stacks of their own; undefined for any other stack, and for a region's.
+ * @param platform of its file. @default it is read
+ */
+export function regionsIn(name: string, platform = readPlatform(name)): string[] | undefined {
   const part = partOf(platform, name);
   return part.split && part.shared ? regionsOf(platform) : undefined;
 }
@@ -116,14 +125,14 @@ export function regionsIn(name: string): string[] | undefined {
  * @throws UserError where it is that one, and may not be
  */
 export async function openStack(name: string, report: Report, { shared = false } = {}): Promise<Stack> {
-  const regions = regionsIn(name);
+  // Where its state is depends on all of the clusters.
+  const whole = advised(name, readWhole);
+  const regions = regionsIn(name, whole);
   if (regions !== undefined && !shared)
     throw new UserError(
       `stack ${name} has a stack per region, and this command works on one of them`,
       `name it: ${regions.map((region) => `STACK=${regionStack(name, region)}`).join(" or ")}`,
     );
-  // Where its state is depends on all of the clusters.
-  const whole = readStackFile(projectDirectory, name);
   const part = partOf(whole, name);
   const platform = narrowed(whole, part);
   // Before the toolchain, which can take minutes to build.

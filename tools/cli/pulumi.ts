@@ -81,5 +81,14 @@ export async function askPulumi(context: PulumiContext, args: readonly string[],
   }
 }
 
+/** The outputs of a stack; secret ones are masked unless `options` show them. */
+export async function readOutputs<T>(
+  context: PulumiContext,
+  stack: string,
+  options: readonly string[] = [],
+): Promise<T> {
+  return JSON.parse(await askPulumi(context, ["stack", "output", "--json", ...options, "--stack", stack])) as T;
+}
+
 /** The command that creates a stack in the user's own backend. */
 export const stackInit = (stack: string): string => `eval "$(npx kazoo env -s ${stack})" && pulumi stack init ${stack}`;

@@ -36,18 +36,3 @@ export const askPod = async (
   seconds: number,
   signal: AbortSignal,
 ): Promise<Map<string, Answer>> => readAnswers(await askInside(place, scriptOf(questions, seconds), signal));
-
-/** Does work for all items, so many at a time; results in the order of the items. */
-export async function sideBySide<T, R>(
-  limit: number,
-  items: readonly T[],
-  work: (item: T) => Promise<R>,
-): Promise<R[]> {
-  const results: R[] = [];
-  const rest = items.entries();
-  const worker = async (): Promise<void> => {
-    for (const [index, item] of rest) results[index] = await work(item);
-  };
-  await Promise.all(Array.from({ length: Math.min(limit, items.length) }, worker));
-  return results;
-}

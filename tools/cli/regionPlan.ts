@@ -1,5 +1,6 @@
 import type { Platform } from "../../config/platform";
 import { regionsOf } from "../../config/stackPart";
+import { Turns } from "../shared/turns";
 
 /** A region of a run, and what it waits for. */
 export interface RegionPlan {
@@ -74,37 +75,16 @@ export async function inOrder(
       const earlier = await Promise.all(after.flatMap((other) => outcomes.get(other) ?? []));
       const missing = earlier.flatMap((other) => (other.kind === "done" ? [] : [other.region]));
       const own = stops.get(region)?.signal ?? signal;
-      const limited = together.length === 0;
-      if (limited) await turns.take();
-      try {
+      const work = async (): Promise<Outcome> => {
         if (missing.length > 0 || signal.aborted) return { region, kind: "not run", for: missing };
         const problem = await run(region, AbortSignal.any([signal, own]));
         if (problem === undefined) return { region, kind: "done" };
         if (!own.aborted) together.forEach((other) => stops.get(other)?.abort());
         return { region, kind: "failed", problem };
-      } finally {
-        if (limited) turns.giveBack();
-      }
+      };
+      return together.length === 0 ? turns.run(work) : work();
     };
     outcomes.set(region, outcome());
   }
   return Promise.all(outcomes.values());
-}
-
-/** As many turns as may be taken at a time. */
-class Turns {
-  private readonly waiting: (() => void)[] = [];
-
-  constructor(private free: number) {}
-
-  async take(): Promise<void> {
-    if (this.free > 0) this.free -= 1;
-    else await new Promise<void>((turn) => this.waiting.push(turn));
-  }
-
-  giveBack(): void {
-    const next = this.waiting.shift();
-    if (next === undefined) this.free += 1;
-    else next();
-  }
 }

@@ -1,4 +1,4 @@
-import { askPulumi } from "./pulumi";
+import { readOutputs } from "./pulumi";
 import type { Stack } from "./openStack";
 import { colours } from "../shared/terminal";
 
@@ -26,8 +26,8 @@ export interface ZoneView {
 
 /** Reads a stack's zones, by name, from its outputs; none if the stack is not deployed. */
 export async function readZones(stack: Stack): Promise<Record<string, ZoneView>> {
-  const printed = await askPulumi(stack.pulumi, ["stack", "output", "--json", "--stack", stack.name]);
-  return (JSON.parse(printed) as { zones?: Record<string, ZoneView> }).zones ?? {};
+  const { zones = {} } = await readOutputs<{ zones?: Record<string, ZoneView> }>(stack.pulumi, stack.name);
+  return zones;
 }
 
 /** The text after a successful `up`: zones with their endpoints, and commands to look at and remove the stack. */

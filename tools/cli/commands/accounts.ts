@@ -4,7 +4,7 @@ import { bootstrapScriptPath } from "../../../components/names";
 import { appsPath } from "../../../config/schema";
 import { runScriptInside } from "../insideNode";
 import { type SelectedZone, type Selection, type ZoneNode, selectNode, selectZone } from "../nodes";
-import { askPulumi } from "../pulumi";
+import { readOutputs } from "../pulumi";
 import { quoted } from "../../shared/shell";
 import { type Stack, openStack, projectDirectory } from "../openStack";
 import { UserError, reportToStderr } from "../../shared/terminal";
@@ -96,8 +96,8 @@ function configuredName(stack: Stack, selected: SelectedZone): string {
 
 async function masterAccount(stack: Stack, selected: SelectedZone): Promise<Account> {
   configuredName(stack, selected);
-  const printed = await askPulumi(stack.pulumi, ["stack", "output", "--json", "--show-secrets", "--stack", stack.name]);
-  const { masterAccounts = {} } = JSON.parse(printed) as { masterAccounts?: Record<string, Account> };
+  type Outputs = { readonly masterAccounts?: Record<string, Account> };
+  const { masterAccounts = {} } = await readOutputs<Outputs>(stack.pulumi, stack.name, ["--show-secrets"]);
   const account = masterAccounts[selected.zone.ring];
   if (account !== undefined) return account;
   throw new UserError("the master account's password does not exist yet", `make up STACK=${stack.name}`);

@@ -4,7 +4,7 @@ import { beforeRun, checkPassphrase, readClusterIds, readSnapshot, recover, writ
 import { confirmed } from "../choose";
 import { requireEngines } from "../dockerEngines";
 import { deployedIn, knownObjects, missingIn, objectList } from "../missing";
-import { askPulumi, runPulumi, stackInit } from "../pulumi";
+import { readOutputs, runPulumi, stackInit } from "../pulumi";
 import { policyPack, runStack } from "../runStack";
 import type { UnseenCluster } from "../../report/model";
 import { quoted } from "../../shared/shell";
@@ -13,7 +13,6 @@ import {
   exportedEnvironment,
   isThrowAway,
   openStack,
-  regionsIn,
   kubeconfigOf,
   sandboxClusters,
   startClusters,
@@ -90,7 +89,8 @@ export async function up(options: StackOptions, args: readonly string[]): Promis
   }
   if (unseen.length > 0) throw unseenError(unseen);
   if (stack.state !== undefined) writeClusterIds(stack.state, stack.name, ids);
-  if (process.env[partOfRun] === undefined && regionsIn(options.stack) === undefined)
+  // The stack that regions share has no zones.
+  if (process.env[partOfRun] === undefined && stack.platform.zones.length > 0)
     process.stdout.write(`\n${summary(stack.name, await readZones(stack), clusterHints(stack))}`);
   return 0;
 }
@@ -98,8 +98,7 @@ export async function up(options: StackOptions, args: readonly string[]): Promis
 /** Refuses to deploy a region before the stack that has its credentials: the program would wait for them without end. */
 async function requireShared({ name, whole, pulumi }: Stack): Promise<void> {
   if (whole === name) return;
-  const printed = await askPulumi(pulumi, ["stack", "output", "--json", "--stack", whole]);
-  if ("credentials" in (JSON.parse(printed) as object)) return;
+  if ("credentials" in (await readOutputs<object>(pulumi, whole))) return;
   throw new UserError(
     `stack ${whole}, which stack ${name} takes its credentials from, is not deployed`,
     `make up STACK=${whole} deploys it, and then all regions`,
