@@ -79,6 +79,12 @@ describe("a run that is disturbed", { concurrency: 1 }, () => {
     await stack.converges(kept);
   });
 
+  test("the attributes that Pulumi keeps beside the state file are empty: the next up works", async () => {
+    const kept = await stack.kept();
+    truncateSync(`${state()}.attrs`, 0);
+    await stack.converges(kept);
+  });
+
   test("another passphrase: the error names the file that it is in", async () => {
     const kept = await stack.kept();
     const passphrase = join(stack.clone.directory, ".state/passphrase");

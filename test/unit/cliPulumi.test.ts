@@ -327,6 +327,20 @@ describe("what a killed pulumi leaves behind", () => {
     assert.equal(existsSync(lock), false);
   });
 
+  test("attributes of the state that were only half written are removed, whole ones stay", async () => {
+    const state = leave(undefined, 0);
+    const attributes = join(state.directory, ".pulumi/stacks/kazoo/dev.json.attrs");
+    for (const [content, stays] of [
+      ['{"user.content_type":"application/json"}', true],
+      ["", false],
+      ['{"user.content_', false],
+    ] as const) {
+      writeFileSync(attributes, content);
+      await recover(stack(pulumiThat("")), state, silent);
+      assert.equal(existsSync(attributes), stays, content);
+    }
+  });
+
   test("a lock whose pulumi runs is respected, and the error says which process it is", async () => {
     const sleeper = join(directory, "pulumi-asleep");
     copyFileSync("/bin/sleep", sleeper);

@@ -216,7 +216,7 @@ export interface SelectedStack {
 }
 
 /**
- * Cleans up after a killed Pulumi: its lock, and operations whose result it did not see.
+ * Cleans up after a killed Pulumi: its lock, a file that it has written in part, and operations whose result it did not see.
  * @throws UserError if another Pulumi is working on the stack
  */
 export async function recover(
@@ -232,6 +232,7 @@ export async function recover(
       `wait for it to finish, or stop it: kill -INT ${alive}`,
     );
   }
+  removeTornAttributes(stateFile(state, stack));
   if (holders.length > 0) {
     report(`stack ${stack}: removing the lock of a pulumi that was killed`);
     await askPulumi(context, ["cancel", "--yes", "--stack", stack]);
@@ -242,6 +243,20 @@ export async function recover(
   const args = ["refresh", ...selection, "--yes", "--skip-preview", "--suppress-outputs"];
   const code = await runPulumi(context, [...args, "--clear-pending-creates"]);
   if (code !== 0) throw new UserError(`stack ${stack} could not be refreshed`, "see pulumi's messages above");
+}
+
+/**
+ * The file backend keeps attributes beside a state, and cannot read the state while they are cut off ("failed to load checkpoint: EOF"). It
+ * works without them, and writes them again.
+ */
+function removeTornAttributes(path: string): void {
+  const attributes = `${path}.attrs`;
+  if (!existsSync(attributes)) return;
+  try {
+    JSON.parse(readFileSync(attributes, "utf8"));
+  } catch {
+    rmSync(attributes, { force: true });
+  }
 }
 
 /** Ids of the sandbox clusters that a stack was last deployed to, by name. */
