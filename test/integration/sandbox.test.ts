@@ -314,7 +314,7 @@ describe("the sandbox", () => {
       sandboxUp({ directory, clusters: ["north"], toolchain: broken, report: silent }),
       (error: unknown) => {
         assert.ok(error instanceof UserError);
-        assert.match(error.message, /etcd of the sandbox cluster north ended/);
+        assert.match(error.message, /etcd of the sandbox cluster north exited before it became ready/);
         assert.match(error.message, /fatal: the disk is full/);
         const log = / (\/\S+\.log)/.exec(error.next ?? "")?.[1] ?? "";
         assert.match(readFileSync(log, "utf8"), /fatal: the disk is full/);
