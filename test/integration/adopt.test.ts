@@ -6,7 +6,7 @@ import { plainPulumi } from "../support/plainPulumi";
 import { type SandboxStack, sandboxStack } from "../support/sandboxStack";
 import { until } from "../support/until";
 
-describe("a namespace that somebody else has made, with a ConfigMap in it", { concurrency: 1 }, () => {
+describe("a namespace that someone else created, with a ConfigMap in it", { concurrency: 1 }, () => {
   let stack: SandboxStack;
   const namespace = "/api/v1/namespaces/legacy-app";
   const configure = (datacenter: object) =>
@@ -20,7 +20,7 @@ describe("a namespace that somebody else has made, with a ConfigMap in it", { co
   });
   after(() => stack?.clone.dispose());
 
-  test("preview, report and up refuse to take it over, and touch nothing", async () => {
+  test("preview, report and up refuse to take it over, and change nothing", async () => {
     configure({ namespace: "legacy-app" });
     for (const args of [["preview"], ["preview-report"], ["up"]]) {
       const { code, stderr } = await stack.clone.run(args);
@@ -45,7 +45,7 @@ describe("a namespace that somebody else has made, with a ConfigMap in it", { co
     assert.deepEqual(Object.keys(labels), ["kubernetes.io/metadata.name"]);
   });
 
-  test("with adopt: true the stack lives in it, and destroy leaves what it found", async () => {
+  test("with adopt: true the stack uses it, and destroy keeps what was there before", async () => {
     configure({ namespace: "legacy-app", adopt: true });
     await stack.succeeds("up");
     await stack.isUnchanged();
@@ -59,7 +59,7 @@ describe("a namespace that somebody else has made, with a ConfigMap in it", { co
     assert.deepEqual(await names("secrets"), []);
     const policies = await stack.api.list("/apis/networking.k8s.io/v1/namespaces/legacy-app/networkpolicies");
     assert.deepEqual(policies, []);
-    // The data of brokers and databases.
+    // The volumes of brokers and databases.
     assert.equal((await names("persistentvolumeclaims")).length, 3);
 
     const back = await stack.clone.run(["up"]);

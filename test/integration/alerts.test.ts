@@ -12,7 +12,7 @@ import { objects, withMocks } from "../support/mocks";
 const zone = "us-east-nyc";
 const certificate = "kazoo-tls";
 
-/** Series by name and labels, with their values a minute, in promtool's notation. */
+/** Series by name and labels, with one value per minute, in promtool's notation. */
 type Series = Readonly<Record<string, string>>;
 
 const inZone = (name: string, labels: string) => `${name}{namespace="${zone}", ${labels}}`;
@@ -26,19 +26,19 @@ const members = (nodes: string) => inZone("couchdb_membership", `pod="bigcouch-0
 const certificateEnd = (label: string) =>
   `certmanager_certificate_expiration_timestamp_seconds{${label}="${zone}", name="${certificate}"}`;
 
-/** A zone in which everything is as it should be, for three hours. */
+/** A healthy zone, for three hours. */
 const healthy: Series = {
   [up("rabbitmq-alpha-0")]: "1x180",
   [up("rabbitmq-beta-0")]: "1x180",
   [broker("rabbitmq_alarms_memory_used_watermark", "alpha")]: "0x180",
   [broker("rabbitmq_alarms_free_disk_space_watermark", "alpha")]: "0x180",
-  // A long queue that is being read.
+  // A long queue with consumers.
   [queue("messages_ready")]: "5000x180",
   [queue("consumers")]: "1x180",
   [inZone("kube_statefulset_replicas", 'statefulset="bigcouch"')]: "3x180",
   [ready("bigcouch")]: "3x180",
   [ready("kazoo")]: "2x180",
-  // Each night's update is no reason to look.
+  // A restart in each night's update is no reason for an alert.
   [restarts]: "0x60 1x120",
   [joined]: "1x180",
   [members("all_nodes")]: "3x180",
@@ -46,7 +46,7 @@ const healthy: Series = {
   [certificateEnd("namespace")]: `${60 * 86400}x180`,
 };
 
-/** What fires, from which minute on, and what it says: the fault is there from the first minute. */
+/** Which alert fires, from which minute on, and its text; the fault exists from the first minute. */
 interface Firing {
   readonly alert: string;
   readonly from: number;
@@ -83,16 +83,16 @@ const pileUp: Firing = {
 };
 const certificateEnds: Firing = {
   alert: "KazooCertificateEnds",
-  // An hour after the moment at which it is near.
+  // An hour after the moment at which the certificate is about to expire.
   from: 61,
   severity: "warning",
   labels: { name: certificate },
   summary: "The certificate kazoo-tls of the zone's Ingress ends within a week, and was not renewed.",
 };
-/** A week after the beginning, and so less than a week from the first minute on. */
+/** A week after the beginning, so less than a week away from the first minute on. */
 const nearEnd = `${7 * 86400}x180`;
 
-/** Faults, by what differs from the healthy zone; undefined: the series is gone. */
+/** Faults, as differences from the healthy zone; undefined: the series is missing. */
 const faults: Readonly<
   Record<string, { readonly series: Readonly<Record<string, string | undefined>>; readonly fires: readonly Firing[] }>
 > = {
@@ -197,7 +197,7 @@ const faults: Readonly<
     fires: [
       {
         alert: "KazooRestarts",
-        // The fourth restart that is counted, and five minutes.
+        // The fourth counted restart, plus five minutes.
         from: 45,
         severity: "warning",
         labels: { pod: "kazoo-0", container: "kazoo" },
@@ -226,7 +226,7 @@ function range<T>(length: number, value: (index: number) => T): T[] {
   return Array.from({ length }, (_, index) => value(index));
 }
 
-/** Prometheus' own test of rules, on the rules as they are deployed. */
+/** Prometheus' own tool for testing rules, on the deployed rules. */
 describe("on made-up series", async () => {
   let folder: string;
   let promtool: string;
@@ -244,7 +244,7 @@ describe("on made-up series", async () => {
   });
   after(() => rmSync(folder, { recursive: true, force: true }));
 
-  /** Asserts what fires at some minutes, and that nothing else does. */
+  /** Asserts that exactly these alerts fire at these minutes. */
   function assertFiring(
     series: Readonly<Record<string, string | undefined>>,
     minutes: number[],

@@ -8,7 +8,7 @@ import { plainPulumi } from "../support/plainPulumi";
 
 const stack = "rehearsal";
 let secrets = 0;
-/** A live stack's state as `pulumi stack export --show-secrets` writes it: with secrets in plain text, made up here. */
+/** A live stack's state as `pulumi stack export --show-secrets` writes it, with made-up secrets in plain text. */
 const fixture = JSON.parse(
   readFileSync(join(__dirname, `../fixtures/states/0.1.0/${stack}.json`), "utf8"),
   (_, value: { ciphertext?: string } | null) =>
@@ -18,7 +18,7 @@ const fixture = JSON.parse(
 ) as ExportedState;
 const passphrase = "a passphrase of the tests";
 
-/** Two machines, as far as Pulumi is concerned: folders with states and passphrases of their own. */
+/** Two machines from Pulumi's point of view: folders with their own states and passphrases. */
 describe("backup and restore of a stack's state", { concurrency: 1 }, () => {
   let here: Clone;
   let there: Clone;
@@ -43,7 +43,7 @@ describe("backup and restore of a stack's state", { concurrency: 1 }, () => {
     return (JSON.parse(stdout) as ExportedState).deployment.resources;
   };
 
-  test("a wrong passphrase, another stack and a torn file are refused before anything is touched", async () => {
+  test("a wrong passphrase, another stack and a truncated file are refused before anything changes", async () => {
     const wrong = join(here.directory, "wrong");
     writeFileSync(wrong, "another passphrase");
     const other = await here.run(["restore", "-s", stack, "--from", paths.first, "--passphrase-file", wrong]);
@@ -60,7 +60,7 @@ describe("backup and restore of a stack's state", { concurrency: 1 }, () => {
     assert.equal(existsSync(join(here.directory, ".state")), false);
   });
 
-  test("a state goes into one folder and on into another, with all its secrets", async () => {
+  test("a state is restored into one folder and from there into another, with all its secrets", async () => {
     const restored = await restore(here, paths.first);
     assert.equal(restored.code, 0, restored.stderr);
     assert.match(restored.stdout, /restored the state of 2026-01-02T03:04:05.000Z, \d+ resources/);
@@ -82,7 +82,7 @@ describe("backup and restore of a stack's state", { concurrency: 1 }, () => {
     assert.notEqual(one, two);
   });
 
-  test("a state with resources is replaced after a question only, a damaged one is kept aside", async () => {
+  test("a state with resources is replaced only after confirmation, and a damaged one is kept aside", async () => {
     const unasked = await restore(there, paths.second);
     assert.equal(unasked.code, 1);
     assert.match(unasked.stderr, /replace the state of stack rehearsal, \d+ resources, with that of .*YES=1/s);

@@ -6,7 +6,7 @@ import { cloneProject, type Clone, type Run } from "../support/clone";
 import { clusterApi, eventually } from "../support/clusterApi";
 import { plainPulumi } from "../support/plainPulumi";
 
-/** A bootstrap Job that fails. Containers fail nowhere in the sandbox: its simulation is ended, and the test plays the kubelet. */
+/** A bootstrap Job that fails. Containers never fail in the sandbox, so the test stops the simulation and plays the kubelet. */
 describe("a first boot that fails", () => {
   let clone: Clone;
   let api: Awaited<ReturnType<typeof clusterApi>>;
@@ -74,7 +74,7 @@ describe("a first boot that fails", () => {
     succeeded(await clone.run(["preview", "--", "--expect-no-changes"]));
   });
 
-  /** What a kubelet tells of a container that ended with this reason, for the Job's pods that have a node. */
+  /** Reports, like a kubelet, that the container ended with this reason, for the Job's scheduled pods. */
   async function failPods(): Promise<void> {
     const pods = await api.list(
       "/api/v1/namespaces/local-dev/pods?labelSelector=batch.kubernetes.io/job-name%3Dkazoo-bootstrap",

@@ -11,8 +11,8 @@ interface StatefulSet {
   readonly status: { readonly readyReplicas?: number };
 }
 
-/** examples/components on the sandbox: the components in a program of their own, with the plain Pulumi CLI. */
-describe("a program made of components alone", () => {
+/** examples/components on the sandbox: the components in a separate program, with the plain Pulumi CLI. */
+describe("a program that uses only the components", () => {
   let clone: Clone;
   let environment: string;
   before(async () => {
@@ -30,7 +30,7 @@ describe("a program made of components alone", () => {
     return (await promisify(execFile)("bash", ["-c", command, "bash", ...args], { cwd })).stdout;
   };
 
-  test("comes up, is stable in a second preview, and goes away", async () => {
+  test("is deployed, shows no change in a second preview, and is destroyed", async () => {
     await pulumi("stack", "init", "example", "--secrets-provider", "passphrase");
     await pulumi("config", "set", "context", "sandbox-local");
     await pulumi("up", "--yes", "--skip-preview");

@@ -4,7 +4,7 @@ import { after, before, describe, test } from "node:test";
 import { type Clone, cloneProject } from "../support/clone";
 import { codeBlocks, pages } from "../support/markdown";
 
-/** The code blocks marked with `sandbox`, page by page: what a reader types, word for word, in a fresh clone. */
+/** Runs the code blocks marked with `sandbox` in a fresh clone, word for word, page by page. */
 describe("the commands of the documentation run on the sandbox", () => {
   let clone: Clone;
   before(async () => {
@@ -23,9 +23,9 @@ describe("the commands of the documentation run on the sandbox", () => {
   }
 });
 
-/** Runs a script that ends at the first command that fails; what it prints is returned with each command before its output. */
+/** Runs a script that stops at the first failing command; the returned output has each command before its own output. */
 function bash(directory: string, script: string): Promise<{ readonly code: number | null; readonly output: string }> {
-  // Otherwise a test that the script runs takes itself for a part of this one.
+  // Otherwise a test run by the script would report as part of this one.
   const environment = { ...process.env, NODE_TEST_CONTEXT: undefined };
   return new Promise((done, fail) => {
     const child = spawn("bash", ["-xeuo", "pipefail", "-c", script], {

@@ -21,12 +21,12 @@ describe("a stack that sets every key", { concurrency: 1 }, () => {
   });
   after(() => stack?.clone.dispose());
 
-  test("comes up, and a second preview is empty", async () => {
+  test("is deployed, and a second preview is empty", async () => {
     await stack.succeeds("up");
     await stack.isUnchanged();
   });
 
-  test("has in the cluster what the keys say", async () => {
+  test("has in the cluster what the keys configure", async () => {
     const inZone = (zone: string, path: string) => stack.api.list(path.replace("ZONE", `namespaces/us-east-${zone}`));
     const sets = await inZone("nyc", "/apis/apps/v1/ZONE/statefulsets");
     const podOf = (name: string) => {

@@ -8,7 +8,7 @@ import { type Engine, temporaryEngine } from "../support/engine";
 
 const project = resolve(__dirname, "../..");
 
-/** A program of nothing but a ring and what goes with a zone's database nodes, as the config has them. */
+/** A program with only a ring and the guards of a zone's database nodes, from the config. */
 const program = `
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
@@ -28,7 +28,7 @@ refuseLoss(
 type Facts = StoreFacts & { readonly replicas: number };
 const live: Facts = { database: "couchdb-2.3.1", copies: 4, rabbitmq: "3.13", replicas: 3 };
 
-/** Changes of a live stack, and the guard that refuses each; undefined: it goes through. */
+/** Changes of a live stack, with the guard that refuses each; undefined: it is allowed. */
 type Changes = Record<string, [Partial<Facts>, refusal: string | undefined]>;
 
 describe("changes of a live, protected stack", { concurrency: 1 }, () => {
@@ -74,7 +74,7 @@ describe("changes of a live, protected stack", { concurrency: 1 }, () => {
     }
   };
 
-  test("what loses nothing goes through, what does is refused by a guard that says so", () =>
+  test("harmless changes are allowed; a guard refuses each change that would lose data, and says why", () =>
     check(live, {
       "nothing changes": [{}, undefined],
       "a broker goes to the next series": [{ rabbitmq: "4.0" }, undefined],
@@ -88,7 +88,7 @@ describe("changes of a live, protected stack", { concurrency: 1 }, () => {
       "fewer copies than databases have": [{ copies: 3 }, "ring-main-database-copies-4"],
     }));
 
-  test("once upgraded, there is no way back", async () => {
+  test("an upgrade cannot be undone", async () => {
     const upgraded = { ...live, database: "couchdb-3.3.3", copies: 3, rabbitmq: "4.2" };
     await up(upgraded);
     await check(upgraded, {

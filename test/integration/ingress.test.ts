@@ -3,7 +3,7 @@ import { after, before, describe, test } from "node:test";
 import { defineGatewayApi } from "../support/definitions";
 import { type SandboxStack, sandboxStack } from "../support/sandboxStack";
 
-describe("the way in of a live datacenter", { concurrency: 1 }, () => {
+describe("access to a live datacenter", { concurrency: 1 }, () => {
   let stack: SandboxStack;
   const inNamespace = (group: string, resource: string) => stack.api.list(`${group}/namespaces/local-dev/${resource}`);
   const podNames = async () =>
@@ -16,7 +16,7 @@ describe("the way in of a live datacenter", { concurrency: 1 }, () => {
   });
   after(() => stack?.clone.dispose());
 
-  test("an ingress comes without restarting a pod, and closes Kazoo's ports to everyone else", async () => {
+  test("adding an ingress restarts no pod, and closes Kazoo's ports to everyone else", async () => {
     const before = await podNames();
     stack.configure({
       "kazoo:ingress": { host: "kazoo.example.com", class: "nginx", controllerNamespace: "ingress-nginx" },
@@ -45,7 +45,7 @@ describe("the way in of a live datacenter", { concurrency: 1 }, () => {
     );
   });
 
-  test("node ports and the way of connections from outside reach the Service", async () => {
+  test("the Service gets node ports and the traffic policy", async () => {
     stack.configure({
       "kazoo:workloads": {
         kazoo: { service: { type: "NodePort", externalTrafficPolicy: "Local", nodePorts: { crossbar: 30800 } } },
@@ -60,7 +60,7 @@ describe("the way in of a live datacenter", { concurrency: 1 }, () => {
     assert.equal(crossbar?.nodePort, 30800);
   });
 
-  test("routes of a Gateway that exists pass the Gateway API's own definition", async () => {
+  test("routes of an existing Gateway pass the Gateway API's own definition", async () => {
     await defineGatewayApi(stack.api);
     stack.configure({ "kazoo:gateway": { host: "kazoo.example.com", name: "public", namespace: "gateways" } });
     await stack.succeeds("up");
@@ -76,7 +76,7 @@ describe("the way in of a live datacenter", { concurrency: 1 }, () => {
     assert.deepEqual([parent?.name, parent?.namespace], ["public", "gateways"]);
   });
 
-  test("a second preview is empty, and destroy takes everything away", async () => {
+  test("a second preview is empty, and destroy removes everything", async () => {
     await stack.isUnchanged();
     await stack.succeeds("destroy");
     assert.equal((await stack.api.call("GET", "/api/v1/namespaces/local-dev")).status, 404);

@@ -7,7 +7,7 @@ import { testPrograms } from "../programs";
 import { ignored } from "../support/kubeScoreIgnored";
 import { deployWithMocks } from "../support/mocks";
 
-/** What kube-score says of an object. Grades are 1 (critical), 5 (warning), 7 and 10 (fine). */
+/** kube-score's result for an object. Grades are 1 (critical), 5 (warning), 7 and 10 (fine). */
 interface Scored {
   readonly type_meta: { readonly kind: string };
   readonly object_meta: { readonly name?: string };
@@ -19,7 +19,7 @@ interface Scored {
   }[];
 }
 
-describe("kube-score finds nothing but what is ignored with a reason", async () => {
+describe("kube-score finds nothing except what is ignored with a reason", async () => {
   let program = "";
   before(async () => {
     program = (await testPrograms(["kube-score"], () => undefined))("kube-score");
@@ -47,7 +47,7 @@ describe("kube-score finds nothing but what is ignored with a reason", async () 
     });
   }
 
-  test("and everything that is ignored is found somewhere", () => {
+  test("and each ignored finding still occurs somewhere", () => {
     assert.deepEqual(
       ignored.filter((one) => !used.has(one)),
       [],
@@ -55,7 +55,7 @@ describe("kube-score finds nothing but what is ignored with a reason", async () 
   });
 });
 
-/** The mocks' digests are no digests, which kube-score would take for a missing tag. */
+/** The mocks' digests are not valid, and kube-score would report a missing tag. */
 const text = (object: object): string =>
   JSON.stringify(object).replace(/@sha256:digest-of-[^"]+/g, `@sha256:${"0".repeat(64)}`);
 

@@ -35,7 +35,7 @@ describe("a live stack with monitoring, and a patch", { concurrency: 1 }, () => 
   });
   after(() => stack?.clone.dispose());
 
-  test("all objects come without restarting a pod, and a second preview is empty", async () => {
+  test("all objects are added without restarting a pod, and a second preview is empty", async () => {
     const before = await pods();
     stack.configure(full);
     await stack.succeeds("up");
@@ -53,7 +53,7 @@ describe("a live stack with monitoring, and a patch", { concurrency: 1 }, () => 
     await stack.isUnchanged();
   });
 
-  test("without the keys all go, and pods stay", async () => {
+  test("without the keys all are removed, and pods stay", async () => {
     const before = await pods();
     stack.configure({});
     await stack.succeeds("up");
@@ -63,7 +63,7 @@ describe("a live stack with monitoring, and a patch", { concurrency: 1 }, () => 
     await stack.isUnchanged();
   });
 
-  test("annotations roll the brokers, and nothing else", async () => {
+  test("annotations restart the brokers, and nothing else", async () => {
     const before = await pods();
     stack.configure({ "kazoo:monitoring": { annotations: true } });
     await stack.succeeds("up");

@@ -7,7 +7,7 @@ import { deployWithMocks, objects, platformFrom } from "../support/mocks";
 import { type Attempt, type End, evaluatePolicies } from "../support/policyEvaluator";
 
 /**
- * What the rendered NetworkPolicies allow, by an evaluator that is not ours. For each pair, all of these ports are tried: those that are not
+ * What the rendered NetworkPolicies allow, according to an independent evaluator. For each pair, all of these ports are tried: those not
  * named must be closed.
  */
 const ports = [
@@ -32,7 +32,7 @@ const inRing: Table = [
   ["sfo/kazoo", "nyc/rabbitmq", [5672]],
   ["nyc/kazoo", "nyc/bigcouch", data],
   ["nyc/kazoo", "bos/bigcouch", data],
-  // Policies know another cluster's pods by their network alone: epmd's port is open for all of it, though Kazoo needs only its own nodes'.
+  // Policies identify another cluster's pods only by network, so epmd's port is open for all of it, although Kazoo needs only its own nodes'.
   ["nyc/kazoo", "sfo/bigcouch", [4369, ...data]],
   ["nyc/kazoo", "nyc/kazoo", [...erlang, 8000]],
   ["nyc/kazoo", "bos/kazoo", erlang],
@@ -72,7 +72,7 @@ const inwards: Table = [
   ["media", "nyc/kazoo", [...erlang, ...publicApi, 19025, 24517]],
   ["media", "nyc/rabbitmq", [5672, ...metrics]],
   ["media", "nyc/bigcouch", []],
-  // Pods with the labels of ours, in a namespace with none of ours; in a namespace of another stack; and in a zone's own namespace.
+  // Pods with this program's labels, in a namespace without its labels, in another stack's namespace, and in a zone's own namespace.
   ...["elsewhere/kazoo", "elsewhere/bigcouch", "elsewhere/bigcouch-join", "another/kazoo", "another/bigcouch"].flatMap(
     (stranger): Table => [
       [stranger, "nyc/kazoo", publicApi],
@@ -150,7 +150,7 @@ describe("NetworkPolicies allow these connections and no others", () => {
   });
 });
 
-/** The policies that a stack deploys, and the ends of connections by name: `zone/workload`, or one of `addresses`. */
+/** The policies that a stack deploys, and the endpoints by name: `zone/workload`, or one of `addresses`. */
 async function world(platform: Platform): Promise<{ policies: object[]; end: (name: string) => End }> {
   const { resources } = await deployWithMocks(platform);
   type Labelled = { metadata: { name: string; labels: Record<string, string> } };
@@ -180,7 +180,7 @@ async function world(platform: Platform): Promise<{ policies: object[]; end: (na
   return { policies: found("NetworkPolicy"), end };
 }
 
-/** A connection between two clusters is judged in each, where the other end is an address alone. */
+/** A connection between two clusters is evaluated in each, where the other end is only an address. */
 function attemptsOf(from: End, to: End, port: number): Attempt[] {
   const network = ({ address }: End) => address.split(".").slice(0, 2).join(".");
   if (from.pod === undefined || to.pod === undefined || network(from) === network(to)) return [{ from, to, port }];

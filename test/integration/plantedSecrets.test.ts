@@ -14,7 +14,7 @@ import { kazoo } from "../../tools/cli/commandLine";
 import { type Clone, cloneProject } from "../support/clone";
 import { clusterApi } from "../support/clusterApi";
 
-/** A value for each secret of the config, which nothing else contains. A new key of the schema fails the first test until it is here. */
+/** A unique value for each secret of the config. The first test fails until a new secret key of the schema is listed here. */
 const planted: Readonly<Record<string, string>> = {
   "credentials.*.cookie": "PlantedCookie-8Vq2rT5xW1",
   "credentials.*.rabbitmq": "PlantedBroker-3Lm9kD7zQ4",
@@ -24,7 +24,7 @@ const planted: Readonly<Record<string, string>> = {
   registryPassword: "PlantedPush-9Gd1yH5bZ3",
 };
 
-/** Which stack has which of them, under which name. Only what builds an image has a `registryPassword`. */
+/** Which stack has which of them, and under which name. Only a stack that builds an image has a `registryPassword`. */
 const stacks = {
   dev: { ring: "main", without: ["registryPassword"] },
   images: { ring: "main", without: ["registries.*.password"] },
@@ -46,7 +46,7 @@ const configs: Readonly<Record<StackName, object>> = {
     "kazoo:image": { prebuilt: "registry.example.com/kazoo:4.3" },
     "kazoo:regions": { local: { cluster: "local", datacenters: { dev: {} } } },
   },
-  // Nothing listens there: what a Docker Engine would do with a password is tried in test/image.
+  // Nothing listens there: test/image tests what a Docker Engine does with a password.
   images: {
     ...common,
     "kazoo:clusters": { engine: { docker: { host: "tcp://127.0.0.1:1" } } },
@@ -60,7 +60,7 @@ const dev = ["--stack", "dev"];
 const onImages = ["--stack", "images"];
 const oneWay = (...args: Arguments): readonly Arguments[] => [args];
 
-/** How each command is run here, the failing ways first; or why it is not. A new command fails the second test until it is here. */
+/** How each command is run here, failing runs first, or why it is not. The second test fails until a new command is listed here. */
 const runs: Readonly<Record<string, readonly Arguments[] | string>> = {
   init: oneWay(
     "--stack",
@@ -124,7 +124,7 @@ const runs: Readonly<Record<string, readonly Arguments[] | string>> = {
   "sandbox down": [[]],
 };
 
-describe("secrets that were planted", { concurrency: 1 }, () => {
+describe("planted secrets", { concurrency: 1 }, () => {
   let clone: Clone;
   let temporary: string;
   const said: string[] = [];
@@ -142,11 +142,11 @@ describe("secrets that were planted", { concurrency: 1 }, () => {
     assert.deepEqual(secretsIn(schema).sort(), Object.keys(planted).sort());
   });
 
-  test("each command is run, or has a reason why not", () => {
+  test("each command is run, or has a reason why it is not", () => {
     assert.deepEqual(leavesOf(kazoo()).sort(), Object.keys(runs).sort());
   });
 
-  test("they are set, and a first up fails and then works", async () => {
+  test("they are set, and a first up fails, and then succeeds", async () => {
     const { code, stderr } = await run("sandbox", ["up", "local", "--audit"]);
     assert.equal(code, 0, stderr);
     for (const stack of Object.keys(stacks) as StackName[]) {
@@ -160,7 +160,7 @@ describe("secrets that were planted", { concurrency: 1 }, () => {
     const up = await run("up", dev);
     assert.equal(up.code, 0, up.stdout + up.stderr);
 
-    // They are what runs.
+    // These values are deployed now.
     const api = await clusterApi(clone.directory, "local");
     const secrets = await api.list("/api/v1/namespaces/local-dev/secrets");
     const values = secrets.flatMap(({ data }) => Object.values(data ?? {})).map((text) => Buffer.from(text, "base64"));
@@ -173,7 +173,7 @@ describe("secrets that were planted", { concurrency: 1 }, () => {
     }
   });
 
-  test("a change of them, and one by hand, is previewed, reported and refused", async () => {
+  test("changing them, in the config and by hand, is previewed, reported and refused", async () => {
     const right = readFileSync(file("dev"), "utf8");
     edit("dev", (config) => delete config["kazoo:credentials"]);
     await run("preview", [...dev, "--", "--diff"]);
@@ -190,7 +190,7 @@ describe("secrets that were planted", { concurrency: 1 }, () => {
     assert.equal(forced.code, 0, forced.stdout + forced.stderr);
   });
 
-  test("no command prints one, or hands one to a program as an argument", async (t) => {
+  test("no command prints one, or passes one to a program as an argument", async (t) => {
     let count = 0;
     for (const [command, ways] of Object.entries(runs)) {
       if (typeof ways === "string") continue;
@@ -204,8 +204,8 @@ describe("secrets that were planted", { concurrency: 1 }, () => {
     t.diagnostic(`${count} runs of ${Object.values(runs).filter((ways) => typeof ways !== "string").length} commands`);
   });
 
-  test("none is in a file that they have written, the state, the reports and the audit log among them", (t) => {
-    // etcd keeps Secrets as they are: it is the cluster's store. This file itself is in the folder test.
+  test("none is in a file that the commands wrote, including the state, the reports and the audit log", (t) => {
+    // etcd stores Secrets as they are. This file itself is in the folder test.
     const files = filesBelow(clone.directory, ["node_modules", "test", "etcd"]);
     assert.ok(files.some((path) => path.endsWith("audit.log")));
     assert.ok(files.some((path) => path.endsWith("stacks/kazoo/dev.json")));
@@ -215,7 +215,7 @@ describe("secrets that were planted", { concurrency: 1 }, () => {
     t.diagnostic(`${files.length} files`);
   });
 
-  test("none is in the arguments or in the environment of what runs on", () => {
+  test("none is in the arguments or environment of processes that keep running", () => {
     for (const pid of pids())
       for (const what of ["cmdline", "environ"]) holdsNone(readOf(pid, what), `/proc/${pid}/${what}`);
   });
@@ -228,11 +228,11 @@ describe("secrets that were planted", { concurrency: 1 }, () => {
     writeFileSync(file(stack), stringify(content));
   }
 
-  /** Runs a command, and searches what it prints, and the arguments of all programs meanwhile. */
+  /** Runs a command, and searches its output and meanwhile the arguments of all programs. */
   async function run(command: string, args: Arguments) {
     const words = [...command.split(" "), ...args];
     const environment = { TMPDIR: temporary, EDITOR: "true", KUBE_EDITOR: "true" };
-    // The command lines of all programs, each time that it prints something.
+    // All programs' command lines, each time that the command prints something.
     const seen = new Set<string>();
     const look = () => pids().forEach((pid) => seen.add(readOf(pid, "cmdline").toString()));
     const result = await clone.watch(words, look, environment);
@@ -245,7 +245,7 @@ describe("secrets that were planted", { concurrency: 1 }, () => {
 
   /** Sets a stack's secrets as the docs say, with plain pulumi. */
   async function plant(stack: StackName): Promise<void> {
-    // A config without the passwords that it needs is refused: first one that needs none.
+    // A config that lacks a needed password is refused, so start with one that needs none.
     const image = { prebuilt: "registry.example.com/kazoo:4.3" };
     const bare = { ...configs[stack], "kazoo:registries": undefined, "kazoo:image": image };
     writeFileSync(file(stack), stringify({ config: bare }));
@@ -269,7 +269,7 @@ describe("secrets that were planted", { concurrency: 1 }, () => {
   }
 });
 
-/** Paths of the secrets in a schema, names that the operator chooses as `*`. */
+/** Paths of the secrets in a schema; names that the user chooses are `*`. */
 function secretsIn(node: z.core.$ZodType, path: readonly string[] = []): string[] {
   const inner = unwrapped(node);
   if (inner instanceof z.ZodObject)
@@ -279,20 +279,20 @@ function secretsIn(node: z.core.$ZodType, path: readonly string[] = []): string[
   return docs.get(inner)?.secret === true ? [path.join(".")] : [];
 }
 
-/** The commands that do something, with those that they are in. */
+/** The commands with an action, with their parent commands' names. */
 const leavesOf = (command: Command, path: readonly string[] = []): string[] =>
   command.commands.flatMap((child) => {
     const own = [...path, child.name()];
     return child.commands.length === 0 ? [own.join(" ")] : leavesOf(child, own);
   });
 
-/** A value in the forms in which it could stand somewhere: plain, in a URL, and in base64, wherever in the encoded text it begins. */
+/** The forms in which a value could appear: plain, in a URL, and in base64 at each of the three offsets. */
 const forms = (value: string): string[] => [
   value,
   encodeURIComponent(value),
   ...[0, 1, 2].map((offset) => {
     const encoded = Buffer.from(" ".repeat(offset) + value).toString("base64");
-    // Without the characters that what is before and after it has a part in.
+    // Without the characters that also encode bytes before and after the value.
     return encoded.slice(offset === 0 ? 0 : 4, -4);
   }),
 ];
@@ -308,7 +308,7 @@ function readOf(pid: string, what: string): Buffer {
   try {
     return readFileSync(`/proc/${pid}/${what}`);
   } catch {
-    return Buffer.from(""); // another user's, or ended
+    return Buffer.from(""); // another user's process, or ended
   }
 }
 

@@ -11,7 +11,7 @@ const sameHost = {
   labelSelector: { matchLabels: { "example.com/noisy": "yes" } },
 };
 
-/** What a pod's spec has in the API server as it is in the config. */
+/** The fields of a pod's spec that equal the config. */
 const placed = {
   nodeSelector: { "kubernetes.io/os": "linux" },
   tolerations: [{ key: "example.com/voice", operator: "Exists", effect: "NoExecute", tolerationSeconds: 60 }],
@@ -63,12 +63,12 @@ describe("a stack with all settings of its pods", () => {
   });
   after(() => clone.dispose());
 
-  test("comes up, and a second preview changes nothing", async () => {
+  test("is deployed, and a second preview is empty", async () => {
     succeeded(await clone.run(["up", "--stack", "pods"]));
     succeeded(await clone.run(["preview", "--stack", "pods", "--", "--expect-no-changes"]));
   });
 
-  test("has them all in the API server's StatefulSets and Jobs", async () => {
+  test("has all of them in the API server's StatefulSets and Jobs", async () => {
     const api = await clusterApi(clone.directory, "local");
     const workloads = [...(await api.list("/apis/apps/v1/statefulsets")), ...(await api.list("/apis/batch/v1/jobs"))];
     assert.equal(workloads.length, 6);

@@ -9,7 +9,7 @@ import { type Engine, temporaryEngine } from "../support/engine";
 
 const project = resolve(__dirname, "../..");
 
-/** A program that is not this project's, with its objects as files: no cluster is needed. */
+/** A program of someone else, which writes its objects to files, so that no cluster is needed. */
 const program = `
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
@@ -58,7 +58,7 @@ if (good)
   new k8s.policy.v1.PodDisruptionBudget("web", { metadata, spec: { maxUnavailable: 1, selector: { matchLabels: labels } } }, { provider });
 `;
 
-/** The rules that the program breaks, with what the user reads. */
+/** The rules that the program violates, with the messages. */
 const broken: Record<string, RegExp> = {
   "image-digest": /container web: image web:1; expected a digest, for example web@sha256:…/,
   "no-plain-credentials": /container web: a credential in WEB_PASSWORD; expected a reference to a Secret/,
@@ -95,7 +95,7 @@ describe("the policy pack on a stack of another program", { concurrency: 1 }, ()
     return { code, said: stdout + stderr };
   };
 
-  test("a preview of one that breaks rules fails and tells each, and no credential", async () => {
+  test("a preview of one that violates rules fails and reports each violation, without credentials", async () => {
     const { code, said } = await run(false, "preview");
     assert.notEqual(code, 0, said);
     for (const [rule, message] of Object.entries(broken)) {
@@ -105,7 +105,7 @@ describe("the policy pack on a stack of another program", { concurrency: 1 }, ()
     assert.doesNotMatch(said, /Zq3v/);
   });
 
-  test("an update does not touch what breaks a rule", async () => {
+  test("an update does not change a resource that violates a rule", async () => {
     const { code, said } = await run(false, "up", "--yes", "--skip-preview");
     assert.notEqual(code, 0, said);
     const { stdout } = await engine.run(folder, ["stack", "export", "--stack", "live"]);
@@ -124,7 +124,7 @@ describe("the policy pack on a stack of another program", { concurrency: 1 }, ()
     assert.doesNotMatch(said, /expected/);
   });
 
-  test("one that breaks none goes through", async () => {
+  test("one that violates none succeeds", async () => {
     const { code, said } = await run(true, "up", "--yes");
     assert.equal(code, 0, said);
     assert.doesNotMatch(said, /\[(advisory|mandatory)\]/);
@@ -151,7 +151,7 @@ describe("a stack with kazoo:policy: true", { concurrency: 1 }, () => {
         },
       }),
     );
-  test("its preview and its report tell which rules it breaks", async () => {
+  test("its preview and its report name the violated rules", async () => {
     configure({ "kazoo:images": { rabbitmq: "mirror.example.com/rabbitmq:4.3-management" } });
     const preview = await clone.run(["preview", "--stack", "held"]);
     assert.equal(preview.code, 255, preview.stdout + preview.stderr);
@@ -167,7 +167,7 @@ describe("a stack with kazoo:policy: true", { concurrency: 1 }, () => {
     assert.doesNotMatch(report.stdout, /image-digest|stopped at an error/);
   });
 
-  test("its update stops at a rule that the user has made mandatory", async () => {
+  test("its update stops at a rule that is configured as mandatory", async () => {
     configure({});
     writeFileSync(join(clone.directory, "rules.json"), JSON.stringify({ "image-digest": "mandatory" }));
     const up = await clone.run(["up", "--stack", "held", "--", "--policy-pack-config", "rules.json"]);
@@ -175,7 +175,7 @@ describe("a stack with kazoo:policy: true", { concurrency: 1 }, () => {
     assert.match(up.stdout, /\[mandatory\] +image-digest .*\n.*\n +container \S+: image \S+; expected a digest/);
   });
 
-  test("and goes through where it breaks none", async () => {
+  test("and succeeds without violations", async () => {
     configure({});
     const up = await clone.run(["up", "--stack", "held"]);
     assert.equal(up.code, 0, up.stdout + up.stderr);

@@ -20,7 +20,7 @@ const config = {
   },
 };
 
-/** Fits no StatefulSet, so that the program refuses the zone. */
+/** Matches no StatefulSet, so that the program refuses the zone. */
 const unfit = (zone: string) => ({
   target: { kind: "StatefulSet", name: "kazoo", zone },
   operations: [{ op: "replace", path: "/spec/nothing", value: 1 }],
@@ -42,7 +42,7 @@ describe("a stack per region, two regions in two sandbox clusters", { concurrenc
     return existsSync(folder) ? readdirSync(folder).flatMap((stack) => readdirSync(join(folder, stack))) : [];
   };
 
-  test("Ctrl-C ends all regions in order, and the next up finishes them", async () => {
+  test("Ctrl-C stops all regions gracefully, and the next up completes them", async () => {
     const { code, stderr } = await clone.interrupt(["up", "--stack", "split"], /us-west: .*StatefulSet \S+ creat/);
     assert.equal(code, 130, stderr);
     assert.deepEqual(locks(), []);
@@ -52,7 +52,7 @@ describe("a stack per region, two regions in two sandbox clusters", { concurrenc
     assert.match(stdout, /Stack split: 2 zones/);
   });
 
-  test("nothing is left to change, also for plain Pulumi, and status shows all zones", async () => {
+  test("previews are empty, also with plain Pulumi, and status shows all zones", async () => {
     const report = await run("preview-report");
     assert.equal(report.code, 0, report.stdout + report.stderr);
     const plain = await plainPulumi(
@@ -66,7 +66,7 @@ describe("a stack per region, two regions in two sandbox clusters", { concurrenc
     assert.match(status.stdout, /us-east-nyc +east .*\nus-west-sfo +west /);
   });
 
-  test("a region that fails holds up those behind it in a live ring alone, and the next up finishes it", async () => {
+  test("a failing region only stops the later regions of a live ring, and the next up completes it", async () => {
     configure({ "kazoo:environment": { KAZOO_LOG_LEVEL: "notice" }, "kazoo:patches": { bad: unfit("us-east-nyc") } });
     const first = await run("up");
     assert.notEqual(first.code, 0);
@@ -81,13 +81,13 @@ describe("a stack per region, two regions in two sandbox clusters", { concurrenc
     assert.equal(one.code, 0, one.stdout + one.stderr);
   });
 
-  test("other commands name the stacks to choose from", async () => {
+  test("other commands list the stacks to choose from", async () => {
     const { code, stderr } = await run("logs");
     assert.equal(code, 1);
     assert.match(stderr, /STACK=split\.us-east or STACK=split\.us-west/);
   });
 
-  test("destroy removes the regions and then what they share", async () => {
+  test("destroy removes the regions and then their shared stack", async () => {
     const { code, stdout, stderr } = await run("destroy");
     assert.equal(code, 0, stdout + stderr);
     const { stdout: left } = await plainPulumi(clone, ["stack", "export"], "split");

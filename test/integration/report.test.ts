@@ -33,7 +33,7 @@ describe("reports of the rehearsal stack", () => {
     readonly html: string;
   }
 
-  /** Runs a command that writes a report, and makes sure that it leaves the state as it was. */
+  /** Runs a command that writes a report, and asserts that the state does not change. */
   async function told(command: "preview-report" | "drift", environment: NodeJS.ProcessEnv = {}): Promise<Told> {
     const before = state();
     const out = join(clone.directory, ".state", "out");
@@ -47,7 +47,7 @@ describe("reports of the rehearsal stack", () => {
     return { ...run, markdown, html };
   }
 
-  /** All values of the stack's Secrets, plain and as Kubernetes keeps them. */
+  /** All values of the stack's Secrets, plain and in base64. */
   async function secrets(): Promise<string[]> {
     const { list } = await clusterApi(clone.directory, "east");
     const values = (await list("/api/v1/secrets?labelSelector=app.kubernetes.io/part-of%3Dkazoo")).flatMap(({ data }) =>
@@ -70,7 +70,7 @@ describe("reports of the rehearsal stack", () => {
   }
 
   const noChanges = /^<!-- kazoo preview of rehearsal -->\n## Preview of stack rehearsal\n\n\*\*No changes\.\*\*\n$/;
-  /** Another user, elsewhere in the world; but not one with a toolchain of their own, which takes minutes to build. */
+  /** Another user with another locale and time zone, but the same toolchain, which takes minutes to build. */
   const somebody = (home: string): NodeJS.ProcessEnv => ({
     USER: "somebody",
     HOME: home,
@@ -98,7 +98,7 @@ describe("reports of the rehearsal stack", () => {
       execFileSync("cp", ["-a", ...shared, other.directory]);
       const environment = somebody(other.directory);
       const { stdout: variables } = await other.run(["env", "--stack", "rehearsal"], environment);
-      // Plain pulumi: kazoo would move the clusters to this clone.
+      // Plain pulumi, because kazoo would move the clusters to this clone.
       const preview = `eval "$VARIABLES"; exec pulumi preview --stack rehearsal --json --non-interactive > preview.json`;
       const env = { ...process.env, ...environment, VARIABLES: variables };
       await promisify(execFile)("bash", ["-c", preview], { cwd: other.directory, env });
@@ -112,7 +112,7 @@ describe("reports of the rehearsal stack", () => {
     }
   });
 
-  test("a variable changed: one line, few lines around it, the same text each time", async () => {
+  test("a changed variable: one line, with little around it, and the same text each time", async () => {
     edited((text) => text.replace("config:\n", "config:\n  kazoo:environment: { KAZOO_LOG_LEVEL: debug }\n"));
     const first = await told("preview-report");
     assert.equal(first.code, 2, first.stdout + first.stderr);
@@ -133,7 +133,7 @@ describe("reports of the rehearsal stack", () => {
     writeFileSync(configFile(), config);
   });
 
-  test("a database to be replaced: reported first and in full, though the cluster refuses the first change", async () => {
+  test("a database that would be replaced: reported first and in full, although the cluster refuses the first change", async () => {
     edited((text) => text.replace("kazoo: { replicas: 2 }", "kazoo: { replicas: 2 }\n    database: { storage: 30Gi }"));
     const first = await told("preview-report");
     assert.equal(first.code, 3, first.stdout + first.stderr);
@@ -149,7 +149,7 @@ describe("reports of the rehearsal stack", () => {
     writeFileSync(configFile(), config);
   });
 
-  test("a wrong config: reported as such, with exit code 1", async () => {
+  test("an invalid config: reported as such, with exit code 1", async () => {
     edited((text) => text.replace("replicas: 2", "replicas: many"));
     for (const command of ["preview-report", "drift"] as const) {
       const run = await told(command);
@@ -162,7 +162,7 @@ describe("reports of the rehearsal stack", () => {
     writeFileSync(configFile(), config);
   });
 
-  test("a stack that is written with its organization: a report in a folder without it", async () => {
+  test("a stack named with its organization: the report's folder has no organization in its name", async () => {
     writeFileSync(join(clone.directory, "nothing.json"), '{"steps": []}');
     const run = await clone.run(["preview-report", "--stack", "acme/rehearsal", "--json", "nothing.json"]);
     assert.equal(run.code, 0, run.stdout + run.stderr);
@@ -171,7 +171,7 @@ describe("reports of the rehearsal stack", () => {
     assert.match(report, /^<!-- kazoo preview of acme\/rehearsal -->\n/);
   });
 
-  test("a stack or a file that is not there: one clear error", async () => {
+  test("a missing stack or file: one clear error", async () => {
     const stack = await clone.run(["preview-report", "--stack", "nowhere"]);
     assert.deepEqual([stack.code, stack.stdout], [1, ""]);
     assert.match(stack.stderr, /error: there is no stack nowhere/);
@@ -183,7 +183,7 @@ describe("reports of the rehearsal stack", () => {
     assert.match(other.stderr, /error: package\.json is not a preview/);
   });
 
-  test("what is changed by hand is found, and what undoing it does; undone, nothing is left", async () => {
+  test("manual changes are reported with what undoing them does; once undone, nothing is reported", async () => {
     const [east, west] = [await clusterApi(clone.directory, "east"), await clusterApi(clone.directory, "west")];
     const patch = async (api: typeof east, path: string, body: object, kind = "merge") => {
       const type = `application/${kind}-patch+json`;
@@ -195,7 +195,7 @@ describe("reports of the rehearsal stack", () => {
     const password = Buffer.from("SentinelByHandPassword").toString("base64");
     await patch(west, "/api/v1/namespaces/us-west-sfo/secrets/rabbitmq", { data: { password } });
     await west.call("DELETE", "/apis/policy/v1/namespaces/us-west-lax/poddisruptionbudgets/kazoo");
-    // Added, where the program sets nothing: a refresh does not see it.
+    // Added where the program sets nothing, so a refresh does not see it.
     const ports = [{ name: "by-hand", port: 9999 }];
     await patch(west, "/api/v1/namespaces/us-west-lax/services/kazoo", { spec: { ports } }, "strategic-merge");
     const container = { name: "kazoo", env: [{ name: "KAZOO_LOG_LEVEL", value: "debug" }] };
@@ -207,7 +207,7 @@ describe("reports of the rehearsal stack", () => {
     const foreign = "/api/v1/namespaces/us-east-bos/services";
     const service = { metadata: { name: "by-hand" }, spec: { ports: [{ port: 80 }] } };
     assert.equal((await east.call("POST", `${foreign}?fieldManager=by-hand`, service)).status, 201);
-    // Labels are everyone's.
+    // Labels may be added by anyone.
     await patch(west, "/api/v1/namespaces/us-west-sfo/services/kazoo", { metadata: { labels: { mine: "yes" } } });
 
     assert.equal((await told("preview-report")).code, 0, "a preview trusts the state");
@@ -258,7 +258,7 @@ describe("reports of the rehearsal stack", () => {
     assert.equal(left.code, 0, left.markdown);
   });
 
-  test("destroy: a report of what an up would make", async () => {
+  test("after destroy: a report of what up would create", async () => {
     const destroy = await clone.run(["destroy", "--stack", "rehearsal"]);
     assert.equal(destroy.code, 0, destroy.stdout + destroy.stderr);
     const run = await told("preview-report");

@@ -28,7 +28,7 @@ describe("runbooks on the sandbox", { concurrency: 1 }, () => {
   after(() => stack?.clone.dispose());
 
   const file = () => readFileSync(join(stack.clone.directory, "Pulumi.dev.yaml"), "utf8");
-  /** Ids by name of a zone's objects of a kind, e.g. `pods`. */
+  /** The uids of a zone's objects of a kind, e.g. `pods`, by name. */
   const ids = async (kind: string, zone: string, wanted: (object: Found) => boolean = () => true) =>
     Object.fromEntries(
       (await stack.api.list(`/api/v1/namespaces/${zone}/${kind}`))
@@ -46,7 +46,7 @@ describe("runbooks on the sandbox", { concurrency: 1 }, () => {
       ]),
     );
 
-  test("status and doctor are content with it; a deleted Secret and a full quota they find, with the fix", async () => {
+  test("status and doctor report no findings; they find a deleted Secret and a full quota, with the fix", async () => {
     const simulated = "the pods are simulated: brokers, databases and Kazoo were not asked";
     assert.ok((await stack.succeeds("status")).includes(`\n${simulated}\n`));
     assert.match(await stack.succeeds("doctor"), /^The pods are simulated: .*\ndev: nothing is wrong\n$/);
@@ -77,7 +77,7 @@ describe("runbooks on the sandbox", { concurrency: 1 }, () => {
     await stack.succeeds("doctor");
   });
 
-  /** A Secret of each zone, its values decoded; undefined where there is none. */
+  /** A Secret of each zone with decoded values; undefined if there is none. */
   const secret = async (name: string) =>
     Promise.all(
       ["local-a", "local-b"].map(async (zone) => {
@@ -87,7 +87,7 @@ describe("runbooks on the sandbox", { concurrency: 1 }, () => {
       }),
     );
 
-  test("the brokers' user is rotated, also after an interruption; each pod can log in at any moment", async () => {
+  test("the brokers' user is rotated, also after an interruption; every pod can log in at any time", async () => {
     const rotate = ["rotate", "rabbitmq", "--ring", "main", "--yes"];
     const [before, others] = [await secret("rabbitmq"), await ids("secrets", "local-a")];
     const databasePods = () => ids("pods", "local-b", ({ metadata }) => /^bigcouch-\d/.test(metadata?.name ?? ""));
@@ -102,7 +102,7 @@ describe("runbooks on the sandbox", { concurrency: 1 }, () => {
     assert.equal(moved[0]?.username, "kazoo-2");
     assert.notEqual(moved[0]?.password, before[0]?.password);
     assert.deepEqual(moved[0], moved[1]);
-    // Brokers have both passwords: that of the first user is the one it always had.
+    // Brokers have both passwords; the first user's is unchanged.
     const [, definitions] = await secret("rabbitmq-users");
     const { users } = JSON.parse(definitions?.["definitions.json"] ?? "{}") as {
       users: { name: string; password_hash: string }[];
@@ -140,7 +140,7 @@ describe("runbooks on the sandbox", { concurrency: 1 }, () => {
     assert.deepEqual(await replicas("local-a"), there);
   });
 
-  test("a zone is drained, also after an interruption, and returns with its volumes; the other zone's pods stay", async () => {
+  test("a zone is drained, also after an interruption, and returns with its volumes; the other zone's pods do not change", async () => {
     const [other, volumes] = [await nodes("local-b"), await claims("local-a")];
     const interrupted = await stack.clone.interrupt(
       ["drain", "--zone", "local-a", "--yes"],
@@ -157,7 +157,7 @@ describe("runbooks on the sandbox", { concurrency: 1 }, () => {
     await stack.succeeds("status");
     assert.match(await stack.succeeds("drain", "--zone", "local-a", "--dry-run"), /2\..*in this order \(done\)/);
 
-    // The last zone's database has the only copies in service.
+    // The last zone's database has the only remaining copies.
     const last = await stack.succeeds("drain", "--zone", "local-b", "--dry-run");
     assert.match(last, /no other zone of its ring is in service/);
     assert.match(last, /the database's nodes go on: no other zone that runs its database has copies/);
@@ -173,7 +173,7 @@ describe("runbooks on the sandbox", { concurrency: 1 }, () => {
     await stack.succeeds("status");
   });
 
-  test("volumes of database nodes grow around running pods, also after an interruption; a smaller size is refused", async () => {
+  test("volumes of database nodes grow without restarting pods, also after an interruption; a smaller size is refused", async () => {
     const grow = ["grow", "--zone", "local-b", "--workload", "database", "--to"];
     const smaller = await stack.clone.run([...grow, "1Gi"]);
     assert.match(smaller.stderr, /1Gi is less than the 20Gi that the volumes have: a volume cannot shrink/);

@@ -82,7 +82,7 @@ describe("the sandbox", () => {
     }
   });
 
-  test("what it keeps is for its owner's eyes alone", () => {
+  test("its files are readable only by their owner", () => {
     const visit = (path: string): void => {
       const found = lstatSync(path);
       if (found.isSymbolicLink()) return; // to the toolchain's programs
@@ -93,25 +93,25 @@ describe("the sandbox", () => {
     assert.equal(statSync(kubeconfigPath(directory)).mode & 0o777, 0o600);
   });
 
-  test("it listens on loopback alone", async () => {
+  test("it listens on loopback only", async () => {
     for (const pid of await pids()) listening(pid);
   });
 
-  test("each API has its own authority, and accepts nobody without a certificate", async () => {
+  test("each API has its own CA, and accepts no client without a certificate", async () => {
     const { server } = await status("east");
     await assert.rejects(answer(`${server}/api`, undefined), /self.signed|unable to verify/i);
     await assert.rejects(answer(`${server}/api`, await authority("west")), /signature|verify|self.signed/i);
     assert.equal(await answer(`${server}/api`, await authority("east")), 401);
   });
 
-  test("etcd accepts nobody without a certificate, and no plain HTTP", async () => {
+  test("etcd accepts no client without a certificate, and no plain HTTP", async () => {
     const [port] = listening((await status("east")).running.etcd ?? 0);
     assert.ok(port);
     await assert.rejects(answer(`https://127.0.0.1:${port}/version`, await authority("east")), /certificate|alert/i);
     await assert.rejects(fetch(`http://127.0.0.1:${port}/version`));
   });
 
-  test("a StatefulSet with volumes becomes ready, a Job completes, over restricted pods", async () => {
+  test("a StatefulSet with volumes becomes ready and a Job completes, with restricted pods", async () => {
     const api = await clusterApi(directory, "east");
     const made = await Promise.all(
       objects.map(async ([path, object]) => (await api.call("POST", path, object)).status),
@@ -139,7 +139,7 @@ describe("the sandbox", () => {
     );
   });
 
-  test("pods are ready again after their node was silent", async () => {
+  test("pods become ready again after their node was unresponsive", async () => {
     const api = await clusterApi(directory, "east");
     const pod = "/api/v1/namespaces/default/pods/set-0";
     // What the controller manager writes once a node's lease has run out.
@@ -153,11 +153,11 @@ describe("the sandbox", () => {
     );
   });
 
-  test("a node that is not simulated is left alone", async () => {
+  test("a node that is not simulated is not managed", async () => {
     const api = await clusterApi(directory, "west");
     const node = { apiVersion: "v1", kind: "Node", metadata: { name: "real" } };
     assert.equal((await api.call("POST", "/api/v1/nodes", node)).status, 201);
-    // KWOK makes its own nodes ready in less than a second; a simulated one made after it shows that it came by.
+    // KWOK makes its nodes ready within a second; a simulated node created later proves that it ran.
     const later = {
       ...node,
       metadata: { name: "simulated-later", annotations: { "kwok.x-k8s.io/node": "fake" } },
@@ -178,7 +178,7 @@ describe("the sandbox", () => {
     for (const name of ["real", "simulated-later"]) await api.call("DELETE", `/api/v1/nodes/${name}`);
   });
 
-  test("started again it does nothing", async () => {
+  test("starting it again does nothing", async () => {
     const before = await pids();
     const clusters = await up();
     assert.deepEqual(
@@ -189,7 +189,7 @@ describe("the sandbox", () => {
   });
 
   for (const component of sandboxPrograms) {
-    test(`a killed ${component} is seen and started again, and nothing else is`, async () => {
+    test(`a killed ${component} is noticed and restarted, and nothing else is`, async () => {
       const before = (await status("east")).running;
       const killed = before[component];
       assert.ok(killed !== undefined);
@@ -208,7 +208,7 @@ describe("the sandbox", () => {
     });
   }
 
-  test("down ends exactly its own processes and keeps the data for the next up", async (test) => {
+  test("down stops only its own processes and keeps the data for the next up", async (test) => {
     const before = await pids();
     assert.equal(before.length, 10);
     const ids = (await up()).map(({ id }) => id);
@@ -216,7 +216,7 @@ describe("the sandbox", () => {
     assert.equal((await status("east")).ready, true, "the other cluster still runs");
     assert.deepEqual(await sandboxDown({ directory, purge: false, report: silent }), ["east"]);
     assert.deepEqual(before.map(identify), Array(10).fill(undefined));
-    // Since then, as after a restart of the machine, a stranger has got a number that one of them had.
+    // As after a reboot, an unrelated process now has the pid of one of them.
     const stranger = bystander(test);
     writeFileSync(join(directory, ".sandbox/east/clusters/kwok/pids/etcd.pid"), String(stranger.pid));
     assert.deepEqual((await status("east")).running, {});
@@ -235,7 +235,7 @@ describe("the sandbox", () => {
     const { id } = (await up())[0] ?? assert.fail();
     const { server } = await status("east");
     await sandboxDown({ directory, clusters: ["east"], purge: false, report: silent });
-    // What that version left: no kwokctl, a number for each port, notes of the processes that it started.
+    // What that version left: no kwokctl, its own port settings, and a record of the processes that it started.
     const old = join(directory, ".sandbox/east");
     rmSync(join(old, "clusters"), { recursive: true });
     rmSync(join(old, "kubectl"));
@@ -285,7 +285,7 @@ describe("the sandbox", () => {
     assert.ok(!log.includes(Buffer.from("planted-secrets").toString("base64")));
   });
 
-  test("purge removes everything, and what comes after is another cluster", async () => {
+  test("purge removes everything, and the next up creates a new cluster", async () => {
     const before = await up();
     await sandboxDown({ directory, clusters: ["east"], purge: true, report: silent });
     assert.deepEqual(
@@ -300,7 +300,7 @@ describe("the sandbox", () => {
     assert.deepEqual(readdirSync(join(directory, ".sandbox")), []);
   });
 
-  test("a program that ends at its start is named, with the end and the path of its log", async () => {
+  test("a program that exits at its start is named, with the end and the path of its log", async () => {
     const program = join(directory, "etcd");
     const script =
       'case "$1" in --version) echo "etcd Version: 3.6.11";; *) echo "fatal: the disk is full" >&2; exit 3;; esac';
@@ -321,12 +321,12 @@ describe("the sandbox", () => {
         return true;
       },
     );
-    // With the program mended, the same command starts the cluster.
+    // Once the program is repaired, the same command starts the cluster.
     const [north] = await sandboxUp({ directory, clusters: ["north"], toolchain, report: silent });
     assert.equal(north?.started.length, 5);
   });
 
-  test("Ctrl-C ends the programs that the command has started, and nothing else", async () => {
+  test("Ctrl-C stops the programs that the command has started, and nothing else", async () => {
     const program = `
       const { sandboxParts, sandboxUp } = require("./tools/sandbox");
       const { ensureToolchain } = require("./tools/toolchain");
@@ -351,7 +351,7 @@ describe("the sandbox", () => {
     assert.deepEqual(await pids(), before, "the other cluster still runs");
   });
 
-  /** PEM of a cluster's authority. */
+  /** The CA certificate of a cluster, as PEM. */
   async function authority(name: string): Promise<string> {
     const { KubeConfig } = await import("@kubernetes/client-node");
     const kubeconfig = new KubeConfig();
@@ -369,14 +369,14 @@ describe("the sandbox", () => {
   }
 });
 
-/** A process that is no part of any sandbox; ended after the test. */
+/** A process that belongs to no sandbox; stopped after the test. */
 function bystander(test: TestContext): ChildProcess {
   const child = spawn("sleep", ["1000"], { stdio: "ignore" });
   test.after(() => child.kill("SIGKILL"));
   return child;
 }
 
-/** The ports that a process listens on, which must be ports of loopback. */
+/** The ports that a process listens on; asserts that all are on loopback. */
 function listening(pid: number): number[] {
   // Sockets that listen (state 0A), by process: /proc/PID/net/tcp lists those of the whole network namespace.
   const own = new Set(
@@ -400,7 +400,7 @@ function listening(pid: number): number[] {
   });
 }
 
-/** Status of an anonymous request that trusts this authority (PEM), or the system's. */
+/** The status of an anonymous request that trusts this CA (PEM), or the system's. */
 function answer(url: string, authority: string | undefined): Promise<number> {
   return new Promise((resolve, reject) => {
     const trust = authority === undefined ? {} : { ca: authority };

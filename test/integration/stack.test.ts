@@ -22,7 +22,7 @@ describe("the dev stack", () => {
   };
   const kazooPods = () => api.list("/api/v1/namespaces/local-dev/pods?labelSelector=app.kubernetes.io/name%3Dkazoo");
 
-  test("an up that Ctrl-C ends is completed by the next, with the same cookie", async () => {
+  test("an up stopped by Ctrl-C is completed by the next one, with the same cookie", async () => {
     const interrupted = await clone.interrupt(["up"], /Secret local-dev-erlang-cookie created/);
     assert.notEqual(interrupted.code, 0);
     assert.doesNotMatch(interrupted.stderr, /\n\s+at /, "no stack trace");
@@ -53,7 +53,7 @@ describe("the dev stack", () => {
     assert.ok(jobs.length > 0 && jobs.every((job) => job.status?.succeeded === 1));
   });
 
-  test("the API server takes every object with strict field validation and without a warning", async () => {
+  test("the API server accepts every object with strict field validation and without a warning", async () => {
     const objects = await deployedObjects(clone);
     assert.ok(objects.length > 30, `${objects.length} objects`);
     for (const object of objects) {
@@ -68,7 +68,7 @@ describe("the dev stack", () => {
     }
   });
 
-  test("a second preview and a second up change nothing, also where a proxy is set", async () => {
+  test("a second preview and a second up change nothing, also with a proxy in the environment", async () => {
     const nobody = "http://127.0.0.1:1";
     const proxied = { http_proxy: nobody, https_proxy: nobody, HTTP_PROXY: nobody, HTTPS_PROXY: nobody };
     succeeded(await clone.run(["preview", "--", "--expect-no-changes"], { ...proxied, no_proxy: "example.com" }));
@@ -76,7 +76,7 @@ describe("the dev stack", () => {
     assert.match(up.stdout, /Resources:\n +\d+ unchanged\n/);
   });
 
-  test("a changed variable replaces Kazoo's ConfigMap, rolls its StatefulSet, and touches nothing else", async () => {
+  test("a changed variable replaces Kazoo's ConfigMap, rolls its StatefulSet, and changes nothing else", async () => {
     const before = (await kazooPods()).map(({ metadata }) => metadata?.uid);
     edit(clone, "dev", (text) =>
       text.replace("config:\n", "config:\n  kazoo:environment: { KAZOO_LOG_LEVEL: debug }\n"),
@@ -88,7 +88,7 @@ describe("the dev stack", () => {
     const changes = steps.filter(({ op }) => op !== "same").map(({ op, urn }) => `${op} ${urn.split("::").at(-1)}`);
     assert.deepEqual(changes.sort(), ["replace local-dev-kazoo-environment", "update local-dev-kazoo-nodes"]);
 
-    // The provider mistakes the old status, which stays while the controllers are stopped, for the new one. The program does not.
+    // While the controllers are stopped, the provider mistakes the old status for the new one. The program does not.
     const { stdout } = await clone.run(["sandbox", "status", "--json"]);
     const [cluster] = JSON.parse(stdout) as { running: Record<string, number> }[];
     const controllers = cluster?.running["kube-controller-manager"] ?? assert.fail("no controllers");
@@ -113,7 +113,7 @@ describe("the dev stack", () => {
     assert.equal((body.data as Record<string, string>).KAZOO_LOG_LEVEL, "debug");
   });
 
-  test("all problems of a wrong config are reported at once, and nothing is touched", async () => {
+  test("all problems of an invalid config are reported at once, and nothing changes", async () => {
     const right = readFileSync(join(clone.directory, "Pulumi.dev.yaml"), "utf8");
     edit(clone, "dev", (text) => text.replace("KAZOO_LOG_LEVEL: debug", "KAZOO_LOG_LEVL: debug, ERLANG_THREADS: many"));
     for (const run of [await clone.run(["up"]), await plainPulumi(clone, ["preview"])]) {
@@ -137,7 +137,7 @@ describe("the dev stack", () => {
     assert.deepEqual(zones["local-dev"]?.nodes.kazoo, ["kazoo_apps@kazoo-0.kazoo-nodes.local-dev.svc.cluster.local"]);
   });
 
-  test("another stack that names the same namespace is refused, and takes nothing away when it goes", async () => {
+  test("another stack with the same namespace is refused, and destroying it removes nothing", async () => {
     writeFileSync(join(clone.directory, "Pulumi.other.yaml"), readFileSync(join(clone.directory, "Pulumi.dev.yaml")));
     const before = await cookie();
     const up = await clone.run(["up", "--stack", "other"]);
@@ -148,7 +148,7 @@ describe("the dev stack", () => {
     succeeded(await clone.run(["preview", "--", "--expect-no-changes"]));
   });
 
-  test("a protected stack refuses to give up its data, in the preview already", async () => {
+  test("a protected stack refuses to lose its data, already in the preview", async () => {
     edit(clone, "dev", (text) => text.replace(/kazoo:protect: "?false"?/, "kazoo:protect: true"));
     succeeded(await clone.run(["up", "--yes"]));
     const before = await cookie();
@@ -190,7 +190,7 @@ describe("the rehearsal stack", () => {
 
   const zones = { east: ["us-east-bos", "us-east-nyc"], west: ["us-west-lax", "us-west-sfo"] };
 
-  test("comes up, every object in its own cluster", async () => {
+  test("is deployed, with every object in its own cluster", async () => {
     succeeded(await clone.run(["up", "--stack", "rehearsal"]));
     for (const [cluster, own] of Object.entries(zones)) {
       const api = await clusterApi(clone.directory, cluster);
@@ -209,7 +209,7 @@ describe("the rehearsal stack", () => {
     }
   });
 
-  test("each zone's Kazoo knows all brokers of the ring, and all zones have one cookie", async () => {
+  test("each zone's Kazoo knows all brokers of the ring, and all zones share one cookie", async () => {
     const all = Object.values(zones).flat();
     const cookies = new Set<string | undefined>();
     for (const [cluster, own] of Object.entries(zones)) {
@@ -272,7 +272,7 @@ async function deployedObjects(clone: Clone): Promise<Found[]> {
 
 type Api = Awaited<ReturnType<typeof clusterApi>>;
 
-/** Path of an object in the API, by what the API server itself says of its kind. */
+/** The API path of an object, from the API server's own list of kinds. */
 async function pathOf(api: Api, object: Found): Promise<string> {
   const group = object.apiVersion === "v1" ? "/api/v1" : `/apis/${object.apiVersion}`;
   const { body } = await api.call("GET", group);

@@ -14,7 +14,7 @@ import { type Clone, cloneProject } from "../support/clone";
 import { patience, until } from "../support/until";
 
 /**
- * The targets as whole commands, on a stack of somebody's own: Pulumi, Docker and the API server are stand-ins that record
+ * The targets as whole commands, on a user's own stack: Pulumi, Docker and the API server are stand-ins that record
  * their calls and answer as configured.
  */
 
@@ -23,7 +23,7 @@ let fake: string;
 let server: Server;
 let environment: NodeJS.ProcessEnv;
 
-/** What the API server answers, by path. */
+/** The API server's answers, by path. */
 let answers: Record<string, (response: ServerResponse) => void>;
 
 before(async () => {
@@ -131,7 +131,7 @@ async function refused(...args: string[]): Promise<string> {
   return stderr;
 }
 
-/** Starts a command on a terminal of its own, made by script(1). */
+/** Starts a command on its own terminal, created by script(1). */
 const onTerminal = (args: string): ChildProcess =>
   spawn("script", ["-qec", `${process.execPath} tools/cli/kazoo.js ${args} --stack own`, "/dev/null"], {
     cwd: clone.directory,
@@ -139,7 +139,7 @@ const onTerminal = (args: string): ChildProcess =>
     stdio: ["pipe", "pipe", "pipe"],
   });
 
-/** Plays on a terminal: when what is shown matches, the keys are pressed. Returns what was shown, and the exit code. */
+/** Types keys on a terminal whenever the screen matches. Returns the output and the exit code. */
 async function play(args: string, when: RegExp, keys: string): Promise<{ shown: string; code: unknown }> {
   const child = onTerminal(args);
   let shown = "";
@@ -155,7 +155,7 @@ async function play(args: string, when: RegExp, keys: string): Promise<{ shown: 
 }
 
 describe("kube-deploy", () => {
-  test("looks at what is there, in the preview and in the update", async () => {
+  test("refreshes, in the preview and in the update", async () => {
     const { code, stderr } = await kazoo("kube-deploy", "--zone", nyc, "--yes");
     assert.equal(code, 0, stderr);
     for (const command of ["preview", "up"]) {
@@ -200,7 +200,7 @@ describe("a drain", () => {
     assert.doesNotMatch(calls(), /^(preview|up)/m);
   });
 
-  test("goes on where Kazoo does not answer, and updates the zone's StatefulSets alone, with what the file has now", async () => {
+  test("continues if Kazoo does not answer, and updates only the zone's StatefulSets, with the file's current content", async () => {
     setsAre(1, 1, 1, 1);
     const { code, stderr } = await kazoo(...drain, "--yes");
     assert.equal(code, 0, stderr);
@@ -210,7 +210,7 @@ describe("a drain", () => {
       assert.ok(calls().includes(`${command} --stack own ${targets} --refresh`), calls());
   });
 
-  test("whose update failed goes on, and one that is done does nothing", async () => {
+  test("whose update failed continues, and one that is done does nothing", async () => {
     setsAre(0, 1, 1, 1);
     says("up", "exit 255");
     assert.match(
@@ -225,7 +225,7 @@ describe("a drain", () => {
     assert.match((await kazoo(...drain, "--yes")).stderr, /nothing is left to do/);
   });
 
-  test("is taken back from the file if its preview fails; a return removes the key", async () => {
+  test("is undone in the file if its preview fails; a return removes the key", async () => {
     setsAre(1, 1, 1, 1);
     says("preview", "exit 255");
     const before = written();
@@ -238,7 +238,7 @@ describe("a drain", () => {
     assert.doesNotMatch(written(), /drained/);
   });
 
-  test("keeps the database where it has the only copies, and where they cannot be seen", async () => {
+  test("keeps the database if it has the only copies, or if the copies cannot be checked", async () => {
     const ring = { ...outputs([nyc, "us-east-bos"]) };
     for (const zone of Object.values(ring.zones)) zone.ring = "main";
     const zones = ring.zones as Record<string, { nodes: { database: string[] } }>;
@@ -254,7 +254,7 @@ describe("a drain", () => {
     ])
       answers[path] = empty;
     answers["/api/v1/namespaces/us-east-bos/pods"] = empty;
-    // The other zone's one Kazoo node is away.
+    // The other zone's only Kazoo node is unavailable.
     assert.match(await refused(...drain, "--dry-run"), /not everything in us-east-bos is ready/);
     answers["/apis/apps/v1/namespaces/us-east-bos/statefulsets"] = (response) =>
       response.setHeader("Content-Type", "application/json").end(
@@ -278,14 +278,14 @@ describe("a drain", () => {
 describe("an edit", () => {
   const edit = ["kube-deploy-edit", "--zone", nyc, "--yes"];
 
-  test("that is applied stays in the stack's file", async () => {
+  test("stays in the stack's file once applied", async () => {
     const { code, stderr } = await kazoo(...edit);
     assert.equal(code, 0, stderr);
     assert.match(written(), /ERLANG_THREADS: 40/);
     assert.match(stderr, /the change is in Pulumi\.own\.yaml/);
   });
 
-  test("whose preview fails is taken back", async () => {
+  test("is undone if its preview fails", async () => {
     const before = written();
     says("preview", "exit 255");
     assert.match(await refused(...edit), /the preview ended with exit code 255/);
@@ -293,7 +293,7 @@ describe("an edit", () => {
     assert.doesNotMatch(calls(), /^up/m);
   });
 
-  test("whose update fails stays, with the next step: the cluster may have a part of it", async () => {
+  test("stays if its update fails, with the next step, because the cluster may have a part of it", async () => {
     says("up", "exit 255");
     assert.match(
       await refused(...edit),
@@ -302,7 +302,7 @@ describe("an edit", () => {
     assert.match(written(), /ERLANG_THREADS: 40/);
   });
 
-  test("keeps what others have changed in the file meanwhile", async () => {
+  test("keeps what others have changed in the file in the meantime", async () => {
     const editor = `sed -i 's/kazoo:5/kazoo:6/' '${stackPath()}' && ${environment.KUBE_EDITOR}`;
     const run = await clone.run([...edit, "--stack", "own"], { ...environment, KUBE_EDITOR: editor });
     assert.equal(run.code, 0, run.stderr);
@@ -315,7 +315,7 @@ describe("an edit", () => {
   });
 
   const wait = `touch "$FAKE/waits"; while [ -e "$FAKE/waits" ]; do sleep 0.05; done`;
-  /** Runs it, sends a signal once Pulumi waits, and then lets Pulumi go on. */
+  /** Runs it, sends a signal once Pulumi waits, and then lets Pulumi continue. */
   async function interrupt(signal: NodeJS.Signals): Promise<number | null> {
     const child = spawn(process.execPath, ["tools/cli/kazoo.js", ...edit, "--stack", "own"], {
       cwd: clone.directory,
@@ -325,7 +325,7 @@ describe("an edit", () => {
     const ended = new Promise<number | null>((resolve) => child.on("close", resolve));
     await until("pulumi waits", () => existsSync(join(fake, "waits")));
     child.kill(signal);
-    // Once taken, Node meets it before the end of the program that waits: that is a signal too.
+    // Node then sees this signal before the end of the waiting program, which is reported by a signal, too.
     const status = `/proc/${child.pid}/status`;
     await until(
       "the signal to be taken",
@@ -336,14 +336,14 @@ describe("an edit", () => {
   }
 
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
-    test(`that ${signal} interrupts before its update is taken back`, async () => {
+    test(`that ${signal} interrupts before its update is undone`, async () => {
       const before = written();
       says("version", wait);
       assert.equal(await interrupt(signal), { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 }[signal]);
       assert.equal(written(), before);
     });
 
-    test(`that ${signal} interrupts in its preview is taken back, also where the preview ends well`, async () => {
+    test(`that ${signal} interrupts in its preview is undone, even if the preview succeeds`, async () => {
       const before = written();
       says("preview", `trap '' INT TERM; ${wait}; exit 0`);
       assert.notEqual(await interrupt(signal), 0);
@@ -352,7 +352,7 @@ describe("an edit", () => {
     });
   }
 
-  test("that is interrupted in its update stays", async () => {
+  test("stays if it is interrupted in its update", async () => {
     says("up", `trap '' INT TERM; ${wait}; exit 1`);
     assert.equal(await interrupt("SIGTERM"), 1);
     assert.match(written(), /ERLANG_THREADS: 40/);
@@ -378,7 +378,7 @@ describe("a rollback of the image", () => {
       ),
     );
 
-  test("names the zones that get it with the next up, before anything is done", async () => {
+  test("names the zones that get it with the next up, before anything changes", async () => {
     history({ prebuilt: "kazoo:5" }, { prebuilt: "kazoo:4" });
     const said = await refused("kube-deploy-rollback", "--zone", nyc);
     assert.match(
@@ -388,7 +388,7 @@ describe("a rollback of the image", () => {
     assert.match(written(), /kazoo:5/);
   });
 
-  test("from one that is built to one that was not keeps the build as a comment, and says so", async () => {
+  test("from a built image to one that was not built keeps the build as a comment, and says so", async () => {
     const build = { build: { registry: "registry.example.com", repository: "kazoo" } };
     writeStack({ "kazoo:image": build });
     history(build, { prebuilt: "kazoo:4" });
@@ -401,8 +401,8 @@ describe("a rollback of the image", () => {
   });
 });
 
-describe("what is said where something is missing", () => {
-  test("the stack in the backend: how it is made there", async () => {
+describe("the error about something missing", () => {
+  test("the stack in the backend: how to create it", async () => {
     says("output", `echo "error: no stack named 'own' found" >&2; exit 255`);
     for (const target of ["status", "kube-deploy", "get-master-account"]) {
       assert.match(
@@ -413,7 +413,7 @@ describe("what is said where something is missing", () => {
     }
   });
 
-  test("the context in the kubeconfig: the key, what was found, and what there is", async () => {
+  test("the context in the kubeconfig: the key, what was found, and the existing contexts", async () => {
     writeStack({ "kazoo:clusters": { east: { context: "prod-eats", kubeconfig: "kubeconfig" } } });
     assert.match(
       await refused("kube-rollout-status", "--zone", nyc),
@@ -436,7 +436,7 @@ describe("what is said where something is missing", () => {
   });
 });
 
-/** Kazoo's pod in a state, and what its log does. */
+/** Kazoo's pod in a state, and the behaviour of its log. */
 function pod(state: object, log?: (response: ServerResponse) => void): void {
   const path = `/api/v1/namespaces/${nyc}/pods/kazoo-0`;
   const status = { phase: "Pending", containerStatuses: [{ name: "kazoo", state }] };
@@ -446,7 +446,7 @@ function pod(state: object, log?: (response: ServerResponse) => void): void {
 }
 
 describe("a pod's log", () => {
-  test("ends with the connection that broke, and says so", async () => {
+  test("ends with a broken connection, and says so", async () => {
     pod({ running: {} }, (response) => {
       response.write("first line\n");
       setTimeout(() => response.socket?.destroy(), 200);
@@ -460,7 +460,7 @@ describe("a pod's log", () => {
     assert.equal(code, 1);
   });
 
-  test("is whole and right where it just ends", async () => {
+  test("is complete if it simply ends", async () => {
     pod({ running: {} }, (response) => response.end("first line\nlast line\n"));
     assert.deepEqual(await kazoo("logsf", "--zone", nyc), { code: 0, stdout: "first line\nlast line\n", stderr: "" });
   });
@@ -473,7 +473,7 @@ describe("a pod's log", () => {
     );
   });
 
-  test("ends quietly where its reader has had enough", async () => {
+  test("ends silently if its reader closes the pipe", async () => {
     pod({ running: {} }, (response) => response.end("a line of a long log\n".repeat(100_000)));
     const command = `"$0" tools/cli/kazoo.js logs --stack own --zone ${nyc} | head -n 2`;
     const run = await promisify(execFile)("bash", ["-o", "pipefail", "-c", command, process.execPath], {
@@ -497,19 +497,19 @@ describe("a stack with zones on Docker and on Kubernetes", () => {
       },
     });
 
-  test("has its targets for both: the zone that is meant decides", async () => {
+  test("has its targets for both: the chosen zone decides", async () => {
     mixed();
     pod({ running: {} }, (response) => response.end("of the pod\n"));
     for (const target of ["logs", "kube-logsf"])
       assert.equal((await kazoo(target, "--zone", nyc)).stdout, "of the pod\n");
-    // The only one that it can be.
+    // The only possible one.
     assert.equal((await kazoo("kube-logsf")).stdout, "of the pod\n");
     assert.equal((await kazoo("logs", "--zone", "local-dev")).code, 0);
     assert.match(calls(), /^--host unix:\/\/\/var\/run\/docker\.sock logs kazoo$/m);
     assert.match(await refused("logs"), /there is more than one zone: (us-east-nyc, local-dev|local-dev, us-east-nyc)/);
   });
 
-  test("refuses what is for Kubernetes alone in a zone on Docker", async () => {
+  test("refuses Kubernetes targets for a zone on Docker", async () => {
     mixed();
     for (const target of ["kube-logsf", "kube-deploy", "kube-shell"]) {
       assert.match(
@@ -520,7 +520,7 @@ describe("a stack with zones on Docker and on Kubernetes", () => {
   });
 });
 
-test("a stack on Docker is asked about where it is protected, and only then", async (context) => {
+test("a stack on Docker needs confirmation only if it is protected", async (context) => {
   const engine = createServer().listen(0, "127.0.0.1");
   context.after(() => engine.close());
   await once(engine, "listening");
@@ -543,7 +543,7 @@ test("a stack on Docker is asked about where it is protected, and only then", as
   }
 });
 
-test("kazoo-maint-nodes leaves what is piped into it alone", async () => {
+test("kazoo-maint-nodes does not read its standard input", async () => {
   writeStack({
     "kazoo:clusters": { box: { docker: {} } },
     "kazoo:regions": { local: { cluster: "box", datacenters: { dev: {} } } },
@@ -562,7 +562,7 @@ describe("on a terminal", () => {
     ["Ctrl-C", "\x03"],
     ["Ctrl-D", "\x04"],
   ] as const) {
-    test(`${name} at a question ends it, and changes nothing`, async () => {
+    test(`${name} at a question ends the command, and changes nothing`, async () => {
       const { shown, code } = await play("kube-deploy", /which zone\?/, key);
       assert.match(shown, /error:.* interrupted\r\n.*next:.* nothing was changed\r\n$/);
       assert.equal(code, 130);
@@ -570,7 +570,7 @@ describe("on a terminal", () => {
     });
   }
 
-  test("status --watch shows a line at once and is ended by q, also while a cluster does not answer", async () => {
+  test("status --watch shows a line at once and ends with q, also while a cluster does not answer", async () => {
     const silence = () => undefined;
     for (const path of ["api/v1", "apis/apps/v1", "apis/batch/v1"])
       for (const kind of ["pods", "statefulsets", "jobs"]) answers[`/${path}/namespaces/${nyc}/${kind}`] = silence;
@@ -599,7 +599,7 @@ describe("a rotation", () => {
     assert.doesNotMatch(calls(), /^(preview|up)/m);
   });
 
-  test("does not begin while the stack has changes that are not applied", async () => {
+  test("does not start while the stack has unapplied changes", async () => {
     says("preview", "exit 255");
     const before = written();
     assert.match(await refused(...rotate, "--yes"), /step 1, .*: the stack has changes that are not applied/);
@@ -607,7 +607,7 @@ describe("a rotation", () => {
     assert.doesNotMatch(calls(), /^up/m);
   });
 
-  test("goes on with the step that failed, each with an update of its own, and ends with a broker that forgets", async () => {
+  test("continues with the failed step, each step with its own update, and ends by removing the old user from the brokers", async () => {
     answers["/version"] = (response) => response.end("{}");
     writeFileSync(join(fake, "history.json"), "[]");
     says("up", "exit 255");
@@ -641,7 +641,7 @@ describe("a rotation", () => {
     assert.match((await kazoo(...rotate, "--dry-run")).stdout, /1\. The brokers get the user kazoo-3 beside kazoo-2\n/);
   });
 
-  test("refuses credentials and brokers that are somebody else's, and a zone whose brokers are away", async () => {
+  test("refuses credentials and brokers that the stack does not manage, and a zone whose brokers are unavailable", async () => {
     writeStack({ "kazoo:credentials": { [nyc]: { rabbitmq: { secretName: "vault-broker" } } } });
     assert.match(
       await refused(...rotate, "--yes"),

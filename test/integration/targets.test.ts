@@ -7,7 +7,7 @@ import { promisify } from "node:util";
 import { cloneProject, type Clone, type Run } from "../support/clone";
 import { clusterApi } from "../support/clusterApi";
 
-/** The targets for Kubernetes, on two zones of a ring in the sandbox: the real engine, a real API server, simulated nodes. */
+/** The Kubernetes targets on two zones of a ring in the sandbox: the real engine, a real API server, simulated nodes. */
 
 const file = `# The comments of a stack's file are its owner's.
 config:
@@ -52,14 +52,14 @@ async function refused(args: readonly string[], environment?: NodeJS.ProcessEnv)
 }
 const unchanged = async () => succeeded(await clone.run(["preview", "--", "--expect-no-changes"]));
 
-/** The StatefulSet or Service kazoo of a zone; undefined where there is none. */
+/** The StatefulSet or Service kazoo of a zone; undefined if there is none. */
 async function kazoo(kind: "statefulsets" | "services", zone: string) {
   const group = kind === "services" ? "/api/v1" : "/apis/apps/v1";
   const { status, body } = await api.call("GET", `${group}/namespaces/${zone}/${kind}/kazoo`);
   return status === 404 ? undefined : (body as unknown as { spec: Record<string, never> & { type?: string } });
 }
 
-/** What the Kazoo nodes of a zone are given: image and environment. */
+/** The image and environment of a zone's Kazoo nodes. */
 async function given(zone: string): Promise<{ image: string; environment: Record<string, string> }> {
   const set = (await kazoo("statefulsets", zone)) as unknown as {
     spec: { template: { spec: { containers: { image: string; envFrom: { configMapRef: { name: string } }[] }[] } } };
@@ -70,8 +70,8 @@ async function given(zone: string): Promise<{ image: string; environment: Record
   return { image: container?.image ?? "", environment: body.data as Record<string, string> };
 }
 
-describe("on a stack that is not up", () => {
-  test("targets say so, and what to do", async () => {
+describe("on a stack that is not deployed", () => {
+  test("targets say so, and how to deploy it", async () => {
     for (const target of ["status", "logs", "kube-deploy", "kube-rollout-status"]) {
       assert.match(await refused([target]), /stack dev is not deployed\nnext: make up STACK=dev/);
     }
@@ -79,7 +79,7 @@ describe("on a stack that is not up", () => {
 });
 
 describe("first boot", () => {
-  test("makes the ring's account once, from its first zone, and prints no password", async () => {
+  test("creates the ring's account once, from its first zone, and prints no password", async () => {
     const up = succeeded(await clone.run(["up"]));
     api = await clusterApi(clone.directory, "local");
     const jobs = await api.list("/apis/batch/v1/jobs");
@@ -96,7 +96,7 @@ describe("first boot", () => {
 });
 
 describe("status", () => {
-  test("is a table for people, without colours in a pipe, and exits with 0 when all is ready", async () => {
+  test("is a table for people, without colours in a pipe, and exits with 0 if all is ready", async () => {
     const { stdout } = succeeded(await clone.run(["status"]));
     assert.match(stdout, /^ZONE +CLUSTER +RING +KAZOO +BROKERS +DATABASE +JOIN +FIRST BOOT +IMAGE +LAST RESTART$/m);
     assert.match(stdout, /^local-two +local +main +1\/1 +2\/2 +1\/1 +done +- +kazoo:4 +\d+ (s|min) ago$/m);
@@ -122,7 +122,7 @@ describe("status", () => {
   });
 
   test("--watch draws over itself on a terminal until q, and leaves it as it was", async () => {
-    // script(1) makes a terminal.
+    // script(1) provides a terminal.
     const command = `${process.execPath} tools/cli/kazoo.js status --watch`;
     const child = spawn("script", ["-qec", command, "/dev/null"], {
       cwd: clone.directory,
@@ -146,7 +146,7 @@ describe("status", () => {
 });
 
 describe("a zone and a node", () => {
-  test("must be named where there are several and there is no terminal", async () => {
+  test("must be named if there are several and no terminal", async () => {
     assert.match(
       await refused(["kube-rollout-status"]),
       /there is more than one zone: local-one, local-two\nnext: choose one with ZONE=, e\.g\. ZONE=local-one/,
@@ -160,7 +160,7 @@ describe("a zone and a node", () => {
   });
 });
 
-describe("what simulated pods cannot do is said in one line", () => {
+describe("what simulated pods cannot do gives one clear line", () => {
   const zone = ["--zone", "local-one"];
   const targets: readonly (readonly string[])[] = [
     ["logs", ...zone],
@@ -183,7 +183,7 @@ describe("what simulated pods cannot do is said in one line", () => {
     });
   }
 
-  test("init-apps without an API that browsers reach", async () => {
+  test("init-apps without an API that browsers can reach", async () => {
     assert.match(
       await refused(["init-apps", ...zone]),
       /the apps need the address of the API.*\nnext: set URL= \(or --url\)/,
@@ -194,7 +194,7 @@ describe("what simulated pods cannot do is said in one line", () => {
 describe("the Service", () => {
   const zone = ["--zone", "local-two"];
 
-  test("is deleted, and state and cluster agree; kube-deploy-service makes it again", async () => {
+  test("is deleted, and state and cluster agree; kube-deploy-service recreates it", async () => {
     const deleted = succeeded(await clone.run(["kube-delete-service", ...zone]));
     assert.match(deleted.stderr, /Service kazoo of zone local-two will be deleted: .* kube-deploy-service/);
     assert.equal(await kazoo("services", "local-two"), undefined);
@@ -224,13 +224,13 @@ describe("the deployment", () => {
   const zone = ["--zone", "local-two"];
   const edit = (command: string) => ({ KUBE_EDITOR: undefined, VISUAL: undefined, EDITOR: command });
 
-  test("kube-deploy applies what the config says of the zone's Kazoo", async () => {
+  test("kube-deploy applies the config of the zone's Kazoo", async () => {
     succeeded(await clone.run(["kube-deploy", ...zone]));
     assert.equal((await given("local-two")).environment["ERLANG_THREADS"], "30");
     await unchanged();
   });
 
-  test("kube-deploy brings back what was deleted in the cluster by hand, of its zone alone", async () => {
+  test("kube-deploy restores what was deleted by hand in the cluster, only in its zone", async () => {
     for (const name of ["local-one", "local-two"]) {
       assert.equal((await api.call("DELETE", `/api/v1/namespaces/${name}/services/kazoo`)).status, 200);
     }
@@ -257,7 +257,7 @@ describe("the deployment", () => {
     await unchanged();
   });
 
-  test("an edit that is wrong, or none, changes nothing", async () => {
+  test("an invalid edit, or none, changes nothing", async () => {
     const before = written();
     const wrong = await refused(
       ["kube-deploy-edit", ...zone],
@@ -270,12 +270,12 @@ describe("the deployment", () => {
     assert.equal(written(), before);
   });
 
-  test("kube-rollout-status waits, and ends with the roll", async () => {
+  test("kube-rollout-status waits until the rollout ends", async () => {
     const { stdout } = succeeded(await clone.run(["kube-rollout-status", ...zone]));
     assert.match(stdout, /zone local-two: 1 of 1 nodes updated, 1 ready\n$/);
   });
 
-  test("kube-rollout-history tells what each update changed in the zone", async () => {
+  test("kube-rollout-history shows what each update changed in the zone", async () => {
     const { stdout } = succeeded(await clone.run(["kube-rollout-history", ...zone]));
     assert.match(stdout, /^UPDATE +TIME +RESULT +CHANGED +MESSAGE$/m);
     assert.match(
@@ -286,7 +286,7 @@ describe("the deployment", () => {
     assert.doesNotMatch(other.stdout, /KAZOO_LOG_LEVEL/);
   });
 
-  test("kube-deploy-rollback brings environment and image back, in file, state and cluster", async () => {
+  test("kube-deploy-rollback restores environment and image, in file, state and cluster", async () => {
     succeeded(await clone.run(["kube-deploy-rollback", ...zone]));
     const { environment } = await given("local-two");
     assert.deepEqual(
@@ -307,11 +307,11 @@ describe("the deployment", () => {
     await unchanged();
   });
 
-  test("a rollback to an update that was not is refused", async () => {
+  test("a rollback to an update that does not exist is refused", async () => {
     assert.match(await refused(["kube-deploy-rollback", ...zone, "--to", "999"]), /zone local-two has no update 999/);
   });
 
-  test("kube-delete-deployment deletes the zone's nodes alone, of the ring's first zone too; kube-deploy makes them again", async () => {
+  test("kube-delete-deployment deletes only the zone's nodes, also in the ring's first zone; kube-deploy recreates them", async () => {
     succeeded(await clone.run(["kube-delete-deployment", "--zone", "local-one"]));
     assert.equal(await kazoo("statefulsets", "local-one"), undefined);
     assert.ok((await kazoo("statefulsets", "local-two")) !== undefined);
@@ -330,7 +330,7 @@ describe("the deployment", () => {
   });
 });
 
-test("a stack of another cluster is asked about, and its targets leave it alone where nobody can be", async () => {
+test("a stack on another cluster needs confirmation, and its targets change nothing if nobody can be asked", async () => {
   assert.ok(existsSync(join(clone.directory, ".sandbox", "kubeconfig")));
   writeFileSync(
     join(clone.directory, "Pulumi.other.yaml"),
@@ -362,7 +362,7 @@ test("a stack of another cluster is asked about, and its targets leave it alone 
   succeeded(await clone.run(["destroy", "--stack", "other", "--yes"], own));
 });
 
-/** Plain pulumi in the clone, as a user would call it. */
+/** Runs plain pulumi in the clone, as a user would. */
 async function plain(args: readonly string[], environment: NodeJS.ProcessEnv): Promise<void> {
   const { stdout: variables } = succeeded(await clone.run(["env", "--stack", "other"], environment));
   const options = { cwd: clone.directory, env: { ...process.env, ...environment } };

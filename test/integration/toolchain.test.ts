@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { ensureToolchain } from "../../tools/toolchain";
 
-test("KWOK's stages are the same whether they are downloaded or come with the module", async () => {
+test("KWOK's stages are the same, whether downloaded or from the module", async () => {
   const { kwokStages } = await ensureToolchain(["kwok"], () => undefined);
   const list = readFileSync(join(__dirname, "../../tools/toolchain/kwok/stages.sha256"), "utf8").trim().split("\n");
   assert.ok(list.length > 10);

@@ -45,7 +45,7 @@ describe("the topology page in a browser", { skip: missing, timeout: 600_000 }, 
 
   interface Opened {
     readonly page: Page;
-    /** Errors of the page, and all that it asked for beside itself. */
+    /** The page's errors, and all its requests other than for itself. */
     readonly troubles: string[];
   }
 
@@ -65,7 +65,7 @@ describe("the topology page in a browser", { skip: missing, timeout: 600_000 }, 
     return { page, troubles };
   }
 
-  /** Ids of the items that can be seen. */
+  /** The ids of the visible items. */
   const shown = (page: Page): Promise<string[]> =>
     page.$$eval(".item", (items) =>
       items
@@ -78,7 +78,7 @@ describe("the topology page in a browser", { skip: missing, timeout: 600_000 }, 
 
   for (const name of Object.keys(stacks)) {
     for (const scheme of ["light", "dark"] as const) {
-      test(`${name}, ${scheme}: loads without errors and requests, in that scheme, and no text leaves its box`, async () => {
+      test(`${name}, ${scheme}: loads without errors or requests, in that scheme, and no text overflows its box`, async () => {
         const { page, troubles } = await open(name, scheme);
         const background = await page.evaluate(() => getComputedStyle(document.body).backgroundColor);
         assert.equal(background, scheme === "light" ? "rgb(255, 255, 255)" : "rgb(13, 17, 23)");
@@ -102,14 +102,14 @@ describe("the topology page in a browser", { skip: missing, timeout: 600_000 }, 
     }
   }
 
-  test("a picture opens alone, too", async () => {
+  test("the picture alone opens, too", async () => {
     const page = await browser.newPage();
     await page.goto(pathToFileURL(join(folder, "rehearsal.svg")).href);
     assert.equal(await page.evaluate(() => document.documentElement.localName), "svg");
     await page.close();
   });
 
-  test("the page forbids requests, also to a script on it", async () => {
+  test("the page forbids requests, also from a script on it", async () => {
     const { page } = await open("dev");
     const answer = await page.evaluate(() =>
       fetch("http://127.0.0.1:9/").then(
@@ -123,7 +123,7 @@ describe("the topology page in a browser", { skip: missing, timeout: 600_000 }, 
     await page.close();
   });
 
-  test("a small stack is open, a large one folded; regions unfold by click and fold again", async () => {
+  test("a small stack is open, a large one folded; a click unfolds and folds regions", async () => {
     const small = await open("rehearsal");
     assert.ok((await shown(small.page)).includes("zone us-east-nyc kazoo"));
     await small.page.close();
@@ -146,7 +146,7 @@ describe("the topology page in a browser", { skip: missing, timeout: 600_000 }, 
     await page.close();
   });
 
-  test("a zone is found by a part of its name, and shown", async () => {
+  test("searching for a part of a zone's name finds and shows it", async () => {
     const { page, troubles } = await open("large");
     await page.keyboard.press("/");
     await page.keyboard.type("ASIA-n");
@@ -167,7 +167,7 @@ describe("the topology page in a browser", { skip: missing, timeout: 600_000 }, 
     await page.close();
   });
 
-  test("the keyboard alone is enough", async () => {
+  test("everything works with the keyboard alone", async () => {
     const { page, troubles } = await open("large");
     const stops: string[] = [];
     while (stops.length < 20 && !(await focused(page))) {
@@ -198,7 +198,7 @@ describe("the topology page in a browser", { skip: missing, timeout: 600_000 }, 
     await page.close();
   });
 
-  test("zooms by buttons and keys, and shows all of it again", async () => {
+  test("zooms with buttons and keys, and back to all of it", async () => {
     const { page } = await open("rehearsal");
     const width = () => page.locator("#view svg").evaluate((element) => element.getBoundingClientRect().width);
     const first = await width();

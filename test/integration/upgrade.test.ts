@@ -5,7 +5,7 @@ import { after, before, describe, test, type TestContext } from "node:test";
 import { type Clone, cloneProject } from "../support/clone";
 import { temporaryEngine } from "../support/engine";
 
-/** What `pulumi preview --json` says of a resource. */
+/** One resource's step in `pulumi preview --json`. */
 interface Step {
   readonly op: string;
   readonly urn: string;
@@ -30,9 +30,9 @@ const fixtures = readdirSync(folder, { withFileTypes: true })
   );
 
 /**
- * Live stacks of earlier versions, as Pulumi remembers them, under today's program: the real engine and providers compare the two. They need no
- * cluster for that: the kubernetes provider compares the program's objects with those in the state, and knows by itself which fields force a
- * replacement. Only whether Jobs have ended is not seen.
+ * Live stacks of earlier versions, from their states, with today's program: the real engine and providers compare the two. They need no
+ * cluster for that: the kubernetes provider compares the program's objects with those in the state, and knows which fields force a
+ * replacement. Only whether Jobs have completed is unknown.
  */
 describe("a live stack of an earlier version", { concurrency: 2 }, () => {
   let clone: Clone;
@@ -42,14 +42,14 @@ describe("a live stack of an earlier version", { concurrency: 2 }, () => {
   after(() => clone?.dispose());
 
   for (const { version, stack } of fixtures) {
-    test(`${version}/${stack}: nothing is replaced or deleted, and all credentials stay`, async (t) => {
+    test(`${version}/${stack}: nothing is replaced or deleted, and all credentials are kept`, async (t) => {
       const steps = await preview(version, stack);
       tell(t, steps);
 
       const lost = steps.filter(({ op, oldState }) => !harmless.has(op) && !replaceable.has(oldState?.type ?? ""));
       assert.deepEqual(lost.map(told), []);
 
-      // Kubernetes takes a changed credential in place, but the pods and the databases that it was made for do not.
+      // Kubernetes accepts a changed credential in place, but the pods and databases that use the old one do not.
       const credentials = steps.filter(
         ({ op, oldState, detailedDiff }) =>
           op === "update" &&
@@ -74,9 +74,9 @@ describe("a live stack of an earlier version", { concurrency: 2 }, () => {
     });
   }
 
-  /** What today's program would do to the stack, resource by resource, also where that is nothing. */
+  /** What today's program would do to each resource of the stack, including those that stay the same. */
   async function preview(version: string, stack: string): Promise<Step[]> {
-    // Two versions may have stacks of one name, which is part of all that the state says.
+    // Two versions may have stacks of the same name, which is in every URN of the state.
     const engine = await temporaryEngine();
     const own = mkdtempSync(join(clone.directory, ".upgrade-"));
     const config = join(own, `Pulumi.${stack}.yaml`);
@@ -98,19 +98,19 @@ describe("a live stack of an earlier version", { concurrency: 2 }, () => {
   }
 });
 
-/** Kinds that are replaced when their content changes, and hold neither data nor identity: that is how a changed setting reaches the pods. */
+/** Kinds that are replaced when their content changes, and hold neither data nor identity: this is how a changed setting reaches the pods. */
 const replaceable = new Set(["kubernetes:batch/v1:Job", "kubernetes:core/v1:ConfigMap"]);
 const harmless = new Set(["same", "update", "create"]);
 
 const told = ({ op, urn, detailedDiff }: Step): string =>
   [`${op} ${urn.split("::").slice(2).join(" ")}`, ...Object.keys(detailedDiff ?? {})].join("\n    ");
 
-/** Lists what would change, for whoever changes the program. */
+/** Lists the changes, for the program's developers. */
 function tell(t: TestContext, steps: readonly Step[]): void {
   for (const step of steps) if (step.op !== "same") t.diagnostic(told(step));
 }
 
-/** Of what a failed preview prints, that which says why. */
+/** The part of a failed preview's output that says why it failed. */
 function failures(stdout: string): string {
   try {
     const { diagnostics = [] } = JSON.parse(stdout) as { diagnostics?: { severity: string; message: string }[] };

@@ -22,7 +22,7 @@ describe("the Service kazoo", () => {
     return found.spec as Tree & { ports: Tree[] };
   };
 
-  test("is a load balancer for some networks only, of a class, that keeps the client's address", async () => {
+  test("can be a load balancer with a class, limited to some networks, that keeps the client's address", async () => {
     const asked = {
       type: "LoadBalancer",
       externalTrafficPolicy: "Local",
@@ -38,7 +38,7 @@ describe("the Service kazoo", () => {
     );
   });
 
-  test("has the node ports that it is given, and leaves the others to Kubernetes", async () => {
+  test("uses the configured node ports, and lets Kubernetes choose the others", async () => {
     const { ports } = await serviceOf({ type: "NodePort", nodePorts: { websockets: 30555 } });
     assert.deepEqual(
       ports.map(({ name, nodePort }) => [name, nodePort]),
@@ -63,7 +63,7 @@ describe("the Ingress alone", () => {
     { host, http: { paths: [{ path, pathType, backend: { service: { name: "kazoo", port: { number } } } }] } },
   ];
 
-  test("leads to Crossbar, and below a path to websockets that stay open", async () => {
+  test("routes to Crossbar, and one path to websockets that stay open", async () => {
     const { crossbar, websockets, urls } = await ingressOf({ host: "kazoo.example.com" });
     assert.deepEqual(crossbar.spec, { rules: rule("kazoo.example.com", "/", "Prefix", 8000) });
     assert.deepEqual(websockets.spec, { rules: rule("kazoo.example.com", "/websockets", "Exact", 5555) });
@@ -77,14 +77,14 @@ describe("the Ingress alone", () => {
     assert.equal(crossbar.metadata.annotations["nginx.ingress.kubernetes.io/rewrite-target"], undefined);
   });
 
-  test("takes a class and annotations, which win over its own", async () => {
+  test("takes a class and annotations, which override its own", async () => {
     const name = "nginx.ingress.kubernetes.io/proxy-read-timeout";
     const { crossbar, websockets } = await ingressOf({ host: "a.b", class: "nginx", annotations: { [name]: "60" } });
     assert.deepEqual([crossbar.spec.ingressClassName, websockets.spec.ingressClassName], ["nginx", "nginx"]);
     assert.equal(websockets.metadata.annotations[name], "60");
   });
 
-  test("asks for one certificate for both hosts", async () => {
+  test("requests one certificate for both hosts", async () => {
     const { crossbar, websockets, urls } = await ingressOf({
       host: "kazoo.example.com",
       websockets: { host: "ws.example.com", path: "/" },
@@ -100,7 +100,7 @@ describe("the Ingress alone", () => {
   });
 });
 
-test("a Gateway's routes lead to Crossbar and, past the path, to the websockets", async () => {
+test("a Gateway's routes lead to Crossbar and, without the path's prefix, to the websockets", async () => {
   const { resources, outputs } = await withMocks(() => {
     const gateway = { name: "public", namespace: "gateways", sectionName: "https" };
     return new GatewayRoutes("in", { namespace: "nyc", host: "kazoo.example.com", gateway }).urls;
@@ -131,7 +131,7 @@ test("a Gateway's routes lead to Crossbar and, past the path, to the websockets"
   });
 });
 
-test("clients reach Kazoo from the Ingress controller's namespace only, where it is given", () => {
+test("if the Ingress controller's namespace is configured, clients reach Kazoo from there only", () => {
   const rulesFor = (port: number, more: object = {}) =>
     (
       networkPolicies({ stack: "live", ring: "main", mediaNetworks: ["192.0.2.0/24"], ...more }).kazoo as unknown as {
@@ -150,7 +150,7 @@ test("clients reach Kazoo from the Ingress controller's namespace only, where it
   assert.deepEqual(rulesFor(24517, given), rulesFor(24517), "media servers are let in as before");
 });
 
-test("a datacenter's URLs are among the outputs, and the apps' address", async () => {
+test("the outputs include a datacenter's URLs and the apps' address", async () => {
   const { outputs } = await deployWithMocks(
     platformFrom(stack({ ingress: { host: "kazoo.example.com", tls: { secretName: "theirs" } } })),
   );

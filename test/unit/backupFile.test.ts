@@ -9,14 +9,14 @@ const backup: Backup = {
   state: { version: 3, deployment: { resources: [{ secret: "NotASecret" }] } },
 };
 
-/** A pair of age's keys. */
+/** An age key pair. */
 async function keyPair() {
   const { generateIdentity, identityToRecipient } = await import("age-encryption");
   const identity = await generateIdentity();
   return { identity, recipient: await identityToRecipient(identity) };
 }
 
-test("a backup for several keys of age can be read with each of them, from a file as age-keygen writes it", async () => {
+test("a backup for several age keys can be read with each of them, from a file in age-keygen's format", async () => {
   const [one, two] = [await keyPair(), await keyPair()];
   const file = await sealed(backup, { recipients: [one.recipient, two.recipient] });
   assert.doesNotMatch(Buffer.from(file).toString("latin1"), /NotASecret|prod/);
@@ -26,7 +26,7 @@ test("a backup for several keys of age can be read with each of them, from a fil
   }
 });
 
-test("what cannot be read is refused without showing a key or the content", async () => {
+test("an unreadable backup is refused without showing a key or the content", async () => {
   const { identity, recipient } = await keyPair();
   const file = await sealed(backup, { recipients: [recipient] });
   const spoilt = identity.replace(/.{4}$/, "QQQQ");
@@ -49,7 +49,7 @@ test("what cannot be read is refused without showing a key or the content", asyn
   await assert.rejects(sealed(backup, { recipients: ["age1nonsense"] }), /age1nonsense is not a public key of age/);
 });
 
-test("a file of age with another content is no backup", async () => {
+test("an age file with other content is refused", async () => {
   const { identity, recipient } = await keyPair();
   const { Encrypter } = await import("age-encryption");
   for (const content of ["hello", "[]", "null", '{"format":"kazoo-backup-1","stack":"prod","state":{"version":3}}']) {

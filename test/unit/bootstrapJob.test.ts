@@ -44,7 +44,7 @@ describe("first boot", () => {
     }
   });
 
-  test("asks the first zone's first Kazoo node, with the Kazoo image, where there is an account to make", async () => {
+  test("calls the first zone's first Kazoo node from the Kazoo image, if there is an account to create", async () => {
     const { jobs } = await bootstrapJobs({ masterAccount: account });
     const [container] = jobs["us-east-bos/kazoo-bootstrap"]?.spec.template.spec.containers ?? [];
     const value = (name: string) => container?.env.find((variable) => variable.name === name)?.value;
@@ -57,7 +57,7 @@ describe("first boot", () => {
     assert.ok(!other?.env.some(({ name }) => name.startsWith("ACCOUNT_")));
   });
 
-  test("is let through to database and Kazoo alone", async () => {
+  test("may connect to the database and Kazoo only", async () => {
     const { resources } = await bootstrapJobs({ masterAccount: account });
     const policies = objects(resources, "NetworkPolicy");
     const out = policies["us-east-bos/kazoo-bootstrap-out"] as unknown as {
@@ -75,7 +75,7 @@ describe("first boot", () => {
     assert.ok(policies["us-east-nyc/kazoo-bootstrap-out"] === undefined);
   });
 
-  test("of a BigCouch ring without an account is nothing", async () => {
+  test("does not exist for a BigCouch ring without an account", async () => {
     const platform = platformFrom({
       image: { prebuilt: "kazoo" },
       images: { database: "mirror.example.com/bigcouch:0.4.2" },
@@ -92,7 +92,7 @@ describe("first boot", () => {
 });
 
 describe("the master account's password", () => {
-  test("is the one given, in a Secret, the outputs and what guards it alone", async () => {
+  test("is the configured one, and appears only in a Secret, the outputs and its guard", async () => {
     const { resources, outputs } = await bootstrapJobs({ masterAccount: account }, { masterAccount: "given-password" });
     const holders = resources.filter(({ inputs }) => JSON.stringify(inputs).includes("given-password"));
     assert.deepEqual(
@@ -106,7 +106,7 @@ describe("the master account's password", () => {
     assert.equal(await (password as unknown as { isSecret: Promise<boolean> }).isSecret, true);
   });
 
-  test("is random where none is given, and none is made without an account", async () => {
+  test("is random by default, and is not created without an account", async () => {
     const withAccount = await bootstrapJobs({ masterAccount: account });
     const name = "ring-main-master-account-password";
     assert.ok(withAccount.resources.some((resource) => resource.name === name));
@@ -130,7 +130,7 @@ describe("a master account in the config", () => {
     });
   }
 
-  test("has a password that Kazoo takes: at most 32 characters", () => {
+  test("has a password that Kazoo accepts: at most 32 characters", () => {
     assert.throws(
       () => stack({ masterAccount: account }, { masterAccount: "x".repeat(33) }),
       /kazoo:credentials\.main\.masterAccount: found \[secret\]; expected 8 to 32/,

@@ -27,13 +27,13 @@ const master: Answers = {
   ],
 };
 
-/** A sup that answers as Kazoo does: the node is up, and functions do what is given. */
+/** A `sup` that answers like a running Kazoo node; the caller provides the functions' answers. */
 const sup = (functions: Readonly<Record<string, string>>) => `
 [ $# -gt 0 ] || { echo 'usage: sup [-e VARIABLE] MODULE FUNCTION' >&2; exit 1; }
 [ "$1" != -e ] || { last=$(printenv "$2"); shift 2; set -- "$@" "$last"; }
 ${oldSup(functions)}`;
 
-/** The same, of an image from before sup could take an argument from the environment. */
+/** The same for an older image, whose `sup` cannot take an argument from the environment. */
 const oldSup = (functions: Readonly<Record<string, string>>) => `
 case "$2" in
   node) echo kazoo_apps@kazoo-0.nyc ;;
@@ -75,7 +75,7 @@ function bootstrap(options: {
 }
 
 describe("system databases", () => {
-  test("are made where they lack, for CouchDB 2 and 3; no account is made that the config does not name", () => {
+  test("are created if missing, on CouchDB 2 and 3; no account is created unless the config names one", () => {
     for (const version of ["couchdb-2.3.1", "couchdb-3.3.3"]) {
       const run = bootstrap({ version, answers: up });
       assert.equal(run.code, 0, run.stderr);
@@ -88,7 +88,7 @@ describe("system databases", () => {
     }
   });
 
-  test("that are there are left alone", () => {
+  test("that exist are not touched", () => {
     const answers = Object.fromEntries(
       Object.entries(up).map(([request, answer]) => [request, request.startsWith("PUT") ? 412 : answer]),
     );
@@ -97,7 +97,7 @@ describe("system databases", () => {
     assert.match(run.stdout, /_users: is there/);
   });
 
-  test("are none of BigCouch's", () => {
+  test("are not created on BigCouch", () => {
     const run = bootstrap({
       version: "bigcouch-0.4.2",
       account: facts,
@@ -108,13 +108,13 @@ describe("system databases", () => {
     assert.ok(!run.requests.some((request) => request.startsWith("PUT")));
   });
 
-  test("a refusal is reported with its status", () => {
+  test("a refused request is reported with its status", () => {
     const run = bootstrap({ answers: { ...up, [`PUT ${database}/_replicator`]: 401 } });
     assert.equal(run.code, 1);
     assert.equal(run.stderr, "bootstrap failed: making database _replicator ended with HTTP status 401\n");
   });
 
-  test("a database that is down is waited for, then named", () => {
+  test("a database that is down is named after a wait", () => {
     const run = bootstrap({ account: facts, answers: {} });
     assert.equal(run.code, 1);
     assert.equal(run.stderr, `bootstrap failed: no answer from the database at ${database}\n`);
@@ -124,7 +124,7 @@ describe("system databases", () => {
 });
 
 describe("the master account", () => {
-  test("is made on a ring without accounts", () => {
+  test("is created on a ring without accounts", () => {
     const run = bootstrap({ account: facts, answers: fresh, sup: sup({ create_account: created }) });
     assert.equal(run.code, 0, run.stderr);
     assert.equal(
@@ -134,7 +134,7 @@ describe("the master account", () => {
     assert.match(run.stdout, /^master account example: made$/m);
   });
 
-  test("is made by an older image, too", () => {
+  test("is created by an older image, too", () => {
     const run = bootstrap({ account: facts, answers: fresh, sup: oldSup({ create_account: created }) });
     assert.equal(run.code, 0, run.stderr);
     assert.equal(run.sup.at(-1), `crossbar_maintenance create_account example sip.example.com admin ${password}`);
@@ -177,7 +177,7 @@ describe("the master account", () => {
     assert.ok(!again.sup.some((call) => /create_account|import_prompts/.test(call)), again.sup.join("\n"));
   });
 
-  test("that is there is left alone", () => {
+  test("that exists is not touched", () => {
     const maintenance = sup({
       find_account_by_name: `echo "Account ID: 4b1f8e (account)"; echo "  System Admin: true"`,
     });
@@ -186,7 +186,7 @@ describe("the master account", () => {
     assert.match(run.stdout, /^master account example: is there$/m);
   });
 
-  test("a ring with accounts of other names is left alone, apps and all", () => {
+  test("on a ring with other accounts, nothing is changed, apps included", () => {
     const account = { ...facts, monsterUi: { path: "/apps", url: "https://kazoo.example.com/v2" } };
     const maintenance = sup({
       find_account_by_name: `echo "failed to find account: not_found"; echo "{error,not_found}"`,
@@ -197,7 +197,7 @@ describe("the master account", () => {
     assert.match(run.stdout, /left alone/);
   });
 
-  test("an account with its name that is not the master account is reported", () => {
+  test("an account with its name that is not the master account is an error", () => {
     const maintenance = sup({
       find_account_by_name: `echo "Account ID: 4b1f8e (account)"; echo "  System Admin: false"`,
     });
@@ -206,7 +206,7 @@ describe("the master account", () => {
     assert.match(run.stderr, /account example is there, but is no master account/);
   });
 
-  test("what sup says of a failure is the Job's reason, though sup exits with 0, and the password is masked in it", () => {
+  test("the Job fails with sup's error text, even though sup exits with 0, and the password in it is masked", () => {
     const maintenance = sup({
       create_account: `echo "failed to create 'example': {\\"password\\":\\"$6\\"}"; echo failed`,
     });
@@ -218,13 +218,13 @@ describe("the master account", () => {
     );
   });
 
-  test("a Kazoo node that does not answer is waited for, then named", () => {
+  test("a Kazoo node that does not answer is named after a wait", () => {
     const run = bootstrap({ account: facts, answers: fresh, sup: "echo 'No answer' >&2; exit 1" });
     assert.equal(run.code, 1);
     assert.equal(run.stderr, "bootstrap failed: no answer from Kazoo at kazoo-0.nyc\n");
   });
 
-  test("accounts that cannot be read are no empty ring", () => {
+  test("a ring whose accounts cannot be read does not count as empty", () => {
     const run = bootstrap({
       account: facts,
       answers: { ...up, [`GET ${database}/accounts`]: 500 },
@@ -236,7 +236,7 @@ describe("the master account", () => {
   });
 });
 
-test("steps can be done alone, in a container in which Kazoo runs", () => {
+test("steps can run alone, inside a Kazoo container", () => {
   const run = runScript({
     script: bootstrapScript,
     environment: {

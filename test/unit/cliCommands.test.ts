@@ -42,7 +42,7 @@ describe("the kazoo command", () => {
     }
   });
 
-  test("--help is an answer, an unknown command a mistake", () => {
+  test("--help exits with 0, an unknown command with an error", () => {
     const help = run(["--help"]);
     assert.equal(help.status, 0);
     assert.match(help.stdout, /up .*\n.*preview/);
@@ -51,7 +51,7 @@ describe("the kazoo command", () => {
     assert.match(unknown.stderr, /unknown command 'upp'\n\(Did you mean up\?\)/);
   });
 
-  /** Modules that a command loads: the project's files, and of packages the names. */
+  /** Modules that a command loads: the project's files, and the names of packages. */
   function loadedBy(args: readonly string[]): string[] {
     const directory = mkdtempSync(join(tmpdir(), "kazoo-loaded-"));
     try {
@@ -101,7 +101,7 @@ describe("the kazoo command", () => {
     assert.equal(stdout, "\n");
   });
 
-  test("an unknown stack is one line with what there is, in plain text when nobody's terminal reads it", () => {
+  test("an unknown stack gives one line that lists the stacks, in plain text if the output is not a terminal", () => {
     const { status, stderr, stdout } = run(["preview", "--stack", "nowhere"], { env: { FORCE_COLOR: undefined } });
     assert.equal(status, 1);
     assert.equal(stdout, "");
@@ -135,7 +135,7 @@ describe("the kazoo command", () => {
     }
   });
 
-  test("packages that npm cannot install are one more line, with the next step", () => {
+  test("if npm cannot install the packages, one more line says what to do next", () => {
     const clone = mkdtempSync(join(tmpdir(), "kazoo-make-"));
     try {
       mkdirSync(join(clone, "tools", "cli"), { recursive: true });
@@ -168,7 +168,7 @@ describe("the kazoo command", () => {
 });
 
 describe("what a stack needs", () => {
-  test("dev: the sandbox, and neither docker nor a kubelet", () => {
+  test("dev: the sandbox, without docker and kubelet", () => {
     const platform = readPlatform("dev");
     assert.equal(isThrowAway(platform), true);
     assert.deepEqual(partsFor(platform).sort(), [
@@ -185,7 +185,7 @@ describe("what a stack needs", () => {
     ]);
   });
 
-  test("a protected stack is none to throw away, and one on an engine elsewhere keeps its state where the user says", () => {
+  test("a protected stack is not throw-away, and a stack on a remote engine keeps its state in the user's backend", () => {
     for (const name of ["dev", "docker", "rehearsal"]) {
       const platform = readPlatform(name);
       assert.deepEqual([isThrowAway(platform), isOfThisMachine(platform)], [true, true], name);
@@ -206,7 +206,7 @@ describe("what a stack needs", () => {
       assert.equal(at(host), false, host);
   });
 
-  test("a stack with one cluster of the user's own is not thrown away, and needs no sandbox for it", () => {
+  test("a stack with a real cluster is not throw-away, and needs no sandbox for it", () => {
     const dev = readPlatform("dev");
     const own = { name: "own", kind: "kubernetes", context: "prod", clusterDomain: "cluster.local" } as const;
     assert.equal(isThrowAway({ ...dev, clusters: { ...dev.clusters, own } }), false);
@@ -215,7 +215,7 @@ describe("what a stack needs", () => {
 });
 
 describe("what is printed", () => {
-  test("exports survive a shell, whatever is in them", () => {
+  test("exports survive a shell, whatever characters they contain", () => {
     fc.assert(
       fc.property(fc.string({ unit: "binary-ascii" }), (text) => {
         fc.pre(!text.includes("\0"));
@@ -284,12 +284,12 @@ describe("make", () => {
     }
   });
 
-  test("hands the stack on", () => {
+  test("passes the stack on", () => {
     assert.match(make(["-n", "up", "STACK=rehearsal"]).stdout, /kazoo\.js up --stack 'rehearsal' *\n/);
     assert.match(make(["-n", "preview"]).stdout, /kazoo\.js preview --stack 'dev'\n/);
   });
 
-  test("without Node.js is one line", () => {
+  test("without Node.js prints one line", () => {
     for (const tool of ["sh", "make"])
       symlinkSync(execFileSync("which", [tool], { encoding: "utf8" }).trim(), join(bare, tool));
     const { status, stderr } = make(["up"], bare);

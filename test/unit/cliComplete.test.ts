@@ -11,7 +11,7 @@ const offered = (...words: string[]) =>
     .stdout.split("\n")
     .map((line) => line.split("\t")[0] ?? "");
 
-test("the tab key offers commands, options, stacks, and the zones of the stack that is named", () => {
+test("completion offers commands, options, stacks, and the zones of the named stack", () => {
   const commands = offered("kube-r");
   assert.ok(
     ["kube-rollout-status", "kube-rollout-history"].every((name) => commands.includes(name)),
@@ -34,15 +34,15 @@ for (const shell of ["bash", "zsh", "fish"]) {
   });
 }
 
-test("names the shells it knows for any other", () => {
+test("lists the supported shells for an unknown one", () => {
   const { status, stderr } = complete("tcsh");
   assert.equal(status, 1);
   assert.match(stderr, /tcsh[\s\S]*bash, zsh, fish/);
   assert.doesNotMatch(stderr, /\n {4}at /);
 });
 
-test("bash completes with the script", () => {
-  // Stands in for bash-completion, which the script uses and a bare machine lacks.
+test("bash completes words with the script", () => {
+  // Replaces bash-completion, which the script uses and a bare machine lacks.
   const words =
     '_get_comp_words_by_ref() { cur=${COMP_WORDS[COMP_CWORD]} prev= words=("${COMP_WORDS[@]}") cword=$COMP_CWORD; }';
   const press = 'COMP_WORDS=(kazoo kube-rollout-s); COMP_CWORD=1; __kazoo_complete; printf "%s\\n" "${COMPREPLY[@]}"';

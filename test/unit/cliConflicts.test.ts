@@ -24,7 +24,7 @@ const log = (message: string, severity = "error", of: object = inputs, op = "upd
     .map((event) => `${JSON.stringify(event)}\n`)
     .join("") + '{"sequence": 3, "diagn';
 
-// As API servers of Kubernetes 1.34 say it, in the words that the provider puts around.
+// Messages of a Kubernetes 1.34 API server, as the provider wraps them.
 const one =
   'error: 1 error occurred:\n\t* Server-Side Apply field conflict detected. See https://www.pulumi.com/registry for troubleshooting help.\nThe resource managed by field manager "pulumi-kubernetes-1a521e64" had an apply conflict: Apply failed with 1 conflict: conflict with "kubectl" with subresource "scale" using apps/v1: .spec.replicas\n';
 const several =
@@ -46,7 +46,7 @@ test("a conflict is reported with object, field, manager and both values", () =>
   });
 });
 
-test("so are several, by their managers, and no value that is secret", () => {
+test("several conflicts are grouped by manager, and no secret value is shown", () => {
   const lines = conflictsIn(eventsIn(log(several))).map((conflict) =>
     conflictLine(conflict, valueAt({ spec: { replicas: 9 } }, conflict.field)),
   );
@@ -61,7 +61,7 @@ test("so are several, by their managers, and no value that is secret", () => {
   assert.doesNotMatch(conflictLine(hidden, "this neither"), /to be shown|neither/);
 });
 
-test("what Pulumi itself has made, and the state does not have, is left of an interrupted run", () => {
+test("an object that Pulumi created but the state lacks is recognised as left by an interrupted run", () => {
   const own = 'conflict with "pulumi-kubernetes-453f79a8": .spec.volumeClaimTemplates';
   const left = (message: string, op: string) =>
     conflictsIn(eventsIn(log(message, "error", inputs, op))).map((conflict) => [conflict.urn, conflict.left]);
@@ -70,7 +70,7 @@ test("what Pulumi itself has made, and the state does not have, is left of an in
   assert.deepEqual(left(one, "create"), [[urn, false]]);
 });
 
-test("other errors, and warnings, are none", () => {
+test("other errors and warnings are not conflicts", () => {
   assert.deepEqual(conflictsIn(eventsIn(log("error: quota exceeded"))), []);
   assert.deepEqual(conflictsIn(eventsIn(log(one, "warning"))), []);
   assert.deepEqual(conflictsIn(eventsIn("")), []);

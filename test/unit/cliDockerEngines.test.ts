@@ -8,7 +8,7 @@ import { requireEngines } from "../../tools/cli/dockerEngines";
 import { readPlatform } from "../../tools/cli/openStack";
 import type { UserError } from "../../tools/shared/terminal";
 
-test("Docker Engines that do not run are named at once, before Pulumi reports each resource; those that run are not", async (t) => {
+test("Docker Engines that are not running are named once, before Pulumi reports each resource; running ones are not", async (t) => {
   const docker = readPlatform("docker");
   const [box] = Object.values(docker.clusters);
   assert.ok(box?.kind === "docker");

@@ -29,7 +29,7 @@ const resources = [
   { ...resource("v1", "Service", "old", "us-east-nyc"), delete: true },
 ];
 
-test("objects of the state that a cluster lacks are missing; what may not be listed counts as there", async (t) => {
+test("objects in the state that a cluster lacks are missing; kinds that may not be listed count as present", async (t) => {
   const list = (kind: string, apiVersion: string, ...names: string[]) => ({
     kind: `${kind}List`,
     apiVersion,

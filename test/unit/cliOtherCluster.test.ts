@@ -26,7 +26,7 @@ describe("a context that leads to another cluster", () => {
     return otherCluster(await clusterWith(t, Object.fromEntries(answers) as Record<string, object | null>), known);
   };
 
-  test("is known by its having none of the stack's namespaces, or others of the same name", async (t) => {
+  test("is recognised because it has none of the stack's namespaces, or different ones of the same name", async (t) => {
     for (const uids of [{}, { "us-east-nyc": "uid-of-another", "us-east-bos": "uid-of-another-one" }]) {
       const line = await found(t, uids);
       assert.match(line ?? "", /^cluster east: context east leads to http:.* which has none of the namespaces/);
@@ -35,11 +35,11 @@ describe("a context that leads to another cluster", () => {
     }
   });
 
-  test("is the same cluster as long as it has one of them, whatever its context and address are", async (t) => {
+  test("is the same cluster if it has one of them, whatever its context and address", async (t) => {
     assert.equal(await found(t, { "us-east-bos": "uid-bos" }), undefined);
   });
 
-  test("is not suspected where namespaces may not be read, or nothing was deployed", async (t) => {
+  test("is not suspected if namespaces may not be read, or nothing was deployed", async (t) => {
     assert.equal(await found(t, { "us-east-nyc": null }), undefined);
     assert.equal(await otherCluster(await clusterWith(t, {}), []), undefined);
   });

@@ -29,7 +29,7 @@ function start(script: string): ProcessId {
   return id;
 }
 
-/** Ends a program of a test and leaves it unreaped, as an init that does not care would: its parent sleeps. */
+/** Ends a test's program and leaves it as a zombie, as a careless init would: its parent sleeps. */
 async function zombie(): Promise<number> {
   const parent = spawn("/bin/sh", ["-c", "sh -c 'echo $$' & exec sleep 600"], { stdio: ["ignore", "pipe", "ignore"] });
   if (parent.pid !== undefined) started.push(identify(parent.pid) as ProcessId);
@@ -38,14 +38,14 @@ async function zombie(): Promise<number> {
 }
 
 describe("processes", () => {
-  test("a process is known by its start time, not by its number alone", () => {
+  test("a process is identified by its start time, not by its pid alone", () => {
     const id = start("setInterval(() => {}, 1000)");
     assert.equal(isAlive(id), true);
     assert.equal(isAlive({ ...id, startTime: `${id.startTime}1` }), false);
     assert.equal(isAlive({ ...id, pid: process.pid }), false);
   });
 
-  test("one that has ended but was not reaped counts as ended", async () => {
+  test("a zombie counts as ended", async () => {
     const pid = await zombie();
     await until("a zombie", () => {
       const stat = existsSync(`/proc/${pid}/stat`) ? readFileSync(`/proc/${pid}/stat`, "utf8") : "";
@@ -54,7 +54,7 @@ describe("processes", () => {
     assert.equal(identify(pid), undefined);
   });
 
-  test("one that does not heed SIGTERM is ended all the same; another with its number is not touched", async () => {
+  test("a process that ignores SIGTERM is killed; another process with the same pid is not touched", async () => {
     const id = start("process.on('SIGTERM', () => {}); console.log('ready'); setInterval(() => {}, 1000)");
     await until("it ignores the signal", () => readFileSync(join(directory, "log"), "utf8").includes("ready"));
     await endProcess({ ...id, startTime: "another boot/1" }, 0);
@@ -63,7 +63,7 @@ describe("processes", () => {
     assert.equal(isAlive(id), false);
   });
 
-  test("a start keeps the log of the one before", async () => {
+  test("a start keeps the previous start's log", async () => {
     start("console.log('first')");
     await until("the first line", () => readFileSync(join(directory, "log"), "utf8") === "first\n");
     start("console.log('second')");
@@ -73,7 +73,7 @@ describe("processes", () => {
 });
 
 describe("the lock", () => {
-  test("lets one in at a time, and says once whom it waits for", async () => {
+  test("admits one process at a time, and says once which one it waits for", async () => {
     const path = join(directory, "deep", "lock");
     let inside = 0;
     let most = 0;
@@ -94,7 +94,7 @@ describe("the lock", () => {
     assert.equal(existsSync(path), false);
   });
 
-  test("is taken over from a killed holder", async () => {
+  test("is taken over if its holder was killed", async () => {
     const path = join(directory, "lock");
     const holder = start("setInterval(() => {}, 1000)");
     writeFileSync(path, JSON.stringify(holder));
@@ -109,7 +109,7 @@ describe("the lock", () => {
     assert.equal(await entered, "entered");
   });
 
-  test("is given up after an error, and the wait for it ends with the signal", async () => {
+  test("is released after an error, and waiting for it ends with a signal", async () => {
     const path = join(directory, "lock");
     const fail = () => Promise.reject(new Error("work failed"));
     await assert.rejects(

@@ -37,7 +37,7 @@ let directory: string;
 beforeEach(() => (directory = mkdtempSync(join(tmpdir(), "kazoo-pulumi-"))));
 afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
-/** A Pulumi CLI that notes down its arguments and then does what the script says. */
+/** A Pulumi CLI that records its arguments and then runs the script. */
 function pulumiThat(script: string): PulumiContext {
   const binary = join(directory, "pulumi");
   writeFileSync(binary, `#!/bin/sh\necho "$PWD: $*" >> '${directory}/calls'\n${script}\n`, { mode: 0o755 });
@@ -47,13 +47,13 @@ const calls = (): string =>
   existsSync(join(directory, "calls")) ? readFileSync(join(directory, "calls"), "utf8").replaceAll(directory, ".") : "";
 
 describe("running pulumi", () => {
-  test("its exit code is ours; ended by a signal it is 128 more than the signal's number", async () => {
+  test("its exit code is passed on; if a signal ended it, the code is 128 plus the signal's number", async () => {
     assert.equal(await runPulumi(pulumiThat("exit 7"), ["up"]), 7);
     assert.equal(await runPulumi(pulumiThat("kill -KILL $$"), ["up"]), 137);
     assert.equal(calls(), ".: up\n.: up\n");
   });
 
-  test("a question that fails is answered by pulumi's own words, without a stack trace", async () => {
+  test("a failing query prints pulumi's own error, without a stack trace", async () => {
     const failing = pulumiThat("echo 'error: no stack named x' >&2; exit 255");
     await assert.rejects(askPulumi(failing, ["stack", "output", "--json"]), (error: unknown) => {
       assert.ok(error instanceof UserError);
@@ -62,7 +62,7 @@ describe("running pulumi", () => {
     });
   });
 
-  test("a disk that becomes full in the middle stops pulumi in order, once, and says how to go on", async () => {
+  test("a disk that fills up during a run stops pulumi gracefully, once, and says how to continue", async () => {
     const context = pulumiThat(
       `trap 'echo got >> "${directory}/got"' INT
       touch '${directory}/started'
@@ -103,7 +103,7 @@ describe("running pulumi", () => {
     }
   }
 
-  /** A command of its own group, without a terminal, that runs pulumi. */
+  /** A command in its own process group, without a terminal, that runs pulumi. */
   function runInProcess(context: PulumiContext): ChildProcess {
     const script = join(directory, "command.ts");
     writeFileSync(
@@ -117,7 +117,7 @@ describe("running pulumi", () => {
 });
 
 describe("the state of throw-away stacks", () => {
-  test("has a passphrase that nobody else may read and that stays", () => {
+  test("has a lasting passphrase that only its owner can read", () => {
     const state = ensureLocalState(directory);
     const passphrase = readFileSync(state.passphraseFile, "utf8");
     assert.ok(passphrase.length >= 32);
@@ -127,11 +127,11 @@ describe("the state of throw-away stacks", () => {
     assert.equal(readFileSync(state.passphraseFile, "utf8"), passphrase);
   });
 
-  test("a stack is made once, aside from the stack's own file, which stays as it is", async () => {
+  test("a stack is created once, and its file is not changed", async () => {
     const state = ensureLocalState(directory);
     const text = "config:\n  kazoo:protect: false # a comment\n";
     writeFileSync(join(directory, "Pulumi.dev.yaml"), text);
-    // Pulumi adds its salt to the file of that name in the folder where it runs.
+    // Pulumi adds its salt to the stack file in the folder where it runs.
     const stacks = join(state.directory, ".pulumi/stacks/kazoo");
     const context = pulumiThat(
       `echo 'encryptionsalt: x' >> Pulumi.dev.yaml; mkdir -p '${stacks}'; echo '{}' > '${stacks}/dev.json'`,
@@ -153,7 +153,7 @@ describe("the temporary folder of a run", () => {
     writeFileSync(join(folder, "owner"), JSON.stringify(owner));
     return folder;
   };
-  /** Something that a run started, under the name of the given program. */
+  /** A process that a run started, under the name of the given program. */
   async function startIn(folder: string, program: string): Promise<ChildProcess> {
     const binary = join(directory, program);
     copyFileSync("/bin/sleep", binary);
@@ -165,14 +165,14 @@ describe("the temporary folder of a run", () => {
   const said: string[] = [];
   const clear = () => clearDeadRuns((line) => said.push(line), directory);
 
-  test("goes with what the run left running, once its command is dead; nothing else does", async () => {
+  test("is removed, with the processes that the run left, once its command is dead; nothing else is", async () => {
     const [killed, ours] = [folderOf("killed", dead), folderOf("ours", identify(process.pid) ?? {})];
     const [left, used, other] = [
       await startIn(killed, "pulumi-language"),
       await startIn(ours, "pulumi-resource"),
       await startIn(directory, "pulumi-other"),
     ];
-    // The folder is gone already where the command itself could still remove it.
+    // If the command could still clean up, the folder is gone already.
     const gone = await startIn(join(directory, "kazoo-run-gone"), "pulumi-gone");
     try {
       const ended = Promise.all([once(left, "exit"), once(gone, "exit")]);
@@ -187,7 +187,7 @@ describe("the temporary folder of a run", () => {
     }
   });
 
-  test("stays while its pulumi works on, whose command alone was killed", async () => {
+  test("stays while its pulumi still runs, if only the command was killed", async () => {
     const folder = folderOf("busy", dead);
     const pulumi = await startIn(folder, "pulumi");
     try {
@@ -199,7 +199,7 @@ describe("the temporary folder of a run", () => {
     }
   });
 
-  test("stays if it is another user's, whose command may not even be allowed to read it", async (t) => {
+  test("stays if it belongs to another user, whose process may not be visible", async (t) => {
     if (process.getuid?.() !== 0) return t.skip("needs root, to make a folder of another user");
     const folder = folderOf("foreign", dead);
     chownSync(folder, 12345, 12345);
@@ -207,7 +207,7 @@ describe("the temporary folder of a run", () => {
     assert.equal(existsSync(folder), true);
   });
 
-  test("is removed with its command, also by an error", async () => {
+  test("is removed at the end of its command, also after an error", async () => {
     const script = `require("tsx/cjs");
       console.log(require(${JSON.stringify(join(project, "tools", "cli", "runFolder.ts"))}).runFolder());
       throw new Error("wrong");`;
@@ -237,14 +237,14 @@ describe("before a run", () => {
   };
   const good = JSON.stringify({ checkpoint: { latest: { resources: [{}] } } });
 
-  test("too little room for the state is refused, saying how much there is", () => {
+  test("too little space for the state is refused, with the free space in the message", () => {
     const { state } = withState(good);
     const few = () => 12 * 1024 ** 2;
     assert.throws(() => beforeRun(state, "dev", few), /only 12 MiB are free for the state in .*\.state, .* 64 MiB/);
     beforeRun(state, "dev", () => 1024 ** 3);
   });
 
-  test("a state that is cut off is named, with the copy from before the last run that was good", () => {
+  test("a truncated state is an error that names the last good copy", () => {
     const { state, path } = withState(good);
     beforeRun(state, "dev", () => 1024 ** 3);
     writeFileSync(path, good.slice(0, 20));
@@ -263,11 +263,11 @@ describe("before a run", () => {
 });
 
 describe("after a run that failed", () => {
-  test("another passphrase than the state's is named as the cause, with the file that it is in", () => {
+  test("a passphrase that does not match the state is named as the cause, with its file", () => {
     const state = ensureLocalState(directory);
     const stacks = join(state.directory, ".pulumi/stacks/kazoo");
     mkdirSync(stacks, { recursive: true });
-    // As Pulumi writes it where the passphrase is `right`.
+    // As Pulumi writes it with the passphrase `right`.
     const salt = "v1:4WtoO/7XZ5E=:v1:bKJbuw7WGVJZ69ZD:c5VqE8Y+pCg9upJRcYS2qzvutESSAA==";
     const latest = { secrets_providers: { type: "passphrase", state: { salt } } };
     writeFileSync(join(stacks, "dev.json"), JSON.stringify({ checkpoint: { latest } }));
@@ -304,19 +304,19 @@ describe("what a killed pulumi leaves behind", () => {
   };
   const silent = (): void => undefined;
 
-  test("nothing: nothing is done", async () => {
+  test("nothing: nothing is changed", async () => {
     const context = pulumiThat("");
     await recover(stack(context), leave(undefined, 0), silent);
     assert.equal(calls(), "");
   });
 
-  test("a lock whose process is gone, or is none of pulumi's, is removed", async () => {
+  test("a lock whose process is gone, or is not pulumi, is removed", async () => {
     const context = pulumiThat("");
     await recover(stack(context), leave(process.pid, 0), silent);
     assert.equal(calls(), ".: --non-interactive cancel --yes --stack dev\n");
   });
 
-  test("a lock that was only half written is removed, once it is no longer being written", async () => {
+  test("a half-written lock is removed, once nothing writes it any more", async () => {
     const state = leave(undefined, 0);
     const lock = join(state.directory, ".pulumi/locks/organization/kazoo/dev/1.json.tmp");
     writeFileSync(lock, "");
@@ -327,7 +327,7 @@ describe("what a killed pulumi leaves behind", () => {
     assert.equal(existsSync(lock), false);
   });
 
-  test("attributes of the state that were only half written are removed, whole ones stay", async () => {
+  test("half-written attributes of the state are removed, complete ones stay", async () => {
     const state = leave(undefined, 0);
     const attributes = join(state.directory, ".pulumi/stacks/kazoo/dev.json.attrs");
     for (const [content, stays] of [
@@ -341,7 +341,7 @@ describe("what a killed pulumi leaves behind", () => {
     }
   });
 
-  test("a lock whose pulumi runs is respected, and the error says which process it is", async () => {
+  test("the lock of a running pulumi is respected, and the error names the process", async () => {
     const sleeper = join(directory, "pulumi-asleep");
     copyFileSync("/bin/sleep", sleeper);
     const other = spawn(sleeper, ["600"], { stdio: "ignore" });
@@ -356,7 +356,7 @@ describe("what a killed pulumi leaves behind", () => {
     }
   });
 
-  test("interrupted operations are looked after by a refresh, without a question", async () => {
+  test("interrupted operations are resolved by a refresh, without asking", async () => {
     const said: string[] = [];
     await recover(stack(pulumiThat("")), leave(undefined, 3), (line) => said.push(line));
     assert.match(calls(), /^\.: refresh --stack dev --yes --skip-preview .*--clear-pending-creates\n$/);

@@ -5,7 +5,7 @@ import { adviceOn } from "../../tools/cli/refusedBy";
 const said = (...messages: string[]) =>
   adviceOn(messages.map((message) => ({ diagnosticEvent: { message, severity: "error" } })));
 
-// As API servers of Kubernetes 1.34 say it.
+// Messages of a Kubernetes 1.34 API server.
 const cases: Record<string, [message: string, advice: RegExp]> = {
   "a quota": [
     'configmaps "kazoo-environment-1" is forbidden: exceeded quota: small, requested: count/configmaps=1, used: count/configmaps=5, limited: count/configmaps=5',
@@ -45,7 +45,7 @@ for (const [what, [message, advice]] of Object.entries(cases)) {
   });
 }
 
-test("for other errors, and warnings, there is nothing to say", () => {
+test("other errors and warnings get no advice", () => {
   assert.deepEqual(said("update failed"), []);
   const message = "etcdserver: mvcc: database space exceeded";
   assert.deepEqual(adviceOn([{ diagnosticEvent: { message, severity: "warning" } }, {}]), []);

@@ -45,7 +45,7 @@ const inside = {
   "/apis/networking.k8s.io/v1/namespaces/legacy-app/networkpolicies": items("default-deny", "mine"),
 };
 
-test("every object that a stack deploys under a fixed name is looked for", () => {
+test("every object that a stack deploys under a fixed name is checked", () => {
   const folder = resolve(__dirname, "../golden/manifests");
   const deployed = readdirSync(folder)
     .flatMap((file) => parseAllDocuments(readFileSync(join(folder, file), "utf8")))
@@ -69,13 +69,13 @@ describe("a namespace that exists already", () => {
     return strangersIn(cluster, platform(datacenter).zones, "prod");
   };
 
-  test("is refused, naming it and the ways out, if this stack did not create it", async (t) => {
+  test("is refused, with its name and the possible next steps, if this stack did not create it", async (t) => {
     const { message, next } = strangersError(await found(t, {}));
     assert.match(message, /\n {2}Namespace legacy-app of cluster east: this stack did not create it$/);
     assert.match(next ?? "", /another `namespace`; adopt: true/);
   });
 
-  test("is refused without a word of adoption, if another stack made it", async (t) => {
+  test("is refused without offering adoption, if another stack created it", async (t) => {
     for (const datacenter of [{}, { adopt: true }]) {
       const { message, next } = strangersError(await found(t, { "kazoo/stack": "test" }, datacenter));
       assert.match(message, /Namespace legacy-app of cluster east: stack test created it/);
@@ -83,7 +83,7 @@ describe("a namespace that exists already", () => {
     }
   });
 
-  test("is refused while it is being deleted, with what it waits for, also if it is the stack's own", async (t) => {
+  test("is refused while it is being deleted, with what blocks the deletion, also if it is the stack's own", async (t) => {
     const remaining =
       "Some content in the namespace has finalizers remaining: example.com/hold in 1 resource instances";
     const cluster = await clusterWith(t, {
@@ -109,13 +109,13 @@ describe("a namespace that exists already", () => {
     assert.match(next ?? "", /run the same command again/);
   });
 
-  test("is the stack's own if it has its label, as after an interrupted first update, or may not be read", async (t) => {
+  test("counts as the stack's own if it has the stack's label, as after an interrupted first update, or may not be read", async (t) => {
     assert.deepEqual(await found(t, { "kazoo/stack": "prod" }), []);
     assert.deepEqual(await found(t, null), []);
     assert.deepEqual(await strangersIn(await clusterWith(t, {}), platform().zones, "prod"), []);
   });
 
-  test("holds a stranger if somebody made an object with a name that the stack needs; Pulumi's own may be left of an interruption", async (t) => {
+  test("is refused if it holds an object that someone else created under a name that the stack needs; Pulumi's own may be left by an interruption", async (t) => {
     const made = (name: string, manager: string) => ({ metadata: { name, managedFields: [{ manager }] } });
     const cluster = await clusterWith(t, {
       [namespace]: { metadata: { name: "legacy-app", labels: { "kazoo/stack": "prod" } } },

@@ -58,7 +58,7 @@ function kubeconfig(
   return path;
 }
 
-/** A certificate for 127.0.0.1 that signs itself, valid between two times such as 20900101000000Z. */
+/** A self-signed certificate for 127.0.0.1, valid between two times such as 20900101000000Z. */
 function certificateFrom(start: string, end: string): { readonly key: Buffer; readonly cert: Buffer } {
   const config =
     "[ca]\ndefault_ca=a\n[a]\ndatabase=index\nrand_serial=yes\ndefault_md=sha256\npolicy=p\ncopy_extensions=copy\n[p]\n[req]\ndistinguished_name=p\n";
@@ -84,13 +84,13 @@ const platform = platformFrom({
   },
 });
 
-describe("clusters that are not seen", () => {
-  test("none, where all answer", async () => {
+describe("clusters that do not answer", () => {
+  test("none, if all answer", async () => {
     process.env.KUBECONFIG = kubeconfig("good", { east: addressOf(server), west: addressOf(server) });
     assert.deepEqual(await unseenClusters(platform), []);
   });
 
-  test("each with its zones, the reason that status gives, and what to do: no such context, nobody listens", async () => {
+  test("are listed with their zones, the reason that status gives, and what to do: no such context, nobody listens", async () => {
     process.env.KUBECONFIG = kubeconfig("bad", { east: "http://127.0.0.1:9" });
     const unseen = await unseenClusters(platform);
     assert.deepEqual(
@@ -113,7 +113,7 @@ describe("clusters that are not seen", () => {
     );
   });
 
-  test("also where the command that gets the credentials is missing or fails", async () => {
+  test("include those whose credentials command is missing or fails", async () => {
     const servers = { east: "https://127.0.0.1:9", west: "https://127.0.0.1:9" };
     const exec = (command: string, ...args: string[]) => ({
       exec: { apiVersion: "client.authentication.k8s.io/v1", command, args, interactiveMode: "Never" },
@@ -126,7 +126,7 @@ describe("clusters that are not seen", () => {
     assert.match(failing?.problem ?? "", /^context east does not answer: not logged in/);
   });
 
-  test("and one whose certificate is valid from a later time on: the clock is named", async () => {
+  test("include one whose certificate is not valid yet: the message mentions the clock", async () => {
     const { key, cert } = certificateFrom("20900101000000Z", "20910101000000Z");
     const early = https.createServer({ key, cert }, (_, answer) => answer.end("{}")).listen(0, "127.0.0.1");
     try {
@@ -141,7 +141,7 @@ describe("clusters that are not seen", () => {
     }
   });
 
-  test("and one that accepts a connection and says nothing is given up", async () => {
+  test("include one that accepts a connection and never answers", async () => {
     process.env.KUBECONFIG = kubeconfig("silent", { east: addressOf(silent), west: addressOf(server) });
     const unseen = await unseenClusters(platform, 200);
     assert.deepEqual(
@@ -152,7 +152,7 @@ describe("clusters that are not seen", () => {
   });
 });
 
-test("a report says which part it could not see, and is no all-clear", async () => {
+test("a report says which part it could not check, and does not report success", async () => {
   const unseen = [
     { cluster: "east", zones: ["us-east-bos", "us-east-nyc"], problem: "context east is away", next: "mend it" },
   ];
@@ -172,7 +172,7 @@ test("a report says which part it could not see, and is no all-clear", async () 
   assert.match(blind, /^Clusters east, west did not answer, so 3 datacenters .*; the changes are unknown\.\n/);
 });
 
-test("$KUBECONFIG is read as kubectl does: files that are missing do not count, and of equal names the first does", async () => {
+test("$KUBECONFIG is read as kubectl reads it: missing files are skipped, and the first of equal names wins", async () => {
   const client = await import("@kubernetes/client-node");
   const one = kubeconfig("one", { east: "https://one.example.com" });
   const two = kubeconfig("two", { east: "https://two.example.com", west: "https://west.example.com" });
@@ -188,7 +188,7 @@ test("$KUBECONFIG is read as kubectl does: files that are missing do not count, 
   assert.throws(() => readKubeconfig(client, join(directory, "none")), /ENOENT/);
 });
 
-test("no path of this machine's $KUBECONFIG goes into the state", async () => {
+test("no path of $KUBECONFIG gets into the state", async () => {
   process.env.KUBECONFIG = "/somebody/elses/config";
   const { resources } = await deployWithMocks(platform);
   const providers = resources.filter(({ type }) => type === "pulumi:providers:kubernetes");

@@ -18,7 +18,7 @@ const stack = (ring: Tree, more: Tree = {}): Tree => ({
 const deploy = async (config: Tree, ...secrets: string[]) =>
   (await deployWithMocks(platformFrom(config, ...secrets))).resources;
 
-/** The value at a path of an object's inputs. */
+/** The value at a path in an object's inputs. */
 function at(value: unknown, ...path: (string | number)[]): unknown {
   return path.reduce<unknown>((node, key) => (node as Record<string | number, unknown> | undefined)?.[key], value);
 }
@@ -100,12 +100,12 @@ describe("a ring of two datacenters", () => {
     assert.doesNotMatch(script, /^wait_for .*us-east-bos/m, "a zone that is away holds no other up");
   });
 
-  test("Kazoo 4.0 has no need of consistent hash exchanges", () => {
+  test("Kazoo 4.0 does not need consistent hash exchanges", () => {
     const plugins = at(named(resources, "us-east-nyc-rabbitmq-alpha-config"), "data", "enabled_plugins");
     assert.equal(plugins, "[rabbitmq_management,rabbitmq_prometheus].\n");
   });
 
-  test("every pod is what the Pod Security level restricted wants", () => {
+  test("every pod satisfies the Pod Security level restricted", () => {
     const specs = [
       ...Object.values(objects(resources, "StatefulSet")),
       ...Object.values(objects(resources, "Job")),
@@ -130,7 +130,7 @@ describe("a ring of two datacenters", () => {
     }
   });
 
-  test("volumes stay when a StatefulSet goes", () => {
+  test("volumes stay when a StatefulSet is deleted", () => {
     const withVolumes = Object.values(objects(resources, "StatefulSet")).filter(
       (set) => at(set, "spec", "volumeClaimTemplates") !== undefined,
     );
@@ -143,7 +143,7 @@ describe("a ring of two datacenters", () => {
   });
 });
 
-test("a node of ecallmgr alone is known by epmd, since nobody listens on Crossbar's port", async () => {
+test("an ecallmgr node is probed through epmd, because nothing listens on Crossbar's port", async () => {
   const resources = await deploy(stack({}, { environment: { ERLANG_VM: "ecallmgr" } }));
   const node = container(resources, "us-east-nyc-kazoo-nodes");
   for (const probe of ["startupProbe", "livenessProbe", "readinessProbe"]) {
@@ -154,7 +154,7 @@ test("a node of ecallmgr alone is known by epmd, since nobody listens on Crossba
   assert.equal(at(set, "spec", "template", "spec", "initContainers"), undefined);
 });
 
-test("CouchDB 3 has one HTTP port, and Kazoo's master is sent to it alone", async () => {
+test("CouchDB 3 has one HTTP port, and Kazoo master uses only that one", async () => {
   const resources = await deploy(stack({ kazoo: "master", database: "couchdb-3.3.3" }));
   assert.equal(at(named(resources, "us-east-nyc-kazoo-environment"), "data", "BIGCOUCH_ADMIN_PORT"), "5984");
   assert.deepEqual(
@@ -185,7 +185,7 @@ test("BigCouch has other names, ports and no /_up", async () => {
 });
 
 for (const version of ["couchdb-2.3.1", "couchdb-3.3.3"]) {
-  test(`${version}'s cookie is in a file that its init container writes, neither in its flags nor in its environment`, async () => {
+  test(`${version}'s cookie is in a file that its init container writes, not in its flags or environment`, async () => {
     const resources = await deploy(stack({ kazoo: "master", database: version }));
     const { containers, initContainers, volumes } = at(
       named(resources, "us-east-nyc-bigcouch-nodes"),
@@ -205,7 +205,7 @@ for (const version of ["couchdb-2.3.1", "couchdb-3.3.3"]) {
   });
 }
 
-test("the broker's Erlang cookie lies where no change of the data volume's group reaches it", async () => {
+test("the broker's Erlang cookie is outside the data volume, whose group can change", async () => {
   const resources = await deploy(stack({}));
   const node = container(resources, "us-east-nyc-rabbitmq-alpha-nodes");
   const home = String(variable(node, "HOME"));
@@ -221,7 +221,7 @@ test("the broker's Erlang cookie lies where no change of the data volume's group
   );
 });
 
-test("RabbitMQ 4.3 permits Kazoo's queues where asked to", async () => {
+test("RabbitMQ 4.3 permits Kazoo's queues if configured", async () => {
   const resources = await deploy(stack({ rabbitmq: "4.3", permitTransientQueues: true }));
   const config = String(at(named(resources, "us-east-nyc-rabbitmq-beta-config"), "data", "kazoo.conf"));
   assert.match(config, /^deprecated_features\.permit\.transient_nonexcl_queues = true$/m);
@@ -232,7 +232,7 @@ test("RabbitMQ 4.3 permits Kazoo's queues where asked to", async () => {
   );
 });
 
-test("given credentials take the place of random ones", async () => {
+test("configured credentials replace random ones", async () => {
   const given = { cookie: "a-cookie-of-a-live-system", rabbitmq: "broker-password", database: "database-password" };
   const resources = await deploy(stack({}, { credentials: { main: given } }), "credentials");
   assert.deepEqual(
@@ -241,7 +241,7 @@ test("given credentials take the place of random ones", async () => {
   );
 });
 
-test("a changed given credential needs a new protected guard", async () => {
+test("changing a configured credential needs a new protected guard", async () => {
   const guard = async (cookie: string) => {
     const config = stack({}, { credentials: { main: { cookie } } });
     const { resources } = await deployWithMocks(platformFrom(config, "credentials"));
@@ -252,7 +252,7 @@ test("a changed given credential needs a new protected guard", async () => {
   assert.match(one, /4dabf18193072939515e22adb298388d/, "a secret");
 });
 
-test("brokers of a zone never change at a time, nor do databases of a ring; the ring's first Kazoo meets a change first", async () => {
+test("neither the brokers of a zone nor the databases of a ring change at the same time; the ring's first Kazoo changes first", async () => {
   const { waited } = await deployWithMocks(platformFrom(stack({})));
   const stores = (zone: string) => ["rabbitmq-alpha", "rabbitmq-beta", "bigcouch"].map((name) => `${zone}/${name}`);
   const all = [...stores("us-east-bos"), ...stores("us-east-nyc")].sort();
@@ -262,7 +262,7 @@ test("brokers of a zone never change at a time, nor do databases of a ring; the 
   assert.deepEqual([...(waited["us-east-nyc/kazoo"] ?? [])].sort(), [...all, "us-east-bos/kazoo"].sort());
 });
 
-test("a drained zone stops Kazoo, then its brokers, then its database, and holds up no other; nothing else changes", async () => {
+test("draining a zone stops Kazoo, then its brokers, then its database, and delays no other zone; nothing else changes", async () => {
   const regions = (bos: Tree) => ({
     regions: {
       "us-east": { cluster: "east", datacenters: { nyc: { ring: "main" }, bos: { ring: "main", ...bos } } },
@@ -286,7 +286,7 @@ test("a drained zone stops Kazoo, then its brokers, then its database, and holds
   );
 });
 
-test("the outputs of a stack are what the commands read", async () => {
+test("the outputs of a stack have what the commands read", async () => {
   const { outputs } = await deployWithMocks(platformFrom(stack({})));
   const zones: Readonly<Record<string, ZoneView>> = outputs.zones;
   assert.deepEqual(zones["us-east-nyc"], {
@@ -310,7 +310,7 @@ test("the outputs of a stack are what the commands read", async () => {
   });
 });
 
-test("a first up makes brokers and databases of all zones at once; Kazoo still waits for them, and the first zone's goes first", async () => {
+test("a first up creates brokers and databases of all zones at once; Kazoo still waits for them, and the first zone's starts first", async () => {
   const { waited } = await deployWithMocks(platformFrom(stack({})), () => false);
   const stores = ["us-east-bos", "us-east-nyc"].flatMap((zone) =>
     ["rabbitmq-alpha", "rabbitmq-beta", "bigcouch"].map((name) => `${zone}/${name}`),
@@ -320,7 +320,7 @@ test("a first up makes brokers and databases of all zones at once; Kazoo still w
   assert.ok(waited["us-east-nyc/kazoo"]?.includes("us-east-bos/kazoo"));
 });
 
-test("other zones get the hosts in the run environment, and may connect to them", async () => {
+test("other zones get the hosts of a zone's run environment, and may connect to them", async () => {
   const own = { KAZOO_AMQP_HOST: "mq.example.com", BIGCOUCH_HOST: "db.example.com", BIGCOUCH_DATA_PORT: 15984 };
   const resources = await deploy({
     ...stack({}),
@@ -338,18 +338,18 @@ test("other zones get the hosts in the run environment, and may connect to them"
   assert.doesNotMatch(open("us-east-bos"), /15984/);
 });
 
-test("each cluster has a provider of its own, known by its name in the config", async () => {
+test("each cluster has its own provider, identified by the cluster's name in the config", async () => {
   const resources = await deploy(stack({}));
   const provider = named(resources, "cluster-east");
   assert.deepEqual([provider.context, provider.clusterIdentifier], ["prod-east", "east"]);
 });
 
-test("another ring needs a new membership of the datacenter", async () => {
+test("changing a datacenter's ring needs a new membership guard", async () => {
   const resources = await deploy(stack({}));
   assert.deepEqual(named(resources, "us-east-nyc-ring-membership").keepers, { ring: "main" });
 });
 
-test("what a protected stack may not lose is guarded: database nodes, copies, formats", async () => {
+test("a protected stack guards what it must not lose: database nodes, copies, formats", async () => {
   const resources = await deploy(
     stack({ database: "couchdb-2.3.1", rabbitmq: "3.13" }, { workloads: { database: { replicas: 3 } } }),
   );
@@ -364,7 +364,7 @@ test("what a protected stack may not lose is guarded: database nodes, copies, fo
   ]);
 });
 
-test("another namespace or domain needs a new identity of the database's nodes", async () => {
+test("changing namespace or domain needs a new identity guard of the database's nodes", async () => {
   const keepers = async (config: Tree) =>
     at(named(await deploy(config), "us-east-nyc-database-names"), "keepers", "suffix");
   assert.equal(await keepers(stack({})), "bigcouch.us-east-nyc.svc.cluster.local");
@@ -389,7 +389,7 @@ describe("NetworkPolicies", () => {
     assert.deepEqual(networkPolicies(base)["default-deny"], { podSelector: {}, policyTypes: ["Ingress", "Egress"] });
   });
 
-  test("let the ring's pods of other clusters in by their network, and nobody else", () => {
+  test("let in the ring's pods of other clusters by their network, and nobody else", () => {
     const { rabbitmq } = networkPolicies({ ...base, otherClusters: ["10.2.0.0/16"] });
     assert.deepEqual(at(rabbitmq, "ingress", 0, "from"), [
       {
@@ -410,7 +410,7 @@ describe("NetworkPolicies", () => {
     assert.match(ports(at(rabbitmq, "ingress", 0)), /192\.0\.2\.0\/24/);
   });
 
-  test("keep what customers name away from the addresses of a cloud's credentials", () => {
+  test("keep URLs that customers configure away from a cloud's metadata addresses", () => {
     const { kazoo } = networkPolicies(base);
     const rule = (at(kazoo, "egress") as Tree[]).find((one) => JSON.stringify(one.ports).includes('"port":443'));
     assert.deepEqual(at(rule, "to", 0), { ipBlock: { cidr: "0.0.0.0/0", except: ["169.254.0.0/16"] } });

@@ -32,9 +32,9 @@ const namespace = "nyc";
 const brokers = { zone: "nyc", alpha: "alpha.example.com", beta: "beta.example.com" };
 const stores = { cookieSecret: "erlang-cookie", brokerSecret: "rabbitmq", databaseSecret: "bigcouch" };
 
-/** Each component as a program of ten lines uses it: built alone, with no more arguments than it needs. */
+/** Each component as a small program uses it: alone, with only the arguments that it needs. */
 describe("built alone", () => {
-  test("ErlangCookie makes 64 random characters, or keeps the cookie that it is given", async () => {
+  test("ErlangCookie creates 64 random characters, or uses the given cookie", async () => {
     const made = await withMocks(() => new ErlangCookie("cookie").value);
     assert.deepEqual(kinds(made.resources), ["RandomPassword cookie-value"]);
     assert.equal(made.resources[0]?.inputs.length, 64);
@@ -42,7 +42,7 @@ describe("built alone", () => {
     assert.deepEqual([given.outputs, given.resources], ["a-cookie-of-a-live-system", []]);
   });
 
-  test("a component lets a program transform what it makes, as the example does", async () => {
+  test("a program can transform what a component creates, as the example does", async () => {
     const options = { transformations: [ownedBy("voice")] };
     const { resources } = await withMocks(
       () => new RabbitMQ("alpha", { namespace, role: "alpha", credentials: "rabbitmq" }, options).host,
@@ -51,7 +51,7 @@ describe("built alone", () => {
     assert.deepEqual(kinds(owned), ["StatefulSet rabbitmq-alpha"]);
   });
 
-  test("Ring makes a cookie and passwords that differ, and one for the master account only where there is one", async () => {
+  test("Ring creates a cookie and passwords that differ, and a password for the master account only if there is one", async () => {
     const { outputs } = await withMocks(() => new Ring("ring").credentials);
     assert.equal(new Set(Object.values(outputs)).size, Object.values(outputs).length);
     assert.equal(outputs.masterAccount, undefined);
@@ -59,7 +59,7 @@ describe("built alone", () => {
     assert.equal(ring.outputs.masterAccount, "random-of-ring-master-account-password");
   });
 
-  test("RabbitMQ is one broker with a host of its own", async () => {
+  test("RabbitMQ is one broker with its own host", async () => {
     const { resources, outputs } = await withMocks(() => {
       const { host, endpoint } = new RabbitMQ("alpha", { namespace, role: "alpha", credentials: "rabbitmq" });
       return { host, endpoint };
@@ -73,7 +73,7 @@ describe("built alone", () => {
     assert.match(text(set?.inputs), /"storage":"4Gi"/);
   });
 
-  test("BigCouch names its nodes, and takes another cluster's domain", async () => {
+  test("BigCouch names its nodes, also with another cluster domain", async () => {
     const { outputs } = await withMocks(() => {
       const args = { namespace, credentials: "bigcouch", replicas: 2, clusterDomain: "east.internal" };
       const { host, nodes, adminPort } = new BigCouch("database", args);
@@ -87,7 +87,7 @@ describe("built alone", () => {
     });
   });
 
-  test("BigCouch refuses a version that it does not know, and names one that it does", async () => {
+  test("BigCouch refuses an unknown version, and names a known one", async () => {
     await assert.rejects(
       withMocks(() => void new BigCouch("database", { namespace, credentials: "bigcouch", version: "postgres-17" })),
       /^Error: database postgres-17: expected .*, for example couchdb-2\.3\.1$/,
@@ -95,7 +95,7 @@ describe("built alone", () => {
     await pulumi.runtime.disconnect();
   });
 
-  test("JoinJob writes every node of the ring, its own first", async () => {
+  test("JoinJob lists every node of the ring, its own first", async () => {
     const zones = ["bos", "nyc"].map((zone) => ({ zone, nodes: [{ host: `db.${zone}`, name: `couchdb@db.${zone}` }] }));
     const { resources } = await withMocks(
       () => void new JoinJob("join", { namespace, credentials: "bigcouch", zone: "nyc", zones }),
@@ -103,7 +103,7 @@ describe("built alone", () => {
     assert.match(text(resources), /join http:\/\/db\.nyc:5986\/_nodes couchdb@db\.nyc nyc.*couchdb@db\.bos bos/);
   });
 
-  test("Kazoo gets the hosts of its stores, under what its run environment says", async () => {
+  test("Kazoo gets the hosts of its stores, which its run environment can override", async () => {
     const { resources, outputs } = await withMocks(() => {
       const database = { host: "db.example.com", adminPort: 5986 };
       const environment = { KAZOO_LOG_LEVEL: "debug", KAZOO_AMQP_HOST: "other.example.com" };
@@ -126,7 +126,7 @@ describe("built alone", () => {
     });
   });
 
-  test("BootstrapJob needs no Kazoo image where it makes no account", async () => {
+  test("BootstrapJob needs no Kazoo image if it creates no account", async () => {
     const args = { namespace, databaseHost: "db.example.com", databaseSecret: "bigcouch" };
     const { resources } = await withMocks(() => void new BootstrapJob("boot", args));
     const job = resources.find(({ type }) => type.endsWith(":Job"));
@@ -141,7 +141,7 @@ describe("built alone", () => {
     assert.ok(kinds(resources).includes("NetworkPolicy default-deny"));
   });
 
-  test("KazooImage is pushed under each tag and known by its digest", async (t) => {
+  test("KazooImage is pushed under each tag and used by its digest", async (t) => {
     const context = mkdtempSync(join(tmpdir(), "kazoo-context-"));
     t.after(() => rmSync(context, { recursive: true }));
     writeFileSync(join(context, "Dockerfile"), "FROM scratch\n");
@@ -168,7 +168,7 @@ describe("built alone", () => {
     protect: false,
   });
 
-  test("KubernetesDatacenter makes two brokers and a database; Kazoo comes when it is asked for", async () => {
+  test("KubernetesDatacenter creates two brokers and a database, and Kazoo on request", async () => {
     const nothing = async () => undefined;
     const rollouts = { namespace: noCluster, exists: async () => false, wait: nothing, arrives: nothing };
     const sets = (resources: readonly Registered[]) =>
@@ -190,7 +190,7 @@ describe("built alone", () => {
     assert.equal(sets(whole.resources).length, 4);
   });
 
-  test("DockerDatacenter makes the same of containers", async () => {
+  test("DockerDatacenter creates the same as containers", async () => {
     const published = { address: "127.0.0.1", crossbar: 18000, websockets: 15555 };
     const { resources, outputs } = await withMocks(() => {
       const datacenter = new DockerDatacenter("dev", { ...args(), network: "local", published });

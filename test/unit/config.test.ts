@@ -12,10 +12,10 @@ import * as values from "../support/values";
 
 type Config = Record<string, unknown>;
 
-/** A real cluster needs an image that the seed's does not replace. */
+/** A real cluster needs a Kazoo image; the original project's cannot run there. */
 const ownImage = { image: { prebuilt: "registry.example.com/kazoo:4.3" } };
 
-/** A small config that is right; the tables below change it. */
+/** A small valid config; the tables below change it. */
 const good = (): Config => ({
   ...ownImage,
   clusters: { east: { context: "prod-east" } },
@@ -73,7 +73,7 @@ const twoZones = (nyc: Config, others: Config = {}): Config => ({
 });
 const twoRings = (bos: Config, others: Config): Config =>
   twoZones({ ring: "other" }, { rings: { main: bos, other: {} }, ...others });
-/** A ring of zones by their numbers of database nodes. */
+/** A ring of zones with these numbers of database nodes. */
 const zonesOf = (nodes: Record<string, number>, settings: Config = {}): Config => ({
   ...good(),
   rings: { main: settings },
@@ -1106,7 +1106,7 @@ for (const [what, { config, secret, key, found, expected }] of Object.entries(ta
   });
 }
 
-test("tells all problems at once, of the shape and of what hangs together", () => {
+test("reports all problems at once, of single keys and between keys", () => {
   const problems = problemsOf({
     ...ownImage,
     clusters: { east: { context: "e" } },
@@ -1149,7 +1149,7 @@ test("an error names the key, what was found, what is expected and an example, a
   );
 });
 
-test("the nearest environment wins, variable by variable, over the seed's defaults", () => {
+test("the nearest environment wins, variable by variable, over the original project's defaults", () => {
   const { zones } = parsePlatform(
     {
       ...good(),
@@ -1248,12 +1248,12 @@ test("the example for four unequal zones is a valid placement", () => {
   assert.deepEqual(problemsOf(zonesOf({ a: 1, b: 1, c: 3, d: 1 }, { placement })), []);
 });
 
-test("more copies may be configured than are placed, as where older databases have more", () => {
+test("n may be larger than the placement's copies, for older databases that have more", () => {
   assert.deepEqual(problemsOf(zonesOf({ a: 1, b: 1, c: 1 }, { quorum: { n: 4 } })), []);
   assert.deepEqual(problemsOf(zonesOf({ a: 2 }, { quorum: { n: 3 }, placement: { "us-a": 2 } })), []);
 });
 
-test("a ring that gets a third zone is configured with no fewer copies than its databases have", () => {
+test("adding a third zone to a ring does not lower n below what its databases have", () => {
   const copies = (nodes: Record<string, number>, database: string, more: Config = {}) => {
     const kazoo = database.startsWith("couchdb-3") ? "master" : "4.3";
     const images = database.startsWith("bigcouch") ? { images: { database: "mirror.example.com/bigcouch:0.4.2" } } : {};
@@ -1265,12 +1265,12 @@ test("a ring that gets a third zone is configured with no fewer copies than its 
     assert.equal(copies({ a: 2, b: 2, c: 2 }, database), 4, database);
     assert.equal(copies({ a: 1, b: 1 }, database), 4, database);
   }
-  // From CouchDB 3.2 on an upload waits for the copies that the database has.
+  // From CouchDB 3.2 on, an upload waits for as many copies as the database has.
   assert.equal(copies({ a: 2, b: 2, c: 2 }, "couchdb-3.2.0"), 3);
   assert.equal(copies({ a: 2, b: 2, c: 2 }, "couchdb-2.3.1", { quorum: { n: 5 } }), 5);
 });
 
-test("the ring that KAZOO_ZONE of a region names may have credentials and a description", () => {
+test("a ring named by a region's KAZOO_ZONE may have credentials and a description", () => {
   const config = {
     ...good(),
     rings: { zz: { kazoo: "4.2" } },
@@ -1280,11 +1280,11 @@ test("the ring that KAZOO_ZONE of a region names may have credentials and a desc
   assert.deepEqual(problemsOf(config, "credentials"), []);
 });
 
-test("a zone alone in its ring may be called local", () => {
+test("a zone that is alone in its ring may be called local", () => {
   assert.deepEqual(problemsOf(environment({ KAZOO_ZONE: "local" })), []);
 });
 
-test("a ring's Kazoo is the one that is built, as far as the build tells", () => {
+test("a ring's Kazoo version must match the build, as far as the build shows it", () => {
   const kazooOf = (settings: Config, ring: Config = {}) =>
     parsePlatform(build(settings, { rings: { "us-east-nyc": ring } }), new Set()).rings["us-east-nyc"]?.kazoo;
   const args = (version: string) => ({ args: { KAZOO_VERSION: version } });
@@ -1292,7 +1292,7 @@ test("a ring's Kazoo is the one that is built, as far as the build tells", () =>
   assert.equal(kazooOf(args("master")), "master");
   assert.equal(kazooOf(args("4.3.12"), { kazoo: "4.3" }), "4.3");
   assert.equal(kazooOf(args("our-branch"), { kazoo: "4.1" }), "4.1");
-  // What was built before may have been built of anything, and another Dockerfile of its own default.
+  // An image from elsewhere can have any version, and another Dockerfile its own default.
   assert.equal(kazooOf({ ...args("4.3"), digest: `sha256:${"0".repeat(64)}` }, { kazoo: "4.2" }), "4.2");
   assert.equal(kazooOf({ context: "my-image" }, { kazoo: "4.2" }), "4.2");
   const dockerfile = readFileSync(join(__dirname, "../../image/Dockerfile"), "utf8");
@@ -1300,12 +1300,12 @@ test("a ring's Kazoo is the one that is built, as far as the build tells", () =>
   assert.deepEqual(new Set(defaults), new Set([defaultKazooVersion]));
 });
 
-test("one image goes with two rings of one version", () => {
+test("one image serves two rings of one version", () => {
   const images = { rabbitmq: "mirror.example.com/rabbitmq:3.13", database: "mirror.example.com/couchdb:2.3.1" };
   assert.deepEqual(problemsOf(twoRings({ kazoo: "4.2" }, { images })), []);
 });
 
-test("an image is built of the rings' version of Kazoo, unless the build names another", () => {
+test("an image is built with the rings' Kazoo version, unless the build sets another", () => {
   const argsOf = (settings: Config, ring: Config) => {
     const { image } = parsePlatform(build(settings, { rings: { "us-east-nyc": ring } }), new Set());
     return image.kind === "build" ? image.args : undefined;
@@ -1316,13 +1316,13 @@ test("an image is built of the rings' version of Kazoo, unless the build names a
     KAZOO_VERSION: "4.0",
   });
   assert.deepEqual(argsOf({ args: { KAZOO_VERSION: "4.2.7" } }, { kazoo: "4.2" }), { KAZOO_VERSION: "4.2.7" });
-  // The Dockerfile's own default: an argument more would build the image of every live stack again.
+  // Already the Dockerfile's default: an extra argument would rebuild the image of every live stack.
   assert.deepEqual(argsOf({}, {}), {});
   assert.deepEqual(argsOf({ context: "my-image" }, {}), {});
   assert.deepEqual(argsOf({ context: "my-image" }, { kazoo: "4.3" }), { KAZOO_VERSION: "4.3" });
 });
 
-test("the nearest ring wins, of platform, region and datacenter", () => {
+test("the nearest ring setting wins, of platform, region and datacenter", () => {
   const { zones } = parsePlatform(
     {
       ...good(),
@@ -1343,7 +1343,7 @@ test("the nearest ring wins, of platform, region and datacenter", () => {
   });
 });
 
-test("a default of a nearer level does not hide a value of a farther one", () => {
+test("a nearer level's default does not hide a farther level's value", () => {
   const { zones } = parsePlatform(
     {
       ...good(),
@@ -1370,14 +1370,14 @@ test("a default of a nearer level does not hide a value of a farther one", () =>
   });
 });
 
-test("the seed's image runs in the sandbox and on Docker", () => {
+test("the original project's image runs in the sandbox and on Docker", () => {
   for (const cluster of [{ sandbox: true }, { docker: {} }]) {
     const { image } = parsePlatform(onDocker({ clusters: { local: cluster } }), new Set());
     assert.deepEqual(image, { kind: "prebuilt", reference: "callforamerica/kazoo:4" });
   }
 });
 
-describe("the config judges as the table that it shares with the image's entrypoint", () => {
+describe("the config accepts and refuses what the table shared with the image's entrypoint says", () => {
   const accepts = (key: string, value: string) =>
     problemsOf({ ...good(), credentials: { "us-east-nyc": { [key]: value } } }, "credentials").length === 0;
 
@@ -1404,9 +1404,9 @@ describe("the config judges as the table that it shares with the image's entrypo
     }
   }
 
-  test("guest is no password of a deployed broker", () => assert.equal(accepts("rabbitmq", "guest"), false));
+  test("guest is refused as a broker's password", () => assert.equal(accepts("rabbitmq", "guest"), false));
 
-  // The config takes fewer zones: they name Kubernetes objects.
+  // The config accepts fewer zones than the entrypoint, because they name Kubernetes objects.
   for (const { value, why } of values.zones.filter(({ verdict }) => verdict === "refused")) {
     test(`no zone ${JSON.stringify(value)}: ${why}`, () =>
       assert.equal(problemsOf(environment({ KAZOO_ZONE: value })).length, 1));
@@ -1420,13 +1420,13 @@ describe("the config judges as the table that it shares with the image's entrypo
     });
   }
 
-  test("the nodes that the config accepts", () => {
+  test("the config's node names follow the table", () => {
     const accepted = values.erlangVms.filter(({ value }) => problemsOf(environment({ ERLANG_VM: value })).length === 0);
     assert.deepEqual(accepted, values.erlangVms.slice(0, 2));
   });
 });
 
-test("r and w are written for BigCouch alone, which alone reads them", () => {
+test("r and w are written only for BigCouch, the only one that reads them", () => {
   const ini = (version: string, quorum: { q: number; n: number; r?: number; w?: number }) =>
     databaseConfig({ kind: databaseKind(version) as DatabaseKind, quorum })
       .split("\n\n")
@@ -1435,7 +1435,7 @@ test("r and w are written for BigCouch alone, which alone reads them", () => {
   assert.equal(ini("bigcouch-0.4.2", { q: 3, n: 3, r: 2, w: 2 }), "[cluster]\nq = 3\nn = 3\nr = 2\nw = 2");
 });
 
-test("a datacenter without a ring has one of its own, which kazoo:rings may describe by the zone's name", () => {
+test("a datacenter without a ring gets its own, which kazoo:rings may describe under the zone's name", () => {
   const { rings } = parsePlatform({ ...good(), rings: { "us-east-nyc": { kazoo: 4.0 } } }, new Set());
   assert.deepEqual(Object.keys(rings), ["us-east-nyc"]);
   assert.equal(rings["us-east-nyc"]?.kazoo, "4.0");
@@ -1448,12 +1448,12 @@ test("CouchDB 3 works with Kazoo master, RabbitMQ 4.3 with the permit flag", () 
   );
 });
 
-test("a platform can't be changed", () => {
+test("a Platform is immutable", () => {
   const platform = parsePlatform(good(), new Set());
   assert.throws(() => ((platform.zones as unknown[])[0] = undefined), TypeError);
 });
 
-test("an image is built by the engine of the stack's Docker cluster, where there is one", () => {
+test("an image is built by the engine of the stack's Docker cluster, if there is one", () => {
   const { image } = parsePlatform(
     onDocker({
       clusters: { local: { docker: { host: "tcp://127.0.0.1:2375" } } },

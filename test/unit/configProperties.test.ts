@@ -20,7 +20,7 @@ const configs = texts.map((text) => {
   return Object.fromEntries(Object.entries(config).map(([key, value]) => [key.replace("kazoo:", ""), value]));
 });
 
-/** The one way to refuse: a ConfigError whose problems are complete, and no other error. */
+/** The only allowed error: a ConfigError whose problems are complete. */
 function acceptedOrRefused(run: () => unknown): void {
   const started = performance.now();
   try {
@@ -32,7 +32,7 @@ function acceptedOrRefused(run: () => unknown): void {
       assert.ok(key !== "" && found !== "" && expected !== "" && example !== "", error.message);
     }
   }
-  // Minutes on a busy machine, milliseconds otherwise: only what does not end is caught here.
+  // Milliseconds, or minutes on a busy machine: this only catches a run that does not end.
   assert.ok(performance.now() - started < 60_000);
 }
 
@@ -69,7 +69,7 @@ const values = fc.letrec<{ value: unknown }>((tie) => ({
   ),
 })).value;
 
-/** A value with something put in the place that a path of numbers leads to. */
+/** A value in which the place at a path of numbers is replaced. */
 function replaced(value: unknown, [first, ...rest]: readonly number[], by: unknown): unknown {
   if (first === undefined || typeof value !== "object" || value === null) return by;
   const entries = Object.entries(value);

@@ -4,7 +4,7 @@ import { databaseConfig, ringConfig } from "../../components/bigcouch";
 import { databaseKind, type DatabaseKind } from "../../config/compatibility";
 import { Gate } from "../image/support/couchdb/rules.js";
 
-/** The settings of an ini file as `SECTION.KEY`. */
+/** The settings of an ini file, by `SECTION.KEY`. */
 function settingsOf(ini: string): Record<string, string> {
   const sections = ini.split("\n\n").map((text) => text.trim().split("\n"));
   return Object.fromEntries(
@@ -22,7 +22,7 @@ const config = (version: string) => settingsOf(databaseConfig({ kind: kindOf(ver
 
 describe("strangers", () => {
   for (const version of ["couchdb-2.3.1", "couchdb-3.5.0"]) {
-    test(`new databases of ${version} are for administrators alone, and so is the list of databases`, () => {
+    test(`new databases of ${version} and the list of databases are for administrators only`, () => {
       const settings = config(version);
       assert.equal(settings["couchdb.default_security"], "admin_only");
       assert.equal(settings["chttpd.admin_only_all_dbs"], "true");
@@ -30,7 +30,7 @@ describe("strangers", () => {
     });
   }
 
-  test("the node-local port of CouchDB 2 lets nobody in; CouchDB 3, without that port, would refuse probes", () => {
+  test("the node-local port of CouchDB 2 requires a login; CouchDB 3 has no such port, and the setting would break probes", () => {
     assert.equal(config("couchdb-2.3.1")["couch_httpd_auth.require_valid_user"], "true");
     assert.equal(config("couchdb-3.5.0")["couch_httpd_auth.require_valid_user"], undefined);
   });
@@ -44,7 +44,7 @@ describe("what the nodes of a ring share", () => {
   };
   const ring = (version: string) => settingsOf(ringConfig({ kind: kindOf(version), ...shared }));
 
-  test("identity, and the secret and the salt that sessions are signed with", () => {
+  test("are its identity, and the secret and salt that sessions are signed with", () => {
     for (const version of ["couchdb-2.3.1", "couchdb-3.5.0"]) {
       assert.deepEqual(ring(version), {
         "couchdb.uuid": shared.uuid,
@@ -55,7 +55,7 @@ describe("what the nodes of a ring share", () => {
     }
   });
 
-  test("the administrator logs in with the password", () => {
+  test("the hash matches the administrator's password", () => {
     const hashed = ring("couchdb-2.3.1")["admins.kazoo"] ?? "";
     const gate = new Gate({ user: "kazoo", password: hashed, locksOut: false });
     const login = (password: string) => gate.who("::1", `Basic ${btoa(`kazoo:${password}`)}`);
@@ -63,11 +63,11 @@ describe("what the nodes of a ring share", () => {
     assert.notEqual(login("another"), "admin");
   });
 
-  test("the image of BigCouch makes its administrator itself, which it hashes otherwise", () => {
+  test("BigCouch's image creates its administrator itself, with another hash", () => {
     assert.equal(ring("bigcouch-0.4.2")["admins.kazoo"], undefined);
   });
 
-  test("the image's entrypoint finds the administrator, and writes none of its own", () => {
+  test("the image's entrypoint finds the administrator and does not write another", () => {
     const users = [...shared.users, { name: "kazoo-2", password: "another-password" }];
     const text = ringConfig({ kind: kindOf("couchdb-2.3.1"), ...shared, users });
     for (const { name } of users) assert.match(text, new RegExp(`\\[admins\\]\\n${name} =`));

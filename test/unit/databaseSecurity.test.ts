@@ -32,7 +32,7 @@ const bootstrap = async (couchdb: Couchdb, version = "couchdb-2.3.1", password =
   return run;
 };
 
-/** What a ring of CouchDB 2 has whose databases were made while its default let everyone in. */
+/** A CouchDB 2 ring whose databases were created while everyone had access by default. */
 const live = {
   _users: {},
   _replicator: {},
@@ -45,11 +45,11 @@ const live = {
   shared: { admins: { roles: ["_admin"] }, members: { names: ["billing"], roles: [] } },
 };
 
-test("databases that let everyone in are closed, all others stay as they are", async () => {
+test("databases open to everyone are closed, all others are not changed", async () => {
   const couchdb = await start({ securities: live });
   const run = await bootstrap(couchdb);
   assert.equal(run.code, 0, run.stderr);
-  // Its documents are protected by CouchDB itself.
+  // CouchDB itself protects the documents of _users.
   assert.deepEqual(couchdb.open(), ["_users"]);
   const security = (name: string) => couchdb.securities.get(name);
   assert.deepEqual(security("account/4b/1f/8e9c"), adminOnly);
@@ -58,7 +58,7 @@ test("databases that let everyone in are closed, all others stay as they are", a
   assert.match(run.stdout, /^databases: 6 were open to everyone; all are for administrators alone$/m);
 });
 
-test("a second run changes nothing", async () => {
+test("running it again changes nothing", async () => {
   const couchdb = await start({ securities: live });
   await bootstrap(couchdb);
   const before = couchdb.requests.length;
@@ -77,7 +77,7 @@ test("thousands of databases take two calls of curl", async () => {
   assert.ok(run.curl.split("\n").length < 10, run.curl);
 });
 
-test("the databases that first boot makes on a new ring are closed from the start", async () => {
+test("databases that first boot creates on a new ring are closed from the start", async () => {
   const couchdb = await start({ defaultSecurity: "admin_only" });
   const run = await bootstrap(couchdb);
   assert.equal(run.code, 0, run.stderr);
@@ -86,7 +86,7 @@ test("the databases that first boot makes on a new ring are closed from the star
 });
 
 for (const refuses of ["GET /accounts/_security", "PUT /accounts/_security"]) {
-  test(`a database whose security is unknown or stays fails the Job: ${refuses}`, async () => {
+  test(`the Job fails if it cannot read or change a database's security: ${refuses}`, async () => {
     const couchdb = await start({ securities: live, refuses });
     const run = await bootstrap(couchdb);
     assert.equal(run.code, 1);
@@ -97,14 +97,14 @@ for (const refuses of ["GET /accounts/_security", "PUT /accounts/_security"]) {
   });
 }
 
-test("BigCouch, whose new databases nothing closes, is left alone", async () => {
+test("on BigCouch, which has no such settings, nothing is changed", async () => {
   const couchdb = await start({ securities: live });
   const run = await bootstrap(couchdb, "bigcouch-0.4.2");
   assert.equal(run.code, 0, run.stderr);
   assert.deepEqual(couchdb.securities, new Map(Object.entries(live)));
 });
 
-test("a password that the database refuses ends the Job at its first try, with the reason", async () => {
+test("a password that the database refuses ends the Job at the first attempt, with the reason", async () => {
   const couchdb = await start();
   const run = await bootstrap(couchdb, "couchdb-2.3.1", "another-password");
   assert.equal(run.code, 3);

@@ -35,7 +35,7 @@ async function containersOf(...given: Parameters<typeof platform>): Promise<Reco
   );
 }
 
-test("a datacenter on Docker is four containers, known by their names in the network", async () => {
+test("a datacenter on Docker is four containers, reachable by name in their network", async () => {
   const containers = await containersOf();
   assert.deepEqual(Object.keys(containers).sort(), ["bigcouch", "kazoo", "rabbitmq-alpha", "rabbitmq-beta"]);
   for (const [name, { hostname, networksAdvanced }] of Object.entries(containers)) {
@@ -44,7 +44,7 @@ test("a datacenter on Docker is four containers, known by their names in the net
   }
 });
 
-test("only Kazoo is reached from the machine, on its loopback unless another address is given", async () => {
+test("only Kazoo is published on the machine, on loopback unless another address is configured", async () => {
   const { kazoo, ...others } = await containersOf();
   assert.deepEqual(
     kazoo?.ports?.map(({ internal, external, ip }) => [internal, external, ip]),
@@ -70,7 +70,7 @@ test("limits and variables of the config reach the containers", async () => {
   }
 });
 
-test("the database lets no stranger in, and the broker's Erlang cookie is not on its volume", async () => {
+test("the database requires a login, and the broker's Erlang cookie is not on its volume", async () => {
   const { bigcouch, "rabbitmq-alpha": alpha } = await containersOf();
   const files = JSON.stringify(bigcouch?.uploads);
   for (const setting of ["default_security = admin_only", "admin_only_all_dbs = true", "require_valid_user = true"]) {
@@ -81,7 +81,7 @@ test("the database lets no stranger in, and the broker's Erlang cookie is not on
   assert.ok(alpha?.envs.includes("HOME=/home/rabbitmq"));
 });
 
-test("given credentials are secrets wherever they go", async () => {
+test("configured credentials are secrets wherever they are used", async () => {
   const { resources } = await deployWithMocks(
     platform({ credentials: { "local-dev": { cookie: "a-cookie-of-enough-length" } } }, "credentials"),
   );
@@ -130,7 +130,7 @@ test("docker run gets only names of variables, the published ports, and the stac
   assert.match(line, /--env ERLANG_COOKIE --env KAZOO_LOG_LEVEL kazoo:4\.3$/);
 });
 
-test("a stack on Kubernetes has no place on Docker", () => {
+test("a stack on Kubernetes is refused for Docker's targets", () => {
   const kubernetes = platformFrom({
     clusters: { east: { sandbox: true } },
     regions: { "us-east": { cluster: "east", datacenters: { nyc: {} } } },

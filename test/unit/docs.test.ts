@@ -21,7 +21,7 @@ test("the README is one page", () => {
   assert.ok(Buffer.byteLength(text) <= 12 * 1024, "at most 12 KiB");
 });
 
-test("make alone lists all targets, first the ten that the README names for every day", () => {
+test("make alone lists all targets, starting with the README's ten of every day", () => {
   const { stdout, status } = spawnSync("make", { cwd: project, encoding: "utf8" });
   assert.equal(status, 0);
   const listed = [...stdout.matchAll(/^ {2}([a-z0-9-]+) +\S/gm)].map(([, target]) => target);
@@ -74,7 +74,7 @@ function leads(from: string, target: string): boolean {
   return anchor === undefined || (path.endsWith(".md") && anchors(page(path).text).has(anchor));
 }
 
-test("every page that the code refers to exists, with the heading", () => {
+test("every page and heading that the code refers to exists", () => {
   const broken = ["Makefile", "Pulumi.yaml", "index.ts", "config", "components", "tools", "image"]
     .flatMap((name) => (name.includes(".") || name === "Makefile" ? [name] : filesBelow(name)))
     .flatMap((path) =>
@@ -107,7 +107,7 @@ test("every config that is shown is valid", (t) => {
   assert.ok(shown.length >= 5);
   for (const { path, line, code } of shown) {
     const config = parse(code) as Record<string, unknown>;
-    // A whole stack, or some keys of one.
+    // A whole stack file, or some of its keys.
     const used = "username" in ((config["kazoo:image"] as { build?: object } | undefined)?.build ?? {});
     const { "kazoo:registryPassword": password, ...others } = rest;
     const filled = { ...others, ...(used ? { "kazoo:registryPassword": password } : {}), ...config };
@@ -134,14 +134,14 @@ describe("every command on a page", () => {
       [...command.matchAll(pattern)].map((found) => ({ where: `${path}: ${command}`, words: found.slice(1) })),
     );
 
-  test("is something that a shell can read", () => {
+  test("is valid shell", () => {
     for (const { path, line, code } of shell) {
       const { status, stderr } = spawnSync("bash", ["-n"], { input: code, encoding: "utf8" });
       assert.equal(status, 0, `${path}:${line}: ${stderr}`);
     }
   });
 
-  test("names a make target that exists, and variables that it has", () => {
+  test("names an existing make target with its variables", () => {
     const makefile = readFileSync(join(project, "Makefile"), "utf8");
     const targets = new Set([...makefile.matchAll(/^([a-z][a-z0-9-]*):/gm)].map(([, target]) => target));
     const variables = new Set(makefile.match(/\b[A-Z_]+\b/g));
@@ -158,7 +158,7 @@ describe("every command on a page", () => {
     );
   });
 
-  test("names a command of kazoo that exists, and options that it has", () => {
+  test("names an existing kazoo command with its options", () => {
     const found = named(/(?:npx|^) ?kazoo ((?:(?!kazoo:)[^\s`"')]+ ?)+)/g);
     assert.ok(found.length > 8);
     const wrong = found.filter(({ words }) => !exists(kazoo(), (words[0] ?? "").trim().split(" ")));
@@ -168,13 +168,13 @@ describe("every command on a page", () => {
     );
   });
 
-  test("names an npm script that exists", () => {
+  test("names an existing npm script", () => {
     const { scripts } = JSON.parse(readFileSync(join(project, "package.json"), "utf8")) as { scripts: object };
     for (const { where, words } of named(/npm run ([\w:-]+)/g)) assert.ok((words[0] ?? "") in scripts, where);
   });
 });
 
-/** Whether the words are a subcommand with options that it has. Placeholders such as COMMAND stand for any. */
+/** Whether the words are a subcommand with its own options. Placeholders such as COMMAND match any. */
 function exists(command: Command, [word, ...rest]: readonly string[]): boolean {
   if (word === undefined || word === "--" || /^[A-Z]+$/.test(word)) return true;
   if (word.startsWith("-")) {
@@ -182,6 +182,6 @@ function exists(command: Command, [word, ...rest]: readonly string[]): boolean {
     return word === "--help" || (option !== undefined && exists(command, option.required ? rest.slice(1) : rest));
   }
   const inner = command.commands.find((candidate) => candidate.name() === word);
-  // A word that is no subcommand is an argument, if the command takes some.
+  // A word that is not a subcommand is an argument, if the command takes arguments.
   return (inner !== undefined || command.registeredArguments.length > 0) && exists(inner ?? command, rest);
 }

@@ -43,14 +43,14 @@ const what = (findings: readonly { readonly kind: string; readonly where: string
   findings.map((one) => `${one.kind} ${one.where}: ${one.what}`);
 
 describe("a broker", () => {
-  /** Its own words: RabbitMQ 3.10.8, `/api/nodes?columns=name,mem_alarm,disk_free_alarm,partitions`. */
+  /** Recorded from RabbitMQ 3.10.8: `/api/nodes?columns=name,mem_alarm,disk_free_alarm,partitions`. */
   const nodes = (memory: boolean, partitions: string[] = []) =>
     readHttp<BrokerNode[]>(
       `HTTP/1.1 200 OK\r\ncache-control: no-cache\r\nconnection: close\r\ncontent-type: application/json\r\nserver: Cowboy\r\n\r\n` +
         `[{"partitions":${JSON.stringify(partitions)},"mem_alarm":${memory},"disk_free_alarm":false,"name":"rabbit@rabbitmq-alpha-0"}]`,
     );
 
-  test("without alarms and partitions is well", () => {
+  test("without alarms and partitions is healthy", () => {
     assert.deepEqual(brokerFindings("a/alpha", nodes(false)), []);
   });
 
@@ -64,7 +64,7 @@ describe("a broker", () => {
     ]);
   });
 
-  test("with messages that nobody reads names their queues; an empty queue, a new one and one that is read are well", () => {
+  test("has a finding for queues whose messages nobody reads; empty queues, new ones and those with consumers are healthy", () => {
     const queues = [
       { consumers: 0, messages: 1, name: "left" },
       { consumers: 1, messages: 20, name: "read" },
@@ -77,7 +77,7 @@ describe("a broker", () => {
     assert.deepEqual(queueFindings("a/alpha", queues.slice(1)), []);
   });
 
-  test("that refuses, or is no broker, has no answer", () => {
+  test("that refuses, or is not a broker, counts as not answering", () => {
     const refused = `HTTP/1.1 401 Unauthorized\r\nserver: Cowboy\r\n\r\n{"error":"not_authorized","reason":"Login failed"}`;
     assert.throws(() => readHttp(refused), /^UserError: HTTP status 401$/);
     assert.throws(() => readHttp("AMQP"), /^UserError: HTTP status unknown$/);
@@ -97,7 +97,7 @@ describe("a database's ring", () => {
     membership: { all_nodes, cluster_nodes },
   });
 
-  test("is well where every node lists and sees all", () => {
+  test("is healthy if every node lists and sees all others", () => {
     assert.deepEqual(memberFindings("main", kind, members, [view([a, b]), view([b, a])]), []);
   });
 
@@ -113,7 +113,7 @@ describe("a database's ring", () => {
     ]);
   });
 
-  test("a node of a drained zone stays a member, and need not be seen", () => {
+  test("a node of a drained zone stays a member, and may be invisible", () => {
     const drained = members.map((member) => ({ ...member, drained: member.name === b }));
     assert.deepEqual(memberFindings("main", kind, drained, [view([a], [a, b])]), []);
     assert.equal(memberFindings("main", kind, drained, [view([a])]).length, 1);
@@ -130,7 +130,7 @@ describe("a database's ring", () => {
     },
   });
 
-  test("has as many copies as wanted, or a finding with the databases that have fewer", () => {
+  test("has the configured copies, or a finding with the databases that have fewer", () => {
     const maps = (...rows: object[]) => readShardMaps(JSON.stringify({ total_rows: rows.length, offset: 0, rows }));
     const good = row("accounts", [a, b], [b, a]);
     assert.deepEqual(copyFindings("main", 2, [a, b], maps(good)), []);
@@ -174,7 +174,7 @@ WhApps        : callflow(2d3h1s)
     { name: two, zone: "b" },
   ];
 
-  test("is read with versions and zones", () => {
+  test("is parsed with versions and zones", () => {
     assert.deepEqual(readKnownNodes(printed("a", "b")), [
       { node: two, version: "4.3.12 - 21", zone: "b" },
       { node: one, version: "4.3.12 - 21", zone: "a" },
@@ -183,7 +183,7 @@ WhApps        : callflow(2d3h1s)
     assert.deepEqual(readKnownNodes("status unknown until node is fully initialized, try again in a moment\n"), []);
   });
 
-  test("has all nodes of the ring in their zones, or findings", () => {
+  test("has all nodes of the ring in their zones, or a finding for each missing one", () => {
     const view = (text: string) => ({ from: "a/kazoo-0", nodes: readKnownNodes(text) });
     assert.deepEqual(kazooFindings("main", expected, [view(printed("a", "b"))]), []);
     assert.deepEqual(what(kazooFindings("main", expected, [view(printed("local", "b"))])), [
@@ -197,7 +197,7 @@ WhApps        : callflow(2d3h1s)
 });
 
 describe("a certificate", () => {
-  // Made for this test, its key thrown away: for api.example.com, until 2027-11-28.
+  // Created for this test, key discarded: for api.example.com, valid until 2027-11-28.
   const certificate = `-----BEGIN CERTIFICATE-----
 MIIBpTCCAUugAwIBAgIUdUgmsN4S/0K9PE3XbtijYUmWD7EwCgYIKoZIzj0EAwIw
 GjEYMBYGA1UEAwwPYXBpLmV4YW1wbGUuY29tMB4XDTI2MTEyODIzNDEyM1oXDTI3
@@ -213,11 +213,11 @@ vgtpMwIbowIgb28fgEHzIMfGk3iGdB/YcFagTqMW9QFDrAQ7qTlV2h4=
   const secret = { name: "kazoo-tls", hosts: ["api.example.com"], issued: false, certificate };
   const at = (day: string) => new Date(`${day}T00:00:00Z`);
 
-  test("that holds and is for the host is well", () => {
+  test("that is valid and for the host is healthy", () => {
     assert.deepEqual(certificateFindings("a", secret, at("2027-08-20")), []);
   });
 
-  test("that is missing, broken, ends soon, has ended or is for another host is found", () => {
+  test("that is missing, broken, expired, expires soon or is for another host is found", () => {
     const found = (change: Partial<typeof secret>, day = "2027-08-20") =>
       what(certificateFindings("a", { ...secret, ...change } as typeof secret, at(day)));
     assert.deepEqual(found({ certificate: undefined } as never), [
@@ -287,7 +287,7 @@ describe("from inside pods", () => {
     ]);
   });
 
-  test("credentials that are refused are found; no answer is another matter", () => {
+  test("refused credentials are found; a missing answer is not reported as one", () => {
     const login = (code: string) => ({ from: "a/kazoo-0", to: "rabbitmq-alpha.a", secret: "of the brokers", code });
     assert.deepEqual(loginFindings(["200", "000", "503"].map(login)), []);
     assert.deepEqual(what(loginFindings([login("401")])), [
@@ -295,7 +295,7 @@ describe("from inside pods", () => {
     ]);
   });
 
-  test("a clock that differs from the others is found, however long the questions took", () => {
+  test("a clock that differs from the others is found, however long the requests took", () => {
     const clock = (from: string, ahead: number, delay = 0) => ({
       from,
       first: Math.floor(1000 + ahead),
@@ -327,7 +327,7 @@ describe("from inside pods", () => {
 });
 
 describe("from the API server", () => {
-  test("quotas that are used up or nearly are found, in any of Kubernetes' units", () => {
+  test("quotas that are used up, or nearly, are found, in any Kubernetes unit", () => {
     assert.deepEqual(["500m", "2", "1Gi", "1500M", "1e3"].map(amount), [0.5, 2, 2 ** 30, 1.5e9, 1000]);
     const hard = { pods: "10", "requests.cpu": "2", "requests.memory": "4Gi", "count/jobs.batch": "0" };
     const used = { pods: "10", "requests.cpu": "1900m", "requests.memory": "2Gi", "count/jobs.batch": "0" };
@@ -337,7 +337,7 @@ describe("from the API server", () => {
     ]);
   });
 
-  test("claims without a volume, and those that wait to grow, are found", () => {
+  test("claims without a volume, or that wait to grow, are found", () => {
     const pending = { type: "FileSystemResizePending", message: "Waiting for user to (re-)start a pod" };
     assert.deepEqual(
       what(
@@ -354,7 +354,7 @@ describe("from the API server", () => {
     );
   });
 
-  test("Secrets that lack a key, and an operator's that is missing, are found; the stack's own is among what is missing", () => {
+  test("Secrets without a key and missing Secrets of others are found; a missing Secret of the stack is reported with its missing objects", () => {
     const secret = (found: string[] | undefined, own: boolean) => ({
       name: "s",
       keys: ["username", "password"],
@@ -380,7 +380,7 @@ const zone: ZoneHealth = {
   nodes: { "kazoo-0": { state: "ready", image: "k:1" }, "bigcouch-0": { state: "ready", image: "c:2" } },
 };
 
-test("a zone that is well has no findings; one that is not has one for each node, object and Job", () => {
+test("a healthy zone has no findings; another has one for each node, object and Job", () => {
   assert.deepEqual(healthFindings(zone), []);
   const sick: ZoneHealth = {
     ...zone,
@@ -398,7 +398,7 @@ test("a zone that is well has no findings; one that is not has one for each node
   assert.deepEqual(what(healthFindings(drained)), ["error a/bigcouch-0: its pod does not exist"]);
 });
 
-test("images that differ between the zones of a ring are found by status, too", () => {
+test("status also finds images that differ between the zones of a ring", () => {
   const other: ZoneHealth = { ...zone, zone: "b", nodes: { "kazoo-0": { state: "ready", image: "k:2" } } };
   assert.deepEqual(stateFindings([zone, { ...other, ring: "second" }], "status"), []);
   assert.deepEqual(what(stateFindings([zone, other], "status")), [
@@ -420,11 +420,11 @@ describe("status", () => {
       .split("\n")
       .slice(2, -1);
 
-  test("has nothing to add to a stack that is well", () => {
+  test("adds nothing for a healthy stack", () => {
     assert.deepEqual(lines({}), []);
   });
 
-  test("adds what was found, what could not be asked, and one step: the fix, or the doctor where there is more", () => {
+  test("adds the findings, what could not be asked, and one next step: the fix, or make doctor if there are several", () => {
     assert.deepEqual(lines({ findings: [finding("warning", "it rusts")] }), [
       "a/alpha: it rusts",
       "next: a/alpha: mend it",
@@ -438,7 +438,7 @@ describe("status", () => {
       "not asked: a/kazoo-0: exit code 1",
     ]);
     assert.match(lines({}, { ...zone, kazoo: { ready: 0, wanted: 1 } }).at(-1) ?? "", /^next: make doctor STACK=dev /);
-    // A cluster that does not answer says so itself.
+    // A cluster that does not answer has its own message.
     assert.deepEqual(
       lines({ unasked: ["a/kazoo-0: no answer"] }, { ...zone, problem: "no answer", next: "start it" }),
       ["a: no answer", "next: start it"],
@@ -457,7 +457,7 @@ test("the doctor prints what is wrong, why it matters and the fix", () => {
 
 describe("questions", () => {
   const sh = promisify(execFile);
-  /** Runs a script as a pod would, with programs of a folder before all others. */
+  /** Runs a script as a pod would, with the programs of a folder first in PATH. */
   async function inside(script: string, programs: Readonly<Record<string, string>>, env: NodeJS.ProcessEnv = {}) {
     const folder = mkdtempSync(join(tmpdir(), "kazoo-questions-"));
     try {
@@ -475,7 +475,7 @@ describe("questions", () => {
     }
   }
 
-  test("are answered each with its exit code, also where one fails, says nothing, takes too long or reads its input", async () => {
+  test("each get an answer with an exit code, also if one fails, prints nothing, takes too long or reads its input", async () => {
     const script = scriptOf(
       { good: "echo 'one'; echo \"two\"", bad: "echo no; exit 7", none: "cat", slow: "exec sleep 60" },
       1,
@@ -492,7 +492,7 @@ describe("questions", () => {
     );
   });
 
-  test("a database and a broker are asked with the pod's own credentials, which no command line has", async (t) => {
+  test("query database and broker with the pod's own credentials, which are on no command line", async (t) => {
     const password = 'a "b\\c'.replaceAll('"', "");
     const right = `Basic ${Buffer.from(`kazoo:${password}`).toString("base64")}`;
     const server = await jsonServer(({ url, headers }) => {
@@ -518,7 +518,7 @@ describe("questions", () => {
     assert.ok(!script.includes(password));
     const env = { COUCHDB_USER: "kazoo", COUCHDB_PASS: password, RABBITMQ_USER: "kazoo", RABBITMQ_PASS: "wrong" };
     const broker = { RABBITMQ_DEFAULT_USER: "kazoo", RABBITMQ_DEFAULT_PASS: password };
-    // curl leaves its command line beside it.
+    // The curl double records its command line in a file next to it.
     const log = join(mkdtempSync(join(tmpdir(), "kazoo-log-")), "log");
     t.after(() => rmSync(join(log, ".."), { recursive: true }));
     const real = (await sh("sh", ["-c", "command -v curl"])).stdout.trim();
@@ -540,7 +540,7 @@ describe("questions", () => {
     assert.ok(!readFileSync(log, "utf8").includes(password));
   });
 
-  test("to a pod that hangs end at their limit", async (t) => {
+  test("to a hanging pod end at their time limit", async (t) => {
     const limit = new AbortController();
     const pod = { metadata: { name: "kazoo-0", namespace: "a" } };
     const cluster = await clusterWith(t, { "/api/v1/namespaces/a/pods/kazoo-0": pod }, () => limit.abort());
@@ -549,18 +549,18 @@ describe("questions", () => {
       askPod(place, { nodes: "true" }, 15, limit.signal),
       /^UserError: pod kazoo-0 did not answer in time$/,
     );
-    // One that comes after the limit of all does not wait either.
+    // A question that starts after the overall limit does not wait either.
     await assert.rejects(askPod(place, { nodes: "true" }, 15, limit.signal), /did not answer in time/);
   });
 
-  test("are not put to a pod that has not started", async (t) => {
+  test("are not sent to a pod that has not started", async (t) => {
     const pod = { metadata: { name: "kazoo-1" }, status: { phase: "Pending" } };
     const cluster = await clusterWith(t, { "/api/v1/namespaces/a/pods/kazoo-1": pod }, () => assert.fail("asked"));
     const place = { cluster, namespace: "a", pod: "kazoo-1", container: "kazoo" };
     await assert.rejects(askPod(place, { nodes: "true" }, 15, new AbortController().signal), /has not started yet/);
   });
 
-  test("go to so many pods at a time, and the answers keep their order", async () => {
+  test("go to a limited number of pods at a time, and the answers keep their order", async () => {
     let [now, most] = [0, 0];
     const results = await sideBySide(3, [1, 2, 3, 4, 5, 6, 7], async (one) => {
       most = Math.max(most, ++now);

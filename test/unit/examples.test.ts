@@ -10,7 +10,7 @@ const pathOf = (example: string) => join(folder, `${example}.yaml`);
 
 type Tree = Record<string, unknown>;
 
-/** What the program registers for each example. */
+/** What the program must register for each example. */
 const examples: Record<string, (resources: readonly Registered[]) => void> = {
   smallest: (resources) => {
     assert.deepEqual(Object.keys(objects(resources, "StatefulSet")).sort(), [
@@ -118,7 +118,7 @@ const file = (resources: readonly Registered[], store: string, name: string): st
   return (config?.inputs.data as Record<string, string> | undefined)?.[name] ?? assert.fail(`no file ${name}`);
 };
 
-/** Erlang cookies of Kazoo's nodes that are made at random. */
+/** The random Erlang cookies of Kazoo's nodes. */
 const cookies = (resources: readonly Registered[]): Registered[] =>
   resources.filter(
     ({ type, name }) => type.includes("RandomPassword") && name.includes("cookie") && !name.includes("database"),

@@ -43,7 +43,7 @@ function problemsOf(config: unknown, ...secretKeys: string[]) {
 const secretsMade = (resources: readonly Registered[]) =>
   resources.filter(({ type }) => type === "kubernetes:core/v1:Secret").map(({ name }) => name);
 
-/** Names of the Secrets that pods refer to, and the keys that they read from each. */
+/** The Secrets that pods refer to, by name, with the keys that they read. */
 function read(resources: readonly Registered[]): Record<string, string[]> {
   const found: Record<string, Set<string>> = {};
   const note = (name: unknown, key: string) => (found[String(name)] ??= new Set()).add(key);
@@ -62,8 +62,8 @@ function read(resources: readonly Registered[]): Record<string, string[]> {
   return Object.fromEntries(Object.entries(found).map(([name, keys]) => [name, [...keys].sort()]));
 }
 
-test("pods read existing Secrets, and the stack makes neither them nor what they hold", async () => {
-  // No secret of Pulumi's is needed to name them.
+test("pods read existing Secrets, and the stack creates neither them nor their content", async () => {
+  // Naming them needs no Pulumi secret.
   const { resources } = await deployWithMocks(platformFrom(stack(existing)));
   assert.deepEqual(secretsMade(resources), ["ring-main-bootstrap-account"], "the master account's is the stack's own");
   assert.deepEqual(
@@ -98,7 +98,7 @@ test("keys of existing Secrets may have other names", async () => {
   assert.match(pods, /"name":"ring","readOnly":true,"subPath":"couch\.ini"/);
 });
 
-test("what is in no existing Secret is made as before", async () => {
+test("the stack still creates what no existing Secret provides", async () => {
   const { resources } = await deployWithMocks(
     platformFrom(stack({ rabbitmq: existing.rabbitmq, cookie: "a-cookie-of-a-live-system" }), "credentials"),
   );
@@ -111,7 +111,7 @@ test("what is in no existing Secret is made as before", async () => {
   assert.ok(!passwords.includes("ring-main-rabbitmq-password"));
 });
 
-test("a stack's file may name Secrets in plain, also beside an encrypted value, but no value", () => {
+test("a stack's file may name Secrets in plain text, also next to an encrypted value, but not hold a plain value", () => {
   const file = (credentials: string) =>
     Buffer.from(`config:
   kazoo:image: { prebuilt: "registry.example.com/kazoo:4.3" }
@@ -130,7 +130,7 @@ test("a stack's file may name Secrets in plain, also beside an encrypted value, 
   assert.throws(() => platform(`{ ${name}, cookie: a-cookie-in-plain }`), /found plain text/);
 });
 
-test("an editor knows both forms", () => {
+test("the JSON Schema accepts both forms", () => {
   const validate = new Ajv({ strict: false, validateFormats: false }).compile(stackFileSchema());
   const isValid = (cookie: unknown) =>
     validate({
@@ -148,7 +148,7 @@ test("an editor knows both forms", () => {
   assert.ok(!isValid({ secretName: "vault-cookie", keys: { password: "erlang" } }));
 });
 
-test("refuses what cannot work", () => {
+test("combinations that cannot work are refused", () => {
   assert.match(problemsOf(stack({ cookie: "in-plain" })).join(), /^kazoo:credentials: plain text; /);
   assert.match(
     problemsOf(stack({ rabbitmq: { secretName: "rabbitmq" } })).join(),
@@ -173,7 +173,7 @@ test("refuses what cannot work", () => {
 
 const hasOpenssl = spawnSync("openssl", ["kdf", "-help"]).status === 0;
 
-test("the documented ring.ini is the one that the program makes", { skip: !hasOpenssl && "no OpenSSL 3" }, () => {
+test("the documented ring.ini equals the one that the program creates", { skip: !hasOpenssl && "no OpenSSL 3" }, () => {
   const page = readFileSync(join(__dirname, "../../docs/security.md"), "utf8");
   const recipe = codeBlocks(page).find(({ code }) => code.includes("openssl kdf"))?.code ?? assert.fail("no recipe");
   const script = `cd "$(mktemp -d)"; kubectl() { cat ring.ini; printf '%s\\n' "$@" >&2; }; ${recipe}; rm -r "$PWD"`;

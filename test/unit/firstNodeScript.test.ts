@@ -19,7 +19,7 @@ test("another continues once a node answers", () => {
   assert.equal(run.stdout.includes("waiting"), false);
 });
 
-test("where none answers it starts all the same, after fifteen minutes", () => {
+test("if none answers, it starts anyway after fifteen minutes", () => {
   const run = start("kazoo-1", {});
   assert.equal(run.code, 0, run.stderr);
   assert.equal(run.requests.length, 181);

@@ -22,7 +22,7 @@ function view(rendering: Rendering): KazooView {
   return asKazooSees(readKazooIni(rendering.files["config.ini"]!), nodeOf(rendering));
 }
 
-/** A folder to put first in PATH, with a `hostname` that gives these answers. */
+/** A folder for the front of PATH, with a `hostname` that prints these answers. */
 function hostnameSays(answers: Readonly<Record<string, string>>): string {
   const folder = mkdtempSync(join(scratch, "bin-"));
   const cases = Object.entries(answers).map(([flag, answer]) => `${flag}) echo '${answer}' ;;`);
@@ -39,7 +39,7 @@ function cookieFile(contents: string): string {
 
 const uri = (host: string, user = "guest", password = "guest") => `amqp://${user}:${password}@${host}:5672`;
 
-/** Good environments: what each changes against the defaults, seen through the eyes of Kazoo or in a file. */
+/** Valid environments: what each changes compared to the defaults, as Kazoo reads it or in a file. */
 const good: readonly (readonly [name: string, environment: Environment, check: (rendering: Rendering) => void])[] = [
   [
     "nothing set: the defaults",
@@ -327,7 +327,7 @@ const good: readonly (readonly [name: string, environment: Environment, check: (
   ],
 ];
 
-/** Bad environments: every variable that must be named, and what the message must say of it. */
+/** Invalid environments: every variable that the message must name, and what it must say. */
 const bad: readonly (readonly [name: string, environment: Environment, says: readonly RegExp[]])[] = [
   [
     "a level Kazoo does not know",
@@ -507,7 +507,7 @@ describe("the entrypoint refuses", () => {
 });
 
 describe("rendering again", () => {
-  it("replaces files that are there, the read-only cookie included", () => {
+  it("replaces existing files, including the read-only cookie", () => {
     const folder = join(scratch, "again");
     const render = (environment: Environment) =>
       spawnSync("bash", [entrypoint, "render", folder], {
@@ -547,7 +547,7 @@ describe("the reader of config.ini refuses what Kazoo's parser mis-reads", () =>
   };
   for (const [name, file] of Object.entries(wrong)) it(name, () => assert.throws(() => readKazooIni(file)));
 
-  it("and sees the broken zones of the project's first README", () => {
+  it("and sees the broken zones of the original project's README", () => {
     const ini =
       '[zone]\nname = "z"\namqp_uri = "amqp://a"\n[bigcouch]\nip = "db"\nzone = "z"\n[kazoo_apps]\nzone = "z"\n';
     const seen = asKazooSees(readKazooIni(ini), "kazoo_apps@kazoo.local");

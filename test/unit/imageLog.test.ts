@@ -25,7 +25,7 @@ after(() => {
   rmSync(scratch, { recursive: true, force: true });
 });
 
-/** Waits for a condition, for two minutes at most: machines are slow at times. */
+/** Waits for a condition, for at most two minutes, because machines can be slow. */
 async function until<T>(what: string, condition: () => T | undefined | false): Promise<T> {
   for (const end = Date.now() + 120_000; Date.now() < end; await sleep(20)) {
     const found = condition();
@@ -36,7 +36,7 @@ async function until<T>(what: string, condition: () => T | undefined | false): P
 
 interface Running {
   readonly child: ChildProcessWithoutNullStreams;
-  /** What came out so far. */
+  /** The output so far. */
   readonly out: () => string;
   readonly err: () => string;
   readonly ended: Promise<{ readonly code: number | null; readonly signal: string | null }>;
@@ -63,7 +63,7 @@ function start(script: string, environment: Readonly<Record<string, string>> = {
   };
 }
 
-/** The filter alone, between two shells: `script` writes to it by the descriptors 3 and 4. */
+/** The filter alone, between two shells: `script` writes to it on file descriptors 3 and 4. */
 function filtered(secrets: readonly string[], script: string): Running {
   const folder = mkdtempSync(join(scratch, "filter-"));
   writeFileSync(join(folder, "secrets"), ["the end of it", ...secrets].map((secret) => `${secret}\0`).join(""));
@@ -89,7 +89,7 @@ async function mask(secrets: readonly string[], text: string | Buffer): Promise<
 describe("the log's filter", () => {
   const secret = "Zq3vT8mK1xW5cB7nR2pL";
 
-  it("masks a secret anywhere, in every way that Kazoo writes it", async () => {
+  it("masks a secret anywhere, in every form in which Kazoo writes it", async () => {
     const cases: readonly (readonly [secret: string, written: string, masked: string])[] = [
       [
         secret,
@@ -131,7 +131,7 @@ describe("the log's filter", () => {
     );
   });
 
-  it("leaves everything else as it is: colours, bytes, carriage returns, the missing end of the last line", async () => {
+  it("passes everything else on unchanged: colours, bytes, carriage returns, a last line without an end", async () => {
     const colours = "\u001b[0;31m12:00:00.000 [error] |\u001b[0m\r\n";
     const bytes = Buffer.from(Array.from({ length: 4096 }, (_, index) => index % 256));
     const text = Buffer.concat([Buffer.from(colours), bytes, Buffer.from('a "quoted"\n "line"\n1,\n2\nlast')]);
@@ -154,14 +154,14 @@ describe("the log's filter", () => {
     assert.equal(await mask([secret], `${long}${secret}${long}${secret}\n`), `${long}[masked]${long}[masked]\n`);
   });
 
-  it("shows the beginning of a line before its end, but not the beginning of a secret", async () => {
+  it("shows an incomplete line, but not the beginning of a secret", async () => {
     const filter = filtered(
       [secret],
       "printf 'progress: 50 %% Zq3vT8mK' >&3; read -r; printf '\"\n \"1xW5cB7n' >&3; read -r",
     );
     await until("the unfinished line", () => filter.out() === "progress: 50 % ");
     filter.child.stdin.write("go\n");
-    // What begins a secret waits for its end, however long that takes.
+    // The beginning of a secret is held back until its end arrives, however long that takes.
     await sleep(1500);
     assert.equal(filter.out(), "progress: 50 % ");
     filter.child.stdin.write("go\n");
@@ -194,7 +194,7 @@ describe("the log's filter", () => {
         fc.array(piece, { maxLength: 12 }),
         fc.array(fc.nat(400)),
         async (known, pieces, cuts) => {
-          // One secret within another is masked in part, as it must be.
+          // A secret within another is masked in part, as expected.
           fc.pre(known.every((a) => known.every((b) => a === b || !a.includes(b.slice(0, 6)))));
           const of = (index: number) => known[index % known.length]!;
           const text = Buffer.from(pieces.map((p) => `${p.filler}a${written(of(p.secret), p.form, p.at)}a`).join(""));
@@ -241,7 +241,7 @@ describe("a node and its log", () => {
 
   /**
    * Runs `run_node` on a release whose Erlang is a shell script.
-   * @param script what the node does; a call to it from outside (as to stop it) makes the file `called`
+   * @param script what the node does; a call to it from outside, for example to stop it, creates the file `called`
    */
   function runNode(
     script: string,
@@ -270,7 +270,7 @@ describe("a node and its log", () => {
     return { ...node, root };
   }
 
-  /** The processes of a release's log, by what of their command line tells them. */
+  /** The processes of a release's log, found by their command lines. */
   const processes = (root: string) =>
     readdirSync("/proc")
       .filter((name) => /^\d+$/.test(name))
@@ -304,7 +304,7 @@ describe("a node and its log", () => {
     assert.deepEqual(readdirSync(join(root, "etc")), []);
   });
 
-  it("loses nothing at the end, not even behind a process that keeps running", async () => {
+  it("loses nothing at the end, not even if a process keeps running", async () => {
     const { ended, out } = runNode("seq 1 50000; sleep 300 & echo $! >background; printf 'the last words'");
     assert.deepEqual(await ended, { code: 0, signal: null });
     const lines = out().split("\n");
@@ -324,7 +324,7 @@ describe("a node and its log", () => {
     );
   });
 
-  it("ends in order at SIGTERM, and the log with it", async () => {
+  it("stops gracefully on SIGTERM, and the log with it", async () => {
     const { child, ended, out, root } = runNode(
       `echo started; until [[ -e called ]]; do sleep 0.05; done; echo "stopped in order"; exit 0`,
     );
@@ -335,7 +335,7 @@ describe("a node and its log", () => {
     assert.match(readFileSync(join(root, "called"), "utf8"), /init stop/);
   });
 
-  it("does not die with the filter, which comes again", async () => {
+  it("survives the filter's death, and the filter is restarted", async () => {
     const { ended, out, err, root } = runNode(`
       echo "before ${secrets.cookie}"
       until [[ -e go ]]; do sleep 0.05; done
@@ -355,7 +355,7 @@ describe("a node and its log", () => {
     assert.deepEqual(processes(root), []);
   });
 
-  it("ends in order though the node leaves its output full and non-blocking, as Erlang does", async () => {
+  it("stops gracefully even if the node leaves its output full and non-blocking, as Erlang does", async () => {
     const { ended, out, root } = runNode(`
       until [[ -e go ]]; do sleep 0.05; done
       perl -MFcntl -e 'fcntl STDOUT, F_SETFL, O_WRONLY | O_NONBLOCK; 1 while syswrite STDOUT, "x" x 99; 1 while syswrite STDOUT, "x"'
@@ -367,7 +367,7 @@ describe("a node and its log", () => {
     process.kill(filter!, "SIGSTOP");
     writeFileSync(join(root, "go"), "");
     await until("the pipe to be full", () => existsSync(join(root, "full")));
-    // By then the shell is at its last words, or will be.
+    // By then the shell prints its last lines, or is about to.
     await sleep(500);
     process.kill(filter!, "SIGCONT");
     assert.deepEqual(await ended, { code: 0, signal: null });

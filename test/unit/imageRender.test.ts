@@ -9,7 +9,7 @@ import { renderWith } from "../image/support/entrypoint";
 const scratch = mkdtempSync(join(tmpdir(), "kazoo-render-command-"));
 after(() => rmSync(scratch, { recursive: true, force: true }));
 
-/** Runs `kazoo render` alone, as the command line would. */
+/** Runs `kazoo render` in a process of its own. */
 function render(out: string, environment: Readonly<Record<string, string>>) {
   const program = join(__dirname, "../../tools/cli/commands/render.ts");
   const terminal = join(__dirname, "../../tools/shared/terminal.ts");
@@ -25,7 +25,7 @@ function render(out: string, environment: Readonly<Record<string, string>>) {
 }
 
 describe("kazoo render", () => {
-  it("writes what the container would have, from the caller's environment", () => {
+  it("writes the container's files from the caller's environment", () => {
     const out = join(scratch, "deep", "out");
     const run = render(out, { KAZOO_ZONE: "here" });
     assert.equal(run.status, 0, run.stderr);
@@ -35,7 +35,7 @@ describe("kazoo render", () => {
       assert.equal(readFileSync(join(out, name), "utf8"), contents);
   });
 
-  it("passes on what is wrong, without a stack trace, with exit code 64", () => {
+  it("passes on the entrypoint's errors, without a stack trace, with exit code 64", () => {
     const run = render(join(scratch, "none"), { KAZOO_LOG_LEVEL: "loud" });
     assert.equal(run.status, 64);
     assert.match(run.stderr, /KAZOO_LOG_LEVEL: expected one of/);
@@ -43,7 +43,7 @@ describe("kazoo render", () => {
     assert.doesNotMatch(run.stderr, /^\s+at /m);
   });
 
-  it("says so when the folder cannot be written", () => {
+  it("reports a folder that cannot be written to", () => {
     const file = join(scratch, "file");
     writeFileSync(file, "");
     const run = render(join(file, "out"), {});

@@ -16,7 +16,7 @@ function settings({ files }: QuickRendering, section: string, key: string) {
     .flatMap(({ entries }) => entries.filter(([name]) => name === key).map(([, value]) => value));
 }
 
-/** Renders every case, and asserts that the entrypoint's verdict is the table's: the variable is named where it is not accepted. */
+/** Renders every case and compares the entrypoint's verdict with the table's; a refused variable must be named. */
 function throwAll(
   cases: readonly values.ValueCase[],
   variable: string,
@@ -39,7 +39,7 @@ function throwAll(
   });
 }
 
-describe("the entrypoint judges as the table that it shares with the config of a stack", () => {
+describe("the entrypoint accepts and refuses what the table shared with the config says", () => {
   it("hosts of the database, the brokers and other zones", () => {
     const variables: readonly [variable: string, section: string, key: string][] = [
       ["BIGCOUCH_HOST", "bigcouch", "ip"],

@@ -14,7 +14,7 @@ const stack = (config: Record<string, unknown>): Platform =>
     ...config,
   });
 
-test("a mirror has the images of Docker Hub under their full names there, and no others", () => {
+test("a mirror has the images of Docker Hub under their full names, and no others", () => {
   const digest = `sha256:${"0".repeat(64)}`;
   const names = {
     "rabbitmq:3.9-management": "registry.example.com/mirror/library/rabbitmq:3.9-management",
@@ -32,7 +32,7 @@ test("a mirror has the images of Docker Hub under their full names there, and no
   }
 });
 
-test("a stack's images come from the mirror, but not a Kazoo image that it names", () => {
+test("a stack's images come from the mirror, except a Kazoo image that it names", () => {
   const imageMirror = "localhost:5000/hub";
   const { rings, image } = stack({ imageMirror, images: { curl: "quay.io/curl/curl:8.11.1" } });
   assert.deepEqual(rings["local-dev"]?.images, {
@@ -61,7 +61,7 @@ const marker = "4dabf18193072939515e22adb298388d";
 const deployed = async (config: Tree): Promise<Registered[]> =>
   (await deployWithMocks(platformFrom(config, "registries"))).resources;
 
-/** The Secrets that the pods of each workload are pulled with. */
+/** The pull Secrets of each workload's pods. */
 function pulledWith(resources: readonly Registered[]): Record<string, unknown> {
   const owners = Object.entries({ ...objects(resources, "StatefulSet"), ...objects(resources, "Job") });
   return Object.fromEntries(
@@ -80,7 +80,7 @@ const onKubernetes = (config: Tree = {}): Tree => ({
   ...config,
 });
 
-test("each namespace gets the logins of all registries, and all of its pods pull with them", async () => {
+test("each namespace gets the logins of all registries, and all its pods use them", async () => {
   const resources = await deployed(onKubernetes({ registries }));
   for (const zone of ["us-east-nyc", "us-east-bos"]) {
     const secret = objects(resources, "Secret")[`${zone}/kazoo-registries`];
@@ -105,7 +105,7 @@ test("each namespace gets the logins of all registries, and all of its pods pull
   }
 });
 
-test("with Secrets that exist alone, the stack makes none, and none of its config is secret", async () => {
+test("with existing Secrets only, the stack creates none, and its config holds no secret", async () => {
   const { resources } = await deployWithMocks(
     platformFrom(onKubernetes({ registries: { "quay.io": { secretName: "quay-pull" } } })),
   );
@@ -127,7 +127,7 @@ test("the order of registries in the config changes nothing", async () => {
   );
 });
 
-test("a stack's own image is pushed with its registry's login, and needs no other Secret to be pulled", async () => {
+test("a stack's own image is pushed with its registry's login, and pulled without another Secret", async () => {
   const build = { registry: "registry.example.com:5000", repository: "kazoo" };
   const resources = await deployed(onKubernetes({ image: { build }, registries }));
   const builder = resources.find(({ name }) => name === "image-builder")?.inputs ?? {};
@@ -141,7 +141,7 @@ test("a stack's own image is pushed with its registry's login, and needs no othe
   assert.equal(objects(resources, "Secret")["us-east-nyc/kazoo-image-pull"], undefined);
 });
 
-test("a login of the build's own stays next to those of other registries", async () => {
+test("the build's own login is kept next to those of other registries", async () => {
   const build = { registry: "push.example.com", repository: "kazoo", username: "pusher" };
   const config = onKubernetes({ image: { build }, registryPassword: "hunter2-hunter2", registries });
   const { resources } = await deployWithMocks(platformFrom(config, "registries", "registryPassword"));
@@ -164,7 +164,7 @@ test("a Docker Engine pulls with the logins, too", async () => {
   ]);
 });
 
-test("in a file, a password in plain is refused, also next to one that is encrypted", () => {
+test("a plain-text password in a file is refused, also next to an encrypted one", () => {
   const file = (password: string) => `config:
   kazoo:clusters: { local: { sandbox: true } }
   kazoo:regions: { local: { cluster: local, datacenters: { dev: {} } } }
@@ -195,7 +195,7 @@ FROM runtime
 COPY --from=kazoo /src /opt
 `;
 
-test("the base images of a build are those of its Dockerfile, with the build's arguments", () => {
+test("a build's base images are those of its Dockerfile, with the build's arguments", () => {
   assert.deepEqual(baseImages(dockerfile, {}), ["debian:bookworm-slim", "erlang:19.3"]);
   assert.deepEqual(baseImages(dockerfile, { ERLANG_IMAGE: "mirror.example.com/erlang", ERLANG_VERSION: "18.3" }), [
     "debian:bookworm-slim",
@@ -203,7 +203,7 @@ test("the base images of a build are those of its Dockerfile, with the build's a
   ]);
 });
 
-test("a stack's images are listed as it pulls them, with where a mirror gets them from", () => {
+test("a stack's images are listed as it pulls them, with the mirror's sources", () => {
   const build = { registry: "mirror.example.com", repository: "kazoo", tags: ["4.3", "latest"] };
   const platform = platformFrom(onKubernetes({ image: { build }, imageMirror: "mirror.example.com" }));
   assert.deepEqual(
@@ -222,7 +222,7 @@ test("a stack's images are listed as it pulls them, with where a mirror gets the
   );
 });
 
-test("every image that the program asks for is listed", async () => {
+test("every image that the program uses is listed", async () => {
   const digest = `sha256:${"0".repeat(64)}`;
   const pinned = onKubernetes({ image: { build: { registry: "r.example.com", repository: "kazoo", digest } } });
   const onDocker = {

@@ -25,7 +25,7 @@ const answers = {
 describe("the file of a first stack", () => {
   const read = (text: string) => platformOfBytes(Buffer.from(text), "Pulumi.first.yaml");
 
-  test("is that of the smallest example, in at most ten lines that editors can check", () => {
+  test("equals the smallest example, with at most ten lines, and names the JSON Schema", () => {
     const text = firstStackText(answers);
     const example = readFileSync(join(project, "examples/smallest.yaml"), "utf8");
     assert.deepEqual(read(text), read(example.replace("{ east:", "{ main:").replace("cluster: east", "cluster: main")));
@@ -37,7 +37,7 @@ describe("the file of a first stack", () => {
     }
   });
 
-  test("names a prebuilt image and a StorageClass of all volumes", () => {
+  test("can name a prebuilt image and a StorageClass for all volumes", () => {
     const image = { prebuilt: "registry.example.com/kazoo:4.3" };
     const platform = read(firstStackText({ ...answers, image, storageClass: "fast" }));
     assert.deepEqual(platform.image, { kind: "prebuilt", reference: "registry.example.com/kazoo:4.3" });
@@ -47,7 +47,7 @@ describe("the file of a first stack", () => {
     );
   });
 
-  test("keeps every answer what it is, whatever YAML would make of it", () => {
+  test("quotes every answer that YAML would change", () => {
     const odd = [
       "arn:aws:eks:us-east-1:1:cluster/a",
       "admin@b",
@@ -99,12 +99,12 @@ describe("the check of a cluster", () => {
     assert.match(found[0].next, next);
   };
 
-  test("finds nothing wrong with one that has everything", () => {
+  test("finds nothing wrong with a suitable cluster", () => {
     assert.deepEqual(findings({}), []);
     assert.deepEqual(findings({}, "slow"), []);
   });
 
-  test("names everything that is missing at once, errors with what can be done", () => {
+  test("lists everything that is missing at once, with next steps", () => {
     const found = findings({
       version: { major: "1", minor: "26+", gitVersion: "v1.26.9-eks" },
       storageClasses: [],
@@ -120,20 +120,20 @@ describe("the check of a cluster", () => {
     assert.ok(found.every(({ next }) => next.length > 20));
   });
 
-  test("an old version, by the minor number alone", () => {
+  test("an old version is found by its minor number", () => {
     const of = (minor: string, major = "1") =>
       findings({ version: { major, minor, gitVersion: `v${major}.${minor}.0` } });
     finds(of("26"), "error", /v1\.26\.0; 1\.27 or newer/, /upgrade the cluster/);
     assert.deepEqual([of("27+"), of("100"), of("0", "2")], [[], [], []]);
   });
 
-  test("a namespace that is taken, and by which stack", () => {
+  test("a namespace that is taken is named, with the stack that has it", () => {
     finds(findings({ namespace: { stack: undefined } }), "error", /us-east-nyc exists already$/, /another region/);
     finds(findings({ namespace: { stack: "prod" } }), "error", /belongs to the stack prod$/, /another region/);
     finds(findings({ namespace: undefined }), "warning", /unknown whether us-east-nyc is free/, /administrator/);
   });
 
-  test("StorageClasses: none, none by default, not the one that is named, not to be seen", () => {
+  test("StorageClasses: none, no default, not the named one, not readable", () => {
     const storageClasses = [{ name: "fast", isDefault: false }];
     finds(findings({ storageClasses: [] }), "error", /no StorageClass/, /provisioner/);
     finds(findings({ storageClasses }), "error", /there is no default StorageClass$/, /--storage-class: fast$/);
@@ -143,7 +143,7 @@ describe("the check of a cluster", () => {
     assert.deepEqual(findings({ storageClasses: undefined }, "fast"), []);
   });
 
-  test("network plugins that enforce policies are known; of others it says that it cannot tell", () => {
+  test("network plugins that enforce policies are recognised; for others it says that it does not know", () => {
     const plugin = (name: string, args: readonly string[] = []) => findings({ daemonSets: [{ name, args }] });
     for (const name of ["calico-node", "rke2-canal", "cilium", "kube-router", "antrea-agent", "weave-net", "anetd"])
       assert.deepEqual(plugin(name), [], name);
@@ -160,7 +160,7 @@ describe("the check of a cluster", () => {
       finds(found, "warning", /no network plugin that is known to enforce NetworkPolicies/, /docs\/networking\.md/);
   });
 
-  test("Pod Security admission that is off, or that cannot be seen for another reason than missing rights", () => {
+  test("Pod Security admission that is off, or cannot be checked for a reason other than missing rights", () => {
     finds(findings({ podSecurity: false }), "warning", /is disabled/, /PodSecurity/);
     finds(findings({ podSecurity: undefined }), "warning", /is unknown/, /PodSecurity/);
     finds(
@@ -174,7 +174,7 @@ describe("the check of a cluster", () => {
 
 type Routes = Record<string, (body: string) => readonly [status: number, body: object]>;
 
-/** What an API server answers that has everything a stack needs. */
+/** The answers of an API server that has everything a stack needs. */
 const routes: Routes = {
   "GET /version": () => [200, ready.version],
   "GET /apis": () => [200, { groups: [{ name: "apps", versions: [] }] }],
@@ -197,7 +197,7 @@ const routes: Routes = {
   "POST /apis/authorization.k8s.io/v1/selfsubjectaccessreviews": () => [201, { status: { allowed: true } }],
 };
 
-/** A kubeconfig of an API server that has the given answers and no others, and an empty folder for the stack's file. */
+/** A kubeconfig for an API server with only these answers, and an empty folder for the stack's file. */
 async function cluster(context: TestContext, changed: Routes = {}) {
   const folder = mkdtempSync(join(tmpdir(), "kazoo-init-"));
   const server = createServer((request, response) => {
@@ -206,7 +206,7 @@ async function cluster(context: TestContext, changed: Routes = {}) {
     request.on("end", () => {
       const call = `${request.method} ${request.url}`;
       const route = changed[call] ?? routes[call];
-      // What the command should not ask becomes its error.
+      // An unexpected request makes the command fail.
       const [status, answer] = route?.(body) ?? [500, { message: `unexpected: ${call}` }];
       response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(answer));
     });
@@ -244,7 +244,7 @@ const options: InitOptions = {
 const files = (folder: string) => readdirSync(folder).filter((name) => name.startsWith("Pulumi."));
 
 describe("kazoo init", () => {
-  /** Runs it with what it prints. */
+  /** Runs the command and captures its output. */
   async function run(context: TestContext, folder: string, given: InitOptions = options) {
     const stderr = context.mock.method(process.stderr, "write", () => true);
     const result = await init(given, folder).catch((error: unknown) => error as UserError);
@@ -266,7 +266,7 @@ describe("kazoo init", () => {
     assert.equal(readFileSync(join(folder, "Pulumi.first.yaml"), "utf8"), "mine");
   });
 
-  test("writes nothing for a cluster that lacks something, and says what all at once", async (context) => {
+  test("writes nothing if the cluster lacks something, and reports everything missing at once", async (context) => {
     const folder = await cluster(context, {
       "GET /apis/storage.k8s.io/v1/storageclasses": () => [403, { message: "forbidden" }],
       "GET /apis/apps/v1/daemonsets": () => [403, { message: "forbidden" }],
@@ -301,7 +301,7 @@ describe("kazoo init", () => {
     assert.deepEqual(files(folder), []);
   });
 
-  test("answers that no stack's file may hold are refused before the cluster is asked", async (context) => {
+  test("invalid answers are refused before the cluster is asked", async (context) => {
     const folder = await cluster(context, { "GET /version": () => assert.fail("asked") });
     for (const [wrong, message] of [
       [{ region: "US East" }, /kazoo:regions\.US East: found "US East"/],
@@ -316,7 +316,7 @@ describe("kazoo init", () => {
 
   const program = join(project, "tools/cli/kazoo.js");
 
-  test("without a terminal it names all options that are missing", () => {
+  test("without a terminal, it lists all missing options", () => {
     const given = ["init", "--region", "us-east", "--image", "registry.example.com/kazoo:4.3"];
     const { status, stderr } = spawnSync(process.execPath, [program, ...given], { encoding: "utf8", input: "" });
     assert.equal(status, 1);

@@ -10,7 +10,7 @@ import { runAgainst } from "../support/script";
 const hosts = ["db-0.nyc", "db-1.nyc", "db-0.bos"] as const;
 const zoneOf = (host: string) => `us-east-${host.split(".")[1]}`;
 const kindOf = (version: string) => databaseKind(version) as DatabaseKind;
-// With what means something to curl, to the shell and to sed.
+// With characters that are special to curl, the shell and sed.
 const login = { user: "kazoo", password: String.raw`database-password\t\\ $x %s '& #` };
 
 const rings: CouchdbRing[] = [];
@@ -25,14 +25,14 @@ async function newRing(version: string, options: Partial<RingOptions> = {}): Pro
   return ring;
 }
 
-/** What the Job of a zone does. */
+/** Runs the join Job of a zone. */
 const joinZone = async (ring: CouchdbRing, version: string, zone = "nyc", { password } = login) => {
   const nodes = hosts.map((host) => ({ host, zone: zoneOf(host), own: host.endsWith(zone) }));
   const script = joinScript({ kind: kindOf(version), host: `db-0.${zone}`, nodes });
   return await runAgainst(ring.port, script, { DATABASE_USER: login.user, DATABASE_PASSWORD: password });
 };
 
-/** Each node's zone, and how many revisions contend for it, as the node of a host sees it. */
+/** Each node's zone and its number of conflicting revisions, as seen by one node. */
 const zonesAt = (ring: CouchdbRing, version: string, host: string) =>
   hosts.map((other) => {
     const { body } = ring.listOf(host).get(`${kindOf(version).nodeName}@${other}`, { conflicts: true });
@@ -45,7 +45,7 @@ for (const version of ["bigcouch-0.4.2", "couchdb-2.3.1", "couchdb-3.5.0"]) {
   const node = (host: string) => `${kindOf(version).nodeName}@${host}`;
 
   describe(`joining the nodes of ${version}`, () => {
-    test("every node gets its zone on all nodes, and no two revisions contend for one", async () => {
+    test("every node's zone is known to all nodes, without conflicting revisions", async () => {
       const ring = await newRing(version);
       for (const zone of ["nyc", "bos"]) {
         const run = await joinZone(ring, version, zone);
@@ -54,7 +54,7 @@ for (const version of ["bigcouch-0.4.2", "couchdb-2.3.1", "couchdb-3.5.0"]) {
       for (const host of hosts) assert.deepEqual(zonesAt(ring, version, host), allInPlace);
     });
 
-    test("a ring whose nodes have all joined is left as it is", async () => {
+    test("a ring whose nodes have all joined is not changed", async () => {
       const ring = await newRing(version);
       await joinZone(ring, version);
       const before = written(ring).length;
@@ -64,7 +64,7 @@ for (const version of ["bigcouch-0.4.2", "couchdb-2.3.1", "couchdb-3.5.0"]) {
       assert.match(again.stdout, /db-0\.bos is in zone us-east-bos/);
     });
 
-    test("one DELETE takes a node out of the ring", async () => {
+    test("one DELETE removes a node from the ring", async () => {
       const ring = await newRing(version);
       for (const zone of ["nyc", "bos"]) await joinZone(ring, version, zone);
       const list = ring.listOf("db-0.nyc");
@@ -73,11 +73,11 @@ for (const version of ["bigcouch-0.4.2", "couchdb-2.3.1", "couchdb-3.5.0"]) {
       assert.deepEqual(list.members(), [node("db-0.bos"), node("db-0.nyc")]);
     });
 
-    test("what the Job of another zone writes at the same time is no failure", async () => {
+    test("concurrent writes by another zone's Job are no failure", async () => {
       let before = 0;
       const ring = await newRing(version, {
         meanwhile: (request, listOf) => {
-          // The zone comes from elsewhere while it is on its way from here.
+          // The other Job's document arrives while this Job writes its own.
           const [, host] = /^PUT .*@(\S+) .*"zone"/.exec(request) ?? [];
           if (host === undefined || before++ > 1) return;
           const list = listOf(new URL(request.split(" ")[1] ?? "").hostname);
@@ -90,7 +90,7 @@ for (const version of ["bigcouch-0.4.2", "couchdb-2.3.1", "couchdb-3.5.0"]) {
       assert.deepEqual(zonesAt(ring, version, "db-0.nyc"), allInPlace);
     });
 
-    test("revisions that contend for a node since an earlier version of the Job are settled", async () => {
+    test("conflicting revisions left by an earlier version of the Job are resolved", async () => {
       const ring = await newRing(version);
       for (const host of hosts) ring.listOf("db-0.nyc").put(node(host), { zone: zoneOf(host) });
       ring.settle();
@@ -112,7 +112,7 @@ for (const version of ["bigcouch-0.4.2", "couchdb-2.3.1", "couchdb-3.5.0"]) {
       assert.deepEqual(zonesAt(ring, version, "db-0.nyc"), allInPlace);
     });
 
-    test("a password that the database refuses ends the Job at its first try, with the reason", async () => {
+    test("a password that the database refuses ends the Job at the first attempt, with the reason", async () => {
       const ring = await newRing(version);
       const run = await joinZone(ring, version, "nyc", { ...login, password: "another-password" });
       assert.equal(run.code, 3);
@@ -140,7 +140,7 @@ test("an address that CouchDB 3 has locked out ends the Job at once, with the re
   assert.match(run.stderr, /HTTP status 403: Account is temporarily locked/);
 });
 
-test("a database that is down is waited for, then named", async () => {
+test("a database that is down is named after a wait", async () => {
   const ring = await newRing("couchdb-2.3.1");
   await ring.stop();
   const run = await joinZone(ring, "couchdb-2.3.1");
@@ -149,13 +149,13 @@ test("a database that is down is waited for, then named", async () => {
   assert.equal(run.curl.split("\n").length - 1, 60);
 });
 
-test("a zone that is away holds no other up: only the zone's own nodes are waited for", () => {
+test("an unavailable zone delays no other: the Job waits only for its own zone's nodes", () => {
   const nodes = hosts.map((host) => ({ host, zone: zoneOf(host), own: host.endsWith("nyc") }));
   const script = joinScript({ kind: kindOf("couchdb-2.3.1"), host: "db-0.nyc", nodes });
   assert.doesNotMatch(script, /^wait_for .*bos/m);
 });
 
-test("the command of docs/rings.md deletes a node, however many revisions contend for it", async () => {
+test("the command in docs/rings.md deletes a node, however many conflicting revisions it has", async () => {
   const text = readFileSync(join(__dirname, "../../docs/rings.md"), "utf8");
   const [, command] = /^kubectl .* sh -s \S+ <<'END'\n(.*?)^END$/ms.exec(text) ?? [];
   assert.ok(command);

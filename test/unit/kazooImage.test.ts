@@ -22,7 +22,7 @@ function contextFor(t: TestContext): string {
 
 const args = { KAZOO_VERSION: "4.3" };
 
-/** What leaves the hash of a build as it is. */
+/** Changes that keep a build's hash. */
 const same: Record<string, (directory: string) => void> = {
   "other times": (directory) => utimesSync(join(directory, "bin", "sup"), 1, 1),
   "another umask": (directory) => {
@@ -34,7 +34,7 @@ const same: Record<string, (directory: string) => void> = {
   "an empty folder, which git does not keep": (directory) => mkdirSync(join(directory, "empty")),
 };
 
-/** What makes another hash. */
+/** Changes that change it. */
 const other: Record<string, (directory: string) => void> = {
   "a changed byte": (directory) => writeFileSync(join(directory, "bin", "sup"), "#!/bin/zh\n"),
   "a lost executable bit": (directory) => chmodSync(join(directory, "bin", "sup"), 0o644),
@@ -75,7 +75,7 @@ for (const [what, change] of Object.entries(other)) {
   });
 }
 
-test("another clone has the same hash, another argument or value has not", (t) => {
+test("another clone has the same hash; another argument or value changes it", (t) => {
   const directory = contextFor(t);
   const clone = mkdtempSync(join(tmpdir(), "kazoo-a-clone-elsewhere-"));
   t.after(() => rmSync(clone, { recursive: true }));
@@ -88,11 +88,11 @@ test("another clone has the same hash, another argument or value has not", (t) =
   assert.equal(buildHash(directory, { B: "2", A: "1" }), buildHash(directory, { A: "1", B: "2" }));
 });
 
-test("the context is what Docker sends: .dockerignore with its exceptions, and always the Dockerfile", (t) => {
+test("the context is what Docker sends: without .dockerignore's files but with its exceptions, and always with the Dockerfile", (t) => {
   assert.deepEqual(contextFiles(contextFor(t)), [".dockerignore", "Dockerfile", "KEPT.md", "bin/link", "bin/sup"]);
 });
 
-test("arguments of a Dockerfile are found in all their spellings", () => {
+test("a Dockerfile's arguments are found in all their forms", () => {
   const text = 'ARG A\n  arg B=1\nARG C="x y" D\nARG E=1 \\\n  F=2\n# ARG NOT\nRUN echo ARG NOT\nARG A\n';
   assert.deepEqual(declaredArguments(text), ["A", "B", "C", "D", "E", "F"]);
 });
@@ -129,7 +129,7 @@ async function deployBuilt(settings: Record<string, unknown>, password?: string)
 const named = (resources: readonly Registered[], name: string) =>
   resources.find((resource) => resource.name === name)?.inputs ?? assert.fail(`no ${name}`);
 
-test("the image is built once, pushed under each tag, and pods name the pushed digest", async () => {
+test("the image is built once, pushed under each tag, and pods use the pushed digest", async () => {
   const resources = await deployBuilt({ platform: "linux/amd64", network: "host", args: { KAZOO_VERSION: "4.2" } });
   const fullName = `${registry}/telephony/kazoo`;
   const { name, build, keepLocally } = named(resources, "kazoo-image-build") as Record<string, unknown>;
@@ -158,14 +158,14 @@ test("the image is built once, pushed under each tag, and pods name the pushed d
   assert.equal(pod.imagePullSecrets, undefined);
 });
 
-test("a registry without login still gets an entry, and plain HTTP is in its address", async () => {
+test("a registry without a login still gets an entry, and plain HTTP is part of its address", async () => {
   const provider = named(await deployBuilt({ plainHttp: true }), "image-builder");
   assert.deepEqual(JSON.parse(String(provider["registryAuth"])), [
     { address: `http://${registry}`, authDisabled: true },
   ]);
 });
 
-test("a registry's login goes to the engine and to a pull secret, as a secret both times", async () => {
+test("a registry's login goes to the engine and to a pull Secret, as a secret in both", async () => {
   const resources = await deployBuilt({ username: "ci" }, "hunter2-hunter2");
   const marker = "4dabf18193072939515e22adb298388d";
   const auth = named(resources, "image-builder")["registryAuth"] as Record<string, unknown>;

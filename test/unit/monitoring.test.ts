@@ -12,7 +12,7 @@ import { deployWithMocks, objects, platformFrom, withMocks } from "../support/mo
 const project = join(__dirname, "../..");
 const alerts = alertsOf({ namespace: "us-east-nyc", databaseMetrics: true, certificate: "kazoo-tls" });
 
-/** What in an expression is no PromQL. */
+/** Where an expression is not valid PromQL. */
 function errorsIn(expression: string): string[] {
   const errors: string[] = [];
   parser.parse(expression).iterate({
@@ -25,7 +25,7 @@ function errorsIn(expression: string): string[] {
 
 describe("each alert", () => {
   for (const { name, expression } of alerts) {
-    test(`${name} is PromQL about its own namespace`, () => {
+    test(`${name} is valid PromQL about its own namespace`, () => {
       assert.deepEqual(errorsIn(expression), []);
       const selectors = [...expression.matchAll(/\{([^}]*)\}/g)].map(([, labels]) => labels);
       assert.ok(selectors.length > 0);
@@ -33,7 +33,7 @@ describe("each alert", () => {
     });
   }
 
-  test("has a section in docs/monitoring.md that says what to do, and no section is of an alert that is gone", () => {
+  test("has a section in docs/monitoring.md that says what to do, and no section describes a removed alert", () => {
     const page = readFileSync(join(project, "docs/monitoring.md"), "utf8");
     const sections = [...page.matchAll(/^### (\w+)$/gm)].map(([, name]) => name);
     assert.deepEqual(sections.sort(), alerts.map(({ name }) => name).sort());
@@ -52,7 +52,7 @@ test("the component alone has a PodMonitor of the brokers' metrics and all alert
   assert.deepEqual(rules[0]?.labels, { severity: "warning", zone: "us-east-nyc", namespace: "nyc" });
 });
 
-test("a stack with monitoring adds its objects, labelled, closes the metrics to others, and changes nothing else", async () => {
+test("monitoring adds labelled objects, closes the metrics to others, and changes nothing else", async () => {
   const { resources } = await deployWithMocks(platformOfFile(join(project, "examples/monitoring.yaml")));
   const plain = (await deployWithMocks(platformOfFile(join(project, "examples/smallest.yaml")))).resources;
   const added = resources.filter(({ name }) => !plain.some((other) => other.name === name));
@@ -91,7 +91,7 @@ describe("the dashboard of a ring", () => {
     ) as Shown;
   const titles = (databaseMetrics: boolean) => shown(databaseMetrics).panels.map(({ title }) => title);
 
-  test("asks in PromQL for the zones that are chosen", () => {
+  test("queries the chosen zones in valid PromQL", () => {
     for (const { expr } of shown(true).panels.flatMap(({ targets }) => targets)) {
       assert.deepEqual(errorsIn(expr), []);
       for (const [, labels] of expr.matchAll(/\{([^}]*)\}/g))
@@ -99,7 +99,7 @@ describe("the dashboard of a ring", () => {
     }
   });
 
-  test("shows first what is ready and what fires, and CouchDB 3 last", () => {
+  test("shows readiness and alerts first, and CouchDB 3 last", () => {
     assert.deepEqual(titles(false).slice(0, 4), [
       "Kazoo nodes ready",
       "Brokers that answer",
@@ -112,7 +112,7 @@ describe("the dashboard of a ring", () => {
     ]);
   });
 
-  test("has no panel over another", () => {
+  test("has no overlapping panels", () => {
     const { panels } = shown(true);
     const cells = panels.flatMap(({ gridPos: { x, y, w, h } }) =>
       Array.from({ length: w * h }, (_, index) => `${x + (index % w)},${y + Math.floor(index / w)}`),
@@ -121,13 +121,13 @@ describe("the dashboard of a ring", () => {
     assert.ok(panels.every(({ gridPos: { x, w } }) => x + w <= 24));
   });
 
-  test("has an identity of its own, which Grafana accepts", () => {
+  test("has its own identifier, which Grafana accepts", () => {
     const ring = "r".repeat(63);
     assert.ok(shown(true, ring).uid.length <= 40);
     assert.notEqual(shown(true, ring).uid, shown(true).uid);
   });
 
-  test("is in the first datacenter of each cluster that wants one, and knows all zones", async () => {
+  test("is in the first datacenter of each cluster that is configured for it, and lists all zones", async () => {
     const { resources } = await deployWithMocks(
       platformFrom({
         image: { prebuilt: "registry.example.com/kazoo:4.3" },
@@ -204,7 +204,7 @@ describe("CouchDB 3", () => {
     };
   };
 
-  test("is scraped on a port of its own, which only the namespace of Prometheus reaches", async () => {
+  test("is scraped on its own port, which only the namespace of Prometheus can reach", async () => {
     const monitoring = { podMonitors: true, rules: true, namespace: "monitoring" };
     const { ini, annotations, ports, readers, monitor, alerts } = await deployed("couchdb-3.3.3", monitoring);
     assert.match(ini, /^\[prometheus\]\nadditional_port = true\nbind_address = 0\.0\.0\.0\nport = 17986$/m);
@@ -223,7 +223,7 @@ describe("CouchDB 3", () => {
     assert.match(alerts, /KazooRingNotWhole/);
   });
 
-  test("is found by its annotations where there is no operator", async () => {
+  test("is found by annotations without the operator", async () => {
     const { annotations, ports, monitor } = await deployed("couchdb-3.3.3", { annotations: true });
     assert.deepEqual(annotations, {
       "prometheus.io/scrape": "true",
@@ -249,7 +249,7 @@ describe("CouchDB 3", () => {
   }
 });
 
-test("the alert on the ring knows the name that Kubernetes gives the Job", async () => {
+test("the ring's alert matches the name that Kubernetes gives the Job", async () => {
   const { resources } = await deployWithMocks(platformOfFile(join(project, "examples/smallest.yaml")));
   const [job] = resources.filter(({ type, name }) => type.endsWith(":Job") && name.includes("join"));
   const expression = alerts.find(({ name }) => name === "KazooRingNotJoined")?.expression ?? "";
@@ -258,7 +258,7 @@ test("the alert on the ring knows the name that Kubernetes gives the Job", async
   assert.equal((job?.inputs.metadata as { name?: string }).name, undefined);
 });
 
-test("brokers carry the annotations, unless the operator says otherwise", async () => {
+test("brokers have the annotations, unless the config sets others", async () => {
   const brokers = async (annotations: object) => {
     const { resources } = await deployWithMocks(
       platformFrom({

@@ -9,13 +9,13 @@ describe("the order of a ring's zones", () => {
   const before = (step: Step, exists: (step: Step) => boolean) =>
     stepsBefore(step, zones, exists).map(({ zone, workload }) => `${zone}/${workload}`);
 
-  test("beta waits for alpha where it exists already, and for nobody where it is created", () => {
+  test("beta waits for alpha if it exists already, and for nothing if it is created", () => {
     assert.deepEqual(before({ zone: "nyc", workload: "beta" }, all), ["nyc/alpha"]);
     assert.deepEqual(before({ zone: "nyc", workload: "beta" }, none), []);
     assert.deepEqual(before({ zone: "nyc", workload: "alpha" }, all), []);
   });
 
-  test("databases that exist change one after the other; a new one waits for none and holds up none", () => {
+  test("existing databases change one after the other; a new one waits for none and delays none", () => {
     assert.deepEqual(before({ zone: "sfo", workload: "database" }, all), ["nyc/database"]);
     assert.deepEqual(before({ zone: "sfo", workload: "database" }, none), []);
     const withoutNyc = ({ zone }: Step) => zone !== "nyc";
@@ -23,7 +23,7 @@ describe("the order of a ring's zones", () => {
     assert.deepEqual(before({ zone: "sfo", workload: "database" }, withoutNyc), ["bos/database"]);
   });
 
-  test("what is drained stops when those that use it have stopped, and waits for no other zone", () => {
+  test("a drained workload stops after its users have stopped, and waits for no other zone", () => {
     const drained = ({ zone }: Step) => zone === "nyc";
     const stopping = (workload: Step["workload"], zone = "nyc") =>
       stepsBefore({ zone, workload }, zones, all, drained).map((step) => `${step.zone}/${step.workload}`);
@@ -33,7 +33,7 @@ describe("the order of a ring's zones", () => {
     assert.deepEqual(stopping("database", "sfo"), ["nyc/database"]);
   });
 
-  test("Kazoo waits for the joined databases and the brokers of all zones, and for the first zone's Kazoo, on a first up too", () => {
+  test("Kazoo waits for the joined databases and brokers of all zones and for the first zone's Kazoo, also on a first up", () => {
     const stores = zones.flatMap((zone) => ["alpha", "beta", "database", "join"].map((store) => `${zone}/${store}`));
     assert.deepEqual(before({ zone: "bos", workload: "kazoo" }, none), stores);
     assert.deepEqual(before({ zone: "sfo", workload: "kazoo" }, none), [...stores, "bos/kazoo"]);

@@ -30,7 +30,7 @@ const problemsOf = (patches: object, config: object = {}): string[] => {
 };
 
 describe("a patch", () => {
-  test("changes the objects that its target names, and says so on them; all others stay", async () => {
+  test("changes and annotates the objects that its target names; all others stay", async () => {
     const target = { kind: "StatefulSet", name: "kazoo", zone: "us-east-nyc" };
     const sets = objects(await deployed({ sbc: { target, operations: hostAliases } }), "StatefulSet");
     const plain = objects(await deployed({}), "StatefulSet");
@@ -46,7 +46,7 @@ describe("a patch", () => {
       assert.deepEqual(sets[name], plain[name], name);
   });
 
-  test("finds objects by their labels, and several patches add up in the order of their names", async () => {
+  test("finds objects by their labels, and several patches apply in the order of their names", async () => {
     const target = { kind: "StatefulSet", labels: { "app.kubernetes.io/name": "rabbitmq" } };
     const path = "/spec/template/spec/priorityClassName";
     const sets = objects(
@@ -66,7 +66,7 @@ describe("a patch", () => {
     );
   });
 
-  test("that matches nothing is refused, and so are all others like it", async () => {
+  test("that matches nothing is refused, with all others like it in the same error", async () => {
     await assert.rejects(
       deployed({
         one: { target: { kind: "StatefulSet", name: "kazo" }, operations: hostAliases },
@@ -127,7 +127,7 @@ describe("a patch", () => {
     );
   });
 
-  test("is refused where there is no such zone, or none on Kubernetes", () => {
+  test("is refused for an unknown zone, or for one that is not on Kubernetes", () => {
     const patches = {
       p: { target: { kind: "Service", zone: "us-east-lax" }, operations: [{ op: "remove", path: "/spec/type" }] },
     };
@@ -146,7 +146,7 @@ describe("a patch", () => {
     );
   });
 
-  test("of the wrong form is one clear error", () => {
+  test("of the wrong form gives one clear error", () => {
     assert.deepEqual(
       problemsOf({ p: { target: { kind: "Service" }, operations: [{ op: "append", path: "spec" }] } }).map(
         (line) => line.split(";")[0],

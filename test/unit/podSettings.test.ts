@@ -93,7 +93,7 @@ describe("with all settings, all pods", () => {
     for (const [name, workload] of Object.entries(set)) check(workload, plain[name] as Workload, name);
   };
 
-  test("run where they should", () =>
+  test("run on the configured nodes", () =>
     each(({ spec: { template } }, _, name) => {
       const { nodeSelector, tolerations, affinity, priorityClassName, schedulerName } = template.spec;
       const { terminationGracePeriodSeconds } = template.spec;
@@ -121,7 +121,7 @@ describe("with all settings, all pods", () => {
       }
     }));
 
-  test("are probed as told, and otherwise as before", () =>
+  test("use the configured probe timings, and the defaults for the rest", () =>
     each(({ spec: { template } }, before, name) => {
       const [container = {}] = template.spec.containers;
       const [was = {}] = before.spec.template.spec.containers;
@@ -132,7 +132,7 @@ describe("with all settings, all pods", () => {
       }
     }));
 
-  test("must be spread", () =>
+  test("are spread over nodes", () =>
     each(({ spec: { template } }, before, name) => {
       const { topologySpreadConstraints: constraints } = template.spec as { topologySpreadConstraints?: Tree[] };
       const was = before.spec.template.spec.topologySpreadConstraints as Tree[] | undefined;
@@ -144,7 +144,7 @@ describe("with all settings, all pods", () => {
     }));
 });
 
-test("the nearest level wins: mappings key by key, lists as a whole", async () => {
+test("the nearest level wins, key by key in mappings, and lists as a whole", async () => {
   const far = { nodeSelector: { pool: "far", disk: "far" }, tolerations: [{ operator: "Exists" }], probes };
   const near = { nodeSelector: { pool: "near" }, tolerations: [], probes: { startup: { periodSeconds: 1 } } };
   const { kazoo } = await workloadsOf(stack({ kazoo: far }, { kazoo: near }));
@@ -180,7 +180,7 @@ const nodeTerms = (...nodeSelectorTerms: Tree[]) => ({
 const required = "requiredDuringSchedulingIgnoredDuringExecution";
 const aNodeTerm = `affinity.nodeAffinity.${required}.nodeSelectorTerms`;
 
-/** Settings of the database that are wrong, and the key and the expectation that the error names. */
+/** Invalid settings of the database, with the key and the expectation that the error names. */
 const wrong: Record<string, [settings: Tree, key: string, expected: RegExp]> = {
   "a node's label that is a boolean": [{ nodeSelector: { fast: true } }, "nodeSelector.fast", /in quotes/],
   "a node's label with a blank": [{ nodeSelector: { "a b": "c" } }, "nodeSelector.a b", /letters, digits, dashes/],
@@ -249,7 +249,7 @@ const wrong: Record<string, [settings: Tree, key: string, expected: RegExp]> = {
   ],
 };
 
-describe("an error names the key and what is expected, with an example, of", () => {
+describe("an error names the key, what is expected and an example, for", () => {
   for (const [what, [given, key, expected]] of Object.entries(wrong)) {
     test(what, () => {
       const found = problemsOf(stack({ database: given }));

@@ -22,7 +22,7 @@ const ruleOf = (name: string): Rule => {
   return rule;
 };
 
-/** What a rule finds, as `RESOURCE: MESSAGE`. */
+/** A rule's violations, as `RESOURCE: MESSAGE`. */
 function found(rule: Rule, resources: readonly Resource[], throwAway = false): string[] {
   const context = { throwAway };
   const names = new Map(resources.map(({ urn, name }) => [urn, name]));
@@ -103,7 +103,7 @@ const [kazoo, database, alpha] = [
 const image: Path = [...container, "image"];
 const digest = `@sha256:${"0".repeat(64)}`;
 
-/** Changes of a protected stack by rule: what is found, or nothing. */
+/** Changes of a protected stack by rule, with the expected violation, if any. */
 const cases: Record<string, Record<string, readonly [Change, RegExp | undefined]>> = {
   "image-digest": {
     "a tag": [
@@ -309,7 +309,7 @@ const cases: Record<string, Record<string, readonly [Change, RegExp | undefined]
   },
 };
 
-test("docs/policy.md lists the rules as they are", () => {
+test("docs/policy.md lists exactly the pack's rules", () => {
   const rows = [...page("docs/policy.md").text.matchAll(/^\| `([a-z-]+)` +\| (advisory|mandatory) +\| (.+?) +\|$/gm)];
   assert.deepEqual(
     rows.map(([, name, level, description]) => ({ name, level, description })),
@@ -333,7 +333,7 @@ describe("rules", { concurrency: 1 }, () => {
     resources = await resourcesOf(platformFrom(config));
   });
 
-  test("each has cases, and none finds fault with a stack whose images are pinned", () => {
+  test("each has cases, and none is violated by a stack whose images are pinned", () => {
     assert.deepEqual(Object.keys(cases).sort(), rules.map(({ name }) => name).sort());
     for (const rule of rules) assert.deepEqual(found(rule, resources), [], rule.name);
   });
@@ -366,7 +366,7 @@ describe("rules", { concurrency: 1 }, () => {
     }
   });
 
-  test("a stack is a throw-away one where it is unprotected and on no real cluster", () => {
+  test("a stack is throw-away if it is unprotected and uses no real cluster", () => {
     const says = (protect: string, clusters: unknown) => {
       pulumi.runtime.setAllConfig({ "kazoo:protect": protect, "kazoo:clusters": JSON.stringify(clusters) });
       return isThrowAway();
@@ -380,7 +380,7 @@ describe("rules", { concurrency: 1 }, () => {
 });
 
 describe("the pack in the engine", () => {
-  /** As the policy SDK has values that a preview does not know: touching them throws. */
+  /** Like the policy SDK's values that are unknown in a preview: accessing them throws. */
   const withUnknown = (known: Tree, key: string): Tree =>
     new Proxy(known, {
       get: (target, property) => {
@@ -407,7 +407,7 @@ describe("the pack in the engine", () => {
   };
   const pod = (settings: Tree) => object("core/v1:Pod", { spec: { containers: [{ name: "a", ...settings }] } });
 
-  test("what a preview does not know is no fault", async () => {
+  test("values that a preview does not know violate nothing", async () => {
     const unknownImage = object("core/v1:Pod", { spec: { containers: [withUnknown({ name: "a" }, "image")] } });
     assert.equal(await reported("image-digest", unknownImage), 0);
     assert.equal(await reported("memory-limit", object("core/v1:Pod", { spec: withUnknown({}, "containers") })), 0);
@@ -416,7 +416,7 @@ describe("the pack in the engine", () => {
     assert.deepEqual(plain({ a: [withUnknown({ b: 1 }, "c")] }), { a: [{ b: 1, c: "(known after the update)" }] });
   });
 
-  test("a rule leaves out resources by name, and asks for protection where the config says so", async () => {
+  test("a rule skips excepted resources, and demands protection if the config says so", async () => {
     assert.equal(await reported("memory-limit", pod({})), 1);
     assert.equal(await reported("memory-limit", pod({}), { except: ["ano*"] }), 0);
     assert.equal(await reported("memory-limit", pod({}), { except: ["ano", "an.ther"] }), 1);
@@ -425,7 +425,7 @@ describe("the pack in the engine", () => {
     assert.equal(await reported("protected-data", volume, { throwAway: true }), 0);
   });
 
-  test("a rule about the stack names the resource, unless it is left out", async () => {
+  test("a rule about the stack names the resource, unless it is excepted", async () => {
     const set = object("apps/v1:StatefulSet", {});
     const told = async (config: Tree) => {
       const urns: (string | undefined)[] = [];

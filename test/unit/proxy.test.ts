@@ -6,13 +6,13 @@ describe("a proxy in the environment", () => {
   const proxy = "http://proxy.example.com:3128";
 
   for (const name of ["http_proxy", "HTTPS_PROXY", "all_proxy", "grpc_proxy"]) {
-    test(`${name} leads to others than this machine`, () => {
+    test(`${name} is not used for this machine`, () => {
       const list = "localhost,127.0.0.1,::1";
       assert.deepEqual(withoutLoopbackProxy({ [name]: proxy }), { no_proxy: list, NO_PROXY: list });
     });
   }
 
-  test("hosts that are listed already stay, once each, in both spellings", () => {
+  test("listed hosts are kept, once each, in both spellings of the variable", () => {
     const env = {
       https_proxy: proxy,
       no_proxy: "a.example, localhost",
@@ -25,13 +25,13 @@ describe("a proxy in the environment", () => {
     assert.equal(no_grpc_proxy, "c.example,localhost,127.0.0.1,::1");
   });
 
-  test("what it makes needs no further change", () => {
+  test("applying it twice changes nothing more", () => {
     const env = { http_proxy: proxy, NO_PROXY: "a.example" };
     const changed = withoutLoopbackProxy(env);
     assert.deepEqual(withoutLoopbackProxy({ ...env, ...changed }), changed);
   });
 
-  test("without one nothing is changed", () => {
+  test("without a proxy nothing is changed", () => {
     assert.deepEqual(withoutLoopbackProxy({ PATH: "/bin", http_proxy: "", NO_PROXY: "a.example" }), {});
   });
 });

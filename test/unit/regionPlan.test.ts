@@ -29,7 +29,7 @@ describe("the order of an up of all regions", () => {
   const order = (plans: readonly RegionPlan[]) =>
     Object.fromEntries(plans.map(({ region, after, together }) => [region, { after, together }]));
 
-  test("live regions of a ring change one after the other, others when they like", () => {
+  test("live regions of a ring change one after the other, independently of other rings", () => {
     assert.deepEqual(order(planUp(platform, yes, yes)), {
       ap: { after: [], together: [] },
       eu: { after: ["ap"], together: [] },
@@ -37,7 +37,7 @@ describe("the order of an up of all regions", () => {
     });
   });
 
-  test("the regions of a new ring are created together, also where an interrupted run has left half of it", () => {
+  test("the regions of a new ring are created together, also after an interrupted run created half of them", () => {
     const created = {
       ap: { after: [], together: ["eu"] },
       eu: { after: [], together: ["ap"] },
@@ -47,7 +47,7 @@ describe("the order of an up of all regions", () => {
     assert.deepEqual(order(planUp(platform, yes, none)), created);
   });
 
-  test("a new region of a live ring waits for none", () => {
+  test("a new region of a live ring waits for no other", () => {
     const deployed = (region: string) => region !== "eu";
     assert.deepEqual(order(planUp(platform, deployed, yes)).eu, { after: [], together: [] });
   });
@@ -56,7 +56,7 @@ describe("the order of an up of all regions", () => {
 describe("a run of regions", () => {
   const signal = new AbortController().signal;
 
-  /** Runs plans; a region ends when the test ends it. */
+  /** Runs plans; the test decides when a region ends. */
   function started(plans: readonly RegionPlan[], jobs: number, stop = signal) {
     const running = new Map<string, (problem?: string) => void>();
     const stopped: string[] = [];
@@ -77,7 +77,7 @@ describe("a run of regions", () => {
     return { running, stopped, outcomes, settled };
   }
 
-  test("runs no more regions at a time than it may, but all of those that wait for each other", async () => {
+  test("runs at most the allowed number of regions at a time, except that regions that wait for each other run together", async () => {
     const limited = started(atOnce(["a", "b", "c"]), 2);
     await limited.settled();
     assert.deepEqual([...limited.running.keys()], ["a", "b"]);
@@ -106,7 +106,7 @@ describe("a run of regions", () => {
     assert.deepEqual(run.stopped, ["e"]);
   });
 
-  test("an interrupt stops what runs, and begins nothing more", async () => {
+  test("an interrupt stops running regions and starts no others", async () => {
     const stop = new AbortController();
     const run = started([plan("a"), plan("b", ["a"]), plan("c")], 1, stop.signal);
     await run.settled();
@@ -127,7 +127,7 @@ describe("a run of regions", () => {
     assert.match(lines, /done +c\n/);
   });
 
-  test("a limit that is no number is refused", () => {
+  test("a limit that is not a number is refused", () => {
     assert.equal(jobsOf("3"), 3);
     assert.throws(() => jobsOf("many"), /"many" is no number of regions/);
     assert.throws(() => jobsOf("0"), /"0" is no number/);

@@ -36,25 +36,25 @@ describe("a stack per region", () => {
       .filter(({ name, type }) => name !== "random" && !type.startsWith("pulumi:"))
       .sort((a, b) => (a.name < b.name ? -1 : 1));
 
-  test("the stacks together have the same resources with the same values as one stack, each once", () => {
+  test("together, the stacks have the same resources and values as a single stack, each once", () => {
     assert.deepEqual(resourcesOf(shared, east, west), resourcesOf(one));
   });
 
-  test("the shared stack has credentials and no cluster; a region only the clusters of its datacenters", () => {
+  test("the shared stack has credentials and no clusters; a region has only its datacenters' clusters", () => {
     const providers = (stack: Deployed | undefined) =>
       stack?.resources.filter(({ type }) => type === "pulumi:providers:kubernetes").map(({ name }) => name);
     assert.deepEqual([shared, east, west].map(providers), [[], ["cluster-east"], ["cluster-west"]]);
     assert.ok(resourcesOf(shared).every(({ name }) => name.startsWith("ring-main")));
   });
 
-  test("the first boot is in the region of the ring's first zone", () => {
+  test("first boot runs in the region of the ring's first zone", () => {
     const boots = (stack: Deployed | undefined) =>
       resourcesOf(stack).filter(({ name }) => name.startsWith("ring-main-bootstrap")).length;
     assert.ok(boots(east) > 0);
     assert.equal(boots(west), 0);
   });
 
-  test("credentials are secret where they leave the shared stack, and where they arrive", () => {
+  test("credentials are secret in the shared stack's outputs and in the regions", () => {
     const { credentials } = shared?.returned as unknown as { credentials?: { isSecret: Promise<boolean> } };
     const secret = async () => assert.equal(await credentials?.isSecret, true);
     const wrapped = east?.asked.filter(({ type }) => type === "kubernetes:core/v1:Secret") ?? [];
@@ -66,13 +66,13 @@ describe("a stack per region", () => {
     return secret();
   });
 
-  test("the zones in the outputs are those of the region", () => {
+  test("a region's outputs have only its own zones", () => {
     const zones = (stack: Deployed | undefined) => Object.keys(stack?.outputs.zones ?? {});
     assert.deepEqual([shared, east, west].map(zones), [[], ["us-east-bos", "us-east-nyc"], ["us-west-sfo"]]);
   });
 });
 
-describe("what a region waits for in others", () => {
+describe("waiting for other regions", () => {
   const users = ["rabbitmqUsers", "databaseUsers"].map((key) => [key, [{ name: "kazoo", password: "secret" }]]);
   const credentials = Object.fromEntries([...keys().map((key) => [key, key]), ...users]) as object;
   const shared = { credentials: { main: credentials }, image: "kazoo" };
@@ -88,12 +88,12 @@ describe("what a region waits for in others", () => {
     assert.deepEqual(new Set(west), new Set(others));
   });
 
-  test("in a live ring nothing that another region has not created yet holds up a region", async () => {
+  test("in a live ring, a region does not wait for what another region has not created yet", async () => {
     const onlyEast = (set: string) => set.startsWith("us-east");
     assert.deepEqual(await arrivals("us-east", onlyEast), []);
   });
 
-  test("in a live ring a region changes its databases when those before it have rolled out", async () => {
+  test("in a live ring, a region changes its databases after the earlier regions' databases have rolled out", async () => {
     const arrived = await arrivals("us-west", () => true);
     assert.ok(arrived.includes("us-east-nyc/bigcouch"));
     assert.ok(!arrived.some((name) => name.endsWith("join")));

@@ -65,7 +65,7 @@ const failing = (urn: string | undefined, message: string): Digest => ({
 });
 
 describe("a digest", () => {
-  test("that is none is refused with what is expected", () => {
+  test("of an invalid preview is refused with what is expected", () => {
     for (const text of ["", "error: no stack", "[]", "null", "{}", '{"steps": 3}']) {
       assert.throws(
         () => parseDigest(text, "preview.json"),
@@ -112,22 +112,22 @@ describe("differences", () => {
     assert.deepEqual(labels(before, after), ["[a.b]", "containers[two].image"]);
   });
 
-  test("of claims are named by their metadata", () => {
+  test("in claims are named by their metadata", () => {
     const claim = (storage: string) => [{ metadata: { name: "data" }, spec: { storage } }];
     assert.deepEqual(labels({ claims: claim("1Gi") }, { claims: claim("2Gi") }), ["claims[data].spec.storage"]);
   });
 
-  test("of a variable in Docker's list are named by the variable", () => {
+  test("in Docker's list of variables are named by variable", () => {
     const [change] = difference({ envs: ["A=1", "LOG=info"] }, { envs: ["A=1", "LOG=debug", "NEW=1"] });
     assert.deepEqual([change?.label, change?.removed, change?.added], ["LOG", ["info"], ["debug"]]);
   });
 
-  test("of lists without names are the elements that come and go", () => {
+  test("in lists without names are the added and removed elements", () => {
     const [change] = difference({ peers: [{ cidr: "a" }] }, { peers: [{ cidr: "a" }, { cidr: "b" }] });
     assert.deepEqual([change?.label, change?.removed, change?.added], ["peers", [], ['{"cidr":"b"}']]);
   });
 
-  test("of long texts are the lines or words that come and go", () => {
+  test("in long texts are the added and removed lines or words", () => {
     const lines = changeOf(["x"], "a\nb\nb\nc", "a\nb\nc\nd");
     assert.deepEqual([lines.removed, lines.added], [["b"], ["d"]]);
     const words = changeOf(["x"], "one two three", "one two three four");
@@ -135,7 +135,7 @@ describe("differences", () => {
     assert.deepEqual(changeOf(["x"], "a b c", "c b a").removed, ["(another order)"]);
   });
 
-  test("are found wherever two values differ, and nowhere else", () => {
+  test("are found exactly where two values differ", () => {
     fc.assert(
       fc.property(fc.object({ maxDepth: 3 }), fc.object({ maxDepth: 3 }), (before, after) => {
         const [old, fresh] = [before, after].map((value) => JSON.parse(JSON.stringify(value)) as unknown);
@@ -149,7 +149,7 @@ describe("differences", () => {
     );
   });
 
-  test("paths of providers are understood", () => {
+  test("providers' paths are parsed", () => {
     assert.deepEqual(parsePath('spec.containers[0].env["A.B"].x'), ["spec", "containers", 0, "env", "A.B", "x"]);
     assert.equal(overlap(["data"], ["data", "x"]), true);
     assert.equal(overlap(["data", "x"], ["data"]), true);
@@ -213,7 +213,7 @@ describe("effects", () => {
     assert.equal(only(steps).effect, "replace");
   });
 
-  test("protection that comes or goes is one", () => {
+  test("adding or removing protection is one", () => {
     const kept = state(types.set, named("kazoo"), { protect: true });
     const steps = (before: State, after: State) => [step("same", types.set, "local-dev-kazoo-nodes", before, after)];
     assert.equal(only(steps(kept, set("kazoo"))).effect, "unprotect");
@@ -221,7 +221,7 @@ describe("effects", () => {
     assert.equal(exitCodeOf(report(steps(kept, set("kazoo")))), 2);
   });
 
-  test("an immutable ConfigMap under a made-up name is renewed; one under a fixed name is replaced", () => {
+  test("an immutable ConfigMap with a generated name is renewed; one with a fixed name is replaced", () => {
     const map = (name: string, value: string, autonamed: boolean) =>
       state(types.map, {
         metadata: { name, ...(autonamed ? { annotations: { "pulumi.com/autonamed": "true" } } : {}) },
@@ -251,14 +251,14 @@ describe("effects", () => {
     assert.deepEqual([change.effect, change.rolls, change.subject.title], ["renew", true, "Container kazoo"]);
   });
 
-  test("pods roll where the template changes, by hand known or not, and nowhere else", () => {
+  test("pods roll exactly where the template changes, with known or unknown values", () => {
     const rolls = (before: unknown, after: unknown) =>
       only([step("update", types.set, "local-dev-kazoo-nodes", set("kazoo", before), set("kazoo", after))]).rolls;
     assert.equal(rolls({ template: { a: 1 } }, { template: { a: 2 } }), true);
     assert.equal(rolls({ replicas: 1 }, { replicas: 2 }), false);
   });
 
-  test("a replacement without a property of its own tells what it depends on", () => {
+  test("a replacement without a changed property of its own names what it depends on", () => {
     const secret = (value: string) => state(types.secret, { metadata: { name: "rabbitmq" }, data: value });
     const urn = urnOf(types.secret, "local-dev-rabbitmq");
     const { changes } = report([
@@ -280,7 +280,7 @@ describe("exit codes", () => {
   const gone = (type: string, name: string, inputs: Record<string, unknown>, protect = false) =>
     report([step("delete", type, name, state(type, inputs, { protect }))]);
 
-  test("3: what holds data goes, protected or not", () => {
+  test("3: something that holds data is deleted, protected or not", () => {
     const holders: [string, string, string][] = [
       [types.set, "local-dev-bigcouch-nodes", "bigcouch"],
       [types.set, "local-dev-rabbitmq-alpha-nodes", "rabbitmq-alpha"],
@@ -293,11 +293,11 @@ describe("exit codes", () => {
     for (const [type, name, fixed] of holders) assert.equal(exitCodeOf(gone(type, name, named(fixed))), 3, name);
   });
 
-  test("3: what is protected goes, whatever it is", () => {
+  test("3: anything protected is deleted", () => {
     assert.equal(exitCodeOf(gone(types.account, "local-dev-kazoo-account", named("kazoo"), true)), 3);
   });
 
-  test("2: what carries calls, or nothing, goes", () => {
+  test("2: something that carries calls, or neither, is deleted", () => {
     const calls = gone(types.set, "local-dev-kazoo-nodes", named("kazoo"));
     assert.equal(exitCodeOf(calls), 2);
     assert.match(markdownOf(calls), /^\*\*Calls at stake: 1 deleted in local-dev \(StatefulSet kazoo\)\.\*\*/m);
@@ -314,7 +314,7 @@ describe("exit codes", () => {
     assert.match(markdownOf(drift), /\n\*\*Nothing was changed by hand\.\*\*\n$/);
   });
 
-  test("3 where the engine keeps what is protected, whichever way it says so", () => {
+  test("3 if the engine refuses to delete something protected, in each wording of the refusal", () => {
     const urn = urnOf(types.set, "local-dev-bigcouch-nodes");
     for (const message of [
       `error: unable to replace resource "${urn}"\nas it is currently marked for protection. To unprotect …`,
@@ -328,7 +328,7 @@ describe("exit codes", () => {
     }
   });
 
-  test("1 where a provider or the program fails, with its words and without stack traces and random names", () => {
+  test("1 if a provider or the program fails, with its message but without stack traces and random names", () => {
     const urn = urnOf(types.set, "local-dev-kazoo-nodes");
     const message = `error: Preview failed: 1 error occurred:\n\t* conflict of "pulumi-kubernetes-8e445afa" in local-dev with kubectl: ${urn}\n\n`;
     const provider = report([], { preview: failing(urn, message) });
@@ -347,7 +347,7 @@ describe("exit codes", () => {
     assert.doesNotMatch(markdown, /index\.ts/);
   });
 
-  test("a preview that stopped at an error says that there may be more; one that went on does not", () => {
+  test("a preview that stopped at an error says that there may be more; one that continued does not", () => {
     const urn = urnOf(types.set, "local-dev-bigcouch-nodes");
     const told = (message: string, more: Partial<Findings> = {}) =>
       /there may be more changes/.test(markdownOf(report([], { preview: failing(urn, message), ...more })));
@@ -385,7 +385,7 @@ describe("exit codes", () => {
     );
   });
 
-  test("1 where Pulumi fails without saying why, with how to see it: no failure reads as if nothing changed", () => {
+  test("1 if Pulumi fails without a reason, with how to see it: a failure never looks like an empty preview", () => {
     const closing = failing(undefined, "error: error: preview failed\n");
     for (const findings of [{ failed: true }, { preview: closing }, { preview: closing, failed: true }]) {
       const silent = report([], findings);
@@ -398,7 +398,7 @@ describe("exit codes", () => {
     const drift = report([], { refresh: closing, failed: true });
     assert.equal(exitCodeOf(drift), 1);
     assert.match(markdownOf(drift), /npx kazoo preview --stack dev -- --refresh`$/m);
-    // A policy violation comes after everything else.
+    // A policy violation is reported after everything else.
     const change = step(
       "update",
       types.service,
@@ -411,7 +411,7 @@ describe("exit codes", () => {
     assert.match(markdownOf(told), /The preview failed\./);
   });
 
-  test("a failure that is explained is not reported twice", () => {
+  test("an explained failure is not reported twice", () => {
     const urn = urnOf(types.set, "local-dev-kazoo-nodes");
     const denied = report([], { refused: failing(urn, "denied"), failed: true });
     assert.deepEqual(
@@ -421,10 +421,10 @@ describe("exit codes", () => {
   });
 });
 
-describe("a Pulumi that fails without a diagnostic, as over a violated policy", () => {
+describe("a Pulumi that fails without a diagnostic, for example because of a policy violation", () => {
   /**
-   * What is found of a stack with a `pulumi` that fails for `command`; other commands find nothing.
-   * @param events what it writes into its event log where it has the project's policy pack
+   * The report of a stack with a `pulumi` that fails for `command`; for other commands it reports no changes.
+   * @param events what it writes into its event log if it runs with the project's policy pack
    */
   async function found(look: typeof previewStack, command: string, events: readonly object[] = []): Promise<Findings> {
     const directory = mkdtempSync(join(tmpdir(), "kazoo-pulumi-"));
@@ -464,13 +464,13 @@ describe("a Pulumi that fails without a diagnostic, as over a violated policy", 
   }
   const noToolchain = { mode: "build", binary: () => "", kwokStages: "", env: {} } as const;
 
-  test("makes a preview and a look for drift fail as well", async () => {
+  test("makes preview reports and drift fail as well", async () => {
     assert.equal(exitCodeOf(reportOf(await found(previewStack, "preview"))), 1);
     assert.equal(exitCodeOf(reportOf(await found(lookForDrift, "refresh"))), 1);
     assert.equal(exitCodeOf(reportOf(await found(lookForDrift, "preview"))), 1);
   });
 
-  test("says which rules of the project's own pack are broken, and by what", async () => {
+  test("is explained by the violated rules of the project's pack and the resources", async () => {
     const event = (enforcementLevel: string, policyName: string) => ({
       policyEvent: {
         resourceUrn: urnOf(types.set, "local-dev-kazoo-nodes"),
@@ -491,7 +491,7 @@ describe("a Pulumi that fails without a diagnostic, as over a violated policy", 
     assert.doesNotMatch(text, /image-digest|without a reason|%\}/);
   });
 
-  test("and one that does not fail finds no change", async () => {
+  test("differs from one that succeeds, which reports no changes", async () => {
     assert.equal(exitCodeOf(reportOf(await found(previewStack, "none"))), 0);
     assert.equal(exitCodeOf(reportOf(await found(lookForDrift, "none"))), 0);
   });
@@ -501,7 +501,7 @@ describe("secrets", () => {
   const sentinel = (place: string) => `Sentinel-${place}-0123456789`;
   const encoded = (place: string) => Buffer.from(sentinel(place)).toString("base64");
 
-  /** A step for each kind of place that can hold a secret. */
+  /** One step for each kind of place that can hold a secret. */
   const steps = (version: string): [Step, ...Step[]] => [
     step(
       "replace",
@@ -588,7 +588,7 @@ describe("secrets", () => {
     refresh: { steps: steps("hand"), diagnostics: [] },
   };
 
-  test("never come out, wherever they go in", () => {
+  test("never appear, wherever they are", () => {
     const made = report([], findings);
     const texts = [markdownOf(made), htmlOf(made), terminalText(made, colours)];
     for (const text of texts) {
@@ -598,7 +598,7 @@ describe("secrets", () => {
     assert.match(texts[0] ?? "", /\[secret\]/, "a changed secret is reported");
   });
 
-  test("are found by name, in whatever way it is written", () => {
+  test("are found by name, in any spelling", () => {
     for (const name of [
       "password",
       "RABBITMQ_PASS",
@@ -650,7 +650,7 @@ describe("secrets", () => {
     for (const name of run) assert.equal(isSecretName(name), false, name);
   });
 
-  test("short values in Secrets are masked there, but not torn out of other words", () => {
+  test("short values in Secrets are masked there, but not inside other words", () => {
     const masked = maskDigest({
       steps: [step("create", types.secret, "s", undefined, state(types.secret, { stringData: { username: "kazoo" } }))],
       diagnostics: [{ severity: "info", message: "kazoo it is" }],

@@ -11,8 +11,8 @@ const owned = (object: object, managers: Readonly<Record<string, object>>, subre
   },
 });
 
-describe("fields that somebody added", () => {
-  test("an element of a list is added, and the others keep their places", () => {
+describe("fields that someone added", () => {
+  test("an added list element is found, and the others keep their positions", () => {
     const inputs = { spec: { ports: [{ name: "api", port: 8000 }] } };
     const port = (number: number) => `k:{"port":${number},"protocol":"TCP"}`;
     const extra = { name: "by-hand", port: 99, protocol: "TCP", targetPort: 99 };
@@ -30,7 +30,7 @@ describe("fields that somebody added", () => {
     assert.deepEqual((found?.all.spec as typeof inputs.spec).ports, [{ name: "api", port: 8000 }, extra]);
   });
 
-  test("own fields are shown as they are in the cluster: changed, or removed", () => {
+  test("the stack's own fields are shown as they are in the cluster: changed, or removed", () => {
     const inputs = { spec: { replicas: 2, paused: true, minReadySeconds: 5 } };
     const live = owned(
       { kind: "StatefulSet", spec: { replicas: 1, minReadySeconds: 5, revisionHistoryLimit: 3 } },
@@ -44,7 +44,7 @@ describe("fields that somebody added", () => {
     assert.deepEqual(found.all.spec, { replicas: 1, minReadySeconds: 5, revisionHistoryLimit: 3 });
   });
 
-  test("labels, status, what the API server assigns, restarts, and what controllers own are nobody's addition", () => {
+  test("labels, status, values assigned by the API server, restarts, and controllers' fields are ignored", () => {
     const spec = { replicas: 2, type: "NodePort", ports: [{ port: 80 }] };
     const port = { 'k:{"port":80,"protocol":"TCP"}': { "f:nodePort": {} } };
     const restart = { "f:metadata": { "f:annotations": { "f:kubectl.kubernetes.io/restartedAt": {} } } };
@@ -65,12 +65,12 @@ describe("fields that somebody added", () => {
     assert.ok(foreignFields({ spec }, owned(live, { kubectl: fields })), "by a person, it is one");
   });
 
-  test("a value that was added to a Secret is not shown", () => {
+  test("a value added to a Secret is not shown", () => {
     const live = owned({ kind: "Secret", data: { extra: "UzNjcmV0" } }, { kubectl: { "f:data": { "f:extra": {} } } });
     assert.deepEqual(foreignFields({ data: {} }, live)?.all.data, { extra: "[secret]" });
   });
 
-  test("an object is made by hand if a person's tool made it, and neither a controller nor Pulumi", () => {
+  test("an object counts as created by hand if a person's tool created it, not a controller or Pulumi", () => {
     assert.equal(isHandmade(owned({}, { kubectl: {} })), true);
     assert.equal(isHandmade(owned({}, { "kube-controller-manager": {} })), false);
     assert.equal(isHandmade(owned({}, { kubectl: {}, "pulumi-kubernetes-1": {} })), false);

@@ -32,7 +32,7 @@ const places = [
 const [bos, nyc, lax] = places as [Place, Place, Place];
 
 describe("places", () => {
-  test("a resource is in the datacenter with the longest name that its own begins with", () => {
+  test("a resource belongs to the datacenter with the longest matching prefix", () => {
     const short = { ...bos, zone: "east" };
     assert.deepEqual(locate("east-bos-kazoo-nodes", [short, bos]), { place: bos, role: "kazoo-nodes" });
     assert.deepEqual(locate("east-kazoo-nodes", [short, bos]), { place: short, role: "kazoo-nodes" });
@@ -40,14 +40,14 @@ describe("places", () => {
     assert.deepEqual(locate("ring-main", places), { role: "ring-main" });
   });
 
-  test("what is a datacenter's own is replaced, and nothing that only looks like it", () => {
+  test("a datacenter's own names are replaced, and nothing that only looks similar", () => {
     const text = "bigcouch.east-bos.svc.east.internal east-bos-2 xeast-bos west-lax";
     assert.equal(withoutPlace(text, bos), "bigcouch.<zone>.svc.<domain> east-bos-2 xeast-bos west-lax");
     assert.equal(withoutPlace("ns-1/kazoo", { ...bos, namespace: "ns-1" }), "<namespace>/kazoo");
     assert.equal(withoutPlace(text, undefined), text);
   });
 
-  test("equal changes are one, word for word or but for the datacenter's own names", () => {
+  test("equal changes are merged, also if they differ only in the datacenter's own names", () => {
     const groups = groupEqual([
       { place: bos, value: "host.east-bos.svc.east.internal" },
       { place: lax, value: "host.west-lax.svc.west.internal" },
@@ -64,7 +64,7 @@ describe("places", () => {
     ]);
   });
 
-  test("where something is takes few words", () => {
+  test("places are described in few words", () => {
     assert.equal(whereShort(places, places), "all 5 datacenters");
     assert.equal(whereShort([bos, lax], places), "east-bos, west-lax");
     assert.equal(whereShort(places.slice(0, 4), places), "4 datacenters (east 2, west 2)");
@@ -113,7 +113,7 @@ describe("text", () => {
     );
   });
 
-  test("values can't break out of HTML, and the page needs nothing from elsewhere", () => {
+  test("values can't break out of HTML, and the page loads nothing from elsewhere", () => {
     const html = toHtml("<t>", [
       { kind: "paragraph", text: ["<img src=x onerror=y>", { code: "</code><script>" }, { strong: "&\"'" }] },
       { kind: "details", importance: 1, entries: [{ title: ["<b>"], lines: [{ sign: "-", text: "</pre>" }] }] },
@@ -126,7 +126,7 @@ describe("text", () => {
     assert.doesNotMatch(html, /<(link|script|img|iframe)|url\(|@import/);
   });
 
-  test("is never longer than its limit, loses the least important first and says so, and keeps the verdict", () => {
+  test("stays within its limit, drops the least important parts first and says so, and keeps the verdict", () => {
     const words = fc.string({ maxLength: 80 });
     const block = fc.oneof(
       fc.record({
@@ -191,7 +191,7 @@ describe("a report", () => {
   const ownWay = (index: number) => ({ KAZOO_LOG_LEVEL: levels[index % 7] ?? "", ERLANG_THREADS: index + 30 });
   const after = large(8, ownWay);
 
-  /** What happens in each region when this happens in the first: the program itself takes long over 64 datacenters. */
+  /** Copies the first region's steps to every region, because running the program for 64 datacenters takes long. */
   const everywhere = ({ steps }: Digest, was: Platform | undefined, regions = [0, 1, 2, 3, 4, 5, 6, 7]): Digest => {
     const [, ...resources] = steps;
     const text = JSON.stringify(resources);
@@ -226,7 +226,7 @@ describe("a report", () => {
   }));
   const about = (preview: Digest) => reportOf({ stack: "large", platform: after, preview });
 
-  test("of 64 datacenters is short when all change alike", async () => {
+  test("of 64 datacenters is short if all change in the same way", async () => {
     const alike = JSON.stringify(await own)
       .replace(/"ERLANG_THREADS":"\d+"/g, '"ERLANG_THREADS":"25"')
       .replace(new RegExp(`"KAZOO_LOG_LEVEL":"(${levels.join("|")})"`, "g"), '"KAZOO_LOG_LEVEL":"debug"');
@@ -238,13 +238,13 @@ describe("a report", () => {
     assert.ok(text.split("\n").length <= 50, `${text.split("\n").length} lines`);
   });
 
-  test("of 64 datacenters that all change in their own way stays within its limit", async () => {
+  test("of 64 datacenters that all change differently stays within its limit", async () => {
     for (const preview of [await own, await created, await deleted]) {
       const text = markdownOf(about(preview));
       assert.ok(text.length < mostCharacters, `${text.length} characters`);
       assert.match(text, /^## Preview of stack large$/m);
     }
-    // Even if each of the many hundred changes had a value as long as is shown.
+    // Even if each of the many hundred changes has a value of the longest length shown.
     const long = JSON.stringify(await own).replace(
       /"REGION":"region(\d)"/g,
       (_, digit: string) => `"REGION":"${"x".repeat(500)}${digit}"`,
@@ -260,7 +260,7 @@ describe("a report", () => {
     assert.match(text, /\d+ more details omitted for length; all are in report\.html\./);
   });
 
-  test("is the same for the same change, in whatever order the engine tells it and whatever names it makes up", async () => {
+  test("is the same for the same change, whatever the engine's order of steps and generated names", async () => {
     const changed = large(1, (index) => (index % 2 ? { KAZOO_LOG_LEVEL: "debug" } : {}));
     const old = large(1, () => ({}));
     const [first, second] = [await digestOf(old, changed, { run: 1 }), await digestOf(old, changed, { run: 2 })];
@@ -274,7 +274,7 @@ describe("a report", () => {
     );
   });
 
-  test("of a config that is wrong tells each problem on its own line", () => {
+  test("of an invalid config has each problem on its own line", () => {
     const report = failedReport(
       "preview",
       "dev",
@@ -290,7 +290,7 @@ describe("a report", () => {
     );
   });
 
-  test("has long values and long lists whole on the page, and cut in Markdown", () => {
+  test("has long values and lists in full on the page, and shortened in Markdown", () => {
     const of = (value: string) => ({
       type: "kubernetes:core/v1:ConfigMap",
       inputs: {
@@ -312,7 +312,7 @@ describe("a report", () => {
     assert.doesNotMatch(html, /more lines/);
   });
 
-  test("on a terminal has a few lines, and how many more there are", async () => {
+  test("on a terminal has a few lines, and the number of the others", async () => {
     const text = terminalText(about(await own), colours);
     assert.match(text, /^Nothing is replaced or deleted\.\n128 resources in all 64 datacenters: /);
     assert.match(text, /\n {2}… \d\d more\n/);

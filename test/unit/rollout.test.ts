@@ -8,7 +8,7 @@ import { after, before, describe, test, type TestContext } from "node:test";
 import * as pulumi from "@pulumi/pulumi";
 import { clusterRollouts } from "../../components/rollout";
 
-/** What the API server answers, one after the other; the last again and again. */
+/** The API server's answers, one after the other; the last one repeats. */
 type Answers = readonly (number | object)[];
 
 describe("waiting for a roll", () => {
@@ -18,7 +18,7 @@ describe("waiting for a roll", () => {
   let server: Server;
   let answers: Answers = [];
   let asked = 0;
-  /** What the API server answers about anything but the StatefulSet, by path. */
+  /** The API server's answers about everything except the StatefulSet, by path. */
   let besides: Record<string, string> = {};
 
   before(async () => {
@@ -76,7 +76,7 @@ describe("waiting for a roll", () => {
     return { told, warnings: warn.mock.calls.map((call) => String((call.arguments as unknown[])[0])) };
   }
 
-  test("ends once all pods are new and ready, and tells each step on the way", async (t) => {
+  test("ends once all pods are new and ready, and reports each step on the way", async (t) => {
     const old = { ...set(1, 0, 2), status: { ...set(1, 0, 2).status, updateRevision: "a" } };
     const { told } = await wait(t, [old, set(2, 1, 1), set(2, 1, 1), set(2, 2, 2)]);
     assert.deepEqual(told, [
@@ -86,7 +86,7 @@ describe("waiting for a roll", () => {
     assert.equal(asked, 4);
   });
 
-  test("warns once of what keeps pods from becoming ready, with a crashing container's last lines", async (t) => {
+  test("warns once about what keeps pods from becoming ready, with a crashing container's last lines", async (t) => {
     const pods = "/api/v1/namespaces/us-east-nyc/pods";
     const crashing = {
       metadata: { name: "kazoo-1", namespace: "us-east-nyc", ownerReferences: [{ name: "kazoo" }] },
@@ -112,7 +112,7 @@ describe("waiting for a roll", () => {
     ]);
   });
 
-  test("has nothing to wait for where the StatefulSet was deleted by hand, and says what restores it", async (t) => {
+  test("does not wait if the StatefulSet was deleted by hand, and says how to restore it", async (t) => {
     assert.deepEqual(await wait(t, [404]), {
       told: [],
       warnings: [
@@ -135,7 +135,7 @@ describe("waiting for a roll", () => {
     ]);
   });
 
-  test("ends the run where it takes too long, with what to look at", async (t) => {
+  test("ends the run if it takes too long, with what to look at", async (t) => {
     await assert.rejects(wait(t, [set(2, 1, 1)], 0), (error: Error) => {
       assert.ok(pulumi.RunError.isInstance(error));
       assert.match(

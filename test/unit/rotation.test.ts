@@ -20,7 +20,7 @@ const stack = (rotation?: Rotation, credentials?: Tree): Tree => ({
 });
 const secrets = ["credentials"];
 
-/** What each state deploys: its Secrets and StatefulSets in `us-east-nyc`, and its passwords and guards with whether they are protected. */
+/** What each state deploys: the Secrets and StatefulSets in `us-east-nyc`, and the passwords and guards with their protection. */
 async function deployed(rotation?: Rotation, credentials?: Tree) {
   const { resources, asked } = await deployWithMocks(platformFrom(stack(rotation, credentials), ...secrets));
   const inZone = (kind: string) =>
@@ -52,7 +52,7 @@ interface Definitions {
 const first = "random-of-ring-main-rabbitmq-password";
 
 describe("a rotation of the brokers' user", () => {
-  test("add: brokers load both users at each start, Kazoo stays as it is", async () => {
+  test("add: brokers load both users at each start, Kazoo does not change", async () => {
     const [before, add] = [await deployed(), await deployed({ number: 2, step: "add" })];
     const { users = [], permissions = [] } = add.definitions ?? assert.fail("there are no definitions");
     const passwords = { kazoo: first, "kazoo-2": `${first}-2` };
@@ -74,7 +74,7 @@ describe("a rotation of the brokers' user", () => {
     assert.deepEqual(add.kept, { "ring-main-rabbitmq-password": true, "ring-main-rabbitmq-password-2": true });
   });
 
-  test("move: Kazoo restarts with the second user, brokers stay as they are, and the first password may go", async () => {
+  test("move: Kazoo restarts with the second user, brokers do not change, and the first password loses its protection", async () => {
     const [add, move] = [await deployed({ number: 2, step: "add" }), await deployed({ number: 2, step: "move" })];
     assert.deepEqual(move.login, { username: "kazoo-2", password: `${first}-2` });
     assert.match(
@@ -89,7 +89,7 @@ describe("a rotation of the brokers' user", () => {
     });
   });
 
-  test("remove: brokers are as before the rotation, Kazoo stays, and nothing of the first user is left; so when it is done", async () => {
+  test("remove: brokers are as before the rotation, Kazoo does not change, and nothing of the first user is left; the same when done", async () => {
     const [before, move] = [await deployed(), await deployed({ number: 2, step: "move" })];
     const remove = await deployed({ number: 2, step: "remove" });
     assert.equal(remove.definitions, null);
@@ -99,7 +99,7 @@ describe("a rotation of the brokers' user", () => {
     assert.deepEqual(await deployed({ number: 2 }), remove);
   });
 
-  test("a given password is that of the first user, and may change or go as soon as Kazoo has left it", async () => {
+  test("a configured password belongs to the first user, and may change or be removed once Kazoo no longer uses it", async () => {
     const given = { rabbitmq: "a-password-that-is-given" };
     const guard = "ring-main-given-rabbitmq";
     assert.deepEqual((await deployed(undefined, given)).kept, { [guard]: true });
@@ -114,7 +114,7 @@ describe("a rotation of the brokers' user", () => {
     assert.deepEqual(remove.kept, { "ring-main-rabbitmq-password-2": true });
   });
 
-  test("whatever skips a step would delete a password that is protected", async () => {
+  test("skipping a step would delete a protected password, so it is refused", async () => {
     for (const [from, to] of [
       [undefined, { number: 2 }],
       [
@@ -130,7 +130,7 @@ describe("a rotation of the brokers' user", () => {
     }
   });
 
-  test("the next one begins where the one before it ended", () => {
+  test("the next rotation starts where the previous one ended", () => {
     assert.deepEqual(numbersOf({ number: 2 }), [2]);
     assert.deepEqual(numbersOf({ number: 3, step: "add" }), [2, 3]);
     assert.deepEqual(numbersOf({ number: 3, step: "move" }), [3, 2]);
@@ -177,7 +177,7 @@ describe("a rotation of the database's administrator", () => {
   const administrators = (ini: string) => [...ini.matchAll(/^\[admins\]\n(\S+) = -pbkdf2-/gm)].map(([, name]) => name);
   const password = "ring-main-database-password";
 
-  test("add: nodes restart with both, Kazoo stays as it is", async () => {
+  test("add: nodes restart with both, Kazoo does not change", async () => {
     const [before, add] = [await rotated(), await rotated({ number: 2, step: "add" })];
     assert.deepEqual(administrators(before.ini), ["kazoo"]);
     assert.deepEqual(administrators(add.ini), ["kazoo", "kazoo-2"]);
@@ -187,7 +187,7 @@ describe("a rotation of the database's administrator", () => {
     assert.deepEqual(add.kept, { [password]: true, [`${password}-2`]: true });
   });
 
-  test("move: Kazoo restarts with the second one, nodes stay as they are", async () => {
+  test("move: Kazoo restarts with the second one, nodes do not change", async () => {
     const [add, move] = [await rotated({ number: 2, step: "add" }), await rotated({ number: 2, step: "move" })];
     assert.deepEqual(move.login, { ...add.login, username: "kazoo-2", password: `random-of-${password}-2` });
     assert.match(move.kazoo, /"annotations":\{"kazoo\/database-user":"kazoo-2"\}/);
@@ -195,7 +195,7 @@ describe("a rotation of the database's administrator", () => {
     assert.deepEqual(move.kept, { [`${password}-2`]: true, [`${password}-replaced`]: false });
   });
 
-  test("remove: nodes restart with the second one alone; so when it is done", async () => {
+  test("remove: nodes restart with only the second one; the same when done", async () => {
     const [move, remove] = [await rotated({ number: 2, step: "move" }), await rotated({ number: 2, step: "remove" })];
     assert.deepEqual(administrators(remove.ini), ["kazoo-2"]);
     assert.match(remove.database, /"annotations":\{"kazoo\/administrators":"kazoo-2"\}/);
@@ -226,7 +226,7 @@ describe("a rotation of cookies", () => {
   };
   const cookies = ["ring-main-erlang-cookie", "ring-main-database-cookie"];
 
-  test("move: Kazoo and the database restart with others, and the first ones may go", async () => {
+  test("move: Kazoo and the database restart with new ones, and the first ones lose their protection", async () => {
     const [before, move] = [await rotated(), await rotated({ number: 2, step: "move" })];
     assert.deepEqual(before.cookies, [`random-of-${cookies[0]}-value`, `random-of-${cookies[1]}`]);
     assert.deepEqual(move.cookies, [`random-of-${cookies[0]}-2-value`, `random-of-${cookies[1]}-2`]);
@@ -244,7 +244,7 @@ describe("a rotation of cookies", () => {
     assert.deepEqual(await rotated({ number: 2 }), remove);
   });
 
-  test("a given cookie is the first one", async () => {
+  test("a configured cookie is the first one", async () => {
     const given = { cookie: "a-cookie-of-a-live-system" };
     assert.equal((await rotated(undefined, given)).cookies[0], given.cookie);
     const move = await rotated({ number: 2, step: "move" }, given);
@@ -264,7 +264,7 @@ describe("the stack's file", () => {
     other: { rabbitmq: { secure: v1:ghi } }
 `;
 
-  test("gets the rotation of a ring, with comments kept, also of a ring that it does not describe", () => {
+  test("gets a ring's rotation and keeps its comments, also for a ring that it does not describe", () => {
     const text = withRotation(file, "main", "rabbitmq", { number: 2, step: "add" });
     assert.match(
       text,
@@ -281,7 +281,7 @@ describe("the stack's file", () => {
     assert.deepEqual(ringOf(withRotation(empty, "main", "rabbitmq", { number: 2 }), "main"), rotated);
   });
 
-  test("loses a given password that nobody uses any more, and no other", () => {
+  test("loses a configured password that nobody uses any more, and no other", () => {
     const text = withoutCredential(file, "main", "rabbitmq");
     assert.match(text, /main: \{ cookie: \{ secure: v1:def \} \}\n {4}other: \{ rabbitmq: \{ secure: v1:ghi \} \}/);
     assert.match(withoutCredential(file, "other", "rabbitmq"), /cookie: \{ secure: v1:def \} \}\n$/);

@@ -25,7 +25,7 @@ function threeSteps(done: readonly number[], failing?: number) {
   return { runbook, ran };
 }
 
-/** What a call prints on standard output. */
+/** The standard output of a call. */
 async function printed(t: TestContext, work: () => Promise<void>): Promise<string> {
   let text = "";
   const write = t.mock.method(process.stdout, "write", (chunk: string) => (text += chunk) !== "");
@@ -35,7 +35,7 @@ async function printed(t: TestContext, work: () => Promise<void>): Promise<strin
 }
 
 describe("a runbook", () => {
-  test("shows each step with what it touches and whether it is done; a dry run does nothing, and asks nothing", async (t) => {
+  test("shows each step with what it touches and whether it is done; a dry run changes nothing, and does not ask", async (t) => {
     const { runbook, ran } = threeSteps([1]);
     const shown = await printed(t, () => follow(runbook, { dryRun: true, unasked: false }, () => undefined));
     assert.equal(
@@ -55,7 +55,7 @@ describe("a runbook", () => {
     assert.deepEqual(ran, []);
   });
 
-  test("does what is not done yet, in order, and tells", async (t) => {
+  test("does the remaining steps in order, and reports them", async (t) => {
     const { runbook, ran } = threeSteps([2]);
     const told: string[] = [];
     await printed(t, () => follow(runbook, { unasked: true }, (line) => told.push(line)));
@@ -77,7 +77,7 @@ describe("a runbook", () => {
     assert.deepEqual(told, ["nothing is left to do"]);
   });
 
-  test("stops at a step that fails, and goes on there when it is run again", async (t) => {
+  test("stops at a failing step, and continues there when run again", async (t) => {
     const { runbook, ran } = threeSteps([], 2);
     await printed(t, () =>
       assert.rejects(
@@ -93,7 +93,7 @@ describe("a runbook", () => {
   });
 });
 
-describe("where a database's copies are", () => {
+describe("a database's copies", () => {
   const doc = (_id: string, ...ranges: string[][]) => ({
     doc: { _id, by_range: Object.fromEntries(ranges.map((nodes, index) => [`0000000${index}-ffffffff`, nodes])) },
   });
@@ -105,13 +105,13 @@ describe("where a database's copies are", () => {
     ],
   });
 
-  test("shows databases that have all copies of a shard on the nodes that go", () => {
+  test("show databases that have all copies of a shard on the nodes to be drained", () => {
     assert.deepEqual(onlyThere(readShardMaps(printed), ["a-0", "a-1"]), ["old"]);
     assert.deepEqual(onlyThere(readShardMaps(printed), ["b-0", "b-1"]), []);
     assert.deepEqual(onlyThere(readShardMaps(printed), ["a-0", "a-1", "b-0", "b-1"]), ["accounts", "old"]);
   });
 
-  test("is asked through a Kazoo node, since CouchDB's image has no curl, and without the password on a command line", () => {
+  test("are queried through a Kazoo node, because CouchDB's image has no curl, without the password on a command line", () => {
     const at = {
       "bigcouch-0.4.2": "http://bigcouchbal:5986/dbs/",
       "couchdb-2.3.1": "http://bigcouchbal:5986/_dbs/",
@@ -124,7 +124,7 @@ describe("where a database's copies are", () => {
   });
 });
 
-test("a volume's size is one that Kubernetes knows, and no smaller one", () => {
+test("a volume's size must be a Kubernetes quantity, and not smaller than before", () => {
   assert.equal(wantedSize("2048Gi", "20Gi"), "2Ti");
   assert.equal(wantedSize("20Gi", "20Gi"), "20Gi");
   assert.throws(() => wantedSize("20480Mi", "21Gi"), /20Gi is less than the 21Gi/);

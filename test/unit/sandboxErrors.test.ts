@@ -11,7 +11,7 @@ let directory: string;
 beforeEach(() => (directory = mkdtempSync(join(tmpdir(), "kazoo-sandbox-"))));
 afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
-/** A toolchain whose every program is this script, kwokctl too. */
+/** A toolchain in which every program is this script, including kwokctl. */
 function toolchainOf(script: string): Toolchain {
   const program = join(directory, "program");
   writeFileSync(program, `#!/bin/sh\n${script}\n`, { mode: 0o755 });
@@ -22,7 +22,7 @@ const up = (clusters: string[], toolchain: Toolchain) =>
   sandboxUp({ directory, clusters, toolchain, report: () => undefined });
 
 describe("the sandbox's errors", () => {
-  test("the reason of a failing kwokctl is in the error", async () => {
+  test("the error has the reason why kwokctl failed", async () => {
     const said = `{"level":"ERROR","msg":"Failed to setup config","err":"write \\"x\\": no space left on device"}`;
     await assert.rejects(up(["east"], toolchainOf(`echo '${said}' >&2; exit 1`)), (error: unknown) => {
       assert.ok(error instanceof UserError);
@@ -37,7 +37,7 @@ describe("the sandbox's errors", () => {
     assert.deepEqual([status?.running, status?.ready], [{}, false]);
   });
 
-  test("a program that is not there is said to be", async () => {
+  test("the error names a missing program", async () => {
     const toolchain: Toolchain = { ...toolchainOf(""), binary: () => join(directory, "missing") };
     await assert.rejects(up(["east"], toolchain), /could not start .*missing/);
   });
@@ -60,13 +60,13 @@ describe("the sandbox's errors", () => {
     });
   }
 
-  test("ending an unknown cluster says which there are", async () => {
+  test("stopping an unknown cluster lists the existing ones", async () => {
     mkdirSync(join(directory, ".sandbox", "east"), { recursive: true });
     const down = sandboxDown({ directory, clusters: ["west"], purge: false, report: () => undefined });
     await assert.rejects(down, (error: unknown) => error instanceof UserError && error.next === "there are: east");
   });
 
-  test("where there is no sandbox, there is nothing to end or to see", async () => {
+  test("without a sandbox, there is nothing to stop or to show", async () => {
     assert.deepEqual(await sandboxDown({ directory, purge: true, report: () => undefined }), []);
     assert.deepEqual(await sandboxStatus({ directory }), []);
   });

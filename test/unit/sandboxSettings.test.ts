@@ -26,13 +26,13 @@ async function occupy(port: number): Promise<Server> {
   return server;
 }
 
-describe("what a sandbox cluster is given", () => {
-  test("stays the same over calls", async () => {
+describe("the settings of a sandbox cluster", () => {
+  test("stay the same from call to call", async () => {
     const first = await settle(["east", "west"]);
     assert.deepEqual(await settle(["east", "west"]), first);
   });
 
-  test("ports are chosen again when another program took one meanwhile, and nothing else is", async () => {
+  test("only the ports are chosen again, if another program has taken one", async () => {
     const [before] = await settle(["east"]);
     assert.ok(before);
     const server = await occupy(clusterPorts(before.port).scheduler);
@@ -46,7 +46,7 @@ describe("what a sandbox cluster is given", () => {
     }
   });
 
-  test("is its own: no two clusters share a port, a network or an id, also when created again", async () => {
+  test("are unique: no two clusters share a port, a network or an id, also after being created again", async () => {
     const [east, west] = await settle(["east", "west"]);
     assert.ok(east && west);
     const ports = [east, west].flatMap(({ port }) => Object.values(clusterPorts(port)));
@@ -59,7 +59,7 @@ describe("what a sandbox cluster is given", () => {
     assert.notEqual(again.network, west.network);
   });
 
-  test("an audit log, once asked for, stays until another choice", async () => {
+  test("keep an audit log until it is switched off", async () => {
     const audits = async (given?: boolean) => (await settle(["east"], given))[0]?.audit ?? false;
     assert.deepEqual(
       [await audits(), await audits(true), await audits(), await audits(false), await audits()],
@@ -67,21 +67,21 @@ describe("what a sandbox cluster is given", () => {
     );
   });
 
-  test("is for its owner's eyes", async () => {
+  test("are readable only by their owner", async () => {
     await settle(["east"]);
     const files = clusterFiles(project, "east");
     assert.equal(statSync(files.settings).mode & 0o777, 0o600);
     assert.equal(statSync(files.directory).mode & 0o777, 0o700);
   });
 
-  test("an address that no interface has is refused", async () => {
+  test("refuse an address that no interface has", async () => {
     await assert.rejects(
       ensureSettings(project, ["east"], { address: "192.0.2.1" }),
       /no network interface of this machine has the address 192\.0\.2\.1/,
     );
   });
 
-  test("settings of an earlier version keep id, networks and server", async () => {
+  test("of an earlier version keep id, networks and server", async () => {
     await settle(["east"]);
     const files = clusterFiles(project, "east");
     const ports = { etcd: 1, etcdPeer: 2, apiServer: 23456, controllerManager: 4, scheduler: 5 };
@@ -116,7 +116,7 @@ test("the networks of different clusters never overlap", () => {
   );
 });
 
-describe("what kwokctl makes a cluster from", () => {
+describe("kwokctl's configuration of a cluster", () => {
   interface Configuration {
     readonly options: Readonly<Record<string, unknown>>;
     readonly componentsPatches: { name: string; extraArgs: { key: string; value: string; override: boolean }[] }[];
@@ -146,21 +146,21 @@ describe("what kwokctl makes a cluster from", () => {
     assert.equal(flagsOf("etcd")["client-cert-auth"], "true");
   });
 
-  test("KWOK manages the nodes that carry its mark alone, and does not run without any", () => {
+  test("KWOK manages only the nodes with its annotation, and does not run without any", () => {
     const flags = configOf(settingsOf(0)).flagsOf("kwok-controller");
     assert.equal(flags["manage-all-nodes"], "false");
     assert.equal(flags["manage-nodes-with-annotation-selector"], "kwok.x-k8s.io/node=fake");
     assert.deepEqual(configOf(settingsOf(0), { simulatedNodes: 0 }).options.disable, ["kwok-controller"]);
   });
 
-  test("on another address the API server tells pods of it, and its users go there", () => {
+  test("on another address, the API server advertises it to pods, and kubeconfigs use it", () => {
     const { flagsOf } = configOf(settingsOf(0, "10.99.0.1"));
     assert.equal(flagsOf("kube-apiserver")["advertise-address"], "10.99.0.1");
     assert.equal(flagsOf("kube-apiserver")["bind-address"], "10.99.0.1");
     assert.equal(flagsOf("kube-scheduler")["master"], "https://10.99.0.1:20002");
   });
 
-  test("flags given beyond the sandbox's win", () => {
+  test("additional flags override the sandbox's own", () => {
     const extraFlags = { "kube-controller-manager": { "concurrent-namespace-syncs": 1, v: 4 } };
     const flags = configOf(settingsOf(0), { extraFlags }).flagsOf("kube-controller-manager");
     assert.deepEqual([flags["concurrent-namespace-syncs"], flags["v"]], ["1", "4"]);

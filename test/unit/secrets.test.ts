@@ -22,7 +22,7 @@ function errorOf(changes: object): string {
   return "";
 }
 
-/** A report's digest of a ConfigMap and a diagnostic with a text. */
+/** A report's digest of a ConfigMap and a diagnostic that both contain the text. */
 const digestOf = (text: string) =>
   JSON.stringify(
     maskDigest({
@@ -40,9 +40,9 @@ const digestOf = (text: string) =>
     } as unknown as Parameters<typeof maskDigest>[0]),
   );
 
-describe("what looks secret by its name", () => {
+describe("a name that looks secret", () => {
   for (const name of secretNames) {
-    test(`${name} is refused by the config, and shown in no error`, () => {
+    test(`${name} is refused by the config, and its value is in no error`, () => {
       assert.ok(isSecretName(name));
       for (const changes of [
         { extraEnvironment: { [name]: "Tr0ub4dor" } },
@@ -64,7 +64,7 @@ describe("what looks secret by its name", () => {
   }
 });
 
-describe("what looks secret by its form", () => {
+describe("a value that looks secret", () => {
   for (const [what, text, ...secrets] of secretTexts) {
     test(`${what}: ${text}`, () => {
       const error = errorOf({ extraEnvironment: { SETTING: text } });
@@ -83,7 +83,7 @@ describe("what looks secret by its form", () => {
     });
   }
 
-  test("long texts are masked in no time", () => {
+  test("long texts are masked quickly", () => {
     const started = performance.now();
     for (const text of ["a.".repeat(50_000), "x".repeat(100_000), "http://".repeat(10_000), "a:".repeat(50_000)]) {
       maskSecrets(text);

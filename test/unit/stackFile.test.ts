@@ -8,7 +8,7 @@ import { readYaml } from "../../config/yaml";
 const file = "Pulumi.shown.yaml";
 const bytes = (text: string) => Buffer.from(text);
 
-/** The error's lines, without the heading; empty: the file is right. */
+/** The error's lines, without the heading; empty if the file is valid. */
 function errorsOf(contents: string | Uint8Array): string[] {
   try {
     platformOfBytes(typeof contents === "string" ? bytes(contents) : contents, file);
@@ -27,8 +27,8 @@ const stack = (lines = "") => `config:
   kazoo:regions: { local: { cluster: local, datacenters: { dev: {} } } }
 ${lines}`;
 
-describe("a plain scalar is what the engine's YAML library makes of it", () => {
-  // As gopkg.in/yaml.v3 v3.0.1 reads them: recorded from it.
+describe("a plain scalar is read as the engine's YAML library reads it", () => {
+  // Recorded from gopkg.in/yaml.v3 v3.0.1.
   const table: [text: string, value: unknown][] = [
     ["+15551234567", 15551234567],
     ["0042", 34],
@@ -60,14 +60,14 @@ describe("a plain scalar is what the engine's YAML library makes of it", () => {
   ];
   for (const [text, value] of table) test(JSON.stringify(text), () => assert.deepEqual(resolvePlain(text), value));
 
-  test("dates are no text", () => {
+  test("dates must be quoted", () => {
     for (const text of ["2026-01-02", "2026-1-2T3:4:5Z", "2026-01-02 03:04:05.6"]) {
       assert.ok(resolvePlain(text) instanceof Date, text);
     }
   });
 });
 
-describe("a scalar whose text and value differ is to be put in quotes, by its line", () => {
+describe("a scalar whose text and value differ must be quoted, and the error has its line", () => {
   const table: [what: string, lines: string, error: RegExp][] = [
     [
       "a telephone number",
@@ -112,7 +112,7 @@ describe("a scalar whose text and value differ is to be put in quotes, by its li
     });
   }
 
-  test("where the field takes both for the same, it may stay", () => {
+  test("it may stay unquoted if both mean the same for the key", () => {
     const fine = [
       "  kazoo:protect: False",
       "  kazoo:rings: { local-dev: { kazoo: 4.0 } }",
@@ -123,14 +123,14 @@ describe("a scalar whose text and value differ is to be put in quotes, by its li
     assert.deepEqual(errorsOf(stack(fine.join("\n"))), []);
   });
 
-  test("a secret in plain is not shown", () => {
+  test("a plain-text secret is not shown", () => {
     const errors = errorsOf(stack("  kazoo:credentials: { local-dev: { cookie: 0123456789012345678 } }"));
     assert.ok(errors.length > 0);
     assert.doesNotMatch(errors.join("\n"), /012345/);
   });
 });
 
-describe("a file that is no YAML: file, line, column and what is wrong", () => {
+describe("invalid YAML: file, line, column and what is wrong", () => {
   const table: [what: string, contents: string | Uint8Array, error: RegExp][] = [
     [
       "a key twice",
@@ -178,7 +178,7 @@ describe("a file that is no YAML: file, line, column and what is wrong", () => {
 describe("a file is read as the engine reads it", () => {
   const valueOf = (text: string) => readYaml(bytes(text), file).value;
 
-  test("merge keys: what is nearer wins, of a list the first", () => {
+  test("merge keys: the nearer value wins, and of a list the first", () => {
     const text = `
 a: &a { x: 1, y: 1 }
 b: &b { y: 2, z: 2 }
@@ -207,7 +207,7 @@ config:
   });
 });
 
-test("a config that Linux would not hand to the program", () => {
+test("a config that is too large for Linux to pass to the program", () => {
   const big = `  kazoo:extraEnvironment:\n${Array.from({ length: 1500 }, (_, n) => `    VARIABLE_${n}: "${"x".repeat(80)}"`).join("\n")}\n`;
   const [error = ""] = errorsOf(stack(big));
   assert.match(error, /^Pulumi\.shown\.yaml: found a config of 1\d\d KiB; expected at most 128 KiB/);

@@ -34,7 +34,7 @@ describe("each stack file", () => {
 
 let validate: ValidateFunction | undefined;
 
-/** Paths of what a validator that is not ours finds wrong with a file, by the JSON Schema alone. */
+/** Paths at which an independent validator finds a file invalid, by the JSON Schema alone. */
 function errorsOf(text: string): string[] {
   validate ??= new Ajv({ strict: false, validateFormats: false }).compile(stackFileSchema());
   return validate(parse(text))
@@ -47,7 +47,7 @@ const stack = (lines: string) => `config:
   kazoo:regions: { local: { cluster: local, datacenters: { dev: {} } } }
 ${lines.replaceAll(/^/gm, "  ")}`;
 
-describe("an editor sees", () => {
+describe("an editor reports", () => {
   const wrong: [what: string, lines: string, path: RegExp][] = [
     ["an unknown key", "kazoo:bogus: 1", /^\/config must NOT have additional properties/],
     ["an unknown key of a region", "kazoo:rings: { main: { kazo: '4.3' } }", /rings\/main must NOT have additional/],

@@ -25,7 +25,7 @@ function problemsOf(ring: object): readonly Problem[] {
   return [];
 }
 
-/** Asserts one problem, and that the value is in none of its texts. */
+/** Asserts one problem whose texts do not contain the value. */
 function refused(ring: object, key: string, expected: RegExp, secret?: string): void {
   const problems = problemsOf(ring);
   assert.deepEqual(
@@ -36,7 +36,7 @@ function refused(ring: object, key: string, expected: RegExp, secret?: string): 
   if (secret !== undefined) assert.ok(!JSON.stringify(problems).includes(secret), "the error shows the value");
 }
 
-describe("what the program sets itself is refused, with the key that does it", () => {
+describe("settings that the program itself makes are refused, with the key for them", () => {
   const broker: Record<string, RegExp> = {
     "cluster_formation.peer_discovery_backend": /Kazoo itself fails over/,
     "listeners.tcp.default": /Services, probes and NetworkPolicies/,
@@ -96,7 +96,7 @@ describe("what the program sets itself is refused, with the key that does it", (
     refused({ brokerPlugins: ["rabbitmq_peer_discovery_k8s"] }, "brokerPlugins", /each is alone/));
 });
 
-describe("what ends in a ConfigMap is no secret", () => {
+describe("settings in a ConfigMap must not be secret", () => {
   const secret = "hunter2hunter2";
   const cases: Record<string, [ring: object, key: string]> = {
     "a broker's setting by its name": [
@@ -126,7 +126,7 @@ describe("what ends in a ConfigMap is no secret", () => {
     assert.ok(!JSON.stringify(problems).includes(secret));
   });
 
-  test("settings about logins are none", () => {
+  test("settings about logins are not secret", () => {
     const brokerSettings = {
       "auth_backends.1": "internal",
       "auth_mechanisms.1": "PLAIN",
@@ -140,7 +140,7 @@ describe("what ends in a ConfigMap is no secret", () => {
   });
 });
 
-describe("what the file cannot carry is refused", () => {
+describe("values that the file cannot express are refused", () => {
   for (const value of ["", " a", "a ", "a\nb", "a#b", "'a'", "a\tb", "é"]) {
     test(`a broker's ${JSON.stringify(value)}`, () =>
       refused({ brokerSettings: { cluster_name: value } }, "brokerSettings.cluster_name", /^printable ASCII/));
@@ -158,7 +158,7 @@ describe("what the file cannot carry is refused", () => {
     }
     refused({ brokerPlugins: ["a, b"] }, "brokerPlugins", /^a list of plugins/);
   });
-  test("other characters are carried", () => {
+  test("other characters are accepted", () => {
     const databaseSettings = {
       daemons: { compaction_daemon: "{couch_compaction_daemon, start_link, []}" },
       vhosts: { "*.example.com": "/a;b" },
@@ -178,7 +178,7 @@ describe("the files", () => {
       settings,
     });
 
-  test("a given watermark takes the place of the program's, each for itself", () => {
+  test("each configured watermark replaces the program's own", () => {
     assert.match(
       broker({}),
       /^vm_memory_high_watermark\.absolute = 644245094\ndisk_free_limit\.absolute = 1073741824\n/,
@@ -191,7 +191,7 @@ describe("the files", () => {
     assert.match(disk, /vm_memory_high_watermark\.absolute = 644245094/);
   });
 
-  test("another order in the stack's file changes nothing", () => {
+  test("the order in the stack's file does not matter", () => {
     assert.equal(broker({ heartbeat: "30", channel_max: "9" }), broker({ channel_max: "9", heartbeat: "30" }));
     const database = (settings: Record<string, Record<string, string>>) =>
       databaseConfig({ kind: databaseKind("couchdb-2.3.1") as DatabaseKind, quorum: { q: 1, n: 1 }, settings });
@@ -201,14 +201,14 @@ describe("the files", () => {
     );
   });
 
-  test("a plugin that Kazoo needs anyway is enabled once", () => {
+  test("a plugin that Kazoo needs anyway is enabled only once", () => {
     assert.equal(
       enabledPlugins(["rabbitmq_management", "rabbitmq_shovel", "rabbitmq_management"]),
       "[rabbitmq_management,rabbitmq_shovel].\n",
     );
   });
 
-  test("a database's section keeps what the program sets in it", () => {
+  test("a database's section keeps the program's own settings", () => {
     const settings = { cluster: { reconnect_interval_sec: "9" }, smoosh: { state_dir: "x" } };
     const ini = databaseConfig({
       kind: databaseKind("couchdb-2.3.1") as DatabaseKind,
@@ -220,7 +220,7 @@ describe("the files", () => {
     assert.equal(ini.match(/^\[cluster\]$/gm)?.length, 1);
   });
 
-  test("containers on Docker have the same ones", async () => {
+  test("containers on Docker get the same files", async () => {
     const ring = {
       brokerSettings: { channel_max: 1024 },
       brokerPlugins: ["rabbitmq_shovel"],

@@ -24,19 +24,19 @@ const rejects = (work: Promise<unknown>, message: RegExp, next: RegExp) =>
     return true;
   });
 
-describe("which of several", () => {
-  test("is the only one, or the one that is named", async () => {
+describe("the choice of a node or zone", () => {
+  test("is the only one, or the named one", async () => {
     assert.equal(await choose("zone", "ZONE", ["a"], undefined), "a");
     assert.equal(await choose("zone", "ZONE", ["a", "b"], "b"), "b");
   });
 
-  test("is refused with the list where it is not named, or wrongly", async () => {
+  test("is refused with the list if none or an unknown one is named", async () => {
     await rejects(choose("zone", "ZONE", ["a", "b"], undefined), /^there is more than one zone: a, b$/, /ZONE=a/);
     await rejects(choose("zone", "ZONE", ["a", "b"], "c"), /^there is no zone c$/, /one of a, b$/);
     await rejects(choose("zone", "ZONE", ["a"], "c"), /^there is no zone c$/, /a$/);
   });
 
-  test("nothing is confirmed without a terminal", async () => {
+  test("is not confirmed without a terminal", async () => {
     assert.equal(await confirmed("delete it?", true), true);
     await rejects(confirmed("delete it?", false), /^delete it\? there is no terminal to ask on$/, /YES=1/);
   });
@@ -84,7 +84,7 @@ describe("a stack's file, edited", () => {
     assert.deepEqual(others(text), others(file));
   });
 
-  test("of a datacenter without any, and back again, gives an equivalent file", () => {
+  test("adding variables to a datacenter without any, and removing them, gives an equivalent file", () => {
     const bos = zone(file, "us-east-bos");
     const own = { environment: { KAZOO_LOG_COLOR: false }, extraEnvironment: {} };
     const text = withOwnEnvironment(file, bos, own);
@@ -93,7 +93,7 @@ describe("a stack's file, edited", () => {
     assert.deepEqual(zonesOf(back), zonesOf(file));
   });
 
-  test("runs an earlier image: by name, or by digest if the stack builds its image", () => {
+  test("sets an earlier image: by name, or by digest if the stack builds its image", () => {
     const digest = `sha256:${"a".repeat(64)}`;
     const prebuilt = { image: { kind: "prebuilt", reference: "kazoo:5" } } as never;
     assert.match(withImage(file, prebuilt, "kazoo:4"), /kazoo:image:\s+prebuilt: kazoo:4/);
@@ -101,7 +101,7 @@ describe("a stack's file, edited", () => {
     const image = { kind: "build", registry: { address: "registry.example.com" }, repository: "kazoo" };
     const text = withImage(built, { image } as never, `registry.example.com/kazoo@${digest}`);
     assert.match(text, new RegExp(`build: \\{ repository: kazoo, digest: ${digest} \\}`));
-    // One from elsewhere is not this repository's, whatever its digest; what said how to build is not lost.
+    // An image from elsewhere is not in this repository; the build's settings are kept.
     const other = withImage(built, { image } as never, `mirror.example.com/kazoo@${digest}`);
     assert.deepEqual((parse(other) as { config: Record<string, unknown> }).config["kazoo:image"], {
       prebuilt: `mirror.example.com/kazoo@${digest}`,
@@ -111,14 +111,14 @@ describe("a stack's file, edited", () => {
 });
 
 describe("an earlier environment", () => {
-  test("comes back by what the datacenter sets itself, with the types of the config", () => {
+  test("is restored through the datacenter's own variables, with the config's types", () => {
     const level = fc.record(
       {
         ERLANG_THREADS: fc.integer({ min: 1, max: 9 }),
         KAZOO_LOG_LEVEL: fc.constantFrom("info", "debug"),
         KAZOO_LOG_COLOR: fc.boolean(),
         KAZOO_SASL_ERROR_LOGGER: fc.constantFrom("tty", "false"),
-        // Has no default: it may be absent before or now.
+        // Has no default: it may be absent before or after.
         KAZOO_AMQP_HOST: fc.constantFrom("a.example.com", "b.example.com"),
       },
       { requiredKeys: [] },
@@ -141,7 +141,7 @@ describe("an earlier environment", () => {
     );
   });
 
-  test("needs an edit farther up where a variable was not set, and now is for all", () => {
+  test("needs an edit at a farther level if a variable was unset before and is now set there", () => {
     const text = file.replace("  kazoo:regions", "  kazoo:extraEnvironment: { TZ: Etc/UTC }\n  kazoo:regions");
     const bos = zone(text, "us-east-bos");
     const before = zone(file, "us-east-bos").environment;
@@ -150,7 +150,7 @@ describe("an earlier environment", () => {
 });
 
 describe("the editor", () => {
-  test("shows what the zone sets, what else holds for it, and reads it back unchanged", () => {
+  test("shows the zone's own and inherited variables, and reads them back unchanged", () => {
     const nyc = zone(file, "us-east-nyc");
     const own = ownEnvironment(file, nyc);
     const text = editText(nyc, own, "production");
@@ -160,7 +160,7 @@ describe("the editor", () => {
     assert.deepEqual(editedEnvironment(text), own);
   });
 
-  test("may leave nothing, but nothing else", () => {
+  test("accepts an empty mapping, but no other value", () => {
     assert.deepEqual(editedEnvironment("# all gone\n"), { environment: {}, extraEnvironment: {} });
     for (const wrong of ["- a", "text", "KAZOO_LOG_LEVEL: debug", "environment: [a]", "a: {"]) {
       assert.throws(() => editedEnvironment(wrong), /the saved text /, wrong);
@@ -168,7 +168,7 @@ describe("the editor", () => {
   });
 });
 
-/** An update as Pulumi tells it. */
+/** An update, as Pulumi reports it. */
 const update = (number: number, level: string, more: Partial<Update> & { image?: unknown } = {}): Update => {
   const { image = { prebuilt: "kazoo:4" }, ...others } = more;
   const values = {
@@ -190,7 +190,7 @@ describe("the history", () => {
   const build = { build: { registry: "registry.example.com", repository: "kazoo" } };
   const digest = (letter: string) => `registry.example.com/kazoo@sha256:${letter.repeat(64)}`;
 
-  test("goes back to the last that differs, over those that do not and those that failed", () => {
+  test("goes back to the last update that differs, skipping failed ones", () => {
     const updates = [
       update(4, "debug"),
       update(3, "debug"),
@@ -207,7 +207,7 @@ describe("the history", () => {
     assert.equal(earlier(rollouts(updates.slice(0, 2), "us-east-nyc", "kazoo:4")), undefined);
   });
 
-  test("knows a built image's digest from the message of the update after", () => {
+  test("reads a built image's digest from the next update's message", () => {
     const updates = [
       update(3, "info", { image: build, message: imageMessage("up", digest("b")) }),
       update(2, "info", { image: build, message: imageMessage("up", digest("a")) }),
@@ -221,7 +221,7 @@ describe("the history", () => {
     assert.equal(earlier(all)?.image, digest("b"));
   });
 
-  test("passes over updates that were about another zone, or about a Service alone", () => {
+  test("skips updates of another zone, or of a Service only", () => {
     const updates = [
       update(5, "error", { message: "kube-apply-service ZONE=us-east-nyc" }),
       update(4, "error", { message: imageMessage(zoneMessage("kube-deploy", "us-east-bos"), digest("a")) }),
@@ -237,7 +237,7 @@ describe("the history", () => {
     assert.equal(earlier(all)?.update.number, 1);
   });
 
-  test("says of an image that nothing recorded that it is not known, and takes no other for it", () => {
+  test("says that an unrecorded image is unknown, and does not assume another one", () => {
     const updates = [update(2, "debug", { image: build }), update(1, "info", { image: build })];
     assert.deepEqual(
       rollouts(updates, "us-east-nyc", digest("b")).map(({ image }) => image),
@@ -245,19 +245,19 @@ describe("the history", () => {
     );
   });
 
-  test("reads an image that is pinned from the config", () => {
+  test("reads a pinned image from the config", () => {
     const pinned = { build: { ...build.build, digest: `sha256:${"a".repeat(64)}` } };
     assert.equal(rollouts([update(1, "info", { image: pinned })], "us-east-nyc", undefined)[0]?.image, digest("a"));
   });
 
-  test("leaves out updates without the zone, and those whose config cannot be read", () => {
+  test("skips updates without the zone, and those with an unreadable config", () => {
     const strange = update(1, "info");
     const updates = [{ ...strange, config: { "kazoo:regions": { value: "{", secret: false } } }, strange];
     assert.equal(rollouts(updates, "us-east-nyc", undefined).length, 1);
     assert.equal(rollouts(updates, "us-east-bos", undefined).length, 0);
   });
 
-  test("remembers nothing of an image by name", () => {
+  test("records nothing for an image by name", () => {
     assert.equal(imageMessage("up", "kazoo:4"), "up");
     assert.equal(imageMessage("up", undefined), "up");
   });
@@ -301,7 +301,7 @@ describe("a roll", () => {
   }
 });
 
-test("a sandbox that does not answer: how it is started", async () => {
+test("a sandbox that does not answer: how to start it", async () => {
   const cluster = { name: "local", kind: "sandbox", context: "sandbox-local", clusterDomain: "cluster.local" } as const;
   await rejects(
     asking(cluster, () => Promise.reject(new Error("connect ECONNREFUSED 127.0.0.1:6443"))),
@@ -329,7 +329,7 @@ describe("the table of images", () => {
   const rabbitmq = `mirror.example.com/rabbitmq:3.13-management@${older}`;
   const stores = { "rabbitmq-alpha-0": rabbitmq, "rabbitmq-beta-0": rabbitmq, "bigcouch-0": "couchdb:2.3.1" };
 
-  test("has a line for each image of a workload, with its digest and its zones", () => {
+  test("has one line for each image of a workload, with its digest and zones", () => {
     const zones = ["us-east-nyc", "us-east-bos", "us-west-sfo"].map((name) =>
       zone(name, { "kazoo-0": `r.example.com/kazoo@${name === "us-west-sfo" ? newer : older}`, ...stores }),
     );
@@ -351,7 +351,7 @@ describe("the table of images", () => {
     );
   });
 
-  test("is empty where no node runs", () => {
+  test("is empty if no node runs", () => {
     assert.equal(imageTable([zone("us-east-nyc", { "kazoo-0": undefined })]), "");
   });
 });
@@ -370,7 +370,7 @@ describe("the table of zones", () => {
     rolled: "2026-01-01T00:00:00Z",
   };
 
-  test("has a line for each zone, and what is wrong below", () => {
+  test("has a line for each zone, with its problems below", () => {
     const broken: ZoneHealth = {
       ...healthy,
       zone: "us-west-sfo",
@@ -393,7 +393,7 @@ describe("the table of zones", () => {
     assert.deepEqual(rest, ["next: start it", ""], "once, though two zones have it");
   });
 
-  test("is of a zone that is healthy once all is ready and both Jobs are done", () => {
+  test("shows a zone as healthy once everything is ready and both Jobs are done", () => {
     assert.equal(isHealthy({ ...healthy, firstBoot: "done" }), true);
     assert.equal(isHealthy(healthy), false);
     assert.equal(isHealthy({ ...healthy, firstBoot: "done", join: "failed" }), false);
@@ -403,7 +403,7 @@ describe("the table of zones", () => {
     assert.equal(isHealthy(docker), true);
   });
 
-  test("knows a Job by its conditions, and the digest that a node has pulled", () => {
+  test("shows a Job by its conditions, and the digest that a node has pulled", () => {
     const job = (type: string) => stateOf({ status: { conditions: [{ type, status: "True" }] } });
     assert.deepEqual([job("Complete"), job("Failed"), job("Suspended")], ["done", "failed", "running"]);
     const digest = `sha256:${"d".repeat(64)}`;
@@ -436,7 +436,7 @@ describe("make", () => {
   const looking = ["kube-rollout-status", "kube-rollout-history", "kube-logsf", "kube-logsft", "kube-shell"];
   const alike = ["init-account", "init-apps", "get-master-account", "logs", "logsf", "shell", "kazoo-maint-nodes"];
   const fromEnvironment = Object.fromEntries(
-    // npm exports a NODE; the rest are names that anybody may use for anything.
+    // npm exports a NODE; others may export any of these names for other purposes.
     ["NODE", "ZONE", "NAME", "YES", "OUT", "JSON", "WATCH", "PURGE", "TO", "URL", "APPS", "ARGS"].map((name) => [
       name,
       "x",
@@ -450,7 +450,7 @@ describe("make", () => {
   const known = Object.fromEntries(kazoo().commands.map((command) => [command.name(), command]));
 
   for (const target of [...changing, ...looking, ...alike]) {
-    test(`${target} is one command that takes what is handed on`, () => {
+    test(`${target} is one command that gets its arguments`, () => {
       assert.match(make(target, "STACK=x", "ZONE=z"), new RegExp(`kazoo\\.js ${target} --stack 'x' --zone 'z' *\n`));
       const options = known[target]?.options.map(({ long }) => long) ?? assert.fail(`there is no command ${target}`);
       const handed = ["--stack", "--zone", ...(changing.includes(target) ? ["--yes"] : [])];
@@ -462,7 +462,7 @@ describe("make", () => {
     });
   }
 
-  test("takes a node, an update, an API and a name where they are meant", () => {
+  test("passes a node, an update, a URL and a name only to the targets that use them", () => {
     assert.match(make("logs", "NODE=kazoo-1"), /logs --stack 'docker' --node 'kazoo-1'/);
     assert.match(make("kube-deploy-rollback", "TO=3"), /rollback --stack 'dev' --to '3'/);
     assert.match(make("init-apps", "URL=https://a/v2", "APPS=/apps"), /--url 'https:\/\/a\/v2' --path '\/apps'/);
@@ -500,7 +500,7 @@ describe("make", () => {
     "sandbox-down",
   ];
 
-  test("takes none of these from the environment, where they may mean something else, and a stack from there too", () => {
+  test("ignores these variables in the environment, where they may mean something else, except for the stack", () => {
     for (const target of [...changing, ...looking, ...alike, ...docker, ...others]) {
       const said = make(target, "STACK=mine");
       assert.match(
@@ -516,7 +516,7 @@ describe("make", () => {
     }
   });
 
-  test("passes on each value as one word, whatever is in it", () => {
+  test("passes each value as one word, whatever its characters", () => {
     const words = (line: string) =>
       spawnSync("sh", ["-c", `node() { printf '<%s>' "$@"; }\n${line}`], { encoding: "utf8" }).stdout;
     const name = `Acme's "Inc"; \`x\` & co`;
@@ -530,13 +530,13 @@ describe("make", () => {
     );
   });
 
-  test("keeps what npm says out of a target's answer", () => {
+  test("keeps npm's messages out of a target's output", () => {
     assert.match(make("-B", "env"), /npm ci >&2 /);
   });
 });
 
 describe("docs/from-docker-kazoo.md", () => {
-  // As the seed's README and the issue about its Makefile name them.
+  // From the original project's README and the issue about its Makefile.
   const seed = [
     "build",
     "rebuild",
@@ -556,7 +556,7 @@ describe("docs/from-docker-kazoo.md", () => {
     ["kube-logsf", "kube-logsft", "kube-shell"],
   );
 
-  test("has a row for each target of the seed's Makefile, and the Makefile has the target", () => {
+  test("has a row for each target of the original Makefile, and the Makefile has the target", () => {
     const project = resolve(__dirname, "../..");
     const table =
       /^\| target .*\n((?:\|.*\n)+)/m.exec(readFileSync(join(project, "docs/from-docker-kazoo.md"), "utf8"))?.[1] ?? "";

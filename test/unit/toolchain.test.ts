@@ -18,8 +18,8 @@ const groups: readonly Group[] = [...toolGroups, ...programGroups];
 const allParts = groups.flatMap(({ packages }) => Object.keys(packages));
 const compiler = { version: "go1.26.0", os: "linux", arch: "amd64" };
 
-describe("what a build is kept under", () => {
-  /** The groups with sources of their own: a folder for each, below the returned one. */
+describe("the key of a cached build", () => {
+  /** Creates the groups with their own sources, one folder each; returns the folder above them. */
   function copyOfSources(test: TestContext): { folder: string; copies: readonly Group[] } {
     const folder = temporaryFolder(test);
     const copies = groups.map((group) => ({ ...group, folder: join(folder, group.name) }));
@@ -28,7 +28,7 @@ describe("what a build is kept under", () => {
   }
   const place = (part: string, from = groups, by = compiler): string => new Entries("/cache", from, by).binary(part);
 
-  it("is the same in every clone, whatever the files' times", (test) => {
+  it("is the same in every clone, whatever the files' modification times", (test) => {
     const [one, two] = [copyOfSources(test), copyOfSources(test)];
     utimesSync(join(two.folder, "core/go.mod"), 0, 0);
     utimesSync(join(two.folder, "core/etcd/main.go"), 0, 0);
@@ -36,7 +36,7 @@ describe("what a build is kept under", () => {
   });
 
   for (const file of ["core/etcd/main.go", "core/go.mod", "core/go.sum", "core/upstream/go.mod"]) {
-    it(`changes with ${file}, for the parts of that module alone`, (test) => {
+    it(`changes with ${file}, only for the parts of that module`, (test) => {
       const { folder, copies } = copyOfSources(test);
       writeFileSync(join(folder, file), `${readFileSync(join(folder, file), "utf8")}// changed\n`);
       for (const part of allParts) {
@@ -45,7 +45,7 @@ describe("what a build is kept under", () => {
     });
   }
 
-  it("changes with a file more, not with one that Go does not read", (test) => {
+  it("changes with a new file, unless Go does not read it", (test) => {
     const { folder, copies } = copyOfSources(test);
     writeFileSync(join(folder, "kwok/README.md"), "words");
     assert.equal(place("kwok", copies), place("kwok"));
@@ -60,14 +60,14 @@ describe("what a build is kept under", () => {
 });
 
 describe("the parts", () => {
-  it("are at the versions that package.json pins, where the engine needs these", () => {
+  it("have the versions that package.json pins, if the engine needs them to match", () => {
     const { dependencies } = JSON.parse(readFileSync(join(project, "package.json"), "utf8")) as {
       dependencies: Record<string, string>;
     };
     for (const [name, version] of Object.entries(versions)) assert.equal(version, dependencies[`@pulumi/${name}`]);
   });
 
-  it("tell their versions and are built from the committed go.sum alone", () => {
+  it("know their versions and are built only from the committed go.sum", () => {
     for (const group of groups) {
       assert.ok(buildFlags(group).includes("-mod=readonly"), group.name);
       assert.match(readFileSync(join(group.folder, "go.sum"), "utf8"), / h1:/);
@@ -78,7 +78,7 @@ describe("the parts", () => {
     assert.match(core, /gitVersion=v1\.34\.4/);
   });
 
-  it("have programs of different names within a module", () => {
+  it("have programs with unique names within a module", () => {
     for (const group of groups) {
       const names = Object.keys(group.packages).map((part) => binaryName(group, part));
       assert.equal(new Set(names).size, names.length);
@@ -87,7 +87,7 @@ describe("the parts", () => {
     assert.equal(binaryName(groupOf(groups, "docker"), "docker"), "pulumi-resource-docker");
   });
 
-  it("share what they compile: what a test needs of Kubernetes pins the modules that the API server is built from", () => {
+  it("share compiled packages: the tests' Kubernetes programs pin the same modules as the API server", () => {
     const pins = (part: string) => {
       const text = readFileSync(join(groupOf(groups, part).folder, "go.mod"), "utf8");
       return new Map(
@@ -104,7 +104,7 @@ describe("the parts", () => {
 describe("what is missing", () => {
   const goEnv = (version: string): string => JSON.stringify({ GOVERSION: version, GOOS: "linux", GOARCH: "amd64" });
 
-  it("Go: one line with the version that the modules at hand need", () => {
+  it("Go: one line with the version that the modules need", () => {
     const forAll = (output: string | undefined) => () => checkGo(output, groups);
     assert.throws(forAll(undefined), {
       message: "Go is not installed: building the toolchain needs 1.26.0 or newer",
@@ -118,7 +118,7 @@ describe("what is missing", () => {
     assert.equal(checkGo(goEnv("go1.25.9"), [groupOf(groups, "actionlint")]).version, "go1.25.9");
   });
 
-  it("disk: how much, where, and how to use another", () => {
+  it("disk: how much, where, and how to use another one", () => {
     const free = (gibibytes: number) => () => gibibytes * 2 ** 30;
     assert.throws(() => checkDisk(join(tmpdir(), "not/there/yet"), 9, "building", free(2.5)), {
       message: /^too little disk for building: 9 GiB are needed in .*yet, 2\.5 GiB are free$/,
@@ -152,7 +152,7 @@ describe("what is missing", () => {
     assert.ok(!atLeast("3.99.9", "3.218.0") && !atLeast("1.9.7", "1.26.0") && !atLeast("", "1"));
   });
 
-  it("says durations for people", () => {
+  it("formats durations for people", () => {
     assert.deepEqual([0, 59.4, 60, 190].map(duration), ["0s", "59s", "1m00s", "3m10s"]);
   });
 
@@ -176,7 +176,7 @@ describe("what is missing", () => {
 });
 
 describe("kazoo toolchain", { concurrency: true }, () => {
-  it("builds what is asked for, with what belongs beside it, and once only", async (test) => {
+  it("builds the requested parts and what belongs to them, only once", async (test) => {
     const at = new Workplace(test);
     const first = await at.run(["kwok", "docker"]);
     assert.equal(first.code, 0, first.error);
@@ -198,7 +198,7 @@ describe("kazoo toolchain", { concurrency: true }, () => {
     assert.equal(at.builds.length, 2);
   });
 
-  it("adds a part to its module's others without building these again", async (test) => {
+  it("adds a part to its module without rebuilding the others", async (test) => {
     const at = new Workplace(test);
     assert.equal((await at.run(["etcd"])).code, 0);
     const both = await at.run(["etcd", "kube-scheduler"]);
@@ -208,7 +208,7 @@ describe("kazoo toolchain", { concurrency: true }, () => {
     assert.deepEqual(at.kept, ["core-<key>", "core-<key>/etcd", "core-<key>/kube-scheduler"]);
   });
 
-  it("gives the engine its home: host beside the CLI, plugins by version, none of them on the PATH", async (test) => {
+  it("sets up the engine's home: the host next to the CLI, plugins by version, none of them on the PATH", async (test) => {
     const at = new Workplace(test);
     mkdirSync(join(at.folder, "module/nodejs/dist"), { recursive: true });
     for (const name of ["pulumi-analyzer-policy", "pulumi-resource-pulumi-nodejs"]) {
@@ -229,7 +229,7 @@ describe("kazoo toolchain", { concurrency: true }, () => {
     assert.ok(!existsSync(join(at.folder, ".pulumi")), "the user's own home is not touched");
   });
 
-  it("killed in the middle leaves nothing half-made, and the next run tidies up and completes", async (test) => {
+  it("leaves nothing incomplete if killed, and the next run cleans up and completes", async (test) => {
     const at = new Workplace(test);
     writeFileSync(at.hold, "");
     const killed = at.start(["kwok"]);
@@ -256,7 +256,7 @@ describe("kazoo toolchain", { concurrency: true }, () => {
     ["SIGINT", 130],
     ["SIGTERM", 143],
   ] as const) {
-    it(`${signal} ends the build with all its processes and leaves nothing`, async (test) => {
+    it(`${signal} stops the build with all its processes and leaves nothing`, async (test) => {
       const at = new Workplace(test);
       writeFileSync(at.hold, "");
       const stopped = at.start(["kwok"]);
@@ -270,7 +270,7 @@ describe("kazoo toolchain", { concurrency: true }, () => {
     });
   }
 
-  it("two at once: one builds, the other waits, says for whom, and finds it done", async (test) => {
+  it("two at once: one builds; the other waits, says for which process, and uses the result", async (test) => {
     const at = new Workplace(test);
     writeFileSync(at.hold, "");
     const one = at.start(["kwok"]);
@@ -295,14 +295,14 @@ describe("kazoo toolchain", { concurrency: true }, () => {
     assert.equal((await at.run(["docker"])).code, 0);
   });
 
-  it("no Go: one clear line", async (test) => {
+  it("without Go, prints one clear line", async (test) => {
     const at = new Workplace(test);
     const { code, error } = await at.run(["kwok"], { PATH: join(at.folder, "nowhere") });
     assert.equal(code, 1);
     assert.match(error, /^error: Go is not installed: [^\n]*\nnext: install Go 1\.26\.0 [^\n]*\n$/);
   });
 
-  it("a folder that cannot be made: one clear line", async (test) => {
+  it("a folder that cannot be created: one clear line", async (test) => {
     const at = new Workplace(test);
     writeFileSync(join(at.folder, "file"), "");
     const { code, error } = await at.run(["kwok"], { KAZOO_CACHE: join(at.folder, "file/cache") });
@@ -313,20 +313,20 @@ describe("kazoo toolchain", { concurrency: true }, () => {
     );
   });
 
-  it("a cache whose path has blanks is as good as any", async (test) => {
+  it("works with spaces in the cache's path", async (test) => {
     const at = new Workplace(test, join(temporaryFolder(test), "a folder with blanks"));
     const { code, out, error } = await at.run(["kwok"]);
     assert.equal(code, 0, error);
     assert.equal(readFileSync(/^kwok +(.+)$/m.exec(out)?.[1] ?? "", "utf8"), "whole\n");
   });
 
-  it("an unknown part is refused with the names there are", async (test) => {
+  it("an unknown part is refused with the list of parts", async (test) => {
     const { code, error } = await new Workplace(test).run(["kowk"]);
     assert.notEqual(code, 0);
     assert.match(error, /'kowk' is invalid .*Allowed choices are language, pulumi, /);
   });
 
-  it("--prune removes other versions and Go's build cache, keeps this version", async (test) => {
+  it("--prune removes other versions and Go's build cache, and keeps this version", async (test) => {
     const at = new Workplace(test);
     await at.run(["kwok"]);
     const old = join(at.cache, "kwok-0123456789abcdef");
@@ -357,7 +357,7 @@ describe("an installed Pulumi", { concurrency: true }, () => {
     assert.ok(!out.includes("PULUMI_HOME"));
   });
 
-  it("is not used when it is too old; forced, that is an error", async (test) => {
+  it("is not used if it is too old; with TOOLCHAIN=system, that is an error", async (test) => {
     const at = new Workplace(test);
     at.addPulumi("3.99.0");
     at.addPlugin("random");
@@ -371,7 +371,7 @@ describe("an installed Pulumi", { concurrency: true }, () => {
     );
   });
 
-  it("forced, but not there: an error, and no build", async (test) => {
+  it("missing with TOOLCHAIN=system: an error, and no build", async (test) => {
     const at = new Workplace(test);
     const { code, error } = await at.run(["pulumi"], { TOOLCHAIN: "system" });
     assert.equal(code, 1);
@@ -379,7 +379,7 @@ describe("an installed Pulumi", { concurrency: true }, () => {
     assert.deepEqual(at.builds, []);
   });
 
-  it("is used when it can download what it lacks", async (test) => {
+  it("is used if it can download missing plugins", async (test) => {
     const at = new Workplace(test);
     const plugin = `$HOME/.pulumi/plugins/resource-random-v${versions.random}`;
     at.addPulumi("3.218.0", `mkdir -p ${plugin}; touch ${plugin}/pulumi-resource-random`);
@@ -389,10 +389,10 @@ describe("an installed Pulumi", { concurrency: true }, () => {
     assert.deepEqual(at.builds, []);
   });
 
-  it("whose downloads fail is asked once; then and later the plugins are built", async (test) => {
+  it("whose downloads fail is tried once; then and later the plugins are built", async (test) => {
     const at = new Workplace(test);
     at.addPulumi("3.218.0", 'echo "error: 403 from the release server" >&2; exit 1');
-    // With a proxy only Pulumi itself can tell; nothing listens there.
+    // Behind a proxy, only Pulumi itself can find out; nothing listens at this one.
     const env = { ...auto, HTTPS_PROXY: "http://127.0.0.1:1" };
     const first = await at.run(["random"], env);
     assert.equal(first.code, 0, first.error);
@@ -401,13 +401,13 @@ describe("an installed Pulumi", { concurrency: true }, () => {
     assert.equal(second.error, "");
     const installs = (): number => readFileSync(join(at.folder, "installs"), "utf8").trim().split("\n").length;
     assert.equal(installs(), 1);
-    // Who insists has it tried again.
+    // With TOOLCHAIN=system it is tried again.
     const forced = await at.run(["random"], { ...env, TOOLCHAIN: "system" });
     assert.match(forced.error, /error: TOOLCHAIN=system, but the plugin random 4\.21\.2 cannot be downloaded: /);
     assert.equal(installs(), 2);
   });
 
-  it("that was itself built here does not count as installed", async (test) => {
+  it("that this project built does not count as installed", async (test) => {
     const at = new Workplace(test);
     program(join(at.cache, "home-0123456789abcdef/bin/pulumi"), "echo v3.218.0");
     const path = `${join(at.cache, "home-0123456789abcdef/bin")}:${join(at.folder, "bin")}:/usr/bin:/bin`;

@@ -12,13 +12,13 @@ import { Workplace, program, temporaryFolder } from "../support/workplace";
 
 const sha256 = (content: string | Buffer): string => createHash("sha256").update(content).digest("hex");
 
-/** A mirror on loopback: files by `/<host>/<path>`. */
+/** A mirror on loopback that serves files by `/<host>/<path>`. */
 class Mirror {
-  /** The files, and how they are sent; the default is as they are. */
+  /** The files, and how to send them; by default unchanged. */
   readonly files = new Map<string, string | Buffer>();
   send: (path: string, content: string | Buffer, response: ServerResponse) => void = (_, content, response) =>
     void response.end(content);
-  /** What was asked for. */
+  /** The requested paths. */
   readonly asked: string[] = [];
 
   private constructor(
@@ -40,7 +40,7 @@ class Mirror {
     return mirror;
   }
 
-  /** Adds a file and the text that tells its checksum. */
+  /** Adds a file and the text with its checksum. */
   publish(path: string, content: string | Buffer, checksums: string, text = `${sha256(content)}  ${basename(path)}\n`) {
     this.files.set(path, content).set(checksums, text);
   }
@@ -71,7 +71,7 @@ describe("a download", () => {
     return mirror;
   }
 
-  it("is there as it was published, and can be run", async (test) => {
+  it("is the published file, and executable", async (test) => {
     const { folder, result } = await tried(test, await mirrorOfTool(test));
     await result;
     assert.equal(readFileSync(join(folder, "tool"), "utf8"), content);
@@ -87,7 +87,7 @@ describe("a download", () => {
     });
   });
 
-  it("whose checksum is kept in the project is checked against this one", async (test) => {
+  it("whose checksum is in the project is checked against that one", async (test) => {
     const mirror = await mirrorOfTool(test);
     await (
       await tried(test, mirror, { sum: sha256(content) })
@@ -106,7 +106,7 @@ describe("a download", () => {
     assert.deepEqual(mirror.asked, [`${path}.sha256`]);
   });
 
-  it("that is not there fails with the answer", async (test) => {
+  it("that does not exist fails with the server's answer", async (test) => {
     const mirror = await mirrorOfTool(test);
     mirror.files.delete(path);
     await assert.rejects((await tried(test, mirror)).result, { message: `${mirror.url}${path} answers 404` });
@@ -136,13 +136,13 @@ describe("a download", () => {
     await assert.rejects((await tried(test, mirror)).result, /^Error: 127\.0\.0\.1:\d+: /);
   });
 
-  it("from a server that is not there fails at once", async (test) => {
+  it("from an unreachable server fails at once", async (test) => {
     const mirror = await mirrorOfTool(test);
     await mirror.stop();
     await assert.rejects((await tried(test, mirror)).result, /^Error: 127\.0\.0\.1:\d+: connect ECONNREFUSED/);
   });
 
-  it("goes by the proxy that the environment names", async (test) => {
+  it("uses the environment's proxy", async (test) => {
     const mirror = await mirrorOfTool(test);
     const asked: string[] = [];
     const proxy = createServer().on("connect", (request, socket) => {
@@ -166,7 +166,7 @@ describe("a download", () => {
     await download(file, folder, { mirror: "http://mirror.example", patience: 60_000, signal });
     assert.equal(readFileSync(join(folder, "tool"), "utf8"), content);
     assert.deepEqual([...new Set(asked)], ["mirror.example:80"]);
-    // This machine is not asked for by a proxy.
+    // This machine is not reached through a proxy.
     await (
       await tried(test, mirror)
     ).result;
@@ -181,7 +181,7 @@ describe("a download", () => {
     await assert.rejects(result, { message: "interrupted" });
   });
 
-  it("takes its checksum from a list, from a text of its own, and from GitHub's data of a release", () => {
+  it("takes its checksum from a list, from a separate file, and from GitHub's release data", () => {
     const [one, two] = [sha256("1"), sha256("2")];
     assert.equal(checksumIn(`${one}  a.tar.gz\n${two} *./b.tar.gz\n`, "b.tar.gz"), two);
     assert.equal(checksumIn(`${one}\n`, "b"), one);
@@ -201,10 +201,10 @@ describe("a download", () => {
   });
 });
 
-/** The Pulumi CLI, a plugin for it, and two programs of the sandbox, as they are published. */
+/** The Pulumi CLI, a plugin, and two programs of the sandbox, as they are published. */
 function publishAll(test: TestContext, mirror: Mirror): void {
   const folder = temporaryFolder(test);
-  // It installs plugins from files, as Pulumi does.
+  // It installs plugins from files, like Pulumi.
   const install = `dir="$PULUMI_HOME/plugins/resource-$4-v$5"; mkdir -p "$dir"; while [ "$1" != --file ]; do shift; done; tar -xzf "$2" -C "$dir"`;
   program(
     join(folder, "pulumi/pulumi"),
@@ -249,7 +249,7 @@ describe("kazoo toolchain, where it can download", { concurrency: true }, () => 
     return { at, mirror, run };
   }
 
-  it("downloads all, without Go, and once only", async (test) => {
+  it("downloads everything, without Go, only once", async (test) => {
     const { at, mirror, run } = await place(test);
     rmSync(join(at.folder, "bin/go"));
     const first = await run(parts);
@@ -270,7 +270,7 @@ describe("kazoo toolchain, where it can download", { concurrency: true }, () => 
     assert.deepEqual([second.code, second.error, second.out], [0, "", first.out]);
   });
 
-  it("builds what is not the published file, says so, and does not try it again until it is forced to", async (test) => {
+  it("builds a part if the download is not the published file, says so, and does not download it again unless forced", async (test) => {
     const { at, mirror, run } = await place(test);
     const path = [...mirror.files.keys()].find((name) => apiServer.test(name)) ?? assert.fail();
     mirror.files.set(path, "something else");
@@ -302,14 +302,14 @@ describe("kazoo toolchain, where it can download", { concurrency: true }, () => 
       [],
     );
 
-    // What failed is forgotten with --prune.
+    // --prune forgets failed downloads.
     publishAll(test, mirror);
     await run(["--prune"]);
     rmSync(join(at.cache, readdirSync(at.cache).find((name) => name.startsWith("core-")) ?? ""), { recursive: true });
     assert.match((await run(["kube-apiserver"])).out, /^kube-apiserver .*\/release-/m);
   });
 
-  it("hangs for a few seconds only, then builds", { timeout: 180_000 }, async (test) => {
+  it("builds after a download hangs for a few seconds", { timeout: 180_000 }, async (test) => {
     const { at, mirror, run } = await place(test);
     mirror.send = () => undefined;
     const { code, error } = await run(["kube-apiserver", "kube-scheduler", "kwok"]);
@@ -318,17 +318,17 @@ describe("kazoo toolchain, where it can download", { concurrency: true }, () => 
     assert.equal(at.builds.length, 2);
   });
 
-  it("takes what is built already, and nothing from the network with TOOLCHAIN=build", async (test) => {
+  it("uses what is built already, and downloads nothing with TOOLCHAIN=build", async (test) => {
     const { at, mirror, run } = await place(test);
     assert.equal((await run(["kube-apiserver"], "build")).code, 0);
     assert.match((await run(["kube-apiserver"])).out, /^kube-apiserver .*\/core-/m);
     assert.deepEqual(mirror.asked, []);
-    // Who wants the published program gets it.
+    // TOOLCHAIN=download gets the published program.
     assert.match((await run(["kube-apiserver"], "download")).out, /^kube-apiserver .*\/release-/m);
     assert.equal(at.builds.length, 1);
   });
 
-  it("without Go, says both, and tries again each time", async (test) => {
+  it("without Go, reports both problems, and tries again each time", async (test) => {
     const { at, mirror, run } = await place(test);
     rmSync(join(at.folder, "bin/go"));
     const path = [...mirror.files.keys()].find((name) => apiServer.test(name)) ?? assert.fail();
@@ -344,7 +344,7 @@ describe("kazoo toolchain, where it can download", { concurrency: true }, () => 
     assert.equal((await run(["kube-apiserver"])).code, 0);
   });
 
-  it("interrupted, leaves nothing half-made", async (test) => {
+  it("leaves nothing incomplete if interrupted", async (test) => {
     const { at, mirror } = await place(test);
     const asked = new Promise<void>((resolve) => {
       mirror.send = (path, content, response) => {

@@ -38,7 +38,7 @@ const workload = (box: ZoneBox, part: string) => {
   return found;
 };
 
-/** A stack with two zones in one ring, one of which uses stores elsewhere, and a zone alone. */
+/** A stack with two zones in one ring, one of which uses external stores, and a zone alone in its ring. */
 const mixed = `
 config:
   kazoo:clusters: { local: { sandbox: true } }
@@ -74,7 +74,7 @@ describe("a stack's graph", () => {
     );
   });
 
-  test("says which zone is first, and how many nodes there are", () => {
+  test("shows which zone is first, and the numbers of nodes", () => {
     const topology = committed("rehearsal");
     assert.deepEqual(
       zonesOf(topology).map(({ title, first }) => [title, first]),
@@ -89,7 +89,7 @@ describe("a stack's graph", () => {
     assert.deepEqual(nodes, ["kazoo-0", "kazoo-1", "rabbitmq-alpha-0", "rabbitmq-beta-0", "bigcouch-0"]);
   });
 
-  test("says where copies lie", () => {
+  test("shows where copies are placed", () => {
     const topology = topologyOf("mixed", platformOf(mixed));
     assert.equal(fact(zone(topology, "east-one"), "copies"), "2 of 3 copies of each document");
     assert.equal(fact(zone(topology, "east-two"), "copies"), "1 of 3 copies of each document");
@@ -101,7 +101,7 @@ describe("a stack's graph", () => {
     );
   });
 
-  test("leads to the stores that the run environment names", () => {
+  test("connects to the stores that the run environment names", () => {
     const box = zone(topologyOf("mixed", platformOf(mixed)), "east-two");
     const uses = (to: string) => box.links.filter((link) => link.to === `${box.id} ${to}`).length;
     assert.equal(workload(box, "alpha elsewhere").title, "amqp.example.com");
@@ -110,7 +110,7 @@ describe("a stack's graph", () => {
     assert.deepEqual([uses("database"), uses("database elsewhere")], [0, 1]);
   });
 
-  test("draws no ring for a zone that is alone, and media servers only where their networks are named", () => {
+  test("draws no ring for a single zone, and media servers only if their networks are configured", () => {
     const { rings, links } = topologyOf("mixed", platformOf(mixed));
     assert.deepEqual(
       rings.map(({ title }) => title),
@@ -148,7 +148,7 @@ describe("a stack's graph", () => {
     }
   });
 
-  test("says who reads metrics, and where CouchDB 3 has them", () => {
+  test("shows who reads metrics, and where CouchDB 3 has them", () => {
     const metrics = (monitoring: string, ring: string) => {
       const keys = `  kazoo:monitoring: ${monitoring}\n  kazoo:ring: main\n  kazoo:rings: { main: ${ring} }\n`;
       const stack = `config:\n  kazoo:image: { prebuilt: kazoo }\n  kazoo:clusters: { local: { sandbox: true } }\n${keys}  kazoo:regions: { east: { cluster: local, datacenters: { one: {} } } }\n`;
@@ -164,7 +164,7 @@ describe("a stack's graph", () => {
     assert.deepEqual(metrics("{ podMonitors: true }", "{}"), ["15692, from anywhere", undefined]);
   });
 
-  test("of a stack on Docker has containers, and where Kazoo is published", () => {
+  test("of a stack on Docker has containers, and the address at which Kazoo is published", () => {
     const box = zone(committed("docker"), "local-dev");
     assert.deepEqual(
       box.workloads.flatMap(({ nodes }) => nodes),
@@ -174,7 +174,7 @@ describe("a stack's graph", () => {
   });
 
   test("holds no secret", () => {
-    const secret = "encrypted-secret"; // what the reader of stack files puts in a secret's place
+    const secret = "encrypted-secret"; // the placeholder that the reader of stack files uses for a secret
     const yaml = `${mixed}  kazoo:credentials: { main: { cookie: { secure: v1:abc }, rabbitmq: { secure: v1:def } } }\n`;
     const platform = platformOf(yaml);
     assert.ok(JSON.stringify(platform).includes(secret));
@@ -205,7 +205,7 @@ describe("the state of a stack's nodes", () => {
     "today",
   );
 
-  test("is at each node, in words, with image and restarts", () => {
+  test("is shown at each node, in words, with image and restarts", () => {
     const bos = zone(seen, "us-east-bos");
     assert.equal(fact(workload(bos, "kazoo"), "kazoo-0"), "ready; 2 restarts; registry.example.com/kazoo:4.3");
     assert.match(fact(workload(bos, "kazoo"), "kazoo-1") ?? "", /^rolling: its turn to be replaced; 2 restarts/);
@@ -218,14 +218,14 @@ describe("the state of a stack's nodes", () => {
     assert.equal(fact({ facts: seen.facts }, "seen"), "today");
   });
 
-  test("is unknown where a cluster does not answer, and where nothing is deployed", () => {
+  test("is unknown if a cluster does not answer or nothing is deployed", () => {
     const nyc = zone(seen, "us-east-nyc");
     assert.equal(fact(nyc, "state"), "cluster east does not answer");
     assert.equal(fact(workload(nyc, "alpha"), "rabbitmq-alpha-0"), "unknown: cluster east does not answer");
     assert.equal(fact(zone(seen, "us-west-lax"), "state"), "the zone is not deployed yet");
   });
 
-  test("is a sign of its own in the picture, with its name, also of a folded region's zones", async () => {
+  test("has its own symbol in the picture, with its name, also for a folded region's zones", async () => {
     const drawing = await layOut(seen);
     const svg = svgOf(seen, drawing);
     assert.equal(markupProblem(svg), undefined);
@@ -279,7 +279,7 @@ describe("a stack's picture", () => {
       for (const { title } of zonesOf(topology)) assert.ok(svg.includes(`>${title}</text>`), title);
     });
 
-    test(`of ${name} has no boxes that overlap or stick out`, async () => {
+    test(`of ${name} has no overlapping or protruding boxes`, async () => {
       const topology = make();
       const { open, arrangements, folded, loose } = await layOut(topology);
       const apart = (boxes: readonly (Box | undefined)[], outer: { width: number; height: number }, what: string) => {
@@ -341,7 +341,7 @@ describe("a stack's picture", () => {
     assert.ok(!svg.includes("<b>"));
   });
 
-  test("on a page escapes names, too, and its data cannot end their element", async () => {
+  test("on a page escapes names, too, and its data cannot close its element", async () => {
     const name = "</script><b>&";
     const platform = readStackFile(project, "dev");
     const zones = platform.zones.map((one) => ({ ...one, namespace: name, mediaNetworks: [name] }));
@@ -351,7 +351,7 @@ describe("a stack's picture", () => {
     assert.ok(!page.includes("<b>"));
   });
 
-  test("of a large stack begins with folded regions, of a small one with open ones", async () => {
+  test("starts with folded regions for a large stack, with open ones for a small one", async () => {
     assert.equal((await layOut(committed("rehearsal"))).initial, "0 1");
     assert.equal((await layOut(topologyOf("large", platformOf(largeStack(4, 8))))).initial, "");
   });
@@ -381,7 +381,7 @@ describe("the theme's colours", () => {
   for (const [name, colours] of Object.entries<Colours>({ light, dark })) {
     const { ink, soft, paper, field, line, focus, good, busy, bad, ...kinds } = colours;
     const pairs = Object.values(kinds);
-    test(`${name}: text can be read (WCAG AA, 4.5 to 1), lines can be seen (3 to 1)`, () => {
+    test(`${name}: text is readable (WCAG AA, 4.5 to 1), lines are visible (3 to 1)`, () => {
       for (const ground of [paper, field, ...pairs.map(({ fill }) => fill)]) {
         for (const text of [ink, soft]) assert.ok(contrast(text, ground) >= 4.5, `${text} on ${ground}`);
       }
@@ -408,7 +408,7 @@ describe("kazoo topology", () => {
     assert.equal(markupProblem(readFileSync(join(out, "topology.svg"), "utf8")), undefined);
   });
 
-  test("names the stacks that there are", () => {
+  test("lists the existing stacks", () => {
     const { status, stderr } = run("--stack", "nowhere");
     assert.equal(status, 1);
     assert.match(stderr, /choose one of .*rehearsal/);

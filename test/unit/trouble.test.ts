@@ -15,7 +15,7 @@ describe("what keeps pods from becoming ready", () => {
     assert.deepEqual(troubles([waiting("ContainerCreating"), waiting("PodInitializing"), pod({})], []), []);
   });
 
-  test("an image that cannot be pulled, with what the registry answers", () => {
+  test("an image that cannot be pulled, with the registry's answer", () => {
     assert.deepEqual(troubles([waiting("ImagePullBackOff", "Back-off pulling image: not\nfound")], []), [
       "pod kazoo-1: container kazoo: ImagePullBackOff, Back-off pulling image: not found",
     ]);

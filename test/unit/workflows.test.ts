@@ -85,7 +85,7 @@ describe("the workflows", () => {
     );
   });
 
-  test("have only the rights that a job requests, and only one job may write: comments", () => {
+  test("have only the rights that a job requests, and only one job may write: it comments", () => {
     for (const [file, { permissions }] of workflows) assert.deepEqual(permissions, {}, file);
     for (const { name, job } of jobs) {
       const rights = Object.entries(job.permissions ?? assert.fail(`${name} does not say what it may`));
@@ -94,7 +94,7 @@ describe("the workflows", () => {
     }
   });
 
-  test("give secrets only to jobs behind an environment, and the repository's token to none that runs others' code", () => {
+  test("give secrets only to jobs with an environment, and the repository's token to no job that runs untrusted code", () => {
     for (const { name, job } of jobs) {
       const text = JSON.stringify(job);
       if (/secrets\./.test(text)) assert.notEqual(job.environment, undefined, name);
@@ -102,7 +102,7 @@ describe("the workflows", () => {
       if (name !== "comment.yml: comment") assert.doesNotMatch(text, /github\.token|GITHUB_TOKEN/, name);
     }
     for (const name of actions) {
-      // It asks GitHub one question with it, and runs nothing of the repository.
+      // It sends GitHub one request with it, and runs nothing from the repository.
       if (name === "newest") assert.deepEqual(action(name)[0]?.env, { GH_TOKEN: "${{ github.token }}" });
       else assert.doesNotMatch(JSON.stringify(action(name)), /github\.token|GITHUB_TOKEN/, name);
     }
@@ -118,20 +118,20 @@ describe("the workflows", () => {
       assert.equal(run, undefined);
       if (uses?.startsWith("actions/checkout@")) assert.equal(given?.ref, undefined, "the default branch");
     }
-    // Text of a pull request in a script or a command would be code.
+    // Text from a pull request inside a script or command would be run as code.
     for (const text of steps.flatMap(({ run, with: given }) => [run ?? "", String(given?.script ?? "")])) {
       assert.doesNotMatch(text, /\$\{\{/);
     }
   });
 
-  test("bring each stack up one run at a time, never cut off, behind the stack's own gate", () => {
+  test("deploy each stack one run at a time, never cancelled, behind the stack's own environment", () => {
     const { up } = workflow("deploy.yml").jobs;
     assert.deepEqual(up?.concurrency, { group: "up-${{ matrix.stack }}", "cancel-in-progress": false });
     assert.equal(up?.environment, "${{ matrix.stack }}");
     assert.deepEqual(workflow("deploy.yml").on, { push: { branches: ["main"] } });
   });
 
-  test("let no commit that is not the newest queue up for a stack, nor go over a newer one", () => {
+  test("let only the newest commit queue for a stack, and never deploy over a newer one", () => {
     const { newest, up } = workflow("deploy.yml").jobs;
     assert.equal(newest?.needs, "checks");
     assert.equal(newest.concurrency, undefined);
@@ -146,7 +146,7 @@ describe("the workflows", () => {
     }
   });
 
-  test("name artifacts as their steps do, which know names without slashes", () => {
+  test("name artifacts as their steps do, without slashes", () => {
     for (const [file, id] of [
       ["pull-request.yml", "preview"],
       ["drift.yml", "drift"],
@@ -158,12 +158,12 @@ describe("the workflows", () => {
     }
   });
 
-  test("keep the toolchain, without the compiler's own cache: a folder given whole would be kept whole", () => {
+  test("cache the toolchain without the compiler's cache, by listing the folder's entries instead of the folder", () => {
     const cache = action("setup").find(({ uses }) => uses?.startsWith("actions/cache@"));
     assert.equal(cache?.with?.path, "~/.cache/kazoo/toolchain/*\n!~/.cache/kazoo/toolchain/go-build\n");
   });
 
-  test("run commands that there are", async () => {
+  test("run existing commands", async () => {
     const commands = steps.flatMap(({ run }) => (run ?? "").split("\n")).map((line) => line.trim());
     const called = (start: RegExp) => commands.filter((line) => start.test(line));
     for (const line of called(/^make /)) {
@@ -190,14 +190,14 @@ describe("the workflows", () => {
   });
 });
 
-/** A script as the runner runs it, with some programs made up. */
+/** A script as the runner runs it, with some programs replaced. */
 interface Made {
-  /** Shell code by the program's name. */
+  /** Shell code by program name. */
   readonly programs: Record<string, string>;
   readonly env?: Record<string, string>;
 }
 
-/** Runs a step's script in a folder of its own, which is its home as well, and gives what it made there. */
+/** Runs a step's script in its own folder, which is also its home, and returns the files that it created. */
 async function runStep({ run = "" }: Step, { programs, env = {} }: Made) {
   const directory = mkdtempSync(join(tmpdir(), "kazoo-step-"));
   try {
@@ -240,7 +240,7 @@ describe("a workflow's step", () => {
       Object.values(workflow(file).jobs).flatMap((job) => job.steps ?? []),
       name,
     );
-  /** A `kazoo` that ends with a code, and writes a report unless that is 70. */
+  /** A `kazoo` that exits with a code, and writes a report unless the code is 70. */
   const kazooEnds = (code: number, stack = "some stack"): Made => ({
     programs: {
       npx: `echo "$@" > calls\n[ ${code} = 70 ] || { mkdir -p report; echo '## Report' > report/report.md; }\nexit ${code}`,
@@ -248,7 +248,7 @@ describe("a workflow's step", () => {
     env: { STACK: stack },
   });
 
-  test("that previews passes with changes, which a reviewer judges, and fails with errors", async () => {
+  test("that previews passes with changes, which a reviewer judges, and fails on errors", async () => {
     for (const [code, expected] of [
       [0, 0],
       [2, 0],
@@ -263,7 +263,7 @@ describe("a workflow's step", () => {
     assert.notEqual((await runStep(step("pull-request.yml", "Preview"), kazooEnds(70))).ended, 0, "no report");
   });
 
-  test("that looks for drift fails with what it finds, so that somebody hears of it", async () => {
+  test("that looks for drift fails if it finds any, so that someone is notified", async () => {
     for (const code of [0, 1, 2, 3]) {
       const { ended, summary } = await runStep(step("drift.yml", "Drift"), kazooEnds(code));
       assert.equal(ended, code);
@@ -271,7 +271,7 @@ describe("a workflow's step", () => {
     }
   });
 
-  test("that makes an artifact names it without the stack's organization", async () => {
+  test("that uploads an artifact names it without the stack's organization", async () => {
     for (const [file, name, kind] of [
       ["pull-request.yml", "Preview", "report"],
       ["drift.yml", "Drift", "drift"],
@@ -283,7 +283,7 @@ describe("a workflow's step", () => {
     }
   });
 
-  test("that brings a stack up asks nothing, and ends as kazoo does", async () => {
+  test("that deploys a stack asks nothing, and exits with kazoo's code", async () => {
     for (const code of [0, 1, 255]) {
       const { ended, calls } = await runStep(step("deploy.yml", "Up"), kazooEnds(code, "acme/production"));
       assert.equal(ended, code);
@@ -291,7 +291,7 @@ describe("a workflow's step", () => {
     }
   });
 
-  test("that looks for the newest commit says so, or why nothing is deployed, and fails where it can't know", async () => {
+  test("that looks for the newest commit says so, or why nothing is deployed, and fails if it cannot find out", async () => {
     const [mine, other] = ["a".repeat(40), "b".repeat(40)];
     const look = (gh: string) =>
       runStep(named(action("newest"), "Look"), {
@@ -309,7 +309,7 @@ describe("a workflow's step", () => {
     assert.equal(failed.output, "");
   });
 
-  test("that writes the kubeconfig keeps it as it is, for nobody else to read, and touches no other", async () => {
+  test("that writes the kubeconfig writes it unchanged, readable by its owner only, and touches no other", async () => {
     const content = "apiVersion: v1\nusers: [{ name: 'a %s \\n $HOME `id`' }]\n";
     const made = await runStep(named(action("setup"), "Kubeconfig"), { programs: {}, env: { CONTENT: content } });
     assert.deepEqual([made.ended, made.kubeconfig, made.mode], [0, content, 0o600]);
@@ -317,7 +317,7 @@ describe("a workflow's step", () => {
     assert.deepEqual(made.made, ["GITHUB_ENV", "bin", "kubeconfig"]);
   });
 
-  test("that returns the caches to the runner does so whether or not there are any", async () => {
+  test("that returns the caches to the runner works with and without caches", async () => {
     const given = step("checks.yml", "Return the caches to the runner");
     assert.equal(given.if, "always()");
     const { ended, calls, made } = await runStep(given, {
@@ -330,7 +330,7 @@ describe("a workflow's step", () => {
 });
 
 describe("the gate", () => {
-  /** Starts the script with a home of its own, as root of a machine without any package, with a stand-in for `apt-get`. */
+  /** Starts the script with its own home, as root on a machine without any package, with a stand-in for `apt-get`. */
   async function gate(aptGet: string, signal?: NodeJS.Signals) {
     const directory = mkdtempSync(join(tmpdir(), "kazoo-gate-"));
     const policy = join(directory, "policy-rc.d");
@@ -368,7 +368,7 @@ describe("the gate", () => {
     }
   }
 
-  test("keeps services from starting while it installs, and no longer, however that ends", async () => {
+  test("prevents services from starting during the installation only, however it ends", async () => {
     for (const [aptGet, signal, result] of [
       ["exit 0", undefined, 9],
       ["exit 100", undefined, 1],
@@ -387,7 +387,7 @@ describe("the comments", () => {
   const sha = "a".repeat(40);
   const url = "https://github.com/us/kazoo/actions/runs/1";
   const report = (stack: string, text = "new") => `<!-- kazoo preview of ${stack} -->\n## ${text}\n`;
-  /** The comment with a report, which says what the report is of. */
+  /** The comment with a report, which names its commit. */
   const told = (stack: string, text = "new", of = sha) =>
     `<!-- kazoo preview of ${stack} -->\nFor commit [\`${of.slice(0, 7)}\`](${url}):\n\n## ${text}\n`;
 
@@ -397,7 +397,7 @@ describe("the comments", () => {
     readonly body: string;
   }
 
-  /** Runs the script over reports, on a GitHub that notes down what is asked of it. */
+  /** Runs the script with reports, against a GitHub double that records its calls. */
   async function run(
     reports: Record<string, string>,
     comments: readonly Existing[] = [],
@@ -448,7 +448,7 @@ describe("the comments", () => {
 
   const bot = { login: "github-actions[bot]" };
 
-  test("are made for each stack, and edited in place, each with the commit that it is of", async () => {
+  test("are created for each stack and edited in place, each with its commit", async () => {
     const old = { id: 1, user: bot, body: told("staging", "old", "c".repeat(40)) };
     const { calls } = await run({ "report-staging": report("staging"), "report-prod": report("prod") }, [old]);
     assert.deepEqual(calls, [
@@ -457,7 +457,7 @@ describe("the comments", () => {
     ]);
   });
 
-  test("that are right already are left alone, and so are other people's", async () => {
+  test("that are up to date are not edited, and neither are other people's", async () => {
     const own = { id: 1, user: bot, body: told("prod") };
     assert.deepEqual((await run({ "report-prod": report("prod") }, [own])).calls, []);
     const quoted = { id: 2, user: { login: "somebody" }, body: told("prod", "old") };
@@ -466,7 +466,7 @@ describe("the comments", () => {
     assert.deepEqual(calls, [["create", { ...target, issue_number: 7, body: told("prod") }]]);
   });
 
-  test("of stacks without a report say so, instead of what was true of an earlier commit", async () => {
+  test("of stacks without a report say so, instead of showing an earlier commit's report", async () => {
     const [staging, prod] = ["staging", "acme/prod"].map((stack, index) => ({
       id: index + 1,
       user: bot,
@@ -484,7 +484,7 @@ describe("the comments", () => {
       ["update", { ...target, comment_id: 1, body: outdated("staging") }],
       ["update", { ...target, comment_id: 2, body: outdated("acme/prod") }],
     ]);
-    // What is no report is none.
+    // Files that are not reports do not count.
     const bad = await run({ "report-staging": "hello" }, [staging]);
     assert.deepEqual(bad.calls, [["update", { ...target, comment_id: 1, body: outdated("staging") }]]);
     const again = await run({ "report-staging": report("staging") }, [{ ...staging, body: outdated("staging") }]);
@@ -497,11 +497,11 @@ describe("the comments", () => {
     assert.deepEqual(calls, [["update", { ...target, comment_id: 1, body: told("acme/prod") }]]);
   });
 
-  test("of a single report are made as well, wherever it was put", async () => {
+  test("of a single report are created as well, wherever its file is", async () => {
     assert.equal((await run({ ".": report("prod") })).calls.length, 1);
   });
 
-  test("are not made of a commit that is no longer the last, or without a report", async () => {
+  test("are not created for a commit that is no longer the newest, or without a report", async () => {
     const { calls, said } = await run(
       { "report-prod": report("prod") },
       [{ id: 1, user: bot, body: told("staging") }],
@@ -512,7 +512,7 @@ describe("the comments", () => {
     assert.deepEqual((await run({})).calls, []);
   });
 
-  test("are not made of what is no report, nor of what links lead to", async () => {
+  test("are not created from files that are not reports, or from symbolic links", async () => {
     const { calls, said } = await run(
       {
         "report-text": "hello @everybody",
