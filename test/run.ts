@@ -6,7 +6,7 @@ import { run } from "node:test";
 import { spec, type TestEvent } from "node:test/reporters";
 
 /**
- * Runs the tests of the named folders below test/, or of all but e2e, which needs the machine for itself; as many files at a time as there are
+ * Runs the tests of the named folders in test/, or of all but e2e, which needs the machine for itself; as many files at a time as there are
  * cores. Prints the runner's own report, with the slowest tests before its closing lines.
  *
  *     node --import tsx test/run.ts unit golden
@@ -26,7 +26,7 @@ const testFiles = (folder: string): string[] =>
     .sort()
     .map((path) => join(__dirname, path));
 
-/** The first of each list, then the second of each, and so on: files of one folder may wait for each other, as for the one Docker Engine. */
+/** The first of each list, then the second of each, and so on, because files of one folder may wait for each other, e.g. for the Docker Engine. */
 function inTurn(lists: readonly (readonly string[])[]): string[] {
   const longest = Math.max(...lists.map(({ length }) => length));
   return Array.from({ length: longest }, (_, index) => lists.flatMap((list) => list.slice(index, index + 1))).flat();
@@ -37,12 +37,12 @@ interface Timed {
   readonly seconds: number;
 }
 
-/** How many of the slowest tests are listed. */
+/** How many of the slowest tests to list. */
 const listed = 10;
 
 async function* withSlowest(events: AsyncIterable<TestEvent>): AsyncGenerator<TestEvent> {
   const tests: Timed[] = [];
-  /** Names of what the current test is in, by nesting; files report one after the other. */
+  /** Names of the suites around the current test, by nesting; files report one after the other. */
   const path: string[] = [];
   let told = false;
   for await (const event of events) {
@@ -52,7 +52,7 @@ async function* withSlowest(events: AsyncIterable<TestEvent>): AsyncGenerator<Te
       const names = [...path.slice(0, nesting), name];
       if (details.type !== "suite") tests.push({ name: names.join(" › "), seconds: details.duration_ms / 1000 });
     }
-    // The first of the closing lines.
+    // The first closing line.
     if (
       !told &&
       event.type === "test:diagnostic" &&

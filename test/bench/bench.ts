@@ -9,8 +9,8 @@ import { cloneProject, type Clone } from "../support/clone";
 import { opened } from "../support/exported";
 
 /**
- * `make bench`: what the program costs beside plain kubectl, for the same objects on the same sandbox cluster in one run. Times are of this
- * machine and this moment; the ratios are what to compare.
+ * `make bench`: the program's time compared with plain kubectl's, for the same objects on the same sandbox cluster in one run. Times depend on
+ * the machine and the moment; compare the ratios.
  */
 async function main(): Promise<void> {
   const program = await testPrograms(["kubectl"], () => undefined);
@@ -92,7 +92,7 @@ async function manifests(clone: Clone): Promise<{ file: string; namespaces: stri
     .map(({ inputs }) => opened(inputs) as Manifest);
   const isNamespace = ({ kind }: Manifest) => kind === "Namespace";
   const ordered = [...objects.filter(isNamespace), ...objects.filter((object) => !isNamespace(object))];
-  // It holds secrets in clear: it exists only during the measurement, in a private folder.
+  // It contains plain-text secrets, so it exists only during the measurement, in a private folder.
   const folder = mkdtempSync(join(tmpdir(), "kazoo-bench-"));
   const file = join(folder, "objects.json");
   writeFileSync(file, JSON.stringify({ apiVersion: "v1", kind: "List", items: ordered }), { mode: 0o600 });

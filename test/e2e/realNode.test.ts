@@ -43,7 +43,7 @@ interface Pod {
   readonly status: { readonly phase: string; readonly conditions?: { type: string; status: string }[] };
 }
 
-/** How a Kazoo node sees itself, from the stand-in's API. */
+/** A Kazoo node's view of itself, from the stand-in's API. */
 interface KazooNode {
   readonly node: string;
   readonly zone: string;
@@ -83,7 +83,7 @@ describe("a ring of two datacenters on a real node", { timeout: 60 * 60_000 }, a
     assert.equal(code, 0, stdout + stderr);
     return stdout;
   };
-  /** Evaluates Erlang on a node of its own in a Kazoo pod, with the pod's cookie or another. */
+  /** Evaluates Erlang on a separate node in a Kazoo pod, with the pod's cookie or another. */
   const erlang = async (expression: string, cookie?: string) =>
     await stage.exec(one, "kazoo-0", [
       "bash",
@@ -96,7 +96,7 @@ describe("a ring of two datacenters on a real node", { timeout: 60 * 60_000 }, a
       `io:format("~p", [${expression}]), halt().`,
     ]);
 
-  void test("up builds, pushes and deploys; all pods are ready under the level restricted, both Jobs have run once", async () => {
+  void test("up builds, pushes and deploys; all pods are ready under the level restricted, both Jobs ran once", async () => {
     stage.writeStack(stackKeys("info"));
     await up();
     for (const namespace of zones) {
@@ -166,7 +166,7 @@ describe("a ring of two datacenters on a real node", { timeout: 60 * 60_000 }, a
     const names = [...watch.rules.map(({ expr }) => expr), ...onDashboard].flatMap(seriesIn);
     assert.ok(names.includes("rabbitmq_alarms_memory_used_watermark") && names.includes("rabbitmq_connections"));
 
-    // A queue with a message that nobody takes.
+    // A queue with a message that nobody consumes.
     const password = Buffer.from(
       await stage.kubectl(["get", "secret", "-n", one, "rabbitmq", "-o", "jsonpath={.data.password}"]),
       "base64",
@@ -205,7 +205,7 @@ describe("a ring of two datacenters on a real node", { timeout: 60 * 60_000 }, a
     await until("no alert to fire", async () => (await watch.query("ALERTS")).length === 0);
   });
 
-  void test("what no NetworkPolicy allows is closed, and nothing else", async () => {
+  void test("exactly the ports that no NetworkPolicy allows are closed", async () => {
     const found = await reachable(stage, zones);
     assert.deepEqual(found, closedAndOpen);
   });
@@ -221,7 +221,7 @@ describe("a ring of two datacenters on a real node", { timeout: 60 * 60_000 }, a
     assert.deepEqual(hosts(blocks[1] ?? ""), [broker(two, "alpha"), broker(two, "beta")]);
   });
 
-  void test("two nodes reach each other with the Secret's cookie, and none is reached with another", async () => {
+  void test("two nodes reach each other with the Secret's cookie, and with no other", async () => {
     const ping = `rpc:call('${nodeName(one, 0)}', net_adm, ping, ['${nodeName(one, 1)}'])`;
     assert.equal(await erlang(ping), "pong");
     assert.equal(await erlang(`net_adm:ping('${nodeName(one, 1)}')`), "pong");
@@ -237,7 +237,7 @@ describe("a ring of two datacenters on a real node", { timeout: 60 * 60_000 }, a
     assert.match(said, /Zone {10}: e2e-one/);
   });
 
-  void test("the targets look inside real pods, run sup there, and know the account that first boot has made", async () => {
+  void test("the targets look into real pods, run sup there, and show the account that first boot created", async () => {
     const kazoo = async (...args: string[]) => {
       const { code, stdout, stderr } = await stage.kazoo(args);
       assert.equal(code, 0, stdout + stderr);
@@ -271,7 +271,7 @@ describe("a ring of two datacenters on a real node", { timeout: 60 * 60_000 }, a
     assert.match(await kazoo("kube-rollout-status", "--zone", one), /2 of 2 nodes updated, 2 ready\n$/);
     assert.match((await stage.kazoo(["logs", "--zone", one])).stderr, /there is more than one node: kazoo-0, kazoo-1/);
 
-    // The log of the pod's life: forty lines, then the followers, then a line more, then its end.
+    // The pod's log: forty lines, then the followers start, then one more line, then its end.
     const say = (script: string) => stage.exec(one, "kazoo-1", ["sh", "-c", `{ ${script}; } >/proc/1/fd/1`]);
     await say('for i in $(seq 1 40); do echo "before $i"; done');
     const followers = ["kube-logsf", "logsf", "kube-logsft"].map((target) => stage.kazoo([target, ...node]));
@@ -290,7 +290,7 @@ describe("a ring of two datacenters on a real node", { timeout: 60 * 60_000 }, a
     const [all = [], lastHundred = [], lastLines = []] = followed.map(({ stdout }) => stdout.split("\n"));
     assert.ok(all.some((line) => line.includes("Starting kazoo_apps@kazoo-1.")));
     assert.ok(lastHundred.indexOf("before 40") < 100);
-    // The 25 that were the last ones; Kazoo may have said something after the forty.
+    // The last 25 at that time; Kazoo may have logged something after the forty.
     const [, oldest] = /^before (\d+)$/.exec(lastLines[0] ?? "") ?? [];
     assert.ok(Number(oldest) >= 16, lastLines[0]);
     await kazooReady();
@@ -299,7 +299,7 @@ describe("a ring of two datacenters on a real node", { timeout: 60 * 60_000 }, a
   void test("Kazoo's user has connections on both brokers, and guest is refused", async () => {
     for (const role of ["alpha", "beta"]) {
       const ctl = ["rabbitmqctl", "-q", "list_connections", "user", "state"];
-      // From both nodes of the own zone and the one of the other.
+      // From both nodes of its own zone and the one of the other zone.
       await until("three open connections of Kazoo's user", async () => {
         const lines = (await stage.exec(one, `rabbitmq-${role}-0`, ctl)).split("\n");
         return lines.filter((line) => line === "kazoo\trunning").length >= 3;
@@ -318,7 +318,7 @@ describe("a ring of two datacenters on a real node", { timeout: 60 * 60_000 }, a
     }
   });
 
-  void test("both brokers have taken the stack's settings, each in the place of RabbitMQ's or the program's, and its plugin", async () => {
+  void test("both brokers use the stack's settings instead of RabbitMQ's or the program's, and its plugin", async () => {
     for (const role of ["alpha", "beta"]) {
       const said = (...command: string[]) => stage.exec(one, `rabbitmq-${role}-0`, command);
       const environment = await said("rabbitmqctl", "-q", "environment");
@@ -334,7 +334,7 @@ describe("a ring of two datacenters on a real node", { timeout: 60 * 60_000 }, a
     const seen = new Set<string>();
     await until("answers of both nodes", async () => {
       const url = `http://kazoo.${one}.svc.${domain}:8000/node`;
-      // Policies keep the nodes of other zones from it.
+      // Policies block the nodes of other zones.
       seen.add((JSON.parse(await stage.exec(one, "kazoo-0", ["curl", "-sS", url])) as KazooNode).node);
       return seen.size === 2;
     });
@@ -366,14 +366,14 @@ describe("a ring of two datacenters on a real node", { timeout: 60 * 60_000 }, a
       "what the image has, and what it writes at the start",
     );
     assert.equal(await inside("kazoo-0", "ls /var/run/secrets/kubernetes.io 2>/dev/null | wc -l"), "0");
-    // Not even root inside, none of its capabilities, and no way to get them.
+    // Not even root in the pod, no capabilities, and no way to get them.
     assert.equal(
       await inside("kazoo-0", "grep -E '^(CapEff|NoNewPrivs|Seccomp):' /proc/1/status | tr -s '\\t' ' '"),
       "CapEff: 0000000000000000\nNoNewPrivs: 1\nSeccomp: 2",
     );
   });
 
-  void test("the database's nodes have the Secret's cookie, which no process carries, and reach each other with it alone", async () => {
+  void test("the database's nodes have the Secret's cookie, which is in no process's arguments, and reach each other only with it", async () => {
     const secret = await stage.kubectl(["get", "secret", "-n", one, "bigcouch", "-o", "jsonpath={.data.cookie}"]);
     const cookie = Buffer.from(secret, "base64").toString();
     const inside = (script: string) => stage.exec(one, "bigcouch-0", ["sh", "-c", script]);
@@ -416,7 +416,7 @@ describe("a ring of two datacenters on a real node", { timeout: 60 * 60_000 }, a
     await database("-X", "DELETE", "http://127.0.0.1:5984/kept");
   });
 
-  void test("a killed alpha is followed by beta, and comes back", async () => {
+  void test("Kazoo fails over from a killed alpha to beta, and returns", async () => {
     const killed = Date.now();
     await stage.kubectl(["delete", "pod", "-n", one, "rabbitmq-alpha-0", "--grace-period=1", "--wait=false"]);
     const primaryIs = (role: string) =>
@@ -433,7 +433,7 @@ describe("a ring of two datacenters on a real node", { timeout: 60 * 60_000 }, a
     await stopWatch(stage);
   });
 
-  void test("a PodDisruptionBudget holds a second eviction back", async () => {
+  void test("a PodDisruptionBudget prevents a second eviction", async () => {
     const evict = (pod: string) => {
       const eviction = { apiVersion: "policy/v1", kind: "Eviction", metadata: { name: pod, namespace: one } };
       const path = `/api/v1/namespaces/${one}/pods/${pod}/eviction`;
@@ -448,7 +448,7 @@ describe("a ring of two datacenters on a real node", { timeout: 60 * 60_000 }, a
     await kazooReady();
   });
 
-  void test("a changed variable rolls one pod after the other, each stopped in order", async () => {
+  void test("a changed variable rolls one pod after the other, each stopped gracefully", async () => {
     const before = (await kazooPods(one)).map(({ metadata }) => metadata.uid);
     const log = stage.kubectl(["logs", "-n", one, "-f", "kazoo-1"]);
     const lastLines = stage.kazoo(["kube-logsft", "--zone", one, "--node", "kazoo-1"]);
@@ -468,7 +468,7 @@ describe("a ring of two datacenters on a real node", { timeout: 60 * 60_000 }, a
     assert.match(said, /Stopping kazoo_apps@\S+ in order[\s\S]*kazoo_apps has stopped in order[\s\S]*\(exit code 0\)/);
   });
 
-  void test("a change that breaks a pod stops there, and when it is taken back the pod is replaced", async () => {
+  void test("an update that breaks a pod stops there, and reverting the change replaces the pod", async () => {
     stage.writeStack(stackKeys("debug", "1000"));
     const broken = await stage.kazoo(["up", "--yes"], /pod kazoo-1: no node fits/);
     assert.notEqual(broken.code, 0);
@@ -528,7 +528,7 @@ describe("a ring of two datacenters on a real node", { timeout: 60 * 60_000 }, a
   });
 });
 
-/** What a node changes on a machine of its own: settings of the kernel, and firewall rules. */
+/** What a node changes on its machine: kernel settings and firewall rules. */
 async function machineState(): Promise<string[]> {
   const settings = ["vm/overcommit_memory", "vm/panic_on_oom", "kernel/panic", "kernel/panic_on_oops"];
   const rules = (await run(findCommand("iptables-save") ?? "iptables-save", [])).split("\n");

@@ -10,7 +10,7 @@ import { type Run, cloneProject } from "../support/clone";
 import { clusterApi } from "../support/clusterApi";
 import { type FaultStack, faultStack } from "../support/faults";
 
-/** A stack of clusters that the user names by contexts, in the user's own backend. Its API servers are sandbox clusters behind proxies. */
+/** A stack on clusters named by contexts, in the user's own backend. Its API servers are sandbox clusters behind proxies. */
 describe("an API server that fails", { concurrency: 1 }, () => {
   let stack: FaultStack;
   let backend: string;
@@ -54,7 +54,7 @@ describe("an API server that fails", { concurrency: 1 }, () => {
     stack.configure({ "kazoo:clusters": { local: cluster("local") }, "kazoo:image": { prebuilt: "kazoo:5" }, ...keys });
   const level = (KAZOO_LOG_LEVEL: string) => configure({ "kazoo:environment": { KAZOO_LOG_LEVEL } });
 
-  /** Passes so many writes on, and treats all others like this. */
+  /** Passes this many writes on, and treats all others in the given way. */
   const afterWrites = (writes: number, treatment: Treatment, act: () => void = () => undefined) => {
     let seen = 0;
     proxy().treat(({ method, path }) => {
@@ -64,7 +64,7 @@ describe("an API server that fails", { concurrency: 1 }, () => {
     });
   };
 
-  test("429, too many requests, for every tenth one: nothing is to be done", async () => {
+  test("429, too many requests, for every tenth request: nothing needs to be done", async () => {
     let seen = 0;
     proxy().treat(() => (++seen % 10 === 0 ? 429 : "pass"));
     const up = await stack.run(["up", "--yes"]);
@@ -77,7 +77,7 @@ describe("an API server that fails", { concurrency: 1 }, () => {
     [500, /made up by the test: 500[^]*next: .*make up STACK=dev continues from here/],
     ["cut", /(EOF|connection reset)[^]*next: lost the connection to an API server[^]*run the same command again/],
   ] as const) {
-    test(`${treatment} in the middle of a change`, async () => {
+    test(`${treatment} during a change`, async () => {
       level(treatment === 500 ? "debug" : "error");
       const kept = await stack.kept();
       afterWrites(1, treatment);
@@ -89,7 +89,7 @@ describe("an API server that fails", { concurrency: 1 }, () => {
     });
   }
 
-  test("no answer in the middle of a change: Ctrl-C ends the wait", async () => {
+  test("no answer during a change: Ctrl-C ends the wait", async () => {
     level("warning");
     const kept = await stack.kept();
     let interrupt = (): void => assert.fail("nothing was printed");
@@ -102,7 +102,7 @@ describe("an API server that fails", { concurrency: 1 }, () => {
     await stack.converges(kept);
   });
 
-  test("two ups at once, from two clones: the second names the lock of the first, and works after it", async () => {
+  test("two ups at once, from two clones: the second names the first one's lock, and works after it", async () => {
     const other = await cloneProject();
     try {
       level("debug");
@@ -144,7 +144,7 @@ describe("an API server that fails", { concurrency: 1 }, () => {
       assert.notEqual(run.code, 0, command);
       assert.match(run.stderr, /warning: not seen: far-dc: context sandbox-other does not answer/);
     }
-    // The previous ConfigMap is still there: a failed run deletes nothing that it has replaced.
+    // The previous ConfigMap still exists, because a failed run does not delete replaced objects.
     const environments = await stack.api.list(
       "/api/v1/namespaces/local-dev/configmaps?labelSelector=app.kubernetes.io%2Fname%3Dkazoo",
     );

@@ -6,7 +6,7 @@ import { after, before, describe, test } from "node:test";
 import { type FaultStack, done, faultStack } from "../support/faults";
 import { until } from "../support/until";
 
-describe("a run that is disturbed", { concurrency: 1 }, () => {
+describe("an interrupted run", { concurrency: 1 }, () => {
   let stack: FaultStack;
   before(async () => {
     stack = await faultStack();
@@ -15,7 +15,7 @@ describe("a run that is disturbed", { concurrency: 1 }, () => {
   after(() => stack?.clone.dispose());
   const level = (KAZOO_LOG_LEVEL: string) => stack.configure({ "kazoo:environment": { KAZOO_LOG_LEVEL } });
 
-  test("Ctrl-C twice in a first up: Pulumi stops at once, and the next up finds what it has made", async () => {
+  test("Ctrl-C twice in a first up: Pulumi stops at once, and the next up finds what it created", async () => {
     const interrupt = ({ pid }: { pid: number }) => process.kill(pid, "SIGINT");
     const up = await stack.at(["up"], { line: done, times: 30 }, interrupt, interrupt);
     assert.notEqual(up.code, 0);
@@ -25,7 +25,7 @@ describe("a run that is disturbed", { concurrency: 1 }, () => {
     await stack.converges(await stack.kept());
   });
 
-  test("the command alone is killed: its pulumi works on, and another up says so", async () => {
+  test("only the command is killed: its pulumi keeps running, and another up says so", async () => {
     level("debug");
     const kept = await stack.kept();
     let pulumi = 0;
@@ -45,7 +45,7 @@ describe("a run that is disturbed", { concurrency: 1 }, () => {
     await stack.converges(kept);
   });
 
-  test("the API server is killed and started again", async () => {
+  test("the API server is killed and restarted", async () => {
     level("warning");
     const kept = await stack.kept();
     const [cluster] = JSON.parse(await stack.succeeds("sandbox", "status", "--json")) as {
@@ -63,7 +63,7 @@ describe("a run that is disturbed", { concurrency: 1 }, () => {
 
   const state = () => join(stack.clone.directory, ".state/.pulumi/stacks/kazoo/dev.json");
 
-  test("the state file is cut off, or empty: the error has the command that brings its copy back", async () => {
+  test("the state file is truncated or empty: the error has the command that restores its copy", async () => {
     const kept = await stack.kept();
     for (const size of [1000, 0]) {
       truncateSync(state(), size);
@@ -79,13 +79,13 @@ describe("a run that is disturbed", { concurrency: 1 }, () => {
     await stack.converges(kept);
   });
 
-  test("the attributes that Pulumi keeps beside the state file are empty: the next up works", async () => {
+  test("the attributes file that Pulumi keeps next to the state is empty: the next up works", async () => {
     const kept = await stack.kept();
     truncateSync(`${state()}.attrs`, 0);
     await stack.converges(kept);
   });
 
-  test("another passphrase: the error names the file that it is in", async () => {
+  test("another passphrase: the error names the file that holds it", async () => {
     const kept = await stack.kept();
     const passphrase = join(stack.clone.directory, ".state/passphrase");
     const before = readFileSync(state(), "utf8");

@@ -3,12 +3,12 @@ import { after, before, describe, test } from "node:test";
 import { until } from "../support/until";
 import { type FaultStack, done, faultStack, randomFrom } from "../support/faults";
 
-/** `KILLS=10` kills each command at ten points, `SEED=` at those of an earlier run. */
+/** `KILLS=10` kills each command at ten points, `SEED=` repeats the points of an earlier run. */
 const kills = Number(process.env["KILLS"] ?? "1");
 const seed = Number(process.env["SEED"] ?? (kills === 1 ? "13" : String(Date.now() % 1_000_000)));
 const random = randomFrom(seed);
 
-/** Changes two workloads and what they read. */
+/** Changes two workloads and their ConfigMaps. */
 const changed = {
   "kazoo:environment": { KAZOO_LOG_LEVEL: "debug" },
   "kazoo:workloads": {
@@ -25,7 +25,7 @@ describe(`killed with -9, at points of seed ${seed}`, { concurrency: 1 }, () => 
   });
   after(() => stack?.clone.dispose());
 
-  /** Kills Pulumi, or the command as well, once so many resources are done; the next command must clean up after it. */
+  /** Kills Pulumi, or the command as well, once this many resources are done; the next command must clean up. */
   async function killedAt(command: "up" | "destroy", most: number): Promise<string> {
     const times = random(1, most);
     const both = random(0, 1) === 1;
@@ -60,7 +60,7 @@ describe(`killed with -9, at points of seed ${seed}`, { concurrency: 1 }, () => 
       await stack.converges(kept);
 
       t.diagnostic(await killedAt("destroy", 40));
-      // Deletions that were on their way go on; until a namespace is gone, an up says so and ends.
+      // Deletions in progress continue; until a namespace is gone, an up says so and exits.
       await until("namespaces to be gone or stay", async () =>
         (await stack.api.list("/api/v1/namespaces")).every(({ metadata }) => !metadata?.deletionTimestamp),
       );

@@ -31,7 +31,7 @@ describe("a cluster that refuses", { concurrency: 1 }, () => {
   };
   const removed = async (path: string) => assert.equal((await stack.api.call("DELETE", path)).status, 200);
 
-  /** An `up` that is refused, and says why and what to do. */
+  /** Asserts that `up` is refused, and says why and what to do. */
   async function refused(cause: RegExp, advice: RegExp): Promise<void> {
     const up = await stack.run(["up"]);
     assert.notEqual(up.code, 0);
@@ -75,7 +75,7 @@ describe("a cluster that refuses", { concurrency: 1 }, () => {
     ],
   });
 
-  test("a webhook that is gone, and one that says no", async () => {
+  test("a missing webhook, and one that refuses", async () => {
     const kept = await stack.kept();
     change();
     await created(webhooks, webhook(1));
@@ -96,7 +96,7 @@ describe("a cluster that refuses", { concurrency: 1 }, () => {
     await stack.converges(kept);
   });
 
-  test("an etcd that is out of space", async () => {
+  test("an etcd without space", async () => {
     const kept = await stack.kept();
     change();
     await alarm(stack.clone.directory, "ACTIVATE");
@@ -105,7 +105,7 @@ describe("a cluster that refuses", { concurrency: 1 }, () => {
     await stack.converges(kept);
   });
 
-  test("a namespace that is stuck in its deletion", async () => {
+  test("a namespace whose deletion is stuck", async () => {
     const held = `${namespace}/configmaps/held`;
     await created(`${namespace}/configmaps`, { metadata: { name: "held", finalizers: ["example.com/hold"] } });
     const deleting = { line: /Namespace local-dev-namespace deleting/g, times: 1 };
@@ -136,7 +136,7 @@ describe("a cluster that refuses", { concurrency: 1 }, () => {
 
 type Files = ReturnType<typeof clusterFiles>;
 
-/** A webhook with a certificate that the cluster's authority has signed. */
+/** A webhook with a certificate signed by the cluster's CA. */
 async function webhookThatRefuses(files: Files): Promise<Server> {
   const identity = { cert: readFileSync(files.certificate("admin")), key: readFileSync(files.key("admin")) };
   const server = createServer(identity, (asked, answer) => {
@@ -153,7 +153,7 @@ async function webhookThatRefuses(files: Files): Promise<Server> {
   return server;
 }
 
-/** Raises or ends the alarm that etcd itself raises when its space is used up. */
+/** Raises or clears the alarm that etcd raises when its space is used up. */
 async function alarm(project: string, action: "ACTIVATE" | "DEACTIVATE"): Promise<void> {
   const files = clusterFiles(project, "local");
   const { options } = parse(readFileSync(files.config, "utf8").split("\n---\n")[0] ?? "") as {

@@ -5,7 +5,7 @@ import fc from "fast-check";
 import { kazoo } from "../../tools/cli/commandLine";
 import { UserError } from "../../tools/shared/terminal";
 
-/** `FUZZ=10` makes up ten times as many command lines. */
+/** `FUZZ=10` generates ten times as many command lines. */
 const times = Number(process.env["FUZZ"] ?? "1");
 
 /** Every command with its path, such as `docker build`. */
@@ -15,7 +15,7 @@ const commandsOf = (command: Command, path: readonly string[] = []): { path: str
     ...commandsOf(child, [...path, child.name()]),
   ]);
 
-/** Errors instead of an exit, and no output, for a command and all below it. */
+/** Makes a command and its subcommands throw instead of exiting, without output. */
 function quiet(command: Command): Command {
   command.exitOverride().configureOutput({ writeOut: () => undefined, writeErr: () => undefined });
   command.commands.forEach(quiet);
@@ -28,10 +28,10 @@ const word = fc.oneof(
   fc.string({ minLength: 2_000, maxLength: 2_000 }),
 );
 
-/** Never the name of a stack that exists: the commands are the real ones. */
+/** Never the name of an existing stack, because the commands are the real ones. */
 const stack = word.filter((name) => !/dev|docker|rehearsal/.test(name)).map((name) => `no-such-stack${name}`);
 
-/** What a command line leads to: nothing, or the message that refuses it. */
+/** The message that refuses a command line, or an empty one. */
 async function refusal(words: readonly string[]): Promise<string> {
   try {
     await quiet(kazoo()).parseAsync(words, { from: "user" });
@@ -45,7 +45,7 @@ async function refusal(words: readonly string[]): Promise<string> {
 test("a command for a stack that does not exist is refused in one message, whatever its name", async (t) => {
   const paths = commandsOf(kazoo())
     .filter(({ command }) => command.options.some(({ long }) => long === "--stack"))
-    // Commands that take names of clusters, write the stack's file, or look at other files first.
+    // Except commands that take names of clusters, write the stack's file, or read other files first.
     .filter(({ path: [first = ""] }) => !["sandbox", "init", "backup", "restore"].includes(first))
     .map(({ path, command }) => [
       ...path,
@@ -67,14 +67,14 @@ test("a command for a stack that does not exist is refused in one message, whate
   t.diagnostic(`${count} command lines`);
 });
 
-test("arguments of any form are read or refused in one message", async (t) => {
+test("any arguments are parsed or refused in one message", async (t) => {
   let count = 0;
   const paths = commandsOf(kazoo()).map(({ path }) => path);
   await fc.assert(
     fc.asyncProperty(fc.constantFrom(...paths), fc.array(word, { maxLength: 5 }), async (path, words) => {
       count++;
       const program = quiet(kazoo());
-      // Only the reading of arguments is tried here: no command runs.
+      // This only parses the arguments; no command runs.
       commandsOf(program).forEach(({ command }) => command.action(() => undefined));
       await program.parseAsync([...path, ...words], { from: "user" }).catch((error: unknown) => {
         if (!(error instanceof CommanderError)) throw error;

@@ -9,7 +9,7 @@ type Environment = Readonly<Record<string, string>>;
 
 const base: Environment = { ERLANG_HOSTNAME: "kazoo.local", ERLANG_COOKIE: "a-cookie" };
 
-/** How many environments; `FUZZ=10` throws ten times as many. */
+/** How many environments to try; `FUZZ=10` tries ten times as many. */
 const times = Number(process.env["FUZZ"] ?? "1");
 const batch = 100;
 
@@ -50,7 +50,7 @@ const known = [
     table.erlangVms,
   ].flatMap((cases) => cases.map(({ value }) => value)),
 ];
-/** What a shell, a regular expression, Kazoo's parser or a URL could trip over. */
+/** Characters and words that could confuse a shell, a regular expression, Kazoo's parser or a URL. */
 const treacherous = "\"'=[];#\\\n\r\t $`%@:/ aZ0.-_é(){}<>|&*?!~^+,".split("");
 
 const text = fc.oneof(
@@ -58,17 +58,17 @@ const text = fc.oneof(
   fc.string({ maxLength: 20 }),
   fc.string({ maxLength: 12, unit: "grapheme" }),
   fc.string({ maxLength: 8, unit: fc.constantFrom(...treacherous) }),
-  // A good value with something put into it.
+  // A valid value with something inserted.
   fc
     .tuple(fc.constantFrom(...known), fc.nat(300), fc.constantFrom(...treacherous, "$(id)", "\u202e", "\ufeff"))
     .map(([good, at, bad]) => good.slice(0, at) + bad + good.slice(at)),
 );
-// No variable of a process can hold a NUL.
+// An environment variable cannot contain a NUL.
 const value = text.map((t) => t.replaceAll("\0", ""));
 
 const accepted = { count: 0, refused: 0 };
 
-/** Accepted and read back unchanged by Kazoo, or the one form of error; within a second of the processor's time, whatever else the machine does. */
+/** Asserts that Kazoo reads the accepted values back unchanged, or that the error has the right form; within a second of CPU time. */
 function check(environment: Environment, rendering: QuickRendering): void {
   assert.ok(rendering.seconds < 1, `took ${rendering.seconds} s`);
   if (rendering.code !== 0) {
@@ -117,7 +117,7 @@ function readsBack(given: Environment, { files }: QuickRendering): void {
   assert.deepEqual(brokers, [...new Set(expected.map(host))]);
 }
 
-/** Throws at least `count` environments at the entrypoint, and says how many. */
+/** Tries at least `count` environments, and reports how many. */
 function throwMany(t: TestContext, count: number, environment: fc.Arbitrary<Environment>): void {
   Object.assign(accepted, { count: 0, refused: 0 });
   const batches = fc.array(environment, { minLength: batch, maxLength: batch, size: "max" });
@@ -131,14 +131,14 @@ function throwMany(t: TestContext, count: number, environment: fc.Arbitrary<Envi
       }
     });
   };
-  // The message names the environment: to make a batch smaller takes long and tells no more.
+  // The message shows the environment; shrinking a batch would take long and add nothing.
   fc.assert(fc.property(batches, throwBatch), { numRuns: Math.ceil((count * times) / batch), endOnFailure: true });
   t.diagnostic(
     `${accepted.count + accepted.refused} environments: ${accepted.count} accepted, ${accepted.refused} refused`,
   );
 }
 
-describe("the entrypoint accepts a random environment and Kazoo reads it back, or refuses it in the one form", () => {
+describe("the entrypoint accepts a random environment and Kazoo reads it back, or refuses it in the usual form", () => {
   it("with one random variable", (t) =>
     throwMany(
       t,
@@ -163,7 +163,7 @@ describe("the entrypoint accepts a random environment and Kazoo reads it back, o
   it("with many random variables", (t) =>
     throwMany(t, 600, fc.dictionary(fc.constantFrom(...names), value, { maxKeys: 12 })));
 
-  it("with values as long as a process can hold", (t) => {
+  it("with values of the maximum length", (t) => {
     const lengthened = fc
       .tuple(
         fc.constantFrom(...names),
@@ -194,7 +194,7 @@ describe("the entrypoint accepts a random environment and Kazoo reads it back, o
     );
   });
 
-  it("in one process for many as in one for each", () => {
+  it("in one process as in separate ones", () => {
     const environment = fc
       .dictionary(fc.constantFrom(...names), value, { maxKeys: 4 })
       .map((random) => ({ ...base, ...random }));

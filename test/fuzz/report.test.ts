@@ -8,7 +8,7 @@ import { htmlOf, markdownOf, terminalText } from "../../tools/report/render";
 import { UserError, colours } from "../../tools/shared/terminal";
 import { platformFrom } from "../support/mocks";
 
-/** `FUZZ=10` makes up ten times as many previews. */
+/** `FUZZ=10` generates ten times as many previews. */
 const times = Number(process.env["FUZZ"] ?? "1");
 
 const platform = platformFrom({
@@ -16,7 +16,7 @@ const platform = platformFrom({
   regions: { local: { cluster: "local", datacenters: { dev: {}, two: {} } } },
 });
 
-/** A value that stands for a secret wherever the engine or Kubernetes keeps one. */
+/** A value used as the secret wherever the engine or Kubernetes keeps one. */
 const sentinel = "SentinelOfFuzzing";
 
 const tricky = fc.constantFrom(
@@ -125,7 +125,7 @@ const step = fc.record(
   },
   { requiredKeys: ["op", "urn"] },
 );
-/** What is secret by its type, with the sentinel in it. */
+/** Resources that are secret by type, containing the sentinel. */
 const secretStep = fc.constantFrom("update", "create", "replace", "delete").map((each) => {
   const inputs = {
     metadata: { name: "rabbitmq" },
@@ -157,7 +157,7 @@ const preview = fc.record({
   diagnostics: fc.array(diagnostic, { maxLength: 3 }),
 });
 
-/** All that is written of a preview, or the message that refuses it. */
+/** Everything that is written about a preview, or the message that refuses it. */
 function written(given: unknown, purpose: "preview" | "drift", failed: boolean): string[] {
   try {
     const digest = parseDigest(JSON.stringify(given), "preview.json");
@@ -178,7 +178,7 @@ function written(given: unknown, purpose: "preview" | "drift", failed: boolean):
   }
 }
 
-test("a preview of any content becomes a report without its secrets", (t) => {
+test("any preview becomes a report without its secrets", (t) => {
   let count = 0;
   fc.assert(
     fc.property(
@@ -195,7 +195,7 @@ test("a preview of any content becomes a report without its secrets", (t) => {
   t.diagnostic(`${count} previews`);
 });
 
-test("a file of any form becomes a report or is refused in one line", (t) => {
+test("any file becomes a report or is refused in one line", (t) => {
   let count = 0;
   const form = fc.oneof(
     fc.jsonValue(),

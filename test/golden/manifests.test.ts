@@ -17,15 +17,15 @@ const stacks = {
   ingress: "examples/ingress.yaml",
 };
 
-/** What a stack deploys, as the manifests that Kubernetes would be given, by name; secrets masked. `UPDATE_GOLDEN=1` accepts a change. */
+/** Compares the manifests that each stack deploys, with masked secrets, with the reviewed ones. `UPDATE_GOLDEN=1` accepts a change. */
 for (const [stack, file] of Object.entries(stacks)) {
-  test(`the manifests of ${stack} are as reviewed`, async () => {
+  test(`the manifests of ${stack} equal the reviewed ones`, async () => {
     const { resources } = await deployWithMocks(platformOfFile(join(project, file)));
     assertReviewed(stack, resources);
   });
 }
 
-test("the files of the stores in the example settings are as reviewed", async () => {
+test("the stores' files of the example settings equal the reviewed ones", async () => {
   const { resources } = await deployWithMocks(platformOfFile(join(project, "examples/settings.yaml")));
   const files = resources.filter(({ name }) => /-(rabbitmq-alpha|bigcouch)-config$/.test(name));
   assertReviewed("settings", files);
@@ -47,7 +47,7 @@ function manifest({ type, name, inputs }: Registered): string {
   return stringify({ "#": `${name} (${type})`, ...(masked(inputs) as object) }, { lineWidth: 0 });
 }
 
-/** Secrets are wrapped by the engine's own marker; whatever stands in a Secret is masked as well. */
+/** Masks values with the engine's marker of secrets, and everything in a Secret. */
 function masked(value: unknown, insideSecret = false): unknown {
   if (Array.isArray(value)) return value.map((item) => masked(item, insideSecret));
   if (typeof value === "string" && /^sha256:[0-9a-f]{64}$/.test(value)) return "[hash of the image's sources]";
@@ -62,7 +62,7 @@ function masked(value: unknown, insideSecret = false): unknown {
   );
 }
 
-/** The first line that differs, as reviewed and as it is now; undefined: none. */
+/** The first line that differs, as reviewed and as it is now; undefined if none does. */
 function firstDifference(actual: string, reviewed: string): string | undefined {
   const now = actual.split("\n");
   const then = reviewed.split("\n");

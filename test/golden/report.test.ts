@@ -14,7 +14,7 @@ const project = join(__dirname, "../..");
 
 type Config = Record<string, unknown>;
 
-/** The config of rehearsal, with something of it changed. */
+/** The config of rehearsal with a change. */
 function rehearsal(change: (config: Config) => void = () => undefined): Platform {
   const { config } = parse(readFileSync(join(project, "Pulumi.rehearsal.yaml"), "utf8")) as { config: Config };
   const own = Object.fromEntries(Object.entries(config).map(([key, value]) => [key.replace("kazoo:", ""), value]));
@@ -25,7 +25,7 @@ function rehearsal(change: (config: Config) => void = () => undefined): Platform
 const datacenters = (config: Config, region: string) =>
   (config.regions as Record<string, { datacenters: Record<string, unknown> }>)[region]?.datacenters ?? {};
 
-/** Compares a report with the one that was reviewed, and its exit code. `UPDATE_GOLDEN=1` accepts a change. */
+/** Compares a report and its exit code with the reviewed ones. `UPDATE_GOLDEN=1` accepts a change. */
 function check(name: string, findings: Omit<Findings, "stack">, exitCode: number): string {
   const report = reportOf({ stack: "rehearsal", ...findings });
   const actual = markdownOf(report);
@@ -42,14 +42,14 @@ function check(name: string, findings: Omit<Findings, "stack">, exitCode: number
 
 const before = rehearsal();
 
-test("a variable that changes everywhere is one line of a report of at most 40", async () => {
+test("a variable that changes everywhere is one line in a report of at most 40 lines", async () => {
   const platform = rehearsal((config) => (config.environment = { KAZOO_LOG_LEVEL: "debug" }));
   const markdown = check("variable", { platform, preview: await digestOf(before, platform) }, 2);
   assert.ok(markdown.split("\n").length <= 40);
   assert.equal(markdown.split("\n").filter((line) => line.includes("`info` → `debug`")).length, 1);
 });
 
-test("a variable that changes here and there is told once for each value", async () => {
+test("a variable that changes in some places is reported once per value", async () => {
   const platform = rehearsal((config) => {
     config.environment = { ERLANG_THREADS: 50 };
     datacenters(config, "us-east").nyc = { ring: "main", environment: { KAZOO_LOG_LEVEL: "debug" } };
@@ -58,7 +58,7 @@ test("a variable that changes here and there is told once for each value", async
   check("variables", { platform, preview: await digestOf(before, platform) }, 2);
 });
 
-test("a database that is replaced comes first, with what forces it", async () => {
+test("a replaced database comes first, with the cause", async () => {
   const platform = rehearsal((config) => {
     config.environment = { KAZOO_LOG_LEVEL: "debug" };
     config.workloads = { kazoo: { replicas: 2 }, database: { storage: "200Gi" } };
@@ -81,7 +81,7 @@ test("a database that is replaced comes first, with what forces it", async () =>
   assert.match(first ?? "", /^\*\*Data at stake: 4 replaced in all 4 datacenters \(StatefulSet bigcouch\)/);
 });
 
-test("protected resources that would go are refused, first of all", async () => {
+test("deletions of protected resources come first, as refused", async () => {
   const kept = rehearsal((config) => (config.protect = true));
   const platform = rehearsal((config) => {
     config.protect = true;
@@ -98,7 +98,7 @@ test("protected resources that would go are refused, first of all", async () => 
   check("protected", { platform, preview: { ...preview, diagnostics } }, 3);
 });
 
-test("a protected datacenter that would go is told whole, though the engine stops at the first of it", async () => {
+test("a removed protected datacenter is reported in full, although the engine stops at its first resource", async () => {
   const kept = rehearsal((config) => (config.protect = true));
   const platform = rehearsal((config) => {
     config.protect = true;
@@ -113,7 +113,7 @@ test("a protected datacenter that would go is told whole, though the engine stop
     {
       platform,
       preview: {
-        // The engine went through half of what is to go.
+        // The engine reported half of the deletions.
         steps: steps.filter((step) => !gone.includes(step) || gone.indexOf(step) % 2 === 0),
         diagnostics: [{ urn, severity: "error", message }],
       },
@@ -123,12 +123,12 @@ test("a protected datacenter that would go is told whole, though the engine stop
   );
 });
 
-test("a datacenter that goes is one line, and so is what that means to its ring", async () => {
+test("a removed datacenter is one line, and so is its effect on the ring", async () => {
   const platform = rehearsal((config) => delete datacenters(config, "us-west").lax);
   check("datacenterGone", { platform, preview: await digestOf(before, platform) }, 3);
 });
 
-test("a datacenter that comes is one line", async () => {
+test("an added datacenter is one line", async () => {
   const platform = rehearsal((config) => (datacenters(config, "us-west").sea = { ring: "main" }));
   check("datacenterNew", { platform, preview: await digestOf(before, platform) }, 2);
 });
@@ -137,7 +137,7 @@ test("a first preview of everything stays short", async () => {
   check("everything", { platform: before, preview: await digestOf(undefined, before) }, 2);
 });
 
-test("a changed password is told, and nothing of itself", async () => {
+test("a changed password is reported without its value", async () => {
   const config = (password: string): Platform =>
     rehearsal((own) => (own.credentials = { main: { rabbitmq: password } }));
   const [old, platform] = [config("SentinelOldPassword"), config("SentinelNewPassword")];
@@ -145,7 +145,7 @@ test("a changed password is told, and nothing of itself", async () => {
   assert.doesNotMatch(markdown, /Sentinel/);
 });
 
-test("an image that is still to be built is named as unknown", async () => {
+test("an image that is not built yet is shown as unknown", async () => {
   const digest = await digestOf(
     before,
     rehearsal((config) => (config.image = { prebuilt: "registry.example/kazoo:next" })),
@@ -156,12 +156,12 @@ test("an image that is still to be built is named as unknown", async () => {
   assert.doesNotMatch(markdown, /04da6b54/);
 });
 
-test("protection that is lifted is told", async () => {
+test("removed protection is reported", async () => {
   const kept = rehearsal((config) => (config.protect = true));
   check("unprotected", { platform: before, preview: await digestOf(kept, before) }, 2);
 });
 
-test("drift: what was changed by hand, and what undoing it does", async () => {
+test("drift: manual changes, and what undoing them does", async () => {
   const touched = rehearsal((config) => {
     datacenters(config, "us-east").bos = { ring: "main", workloads: { kazoo: { replicas: 1 } } };
     datacenters(config, "us-east").nyc = {

@@ -9,7 +9,7 @@ import { kazooImage } from "./support/kazooImage";
 import { serveKazooSources } from "./support/kazooSources";
 import { rabbitmqImage } from "./support/rabbitmqImage";
 
-/** What the stand-in reports about itself on port 8000. */
+/** The stand-in's report about itself on port 8000. */
 interface Node {
   readonly node: string;
   readonly zone: string;
@@ -23,7 +23,7 @@ describe("running the Kazoo image", { timeout: 30 * 60_000 }, () => {
   let skip: string | false;
   let engine: Engine;
   let image: string;
-  // Names of their own, so that runs side by side do not meet.
+  // Unique names, so that parallel runs do not collide.
   const id = randomBytes(3).toString("hex");
   const network = `kazoo-test-${id}`;
   const named = (name: string) => `${name}-${id}`;
@@ -60,7 +60,7 @@ describe("running the Kazoo image", { timeout: 30 * 60_000 }, () => {
     it(name, (t) => (skip === false ? work(t) : t.skip(skip)));
   };
 
-  /** `docker run -d` in the tests' network, under a name that the others can reach it by. */
+  /** `docker run -d` in the tests' network, under a name by which other containers can reach it. */
   async function start(name: string, args: readonly string[]): Promise<void> {
     await engine.docker([
       "run",
@@ -108,7 +108,7 @@ describe("running the Kazoo image", { timeout: 30 * 60_000 }, () => {
     "--tmpfs=/opt/kazoo/log:uid=1000,gid=1000,mode=700",
   ];
 
-  check("docker run as in the seed's README, with a cookie for local play, is healthy and connected", async () => {
+  check("docker run as in the original README, with the insecure cookie, is healthy and connected", async () => {
     const port = await freePort();
     await start("kazoo", [
       "-h",
@@ -141,14 +141,14 @@ describe("running the Kazoo image", { timeout: 30 * 60_000 }, () => {
     });
   });
 
-  check("it fails over to beta while alpha is gone, and comes back", async () => {
+  check("it fails over to beta while alpha is down, and returns to alpha", async () => {
     await engine.docker(["stop", "--time", "5", named("rabbitmq-alpha")]);
     await until("beta to be in use", async () => (await node("kazoo")).primary === "rabbitmq-beta:5672");
     await engine.docker(["start", named("rabbitmq-alpha")]);
     await until("alpha to be in use again", async () => (await node("kazoo")).primary === "rabbitmq-alpha:5672");
   });
 
-  check("sup speaks to the node and stores accounts in the database", async () => {
+  check("sup calls the node and stores accounts in the database", async () => {
     const sup = (...args: string[]) => inside("kazoo", "sup", ...args);
     assert.match(
       await sup("kazoo_maintenance", "nodes"),
@@ -179,7 +179,7 @@ describe("running the Kazoo image", { timeout: 30 * 60_000 }, () => {
   });
 
   check(
-    "it runs as a user without rights and capabilities, on a read-only root, and renders what nobody else can read",
+    "it runs as an unprivileged user without capabilities, on a read-only root, and its rendered secrets are readable only by that user",
     async () => {
       await start("hardened", [
         ...hardened,
@@ -206,7 +206,7 @@ describe("running the Kazoo image", { timeout: 30 * 60_000 }, () => {
   );
 
   check("SIGTERM stops the node in order, with exit code 0", async () => {
-    // Killed, it would have another exit code.
+    // A killed node would have another exit code.
     await engine.docker(["stop", "--time", "300", named("hardened")]);
     assert.equal((await engine.docker(["inspect", "--format", "{{.State.ExitCode}}", named("hardened")])).trim(), "0");
     assert.match(
@@ -216,7 +216,7 @@ describe("running the Kazoo image", { timeout: 30 * 60_000 }, () => {
     await remove("hardened");
   });
 
-  check("the settings that Kazoo logs at its start are there, but no secret is", async () => {
+  check("the log has the settings that Kazoo logs at its start, but no secret", async () => {
     const secrets = {
       ERLANG_COOKIE: "a-cookie-with-'quotes'-and-\\backslashes",
       RABBITMQ_PASS: `pass/word:of@the%broker ${"long".repeat(30)}`,
@@ -241,7 +241,7 @@ describe("running the Kazoo image", { timeout: 30 * 60_000 }, () => {
     await remove("talking");
   });
 
-  check("started as root it continues as its user", async () => {
+  check("started as root, it continues as its user", async () => {
     await start("root", ["-u", "root", "-h", "root.local", "-e", "ALLOW_INSECURE_COOKIE=true", image]);
     await healthy("root");
     assert.match(await inside("root", "sh", "-c", "cat /proc/$(pgrep -o beam)/status"), /^Uid:\s+1000\s/m);
@@ -249,7 +249,7 @@ describe("running the Kazoo image", { timeout: 30 * 60_000 }, () => {
   });
 
   check(
-    "KUBERNETES_HOSTNAME_FIX gives it the name that its address has in the cluster's DNS, without root",
+    "KUBERNETES_HOSTNAME_FIX sets the node's host to its address's name in the cluster's DNS, without root",
     async () => {
       await start("fixed", [
         ...hardened,
@@ -299,7 +299,7 @@ describe("running the Kazoo image", { timeout: 30 * 60_000 }, () => {
     await remove("renamed");
   });
 
-  check("an environment that cannot be used stops it before Erlang starts, with exit code 64", async () => {
+  check("an invalid environment stops it before Erlang starts, with exit code 64", async () => {
     const { code, stderr } = await engine.tryDocker([
       "run",
       "--rm",

@@ -11,7 +11,7 @@ import { serveKazooSources, type KazooSources } from "./support/kazooSources";
 import { rabbitmqImage } from "./support/rabbitmqImage";
 import { pulumi, writeStackFile } from "./support/stackFile";
 
-/** The life of the stack on plain Docker, with a real engine, real brokers and the real image; each test continues from the previous one. */
+/** The stack on plain Docker from up to destroy, with a real engine, real brokers and the real image; each test continues from the previous one. */
 
 const stack = "docker";
 const containers = ["bigcouch", "kazoo", "rabbitmq-alpha", "rabbitmq-beta"];
@@ -50,7 +50,7 @@ after(async () => {
   releaseNames?.();
 });
 
-/** The project's own stack docker, with the images of the tests, on this engine and free ports. */
+/** The project's stack docker, with the tests' images, on this engine and free ports. */
 function writeStack(environment: Record<string, unknown>): void {
   const { kazoo, ...others } = images;
   writeStackFile(clone, stack, {
@@ -81,7 +81,7 @@ const inspect = async (container: string, format: string) =>
 const ids = async () =>
   Object.fromEntries(await Promise.all(containers.map(async (name) => [name, await inspect(name, "{{.Id}}")])));
 
-step("the first up has everything healthy within 90 seconds", async () => {
+step("everything is healthy within 90 seconds after the first up", async () => {
   const began = Date.now();
   await up();
   const took = (Date.now() - began) / 1000;
@@ -90,7 +90,7 @@ step("the first up has everything healthy within 90 seconds", async () => {
   console.log(`healthy after ${took.toFixed(0)} s`);
 });
 
-step("Crossbar answers on the machine's loopback, at the endpoint that the stack tells", async () => {
+step("Crossbar answers on the machine's loopback, at the endpoint in the stack's outputs", async () => {
   const { zones } = JSON.parse(await pulumi(clone, ["stack", "output", "--json", "--stack", stack])) as {
     zones: Record<string, { endpoints: Record<string, string>; containers: string[] }>;
   };
@@ -101,7 +101,7 @@ step("Crossbar answers on the machine's loopback, at the endpoint that the stack
   assert.equal(answer.status, 200);
 });
 
-step("containers are known by NAME.local, and Kazoo uses both brokers and the database", async () => {
+step("containers are reachable as NAME.local, and Kazoo uses both brokers and the database", async () => {
   const { Hostname } = JSON.parse(await inspect("kazoo", "{{json .Config}}")) as { Hostname: string };
   assert.equal(Hostname, "kazoo.local");
   const rendered = await engine.docker(["exec", "kazoo", "cat", "/opt/kazoo/etc/config.ini"]);
@@ -116,7 +116,7 @@ step("containers are known by NAME.local, and Kazoo uses both brokers and the da
   }
 });
 
-step("Kazoo's container has no way up and nothing to write to but its three folders", async () => {
+step("Kazoo's container cannot gain privileges and can write only to its three folders", async () => {
   const host = JSON.parse(await inspect("kazoo", "{{json .HostConfig}}")) as Record<string, unknown>;
   assert.equal(host["ReadonlyRootfs"], true);
   assert.deepEqual(host["CapDrop"], ["ALL"]);
@@ -126,7 +126,7 @@ step("Kazoo's container has no way up and nothing to write to but its three fold
   assert.notEqual(code, 0);
 });
 
-step("a second up changes nothing, even when it asks Docker first", async () => {
+step("a second up changes nothing, even with a refresh", async () => {
   const before = await ids();
   assert.match((await up()).stdout, /Resources:\n\s+\d+ unchanged\n/);
   await up("--refresh", "--expect-no-changes");
@@ -143,7 +143,7 @@ step("a changed variable replaces Kazoo's container and no other", async () => {
   assert.match(await inspect("kazoo", "{{json .Config.Env}}"), /KAZOO_LOG_LEVEL=debug/);
 });
 
-step("the state holds no password in plain", async () => {
+step("the state has no password in plain text", async () => {
   const env = JSON.parse(await inspect("kazoo", "{{json .Config.Env}}")) as string[];
   const secrets = env.flatMap((line) => /^(?:ERLANG_COOKIE|RABBITMQ_PASS|COUCHDB_PASS)=(.+)$/.exec(line)?.[1] ?? []);
   assert.equal(secrets.length, 3);

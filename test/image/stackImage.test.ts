@@ -13,8 +13,8 @@ import { noRegistry, startRegistry, type Registry } from "./support/registry";
 import { pulumi, writeStackFile } from "./support/stackFile";
 
 /**
- * The life of an image that a stack builds, with a real engine, a real registry and a real API server; each test continues from the
- * previous one. The image itself is a small one: what is tested is how the stack builds, pushes and pins it.
+ * An image that a stack builds, from build to destroy, with a real engine, a real registry and a real API server; each test continues from the
+ * previous one. The image is a small one, because the test is about how the stack builds, pushes and pins it.
  */
 
 const stack = "image";
@@ -81,7 +81,7 @@ async function deployed(): Promise<string> {
   return spec.template.spec.containers[0]?.image ?? "";
 }
 
-/** The digest that the registry has for a tag. */
+/** The registry's digest of a tag. */
 async function pushed(tag: string): Promise<string | null> {
   const response = await fetch(`${registry.url}/v2/telephony/kazoo/manifests/${tag}`, {
     method: "HEAD",
@@ -105,7 +105,7 @@ async function succeeds(): Promise<Run> {
   return run;
 }
 
-/** An `up` that can't push: says so, names the registry, and leaves the pods with what they run. */
+/** Asserts that an `up` that cannot push says so, names the registry, and does not change the pods. */
 async function failsToPush(address: string, cause: RegExp): Promise<void> {
   const before = await deployed();
   const { code, stdout, stderr } = await up();
@@ -127,7 +127,7 @@ step("the first up builds, pushes each tag, and pins the pods to the pushed dige
   assert.equal(await pushed("latest"), await pushed("4.3"));
 });
 
-step("the pods may pull: their pull secret holds the login", async () => {
+step("the pods can pull: their pull Secret holds the login", async () => {
   const { call } = await clusterApi(clone.directory, stack);
   const { body } = await call("GET", "/api/v1/namespaces/local-dev/secrets/kazoo-image-pull");
   const text = Buffer.from((body as { data: Record<string, string> }).data[".dockerconfigjson"] ?? "", "base64");
@@ -142,14 +142,14 @@ step("the pods may pull: their pull secret holds the login", async () => {
   });
 });
 
-step("the state holds the password encrypted only", () => {
+step("the state has the password only encrypted", () => {
   const state = readFileSync(join(clone.directory, ".state", ".pulumi", "stacks", "kazoo", `${stack}.json`), "utf8");
   assert.doesNotMatch(state, new RegExp(login.password));
   assert.doesNotMatch(state, new RegExp(Buffer.from(`${login.user}:${login.password}`).toString("base64")));
   return Promise.resolve();
 });
 
-step("a second up changes nothing, nor do other times and another umask", async () => {
+step("a second up changes nothing, also with other file times and another umask", async () => {
   utimesSync(context("file"), 1, 1);
   chmodSync(context("file"), 0o600);
   const { stdout } = await succeeds();
@@ -157,7 +157,7 @@ step("a second up changes nothing, nor do other times and another umask", async 
   assert.equal(await deployed(), firstImage);
 });
 
-step("a clone elsewhere with the same state sees no change", async () => {
+step("another clone with the same state sees no change", async () => {
   const other = await cloneProject();
   try {
     execFileSync("cp", ["-a", context(), join(clone.directory, `Pulumi.${stack}.yaml`), other.directory]);
@@ -170,7 +170,7 @@ step("a clone elsewhere with the same state sees no change", async () => {
   }
 });
 
-step("the preview of a changed byte shows another build, another push, and that the pods will roll", async () => {
+step("the preview of a changed byte shows a new build, a new push, and that the pods will roll", async () => {
   writeFileSync(context("file"), "two\n");
   const { code, stdout } = await clone.run(["preview", "--stack", stack, "--", "--diff"]);
   assert.equal(code, 0, stdout);
@@ -182,7 +182,7 @@ step("the preview of a changed byte shows another build, another push, and that 
   assert.doesNotMatch(stdout, /kubernetes:apps\/v1:StatefulSet: \(replace\)/);
 });
 
-step("while the registry is down, an up fails and says so, and the pods keep what they run", async () => {
+step("while the registry is down, an up fails and says so, and the pods do not change", async () => {
   await registry.stop();
   await failsToPush(registry.address, /connection refused/);
   assert.equal(await deployed(), firstImage);
@@ -197,10 +197,10 @@ step("the next up repairs it: a new digest, in the spec of the pods", async () =
   assert.equal(await pushed("latest"), await pushed("4.3"));
 });
 
-step("with a wrong password an up fails and says so; with the right one the next repairs it", async () => {
+step("with a wrong password an up fails and says so; with the right one the next succeeds", async () => {
   writeFileSync(context("file"), "three\n");
   await setPassword("another-password");
-  // What the registry answers; the registry itself is named by the resource that failed.
+  // The registry's answer; the failed resource names the registry.
   await failsToPush(registry.address, /unauthorized: authentication required/);
   await setPassword(login.password);
   await succeeds();
@@ -223,13 +223,13 @@ step("with a full disk behind the registry an up fails and says so", async (t) =
   await succeeds();
 });
 
-step("destroy leaves the pushed images for who still runs them", async () => {
+step("destroy keeps the pushed images for others that run them", async () => {
   const { code, stdout, stderr } = await clone.run(["destroy", "--stack", stack]);
   assert.equal(code, 0, stdout + stderr);
   assert.ok(await pushed("latest"));
 });
 
-/** A registry whose disk has room for next to nothing. Returns its address. */
+/** A registry with an almost full disk. Returns its address. */
 async function startFullRegistry(t: TestContext): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), "kazoo-full-registry-"));
   const address = `127.0.0.1:${await freePort()}`;

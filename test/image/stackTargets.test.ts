@@ -82,14 +82,14 @@ after(async () => {
 const step = (name: string, work: (t: TestContext) => Promise<void>) =>
   void test(name, async (t) => (skip === false ? work(t) : t.skip(skip)));
 
-/** Runs `kazoo docker …` and returns what it prints; it must succeed. */
+/** Runs `kazoo docker …`, which must succeed, and returns its output. */
 async function docker(...args: string[]): Promise<string> {
   const { code, stdout, stderr } = await clone.run(["docker", ...args], { DOCKER_BUILDKIT: "0" });
   assert.equal(code, 0, stdout + stderr);
   return stdout;
 }
 
-/** Runs `kazoo docker …`, which must fail, and returns what it says. */
+/** Runs `kazoo docker …`, which must fail, and returns its error. */
 async function refused(...args: string[]): Promise<string> {
   const { code, stdout, stderr } = await clone.run(["docker", ...args]);
   assert.notEqual(code, 0, stdout);
@@ -99,12 +99,12 @@ async function refused(...args: string[]): Promise<string> {
 const status = async (container: string) =>
   (await engine.tryDocker(["inspect", "--format", "{{.State.Status}}", container])).stdout.trim();
 
-/** What `kazoo logs` shows, of a container that was launched alone too. */
+/** The output of `kazoo logs`, which also works for a container launched alone. */
 const logs = async () => (await clone.run(["logs", "--stack", "docker"])).stdout;
 
 const answers = () => until("Crossbar", async () => (await fetch(`http://127.0.0.1:${port}/`)).status === 200);
 
-step("build and rebuild make the image under all names of the stack", async () => {
+step("build and rebuild create the image under all names of the stack", async () => {
   for (const target of ["build", "rebuild"]) {
     await docker(target, "--stack", "built");
     for (const tag of ["a", "b"]) {
@@ -129,7 +129,7 @@ step("tag adds names, push pushes each name, rmi removes them", async () => {
   assert.equal((await engine.docker(["images", "--quiet", `${registry.address}/targets`])).trim(), "");
 });
 
-step("what a prebuilt image has no use for is refused with the next step", async () => {
+step("targets that need a built image are refused for a prebuilt one, with the next step", async () => {
   for (const target of ["build", "push", "tag"]) assert.match(await refused(target), /does not build its image/);
   assert.match(await refused("start", "--stack", "dev"), /stack dev has no datacenter on Docker/);
 });
@@ -140,7 +140,7 @@ step("run opens a shell in a new container, which is gone afterwards", async () 
   assert.equal(await engine.docker(["ps", "--all", "--quiet"]), before);
 });
 
-step("create-network makes the network alone, launch-deps brokers and database, kill-deps ends them", async () => {
+step("create-network creates only the network, launch-deps brokers and database, kill-deps kills them", async () => {
   await docker("create-network");
   assert.notEqual(await engine.docker(["network", "ls", "--quiet", "--filter=name=^local$"]), "");
   assert.equal(await status("bigcouch"), "");
@@ -154,7 +154,7 @@ step("create-network makes the network alone, launch-deps brokers and database, 
   for (const name of deps) assert.equal(await status(name), "running", name);
 });
 
-step("launch-net adds Kazoo, known as kazoo.local; stop, start and kill are about its container", async () => {
+step("launch-net adds Kazoo as kazoo.local; stop, start and kill act on its container", async () => {
   await docker("launch-net");
   await answers();
   const aliases = await engine.docker([

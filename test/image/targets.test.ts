@@ -13,7 +13,7 @@ import { serveKazooSources, type KazooSources } from "./support/kazooSources";
 import { rabbitmqImage } from "./support/rabbitmqImage";
 import { writeStackFile } from "./support/stackFile";
 
-/** The targets that are alike on Docker and Kubernetes, on Docker: real containers, the real image. Each test continues from the previous one. */
+/** The targets that Docker and Kubernetes share, on Docker: real containers, the real image. Each test continues from the previous one. */
 
 const stack = ["--stack", "docker"];
 const account = { name: "example", realm: "sip.example.com", user: "admin" };
@@ -66,14 +66,14 @@ after(async () => {
 const step = (name: string, work: (t: TestContext) => Promise<void>) =>
   void test(name, async (t) => (skip === false ? work(t) : t.skip(skip)));
 
-/** Runs `kazoo TARGET --stack docker …` and returns what it prints; it must succeed. */
+/** Runs `kazoo TARGET --stack docker …`, which must succeed, and returns its output. */
 async function kazoo(target: string, ...args: string[]): Promise<string> {
   const { code, stdout, stderr } = await clone.run([target, ...stack, ...args]);
   assert.equal(code, 0, stdout + stderr);
   return stdout;
 }
 
-/** Runs it where it must fail, and returns what it says. */
+/** Runs it, expects it to fail, and returns its error. */
 async function refused(target: string, ...args: string[]): Promise<string> {
   const { code, stdout, stderr } = await clone.run([target, ...stack, ...args]);
   assert.notEqual(code, 0, stdout);
@@ -82,7 +82,7 @@ async function refused(target: string, ...args: string[]): Promise<string> {
 
 const answers = () => until("Crossbar", async () => (await fetch(`http://127.0.0.1:${port}/`)).status === 200);
 
-step("before the stack is up, accounts are refused with the next step", async () => {
+step("before the stack is deployed, account targets are refused with the next step", async () => {
   assert.match(await refused("init-account"), /stack docker is not deployed\nnext: make up STACK=docker/);
 });
 
@@ -96,7 +96,7 @@ step("status shows the zone's containers, for people and for programs", async ()
   assert.ok(Math.abs(Date.now() - Date.parse(zones[0]?.rolled ?? "")) < 30 * 60_000);
 });
 
-step("logs are those of Kazoo, or of the container that is named", async () => {
+step("logs are those of Kazoo, or of the named container", async () => {
   assert.match(await kazoo("logs"), /Starting kazoo_apps@kazoo\.local/);
   assert.doesNotMatch(await kazoo("logs", "--node", "rabbitmq-alpha"), /Starting kazoo_apps/);
   assert.match(
@@ -105,7 +105,7 @@ step("logs are those of Kazoo, or of the container that is named", async () => {
   );
 });
 
-step("shell runs commands in Kazoo's container, and ends with their exit code", async () => {
+step("shell runs commands in Kazoo's container, and exits with their exit code", async () => {
   assert.equal((await kazoo("shell", "--", "id", "-u")).trim(), "1000");
   const failed = await clone.run(["shell", ...stack, "--", "sh", "-c", "exit 7"]);
   assert.equal(failed.code, 7);
@@ -115,7 +115,7 @@ step("kazoo-maint-nodes asks the node", async () => {
   assert.match(await kazoo("kazoo-maint-nodes"), /kazoo_apps@kazoo\.local/);
 });
 
-step("init-account makes the account of the config once, and shows no password", async () => {
+step("init-account creates the config's account once, and shows no password", async () => {
   assert.match(await refused("get-master-account"), /failed to find account/);
   const made = await kazoo("init-account");
   assert.match(made, /^master account example: made$/m);
@@ -126,7 +126,7 @@ step("init-account makes the account of the config once, and shows no password",
   assert.match(shown, /System Admin: true/);
 });
 
-step("init-apps makes Monster UI's apps known, by default to call the published API", async () => {
+step("init-apps registers Monster UI's apps, by default with the published API", async () => {
   assert.match(
     await kazoo("init-apps"),
     new RegExp(`^apps: \\d+ known to call http://127\\.0\\.0\\.1:${port}/v2$`, "m"),
@@ -134,7 +134,7 @@ step("init-apps makes Monster UI's apps known, by default to call the published 
   assert.match(await refused("init-apps", "--path", "/nowhere"), /bootstrap failed: sup init_apps/);
 });
 
-step("targets for Kubernetes alone say so", async () => {
+step("Kubernetes targets say that they do not work on Docker", async () => {
   for (const target of ["kube-logsf", "kube-shell", "kube-deploy", "kube-rollout-history"]) {
     assert.match(
       await refused(target),
@@ -143,7 +143,7 @@ step("targets for Kubernetes alone say so", async () => {
   }
 });
 
-step("the Job's script, in a container of its own, reaches the Kazoo node from there", async () => {
+step("the Job's script works from a separate container", async () => {
   const inspected = await engine.docker(["inspect", "--format", "{{json .Config.Env}}", "kazoo"]);
   const own = Object.fromEntries((JSON.parse(inspected) as string[]).map((line) => line.split(/=(.*)/s)));
   const environment: Record<string, string> = {
@@ -180,7 +180,7 @@ step("the Job's script, in a container of its own, reaches the Kazoo node from t
   assert.match(again, /^database _users: (made|is there)$/m);
   assert.match(again, /^master account example: is there$/m);
 
-  // A ring without accounts again.
+  // Makes it a ring without accounts again.
   await kazoo(
     "shell",
     "--",
@@ -197,7 +197,7 @@ step("the Job's script, in a container of its own, reaches the Kazoo node from t
     job
       .map((argument) => (argument.startsWith("ERLANG_COOKIE=") ? "ERLANG_COOKIE=another" : argument))
       .map((argument) =>
-        // A minute is enough to see that nobody answers.
+        // A minute is enough to see that nothing answers.
         argument === bootstrapScript ? bootstrapScript.replaceAll("until_works 36", "until_works 2") : argument,
       ),
   );

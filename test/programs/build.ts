@@ -4,7 +4,7 @@ import { type TestProgram, programGroups, testPrograms } from "./index";
 
 /**
  * `npm run test:programs`: builds all programs that only tests need, so that no test's time limit has to cover it. With
- * `-- --prune` it removes what other versions of them have left instead.
+ * `-- --prune` it removes what other versions of them have left.
  */
 async function main(): Promise<void> {
   if (process.argv.includes("--prune")) {

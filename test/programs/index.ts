@@ -28,7 +28,7 @@ export const programGroups = [
     minutes: 3,
   },
   {
-    // Evaluates NetworkPolicies, for tests that should not trust the program's own reading of them.
+    // Evaluates NetworkPolicies independently of the program.
     name: "cyclonus",
     folder: join(__dirname, "cyclonus"),
     packages: { cyclonus: "github.com/mattfenwick/cyclonus/cmd/cyclonus" },
@@ -41,7 +41,7 @@ export const programGroups = [
     minutes: 1,
   },
   {
-    // Tells a Prometheus what the API server knows of StatefulSets and pods.
+    // Exports the state of StatefulSets and pods to Prometheus.
     name: "kube-state-metrics",
     folder: join(__dirname, "kube-state-metrics"),
     packages: { "kube-state-metrics": "k8s.io/kube-state-metrics/v2" },
@@ -56,7 +56,7 @@ export const programGroups = [
     minutes: 3,
   },
   {
-    // Pins what the API server's module pins: most of it is compiled already then.
+    // Pins the same modules as the API server, so that most packages are compiled already.
     name: "kubernetes",
     folder: join(__dirname, "kubernetes"),
     packages: {
@@ -76,19 +76,19 @@ export const programGroups = [
       prometheus: "github.com/prometheus/prometheus/cmd/prometheus",
       promtool: "github.com/prometheus/prometheus/cmd/promtool",
     },
-    // Of its ways to find what is scraped only that in Kubernetes: those of clouds are most of what it would be compiled from.
+    // Only Kubernetes service discovery, because the clouds' SDKs are most of what would be compiled.
     tags: "remove_all_sd,enable_kubernetes_sd",
     unoptimised: ["all"],
     minutes: 5,
   },
 ] as const satisfies readonly Group[];
 
-/** The name of a program that only tests need. */
+/** The name of such a program. */
 export type TestProgram = PartOf<(typeof programGroups)[number]>;
 
-/** Where the programs are that a test has asked for. */
+/** The paths of the programs that a test requested. */
 export type TestPrograms = (name: TestProgram) => string;
 
-/** Makes sure that these programs are there, building what is missing, and returns where. */
+/** Builds these programs if they are missing, and returns their paths. */
 export const testPrograms = (names: readonly TestProgram[], report: Report): Promise<TestPrograms> =>
   ensurePrograms(programGroups, names, report);

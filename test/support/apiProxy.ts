@@ -5,15 +5,15 @@ import { Agent, createServer, request } from "node:https";
 import type { AddressInfo } from "node:net";
 import { clusterFiles } from "../../tools/sandbox/files";
 
-/** What becomes of a request: it is passed on, never answered, its connection is cut, or it is answered with a status. */
+/** What happens to a request: it is passed on, never answered, cut off, or answered with a status. */
 export type Treatment = "pass" | "hang" | "cut" | number;
 
-/** A proxy before the API server of a sandbox cluster, which can be made to misbehave. */
+/** A proxy in front of a sandbox cluster's API server that can be made to misbehave. */
 export interface ApiProxy {
   readonly url: string;
   /** Decides on each request from now on. */
   readonly treat: (decide: (request: { readonly method: string; readonly path: string }) => Treatment) => void;
-  /** Passes everything on from now on, also what hangs. */
+  /** Passes everything on from now on, including hanging requests. */
   readonly mend: () => void;
   readonly close: () => void;
 }
@@ -24,7 +24,7 @@ export interface ApiProxy {
  */
 export async function apiProxy(project: string, cluster: string, server: string): Promise<ApiProxy> {
   const files = clusterFiles(project, cluster);
-  // The API server's own certificate, and the administrator's: whoever trusts the one trusts the other.
+  // Clients get a certificate that they trust already; the API server gets the administrator's.
   const identity = {
     ca: readFileSync(files.certificate("ca")),
     cert: readFileSync(files.certificate("admin")),

@@ -6,25 +6,25 @@ import { promisify } from "node:util";
 
 const project = resolve(__dirname, "../..");
 
-/** What a command in a clone did. */
+/** The result of a command in a clone. */
 export interface Run {
   readonly code: number;
   readonly stdout: string;
   readonly stderr: string;
 }
 
-/** The project in a folder of its own, with its own sandbox and state. */
+/** A copy of the project, with its own sandbox and state. */
 export interface Clone {
   readonly directory: string;
-  /** Runs `kazoo ARGS…` there, with `environment` over this process's own; never throws for an exit code. */
+  /** Runs `kazoo ARGS…` there, with `environment` added to this process's own; never throws for an exit code. */
   readonly run: (args: readonly string[], environment?: NodeJS.ProcessEnv) => Promise<Run>;
-  /** The same, and passes on the process with all that it has printed so far, each time that it prints something. */
+  /** The same, and calls back with the process and its output so far, each time it prints something. */
   readonly watch: (
     args: readonly string[],
     onOutput: (child: ChildProcess, stdout: string) => void,
     environment?: NodeJS.ProcessEnv,
   ) => Promise<Run>;
-  /** The same, and sends it the signal of Ctrl-C as soon as its output matches. */
+  /** The same, and sends it Ctrl-C's signal as soon as its output matches. */
   readonly interrupt: (args: readonly string[], when: RegExp, environment?: NodeJS.ProcessEnv) => Promise<Run>;
   /** Stops the clone's sandbox and removes the folder. */
   readonly dispose: () => Promise<void>;

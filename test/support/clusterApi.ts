@@ -11,14 +11,14 @@ export interface Answer {
   readonly body: Record<string, unknown>;
 }
 
-/** A list of objects as tests look at them. */
+/** A list of objects, with the fields that tests use. */
 export type Found = KubernetesObject & {
   spec?: Record<string, unknown>;
   status?: Record<string, unknown>;
   data?: Record<string, string>;
 };
 
-/** Plain requests to a sandbox cluster's API server, by a clone's kubeconfig. */
+/** Plain requests to a sandbox cluster's API server, with a clone's kubeconfig. */
 export async function clusterApi(directory: string, cluster: string) {
   const { KubeConfig } = await import("@kubernetes/client-node");
   const kubeconfig = new KubeConfig();
@@ -55,7 +55,7 @@ export async function clusterApi(directory: string, cluster: string) {
   return { call, list };
 }
 
-/** Asks again until the answer is right, and returns it. */
+/** Repeats a request until the answer is as wanted, and returns it. */
 export async function eventually<T>(what: string, ask: () => Promise<T>, right: (answer: T) => boolean): Promise<T> {
   const { answer } = await until(what, async () => {
     const answer = await ask();

@@ -10,7 +10,7 @@ import type { KubernetesCluster } from "../../config/platform";
 
 /**
  * An API server that answers these paths, 404 for any other, and 403 for those that are null.
- * @param onCommand called for a command in a pod, which then hangs. @default it is refused
+ * @param onCommand called for a command in a pod, which then hangs. @default the command is refused
  */
 export async function clusterWith(
   t: TestContext,

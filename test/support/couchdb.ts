@@ -8,13 +8,13 @@ export interface Couchdb {
   readonly requests: readonly string[];
   /** `_security` by database. */
   readonly securities: Map<string, Security>;
-  /** Databases that strangers may read. */
+  /** Databases that anonymous clients may read. */
   readonly open: () => string[];
   readonly stop: () => Promise<void>;
 }
 
 /**
- * Starts a database server that knows databases, their security and who is let in.
+ * Starts a double of a database server, with databases, their security and logins.
  * @param options `defaultSecurity`: as in its configuration; `locksOut`: as CouchDB 3.4 and later; `refuses`: `METHOD PATH` that fails with
  * status 500
  */

@@ -3,14 +3,14 @@ import type { DatabaseKind } from "../../config/compatibility";
 import { type Answer, Gate, NodeList, type NodeDocument } from "../image/support/couchdb/rules.js";
 import { jsonServer } from "./jsonServer";
 
-/** The nodes of a database ring, on one port of this machine: a request's `Host` tells which node and which of its ports is meant. */
+/** The nodes of a database ring, on one port of this machine: a request's `Host` selects the node and its port. */
 export interface CouchdbRing {
   readonly port: number;
   /** `METHOD URL BODY` of each request. */
   readonly requests: readonly string[];
-  /** The list of nodes that the node of a host has. */
+  /** A node's own list of nodes. */
   readonly listOf: (host: string) => NodeList;
-  /** Makes all nodes that list one another agree, as a few seconds do. */
+  /** Replicates between all nodes that list one another, as they do within seconds. */
   readonly settle: () => void;
   readonly stop: () => Promise<void>;
 }
@@ -20,11 +20,11 @@ export interface RingOptions {
   readonly hosts: readonly string[];
   readonly user: string;
   readonly password: string;
-  /** Called before a request is answered: what others do meanwhile. */
+  /** Called before a request is answered, to act as others would in the meantime. */
   readonly meanwhile?: (request: string, listOf: CouchdbRing["listOf"]) => void;
 }
 
-/** Starts a ring whose nodes have just been started and know nobody yet. Nodes that list one another replicate at once. */
+/** Starts a ring of new nodes that do not know one another yet. Nodes that list one another replicate at once. */
 export async function startRing({ kind, hosts, user, password, meanwhile }: RingOptions): Promise<CouchdbRing> {
   const nodeOf = (host: string) => `${kind.nodeName}@${host}`;
   const lists = new Map(hosts.map((host) => [host, new NodeList(nodeOf(host))]));

@@ -27,12 +27,12 @@ export async function prometheusOperatorDefinitions(): Promise<string[]> {
   );
 }
 
-/** Teaches a cluster these kinds. */
+/** Adds these kinds to a cluster. */
 export async function definePrometheusOperator(api: Api): Promise<void> {
   for (const path of await prometheusOperatorDefinitions()) await define(api, path);
 }
 
-/** Teaches a cluster the kind HTTPRoute. */
+/** Adds the kind HTTPRoute to a cluster. */
 export async function defineGatewayApi(api: Api): Promise<void> {
   const folder = await goModule("sigs.k8s.io/gateway-api@v1.2.1", "h1:fZZ/+RyRb+Y5tGkwxFKuYuSRQHu9dZtbjenblleOLHM=");
   await define(api, join(folder, "config/crd/standard/gateway.networking.k8s.io_httproutes.yaml"));

@@ -5,11 +5,11 @@ import type { Digest, State, Step } from "../../tools/report/digest";
 import type { Platform } from "../../config/platform";
 import type { Registered } from "./mocks";
 
-/** How a made-up digest is made up. */
+/** Options of a simulated preview. */
 export interface DigestOptions {
-  /** Leaves secrets open, as no engine does: to test that a report does not rely on it. */
+  /** Leaves secrets in plain text, as no engine does, to test that reports do not rely on the engine. */
   readonly open?: boolean;
-  /** Decides the made-up names, which differ from preview to preview. */
+  /** Seed of the generated names, which differ from preview to preview. */
   readonly run?: number;
 }
 
@@ -17,7 +17,7 @@ type Inputs = Record<string, unknown>;
 type Resources = Map<string, { readonly type: string; readonly inputs: Inputs }>;
 
 /**
- * What the engine would print for a stack that is deployed as `before` and whose config is now `after`: the program's resources compared, with
+ * What the engine would print for a stack deployed as `before` whose config is now `after`: the program's resources are compared, with
  * replacements where the Kubernetes provider makes them. `before` undefined: nothing is deployed.
  */
 export async function digestOf(
@@ -90,7 +90,7 @@ const waiting = new Map<
   { readonly done: (resources: Registered[]) => void; readonly fail: (error: unknown) => void }
 >();
 
-/** {@link deployWithMocks} in a thread of its own: the test runner keeps an account of every promise of its thread, and of these there are millions. */
+/** {@link deployWithMocks} in a separate thread, because the test runner tracks every promise of its own thread, and there are millions. */
 function deployElsewhere(platform: Platform): Promise<Registered[]> {
   if (worker === undefined) {
     const load = [require.resolve("tsx/cjs"), join(__dirname, "deployWorker.ts")];
@@ -161,7 +161,7 @@ function differingPaths(
   newState: State,
   open: boolean,
 ): Path[] {
-  // Open ones are seen as any other difference.
+  // Plain-text secrets are compared like any other value.
   const secrets = open
     ? []
     : difference(old?.stringData ?? {}, fresh?.stringData ?? {}).map(({ path }) => ["data", ...path]);
@@ -183,7 +183,7 @@ const pathText = (path: Path): string =>
 const isKept = (type: string, name: string): boolean =>
   /:(Namespace|Secret)$|^random:/.test(type) || (type.endsWith(":StatefulSet") && !name.endsWith("-kazoo-nodes"));
 
-/** The stack itself, as it is deployed. */
+/** The stack resource itself. */
 export function rootStep(before: Platform | undefined): Step {
   const urn = "urn:pulumi:test::kazoo::pulumi:pulumi:Stack::kazoo-test";
   const type = "pulumi:pulumi:Stack";
@@ -203,7 +203,7 @@ function mapText(value: unknown, change: (text: string) => string): unknown {
   return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, mapText(inner, change)]));
 }
 
-/** Eight hexadecimal digits, as random as a name and a number are. */
+/** Eight hexadecimal digits, derived from a name and a number. */
 function hex(name: string, run: number): string {
   let hash = 2166136261 ^ run;
   for (const character of name) hash = Math.imul(hash ^ (character.codePointAt(0) ?? 0), 16777619);

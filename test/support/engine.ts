@@ -6,7 +6,7 @@ import { promisify } from "node:util";
 import { ensureToolchain } from "../../tools/toolchain";
 import type { Run } from "./clone";
 
-/** Passphrase of every state that the tests keep as a fixture. */
+/** Passphrase of all states in the fixtures. */
 export const fixturePassphrase = "made up for tests";
 
 /** The Pulumi CLI over a file backend in a temporary folder. */
@@ -17,7 +17,7 @@ export interface Engine {
   readonly dispose: () => void;
 }
 
-/** Makes an empty backend whose secrets are encrypted with {@link fixturePassphrase}. */
+/** Creates an empty backend whose secrets are encrypted with {@link fixturePassphrase}. */
 export async function temporaryEngine(): Promise<Engine> {
   const toolchain = await ensureToolchain(["pulumi", "language", "random", "kubernetes"], () => undefined);
   const backend = mkdtempSync(join(tmpdir(), "kazoo-backend-"));
@@ -29,10 +29,10 @@ export async function temporaryEngine(): Promise<Engine> {
     PULUMI_CREDENTIALS_PATH: backend,
     PULUMI_CONFIG_PASSPHRASE: fixturePassphrase,
     PULUMI_CONFIG_PASSPHRASE_FILE: undefined,
-    // The salt is in the state: a stack's file need not have it.
+    // The salt is in the state, so a stack's file need not have it.
     PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER: "true",
     PULUMI_NODEJS_TRANSPILE_ONLY: "true",
-    // No cluster of the user's by accident.
+    // Never use one of the user's clusters by accident.
     KUBECONFIG: join(backend, "no-kubeconfig"),
   };
   return {

@@ -7,37 +7,37 @@ import type { Run } from "./clone";
 import { type SandboxStack, sandboxStack } from "./sandboxStack";
 import { until } from "./until";
 
-/** A process that a command of ours has started. */
+/** A process that one of the project's commands has started. */
 export interface Started {
   readonly pid: number;
   readonly name: string;
 }
 
-/** What must survive every fault: the values of Secrets and the identity of volumes, by name. */
+/** What must survive every fault: the values of Secrets and the identities of volumes, by name. */
 export type Kept = Readonly<Record<string, unknown>>;
 
-/** A stack on a sandbox whose commands have a temporary folder of their own, so that what they leave behind can be told from what others do. */
+/** A stack on a sandbox whose commands use a separate temporary folder, so that their leftovers can be recognised. */
 export interface FaultStack extends SandboxStack {
-  /** Of all commands, their TMPDIR among it. */
+  /** The environment of all commands, including their TMPDIR. */
   readonly environment: NodeJS.ProcessEnv;
   readonly run: (args: readonly string[]) => Promise<Run>;
-  /** Runs a command and calls `act` once, as soon as its output has matched so many times, and `next` when it prints more. Fails if it ends before. */
+  /** Runs a command and calls `act` once its output has matched this many times, and `next` when it prints more. Fails if the command ends before. */
   readonly at: (
     args: readonly string[],
     point: { readonly line: RegExp; readonly times: number },
     act: (kazoo: { readonly pid: number }) => void,
     next?: (kazoo: { readonly pid: number }) => void,
   ) => Promise<Run>;
-  /** Pulumi, its language host and its providers that run now. */
+  /** The running Pulumi, language host and providers. */
   readonly started: () => Started[];
   readonly kept: () => Promise<Kept>;
-  /** Asserts that the next `up` works, that it has kept all this, that a preview then shows no change, and that nothing is left behind. */
+  /** Asserts that the next `up` works and keeps all this, that a preview then shows no change, and that nothing is left behind. */
   readonly converges: (before?: Kept) => Promise<Run>;
-  /** Asserts that no process runs on and that no temporary file is left. */
+  /** Asserts that no process keeps running and no temporary file is left. */
   readonly leavesNothing: () => Promise<void>;
 }
 
-/** A line of Pulumi's output for each resource that is done. */
+/** Matches the line that Pulumi prints for each finished resource. */
 export const done = / (created|updated|replaced|deleted)\b/g;
 
 /**
@@ -102,7 +102,7 @@ export async function faultStack(environment: NodeJS.ProcessEnv = {}, stackName 
   };
 }
 
-/** Secrets with their values, and volume claims with their volumes, of all of the program's namespaces. */
+/** Secrets with their values, and volume claims with their volumes, in all of the program's namespaces. */
 async function keptIn({ list }: SandboxStack["api"]): Promise<Kept> {
   const mine = "?labelSelector=app.kubernetes.io%2Fpart-of%3Dkazoo";
   const [secrets, claims] = await Promise.all([list(`/api/v1/secrets${mine}`), list("/api/v1/persistentvolumeclaims")]);
@@ -111,13 +111,13 @@ async function keptIn({ list }: SandboxStack["api"]): Promise<Kept> {
   return Object.fromEntries([
     ...secrets.map((secret) => [name("Secret", secret), secret.data]),
     ...claims
-      // One that waits for its deletion is on its way already.
+      // A claim that is already being deleted.
       .filter(({ metadata }) => metadata?.deletionTimestamp === undefined)
       .map((claim) => [name("claim", claim), claim.metadata?.uid]),
   ]) as Kept;
 }
 
-/** Processes whose TMPDIR lies in a folder. */
+/** Processes whose TMPDIR is in a folder. */
 function processesWith(folder: string): Started[] {
   return readdirSync("/proc")
     .filter((name) => /^\d+$/.test(name))
@@ -129,12 +129,12 @@ function processesWith(folder: string): Started[] {
         if (!environment.some((variable) => variable.startsWith(`TMPDIR=${folder}/`))) return [];
         return [{ pid, name: processName(pid) ?? "" }];
       } catch {
-        return []; // another user's, or ended
+        return []; // another user's process, or ended
       }
     });
 }
 
-/** Random numbers that a seed makes again: mulberry32. Returns whole numbers from `least` to `most`. */
+/** Reproducible random numbers from a seed (mulberry32): whole numbers from `least` to `most`. */
 export function randomFrom(seed: number): (least: number, most: number) => number {
   let state = seed >>> 0;
   return (least, most) => {

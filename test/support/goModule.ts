@@ -13,7 +13,7 @@ import { promisify } from "node:util";
 export async function goModule(module: string, sum: string): Promise<string> {
   const cwd = mkdtempSync(join(tmpdir(), "kazoo-go-"));
   try {
-    // The checksum is compared here: the database of checksums cannot be reached from everywhere.
+    // The checksum is compared here, because the checksum database cannot be reached from everywhere.
     const env = { ...process.env, GOFLAGS: "-mod=mod", GONOSUMDB: "*" };
     const { stdout } = await promisify(execFile)("go", ["mod", "download", "-json", module], { cwd, env });
     const { Dir, Sum } = JSON.parse(stdout) as { Dir: string; Sum: string };

@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage } from "node:http";
 import type { AddressInfo } from "node:net";
 
-/** A server on a free port of loopback that answers each request, once it is read, with JSON. */
+/** A server on a free loopback port that reads each request and answers it with JSON. */
 export async function jsonServer(
   answer: (request: IncomingMessage, body: string) => { readonly status: number; readonly body: unknown },
 ): Promise<{ port: number; stop: () => Promise<void> }> {

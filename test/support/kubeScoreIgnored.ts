@@ -2,9 +2,9 @@
 export interface Ignored {
   /** Id of kube-score's check. */
   readonly check: string;
-  /** Objects, by name; Jobs whose name Kubernetes makes up have none. */
+  /** Objects, by name; Jobs with a generated name have none. */
   readonly objects: RegExp;
-  /** What it may find; anything else that the check finds is still an error. */
+  /** The accepted finding; anything else that the check finds is still an error. */
   readonly finding: RegExp;
   readonly reason: string;
 }

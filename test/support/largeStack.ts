@@ -1,6 +1,6 @@
 import { stringify } from "yaml";
 
-/** A stack file of `regions` regions with `datacenters` datacenters each, all in one ring, each region in a cluster of its own. */
+/** A stack file of `regions` regions with `datacenters` datacenters each, all in one ring, each region in its own cluster. */
 export function largeStack(regions: number, datacenters: number, ring: object = { kazoo: "4.3" }): string {
   const regionNames = ["us-east", "us-west", "europe", "asia", ...Array.from({ length: 28 }, (_, i) => `region-${i}`)];
   const named = regionNames.slice(0, regions);

@@ -11,7 +11,7 @@ export interface Page {
   readonly text: string;
 }
 
-/** The pages that people read: those at the top, in docs/, and GitHub's templates. */
+/** The documentation: the pages at the top and in docs/, and GitHub's templates. */
 export function pages(): Page[] {
   return ["", "docs", ".github", ".github/ISSUE_TEMPLATE"].flatMap((folder) =>
     readdirSync(join(project, folder))
@@ -22,7 +22,7 @@ export function pages(): Page[] {
 
 export const page = (path: string): Page => ({ path, text: readFileSync(join(project, path), "utf8") });
 
-/** A fenced code block. Its info string is the language, and after it words that say what tests do with it. */
+/** A fenced code block. Its info string is the language, followed by words that say what tests do with it. */
 export interface CodeBlock {
   readonly language: string;
   readonly words: readonly string[];
@@ -42,7 +42,7 @@ export function codeBlocks(text: string): CodeBlock[] {
 /** A page's text without its fenced code blocks. */
 export const prose = (text: string): string => text.replace(/^ *```[\s\S]*?^ *```$/gm, "");
 
-/** Text between single backticks, outside of code blocks; it may go on in the next line. */
+/** Text between single backticks, outside of code blocks; it may span lines. */
 export const inlineCode = (text: string): string[] =>
   [...prose(text).matchAll(/`([^`]+)`/g)].map(([, code = ""]) => code.replace(/\s+/g, " "));
 

@@ -1,4 +1,4 @@
-/** What is wrong with the form of XML, or HTML written like it: tags that do not match, or bare `<`, `&` or quotes; undefined if nothing is. */
+/** What is malformed in XML, or in HTML written like XML: tags that do not match, or bare `<`, `&` or quotes; undefined if nothing is. */
 export function markupProblem(text: string): string | undefined {
   const open: string[] = [];
   const entity = /&(?!(amp|lt|gt|quot|#\d+);)/;

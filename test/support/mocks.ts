@@ -3,21 +3,21 @@ import kazoo = require("../../index");
 import { parsePlatform } from "../../config/parse";
 import type { Platform } from "../../config/platform";
 
-/** A resource that the program asked for. */
+/** A resource that the program registered. */
 export interface Registered {
   readonly type: string;
   readonly name: string;
   readonly inputs: Record<string, unknown>;
 }
 
-/** How the program asked for a resource or a component. */
+/** A registration request for a resource or a component. */
 export interface Asked {
   readonly type: string;
   readonly name: string;
   readonly urn: string;
   readonly parent: string;
   readonly protect: boolean;
-  /** As they go to the engine: secrets are wrapped. */
+  /** As sent to the engine: secrets are wrapped. */
   readonly inputs: Record<string, unknown>;
 }
 
@@ -27,9 +27,9 @@ const known =
 
 /**
  * Runs a program without engine or plugins.
- * @param onResource sees each resource as it is asked for
- * @param otherStack outputs of the stack that it refers to
- * @returns what the program returns, as it is and resolved, and the resources that it asked for, in the order of names; `asked` has the
+ * @param onResource called for each resource as it is registered
+ * @param otherStack outputs of the referenced stack
+ * @returns what the program returns, as it is and resolved, and the registered resources, sorted by name; `asked` has the
  * components as well, and the options of each
  */
 export async function withMocks<T>(
@@ -64,7 +64,7 @@ export async function withMocks<T>(
     "organization",
   );
   onRequests((request) => asked.push(request));
-  // The SDK takes a stack trace for each of its promises, which is half of all that a large platform costs.
+  // The SDK takes a stack trace for each of its promises, which is half the time of a large platform.
   const { stackTraceLimit } = Error;
   Error.stackTraceLimit = 0;
   try {
@@ -90,7 +90,7 @@ interface Request {
 
 type Answer = (error: unknown, response?: { readonly getUrn: () => string }) => void;
 
-/** Mocks are not told the options of a resource: these are read from the request. */
+/** Mocks do not get a resource's options, so they are read from the request. */
 function onRequests(see: (asked: Asked) => void): void {
   const monitor = pulumi.runtime.getMonitor() as unknown as {
     registerResource: (request: Request, answer: Answer) => unknown;
@@ -112,8 +112,8 @@ function onRequests(see: (asked: Asked) => void): void {
 
 /**
  * Runs the program of a stack on a platform; returns also `waited`: for each StatefulSet, by namespace and name, those that had rolled when
- * it was asked for; and `arrived`: what of other stacks it has waited for. `exists` says which exist already.
- * @param stack its name, and the outputs of the one that it refers to
+ * it was registered; and `arrived`: what it waited for in other stacks. `exists` says which exist already.
+ * @param stack its name, and the outputs of the stack that it references
  */
 export async function deployWithMocks(
   platform: Platform,
@@ -143,10 +143,10 @@ export async function deployWithMocks(
   return { ...run, waited, arrived };
 }
 
-/** Answers as a cluster that cannot be reached does. */
+/** Fails like an unreachable cluster. */
 export const noCluster = () => Promise.reject(new Error("there is no cluster"));
 
-/** Waits until the program registers nothing more: the rest waits for something. Nothing here waits for time to pass. */
+/** Waits, without a timer, until the program registers nothing more because the rest waits for something. */
 async function untilStill(asked: () => number): Promise<void> {
   for (let turns = 0, seen = -1; turns < 50; turns++) {
     if (asked() !== seen) [turns, seen] = [0, asked()];
@@ -154,11 +154,11 @@ async function untilStill(asked: () => number): Promise<void> {
   }
 }
 
-/** A platform from config as one writes it in YAML. */
+/** A platform from config as written in YAML. */
 export const platformFrom = (config: Record<string, unknown>, ...secretKeys: string[]): Platform =>
   parsePlatform(config, new Set(secretKeys));
 
-/** The objects of one kind, by the name that Kubernetes sees, or the logical name where it makes one up. */
+/** The objects of one kind, by their Kubernetes name, or by logical name if the name is generated. */
 export function objects(resources: readonly Registered[], kind: string): Record<string, Record<string, unknown>> {
   return Object.fromEntries(
     resources
@@ -171,7 +171,7 @@ export function objects(resources: readonly Registered[], kind: string): Record<
 }
 
 function stateOf(type: string, name: string, inputs: Record<string, unknown>): Record<string, unknown> {
-  // The engine keeps the value of a password that has another name from now on.
+  // The engine keeps the value of a password whose logical name changes.
   if (type.includes("RandomPassword")) return { ...inputs, result: `random-of-${name.replace(/-replaced$/, "")}` };
   if (type.endsWith(":RandomId")) return { ...inputs, hex: `hex-of-${name}` };
   if (type.endsWith(":RemoteImage")) return { ...inputs, imageId: `sha256:id-of-${name}` };

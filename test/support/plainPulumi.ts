@@ -3,10 +3,10 @@ import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import type { Clone, Run } from "./clone";
 
-/** What `kazoo env` printed, by clone and stack: asked for once, while the config is right. */
+/** The output of `kazoo env`, by clone and stack: read once, while the config is valid. */
 const environments = new Map<string, string>();
 
-/** Pulumi itself on a stack, in the environment that `kazoo env` prints, as docs/operations.md says. */
+/** Runs plain Pulumi on a stack, in the environment that `kazoo env` prints, as docs/operations.md says. */
 export async function plainPulumi(clone: Clone, args: readonly string[], stack = "dev"): Promise<Run> {
   const key = `${clone.directory} ${stack}`;
   if (!environments.has(key)) {

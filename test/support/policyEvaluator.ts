@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { testPrograms } from "../programs";
 
-/** One end of a connection: a pod, or an address that belongs to none. */
+/** One end of a connection: a pod, or an address outside all pods. */
 export interface End {
   readonly address: string;
   /** @default no pod of the cluster */

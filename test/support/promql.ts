@@ -1,6 +1,6 @@
 import { parser } from "@prometheus-io/lezer-promql";
 
-/** The names of the series that an expression reads. */
+/** The names of the series in an expression. */
 export function seriesIn(expression: string): string[] {
   const names = new Set<string>();
   parser.parse(expression).iterate({

@@ -4,19 +4,19 @@ import { join } from "node:path";
 import { type Clone, cloneProject } from "./clone";
 import { clusterApi } from "./clusterApi";
 
-/** The stack `dev` of a clone, which may be thrown away, on a sandbox cluster `local` of its own that runs already. */
+/** The throw-away stack `dev` of a clone, on its own running sandbox cluster `local`. */
 export interface SandboxStack {
   readonly clone: Clone;
   readonly api: Awaited<ReturnType<typeof clusterApi>>;
-  /** Writes its file: one datacenter, `local-dev`, with these keys besides. */
+  /** Writes its file: one datacenter, `local-dev`, and these keys. */
   readonly configure: (keys: object) => void;
-  /** Runs a command of the project that must succeed; returns what it prints. */
+  /** Runs a command of the project, which must succeed, and returns its output. */
   readonly succeeds: (...args: string[]) => Promise<string>;
   /** Asserts that a preview shows no change. */
   readonly isUnchanged: () => Promise<void>;
 }
 
-/** Dispose of its clone in the end, which stops the cluster. */
+/** Its clone. Disposing of it stops the cluster. */
 export async function sandboxStack(): Promise<SandboxStack> {
   const clone = await cloneProject();
   const succeeds = async (...args: string[]) => {

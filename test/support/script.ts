@@ -3,23 +3,23 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-/** What a container's script did. */
+/** The result of a container's script. */
 export interface ScriptRun {
   readonly code: number | null;
   readonly stdout: string;
   readonly stderr: string;
-  /** Requests that curl was given: `METHOD URL BODY`. */
+  /** curl's requests: `METHOD URL BODY`. */
   readonly requests: readonly string[];
-  /** Arguments that sup was given, call by call. */
+  /** sup's arguments, call by call. */
   readonly sup: readonly string[];
-  /** What curl read from standard input: its credentials. */
+  /** curl's standard input, which has its credentials. */
   readonly credentials: string;
 }
 
-/** Answers to requests by `METHOD URL`: a status, or a status and a body. To any other request, nobody answers. */
+/** Answers by `METHOD URL`: a status, or a status and a body. Other requests get no answer. */
 export type Answers = Readonly<Record<string, number | readonly [status: number, body: string]>>;
 
-// As far as the scripts use it: the first line that matches answers; without one curl fails as when nothing listens.
+// Only what the scripts use: the first matching line answers; without one, curl fails as if nothing listened.
 const curl = `#!/bin/sh
 cat >"$FAKE/credentials"
 method=GET url= body= wants= fail=
@@ -52,7 +52,7 @@ exit 7
 `;
 
 /**
- * Runs a container's script under sh with a curl that gives configured answers, a sup that is the given shell code, and a sleep that does not.
+ * Runs a container's script under sh with a curl that gives configured answers, a sup that is the given shell code, and a sleep that returns at once.
  * @param sup shell code; its arguments are those of sup
  */
 export function runScript(options: {
@@ -97,7 +97,7 @@ export function runScript(options: {
   }
 }
 
-/** What a script did that spoke with a server. */
+/** The result of a script that talked to a server. */
 export interface ServedRun {
   readonly code: number | null;
   readonly stdout: string;
@@ -107,8 +107,8 @@ export interface ServedRun {
 }
 
 /**
- * Runs a container's script under sh with the real curl, which finds every host and port at one port of this machine, and a sleep that
- * does not.
+ * Runs a container's script under sh with the real curl, for which every host and port is one port of this machine, and a sleep that
+ * returns at once.
  */
 export async function runAgainst(
   port: number,

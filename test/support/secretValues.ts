@@ -1,4 +1,4 @@
-/** Made-up values for the one rule of what looks secret: the config refuses them, and whatever is written for people masks them. */
+/** Made-up values for the rule of what looks secret: the config refuses them, and all output masks them. */
 
 /** Names of variables whose values are secret. */
 export const secretNames = [
@@ -21,7 +21,7 @@ export const secretNames = [
   "VAULT_CREDENTIALS",
 ] as const;
 
-/** Names of variables that are not. */
+/** Names of variables whose values are not. */
 export const plainNames = [
   "TZ",
   "LANG",
@@ -33,7 +33,7 @@ export const plainNames = [
   "MONKEY_MODE",
 ] as const;
 
-/** Texts, with what in them is secret. */
+/** Texts, each with the secret in it. */
 export const secretTexts: readonly (readonly [what: string, text: string, ...secrets: string[]])[] = [
   ["the password of a URL", "amqp://kazoo:Tr0ub4dor@broker:5672", "Tr0ub4dor"],
   ["one with a slash", "amqp://kazoo:Tr0ub/4dor@broker:5672", "Tr0ub", "4dor"],
@@ -74,7 +74,7 @@ export const secretTexts: readonly (readonly [what: string, text: string, ...sec
   ["a JSON Web Token", "seen eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.Zq3vT8mK1xW5 there", "Zq3vT8mK1xW5"],
 ];
 
-/** Texts without a secret, which stay as they are. */
+/** Texts without a secret, which do not change. */
 export const plainTexts = [
   "America/New_York",
   "http://couch.example.com:5984/_all_dbs",

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
-/** Longest wait of a test for something to come, in ms. No test depends on how fast the machine is: this is for what never comes. */
+/** Longest wait in ms. Tests do not depend on the machine's speed; this only ends a wait for what never happens. */
 export const patience = 5 * 60_000;
 
 /**

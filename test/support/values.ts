@@ -1,9 +1,9 @@
 /**
- * Values that the config of a stack and the image's entrypoint must judge alike. A test throws each of them at both: what
- * one of them accepts and the other refuses is a pod that never starts.
+ * Values that a stack's config and the image's entrypoint must both accept or both refuse. Tests try each of them with both: a value that
+ * only the config accepts is a pod that never starts.
  */
 
-/** A value, what becomes of it, and why. */
+/** A value, the verdict on it, and why. */
 export interface ValueCase {
   readonly value: string;
   /** `weak` is accepted with a warning. */
@@ -11,7 +11,7 @@ export interface ValueCase {
   readonly why: string;
 }
 
-/** A host and the one form that it is kept in; without one it is refused. */
+/** A host and its normal form; without one it is refused. */
 export interface HostCase {
   readonly value: string;
   readonly becomes?: string;
@@ -114,7 +114,7 @@ export const cookies: readonly ValueCase[] = [
 /** Characters that every credential may have. */
 const everywhere = "!%?#$&+,;=[](){}<>|~^`'*-_. \\";
 
-/** Passwords of RabbitMQ: Kazoo gets them in a URI, percent-encoded. `guest` is no password for a deployed stack: only the entrypoint accepts it. */
+/** Passwords of RabbitMQ: Kazoo gets them in a URI, percent-encoded. Only the entrypoint accepts `guest`; a deployed stack refuses it. */
 export const brokerPasswords: readonly ValueCase[] = [
   accepted("Zq3vT8mK1xW5cB7nR2pL", "letters and digits"),
   accepted(`Zq3v${everywhere}`, "punctuation"),
@@ -137,7 +137,7 @@ export const brokerUsers: readonly ValueCase[] = [
   refused("kazoo\tuser", "a control character"),
 ];
 
-/** Passwords of the database: Kazoo puts them as they are into `http://USER:PASS@HOST:PORT`. */
+/** Passwords of the database: Kazoo puts them unencoded into `http://USER:PASS@HOST:PORT`. */
 export const databasePasswords: readonly ValueCase[] = [
   accepted("Zq3vT8mK1xW5cB7nR2pL", "letters and digits"),
   accepted(`Zq3v${everywhere}`, "punctuation"),
@@ -182,7 +182,7 @@ export const databaseAddresses: readonly {
   { host: "couch5986", dataPort: 5984, adminPort: 5986, verdict: "accepted" },
 ];
 
-/** Erlang nodes, `ERLANG_VM`; the config of a stack accepts the first two alone. */
+/** Erlang nodes, `ERLANG_VM`; a stack's config accepts only the first two. */
 export const erlangVms: readonly ValueCase[] = [
   accepted("kazoo_apps", "the default"),
   accepted("ecallmgr", "the other one"),

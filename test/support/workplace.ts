@@ -29,8 +29,8 @@ export function program(path: string, script: string): void {
 }
 
 /**
- * The real command in a cache and with a `go` of its own. That `go` notes each build in `builds`, makes programs that
- * are plain files, and while a file `hold` exists it waits in the middle of a build, half of its output written.
+ * The real command with its own cache and its own `go`. That `go` records each build in `builds`, creates programs that
+ * are plain files, and while a file `hold` exists it waits in the middle of a build, with half of its output written.
  */
 export class Workplace {
   readonly cache: string;
@@ -77,7 +77,7 @@ esac`,
   /** Starts `kazoo toolchain …`. */
   start(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
     const child = spawn(process.execPath, [join(project, "tools/cli/kazoo.js"), "toolchain", ...args], {
-      // No TOOLCHAIN, no Pulumi and no Go but those of the test.
+      // No TOOLCHAIN, Pulumi or Go other than the test's.
       env: {
         PATH: `${this.bin}:/usr/bin:/bin`,
         HOME: this.folder,
@@ -112,7 +112,7 @@ esac`,
     return existsSync(file) ? readFileSync(file, "utf8").trim().split("\n") : [];
   }
 
-  /** All that is kept, in short: `kwok-<key>/kwok`, … */
+  /** Everything in the cache, in short: `kwok-<key>/kwok`, … */
   get kept(): string[] {
     if (!existsSync(this.cache)) return [];
     return readdirSync(this.cache, { recursive: true, encoding: "utf8" })

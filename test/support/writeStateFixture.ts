@@ -45,11 +45,11 @@ interface Exported {
 interface Outputs {
   readonly result?: { readonly plaintext: string };
   readonly bcryptHash?: { readonly plaintext: string };
-  /** Who wrote which field last is half of what Pulumi keeps of an object, and of no use to a preview. */
+  /** `managedFields` are half of an object's state, and a preview does not need them. */
   readonly metadata?: { managedFields?: unknown };
 }
 
-/** The state with all secrets replaced by others of the same length and alphabet, to be encrypted with another salt. */
+/** The state with all secrets replaced by others of the same length and alphabet, and another salt. */
 function disguise(exported: string, salt: string): string {
   const state = JSON.parse(exported) as Exported;
   state.deployment.secrets_providers = { type: "passphrase", state: { salt } };

@@ -12,18 +12,18 @@ import { type Machine, startMachine } from "./machine";
 import { type NodeOptions, accessAs, nodeName, startFirewall, startNode } from "./node";
 import { type RunFolder, linkName } from "./runFolder";
 
-/** Programs that a cluster with a real node needs besides those of the sandbox. */
+/** Programs that a cluster with a real node needs in addition to the sandbox's. */
 export const clusterPrograms = ["kubelet", "kube-proxy", "kubectl", "coredns", "kube-router"] as const;
 
-/** A cluster of the sandbox's control plane and one real node. */
+/** A cluster with the sandbox's control plane and one real node. */
 export interface Cluster {
   readonly context: string;
   readonly kubeconfig: string;
   readonly clusterDomain: string;
-  /** The machine's side of the node's only network: what is outside of the cluster. */
+  /** The machine's address on the node's only network, outside the cluster. */
   readonly hostAddress: string;
   readonly link: string;
-  /** A kubeconfig that acts as a user, with all that it needs in it. */
+  /** A self-contained kubeconfig that acts as a user. */
   readonly accessAs: (user: string) => object;
   /** Runs kubectl and returns what it prints. */
   readonly kubectl: (args: readonly string[], input?: string) => Promise<string>;
@@ -31,19 +31,19 @@ export interface Cluster {
   readonly tryKubectl: (args: readonly string[], input?: string) => ReturnType<typeof attempt>;
   /** Runs a command in the first container of a pod and returns what it prints. */
   readonly exec: (namespace: string, pod: string, command: readonly string[]) => Promise<string>;
-  /** Ends everything. */
+  /** Stops everything. */
   readonly stop: () => Promise<void>;
 }
 
-/** What a cluster is made with. */
+/** Options of a cluster. */
 export interface ClusterOptions {
   readonly runFolder: RunFolder;
   readonly toolchain: Toolchain;
   readonly program: TestPrograms;
-  /** Port of the registry on loopback that images are pulled from. */
+  /** Port of the registry on loopback from which images are pulled. */
   readonly registryPort: number;
   readonly pauseImage: string;
-  /** How many volumes there are to be claimed. */
+  /** Number of volumes that can be claimed. */
   readonly volumes: number;
   readonly report: Report;
 }
@@ -64,7 +64,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     report,
     address: machine.hostAddress,
     simulatedNodes: 0,
-    // What an API server needs where there are kubelets.
+    // What an API server needs to work with kubelets.
     extraFlags: {
       "kube-apiserver": {
         "enable-admission-plugins": "NodeRestriction",
@@ -128,7 +128,7 @@ async function untilNodeReady(machine: Machine, kubectl: Cluster["kubectl"]): Pr
   if (failure !== undefined) throw new Error(failure);
 }
 
-/** The default StorageClass, and volumes for it: a folder each on the node, given to the claims of pods that are scheduled. */
+/** The default StorageClass, and its volumes: folders on the node, bound to the claims of scheduled pods. */
 function volumes({ runFolder, volumes: count }: ClusterOptions): object[] {
   const storageClass = {
     apiVersion: "storage.k8s.io/v1",

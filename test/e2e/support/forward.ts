@@ -1,6 +1,6 @@
 import { connect, createServer } from "node:net";
 
-/** Makes a port of loopback reachable at another address of this machine, under the same number. Returns what ends it. */
+/** Makes a loopback port reachable at another address of this machine, under the same number. Returns a function that stops it. */
 export async function forward(address: string, port: number): Promise<() => Promise<void>> {
   const server = createServer((incoming) => {
     const outgoing = connect(port, "127.0.0.1");

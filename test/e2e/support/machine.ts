@@ -5,36 +5,36 @@ import { findCommand, run } from "../../image/support/commands";
 import { until } from "../../support/until";
 
 /**
- * A machine within this one: network, mounts and processes of its own, `/run` and `/var` of its own in the run's folder. Whatever is made in
- * it (interfaces, firewall rules, mounts, containers) the kernel undoes when the machine's first process ends, and that one ends with the
- * process that started it, however that ends.
+ * A machine within this one, with its own network, mounts and processes, and its own `/run` and `/var` in the run's folder. Everything created
+ * in it (interfaces, firewall rules, mounts, containers) is removed by the kernel when its first process ends, which ends with the
+ * process that started it, for whatever reason.
  */
 export interface Machine {
-  /** Its address on the only network it is connected to. */
+  /** Its address on its only network. */
   readonly address: string;
-  /** The address of this side of that network. */
+  /** This machine's address on that network. */
   readonly hostAddress: string;
-  /** Starts a program in it that is meant to go on; its output goes to `NAME.log` in the run's folder. */
+  /** Starts a long-running program in it; its output goes to `NAME.log` in the run's folder. */
   readonly start: (name: string, command: readonly string[]) => void;
-  /** Why a program that was started does not run any more, with the end of its log; undefined while all run. */
+  /** Which started program has ended, with the end of its log; undefined while all run. */
   readonly failure: () => string | undefined;
-  /** Runs a command in it to its end and returns what it prints. */
+  /** Runs a command in it to its end and returns its output. */
   readonly run: (command: readonly string[]) => Promise<string>;
-  /** Ends everything in it. */
+  /** Stops everything in it. */
   readonly stop: () => Promise<void>;
 }
 
-/** What a machine is made with. */
+/** Options of a machine. */
 export interface MachineOptions {
   /** Folder of the run; its path is in the command line of the machine's first process. */
   readonly folder: string;
-  /** Name of the network interface on this side, at most 15 characters. */
+  /** Name of this machine's network interface, at most 15 characters. */
   readonly link: string;
 }
 
 /**
- * The first process: makes what only it can make, then reaps what is left to it. Kernel settings are read-only inside but for those of the
- * network, which are the machine's own, so that no program in it changes this machine. Those that the kubelet insists on setting are files.
+ * The first process: sets up what only it can set up, then reaps orphans. Kernel settings are read-only inside, except for those of the
+ * network, which belong to the inner machine, so no program in it changes this machine. Settings that the kubelet insists on are plain files.
  */
 const firstProcess = `set -e
 mount --bind "$0/run" /run
@@ -111,13 +111,13 @@ export async function startMachine({ folder, link }: MachineOptions): Promise<Ma
   };
 }
 
-/** The number, on this side, of a process's only child. */
+/** The pid, on this machine, of a process's only child. */
 function childOf(pid: number): number | undefined {
   const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim();
   return children === "" ? undefined : Number(children.split(" ")[0]);
 }
 
-/** Connects the machine by a network of two addresses that this machine has no route to yet. */
+/** Connects the machine through a network of two addresses to which this machine has no route yet. */
 async function connect(link: string, first: number): Promise<[string, string]> {
   const routes = await run("ip", ["-4", "route", "show", "table", "all"]);
   const third = Array.from({ length: 256 }, (_, index) => index).find((index) => !routes.includes(`172.29.${index}.`));

@@ -4,7 +4,7 @@ import { until } from "../../support/until";
 import { prometheusOperatorDefinitions } from "../../support/definitions";
 import type { Stage } from "./stage";
 
-/** Programs of the pod that watches the stack. */
+/** Programs of the pod that monitors the stack. */
 export const monitoringPrograms = ["prometheus", "kube-state-metrics"] as const;
 
 const namespace = "monitoring";
@@ -27,20 +27,20 @@ interface Rule {
   readonly expr: string;
 }
 
-/** A result of Prometheus. */
+/** One result of a Prometheus query. */
 export interface Sample {
   readonly metric: Readonly<Record<string, string>>;
   readonly value: readonly [time: number, value: string];
 }
 
-/** A real Prometheus that does what Prometheus Operator would have it do with the objects of the stack. */
+/** A real Prometheus, configured from the stack's objects as Prometheus Operator would configure it. */
 export interface Watch {
   readonly rules: readonly Rule[];
   /** The answer to a query. */
   readonly query: (expression: string) => Promise<Sample[]>;
 }
 
-/** Teaches the cluster the kinds of Prometheus Operator. */
+/** Adds Prometheus Operator's kinds to the cluster. */
 export async function definePrometheusOperator({ kubectl }: Stage): Promise<void> {
   const files = (await prometheusOperatorDefinitions()).flatMap((path) => ["-f", path]);
   await kubectl(["create", ...files]);
@@ -50,8 +50,8 @@ export async function definePrometheusOperator({ kubectl }: Stage): Promise<void
 }
 
 /**
- * Runs Prometheus and kube-state-metrics in a pod of the namespace `monitoring`, with PodMonitors and rules as they are in the cluster; only
- * that alerts fire sooner and scrapes come more often.
+ * Runs Prometheus and kube-state-metrics in a pod of the namespace `monitoring`, with the PodMonitors and rules from the cluster, except
+ * that alerts fire sooner and scrapes are more frequent.
  */
 export async function startWatch(stage: Stage): Promise<Watch> {
   const { kubectl, runFolder, program } = stage;
@@ -103,10 +103,10 @@ export async function startWatch(stage: Stage): Promise<Watch> {
   return { rules: rules.flatMap(({ spec }) => spec.groups.flatMap((group) => group.rules)), query };
 }
 
-/** Ends it. */
+/** Stops it. */
 export const stopWatch = ({ kubectl }: Stage): Promise<string> => kubectl(["delete", "namespace", namespace]);
 
-/** What Prometheus Operator makes of a PodMonitor, as far as ours go. */
+/** The scrape config that Prometheus Operator makes from a PodMonitor, as far as this program uses one. */
 const scrapeConfigs = ({ metadata, spec }: PodMonitor): object[] =>
   spec.podMetricsEndpoints.map(({ port, path, params }, index) => ({
     job_name: `${metadata.namespace}/${metadata.name}/${index}`,
@@ -128,7 +128,7 @@ const scrapeConfigs = ({ metadata, spec }: PodMonitor): object[] =>
     ],
   }));
 
-/** The namespace, its rights, and the pod; none of it is under the level `restricted`. */
+/** The namespace, its RBAC rules, and the pod; the level `restricted` does not apply there. */
 function objects(folder: string, image: string): object {
   const subject = { kind: "ServiceAccount", name: pod, namespace };
   const container = (name: string, ...args: string[]) => ({
@@ -154,7 +154,7 @@ function objects(folder: string, image: string): object {
       spec: {
         automountServiceAccountToken: false,
         terminationGracePeriodSeconds: 0,
-        // The files are the administrator's.
+        // The files belong to root.
         securityContext: { runAsUser: 0 },
         containers: [
           container("prometheus", "--config.file=prometheus.json", "--storage.tsdb.path=/tmp/prometheus"),

@@ -6,32 +6,32 @@ import { findCommand } from "../../image/support/commands";
 import type { Machine } from "./machine";
 import { controlGroupRoots } from "./runFolder";
 
-/** What a node is made with. */
+/** Options of a node. */
 export interface NodeOptions {
   readonly machine: Machine;
   /** Folder of the run. */
   readonly folder: string;
-  /** Name of the control group that all pods are in; the whole node of the run. */
+  /** Name of the control group of all pods, and so of the run's node. */
   readonly controlGroup: string;
   readonly program: TestPrograms;
   /** Address of the API server. */
   readonly server: string;
-  /** Files with the cluster's authority, and with the certificate and key of its administrator. */
+  /** Files with the cluster's CA, and with its administrator's certificate and key. */
   readonly credentials: { readonly authority: string; readonly certificate: string; readonly key: string };
   readonly clusterDomain: string;
   readonly podNetwork: string;
   readonly serviceNetwork: string;
-  /** Host and port that images are named by, and where this registry is reached from the machine. */
+  /** Host and port in the images' names, and the address at which the machine reaches this registry. */
   readonly registry: { readonly name: string; readonly url: string };
-  /** Image of the process that holds a pod's network. */
+  /** Image of the pause container. */
   readonly pauseImage: string;
 }
 
 export const nodeName = "e2e";
 
 /**
- * Starts what makes a machine a node: containerd, kubelet, kube-proxy, and CoreDNS. All keep to their usual folders, which are below
- * `/run` and `/var` and so the machine's own.
+ * Starts what makes a machine a node: containerd, kubelet, kube-proxy, and CoreDNS. All use their usual folders, which are in
+ * `/run` and `/var`, and so belong to the machine.
  */
 export function startNode(options: NodeOptions): void {
   const { machine, folder, program, credentials } = options;
@@ -53,7 +53,7 @@ export function startNode(options: NodeOptions): void {
         webhook: { enabled: true },
         x509: { clientCAFile: credentials.authority },
       },
-      // Nobody but CoreDNS is asked for names.
+      // Names are resolved only through CoreDNS.
       resolvConf: file("resolv.conf", ""),
     }),
   );
@@ -78,13 +78,13 @@ export function startNode(options: NodeOptions): void {
       bindAddress: machine.address,
       healthzBindAddress: "",
       metricsBindAddress: "127.0.0.1:10249",
-      // 0: left as they are, for these belong to the kernel that the machine shares.
+      // 0: not changed, because they belong to the shared kernel.
       conntrack: { maxPerCore: 0, min: 0, tcpEstablishedTimeout: "0s", tcpCloseWaitTimeout: "0s" },
     }),
   );
   machine.start("kube-proxy", [program("kube-proxy"), `--config=${proxy}`]);
 
-  // A program of the node, not a pod: the test relies on it.
+  // A program on the node, not a pod, so that the test can rely on it.
   const dns = access("coredns", "e2e-coredns", "system:masters");
   machine.start("coredns", [
     program("coredns"),
@@ -92,7 +92,7 @@ export function startNode(options: NodeOptions): void {
   ]);
 }
 
-/** Starts what enforces NetworkPolicies: the firewall of kube-router, which wants to find its node. */
+/** Starts kube-router's firewall, which enforces NetworkPolicies and needs to find its node. */
 export function startFirewall(options: NodeOptions): void {
   const { machine, program, serviceNetwork } = options;
   machine.start("kube-router", [
@@ -114,7 +114,7 @@ function nodeFile(folder: string, name: string, content: string | object): strin
 
 type Access = [program: string, user: string, ...groups: readonly string[]];
 
-/** Each program has the rights of its own user: the administrator acts as that one, who needs no certificate so. */
+/** Each program has the rights of its own user: the administrator impersonates it, so it needs no certificate. */
 function kubeconfig({ folder, server, credentials }: NodeOptions, ...[program, user, ...groups]: Access): string {
   return nodeFile(folder, `${program}.kubeconfig`, accessAs({ server, credentials }, user, ...groups));
 }
@@ -147,8 +147,8 @@ export function accessAs(
 }
 
 /**
- * Pods are reached by a route each, not over a bridge: traffic between two pods passes the firewall rules that Services are made of also
- * where the kernel has no br_netfilter.
+ * Each pod has its own route instead of a bridge, so that traffic between two pods passes the Services' firewall rules even
+ * if the kernel has no br_netfilter.
  */
 const podNetwork = (subnet: string): object => ({
   cniVersion: "0.4.0",
@@ -163,7 +163,7 @@ const podNetwork = (subnet: string): object => ({
   ],
 });
 
-/** Images carry the name of a registry on loopback, which in the machine is another loopback. */
+/** Images are named after a registry on loopback, which is another loopback in the machine. */
 const registryHosts = (url: string): string => `[host."${url}"]\n  capabilities = ["pull", "resolve"]\n`;
 
 const containerdConfig = (folder: string, pauseImage: string): string => `version = 2
@@ -206,7 +206,7 @@ const kubeletConfig = ({ machine, controlGroup, clusterDomain }: NodeOptions): o
   volumePluginDir: "/var/lib/kubelet/volume-plugins",
   serializeImagePulls: false,
   registryPullQPS: 0,
-  // How full this machine's disk is, is not the node's business.
+  // The node must not react to how full this machine's disk is.
   imageGCHighThresholdPercent: 100,
   evictionHard: { "memory.available": "200Mi", "nodefs.available": "1%", "imagefs.available": "1%" },
   nodeStatusUpdateFrequency: "5s",

@@ -3,7 +3,7 @@ import { run } from "../../image/support/commands";
 import { until } from "../../support/until";
 import type { Cluster } from "./cluster";
 
-/** Where clouds hand out credentials. */
+/** The clouds' metadata address, which hands out credentials. */
 const credentials = "169.254.169.254";
 
 /** Ports of pods that something listens on. */
@@ -13,7 +13,7 @@ const listening = {
   kazoo: [4369, 8000],
 } as const;
 
-/** What is open from where: `monitoring` is Prometheus, `stranger` is a pod with Kazoo's labels in a namespace of its own, `other-ring` the same in another ring. */
+/** What is open from where: `monitoring` is Prometheus, `stranger` a pod with Kazoo's labels in an unrelated namespace, `other-ring` the same in another ring. */
 export const closedAndOpen: Readonly<Record<string, string>> = {
   "kazoo -> alpha": "5672 15672",
   "kazoo -> database": "5984 5986",
@@ -42,7 +42,7 @@ export const closedAndOpen: Readonly<Record<string, string>> = {
   "stranger -> API server": "443",
 };
 
-/** Tries each way of {@link closedAndOpen} and returns the ports at which something answered. */
+/** Tries each connection of {@link closedAndOpen} and returns the ports that answered. */
 export async function reachable(
   cluster: Cluster,
   [one, two]: readonly [string, string],
@@ -90,7 +90,7 @@ export async function reachable(
         [443],
       ],
     };
-    // Pods always reach themselves: so it is known that something listens.
+    // Pods always reach themselves, which proves that something listens.
     for (const name of ["alpha", "database"] as const)
       await until(`all ports of ${name}`, async () => {
         const open = await openPorts(cluster, from[name]!, to[name]!);
@@ -125,7 +125,7 @@ function listen(address: string, port: number): Promise<Server> {
   return new Promise((resolve, reject) => server.once("error", reject).listen(port, address, () => resolve(server)));
 }
 
-/** Pods that look like Kazoo's, in namespaces without policies. */
+/** Pods that look like Kazoo's, in namespaces without NetworkPolicies. */
 function strangers(image: string): object {
   const namespaces = { stranger: {}, "other-ring": { "kazoo/stack": "e2e", "kazoo/ring": "other" } };
   const items = Object.entries(namespaces).flatMap(([namespace, labels]) => [

@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { type ProcessId, endProcess, identify, isAlive } from "../../../tools/shared/processes";
 
 /**
- * Everything that a run has on this machine is below one folder, or bears its name: a process names the folder in its command line, control
- * groups are called as it is. So what a killed run has left can be found, and told from all that is not its own.
+ * Everything that a run has on this machine is in one folder, or has its name: processes have the folder in their command line, control
+ * groups are named after it. So the leftovers of a killed run can be found, and nothing else is mistaken for them.
  */
 export interface RunFolder {
   readonly path: string;
@@ -17,7 +17,7 @@ const prefix = "kazoo-e2e-";
 const ownerFile = "owner.json";
 const controlGroups = "/sys/fs/cgroup";
 
-/** The run's network interface on this side; a name has room for 15 characters, so of the run's only what differs. */
+/** The run's network interface on this machine; names have at most 15 characters, so it has only the unique part of the run's name. */
 export const linkName = (name: string): string => `kz${name.slice(-6)}`;
 
 export function makeRunFolder(): RunFolder {
@@ -26,18 +26,18 @@ export function makeRunFolder(): RunFolder {
   return { path, name: path.slice(path.lastIndexOf("/") + 1) };
 }
 
-/** Removes what runs have left whose process is gone. */
+/** Removes the leftovers of runs whose process has ended. */
 export async function removeLeftovers(): Promise<void> {
   for (const name of readdirSync(tmpdir()).filter((entry) => entry.startsWith(prefix))) {
     const path = join(tmpdir(), name);
     const owner = readOwner(path);
-    // A folder without an owner is being made just now, or its run was killed while it was.
+    // A folder without an owner is being created right now, or its run was killed while creating it.
     const isOld = Date.now() - statSync(path).mtimeMs > 60_000;
     if (owner === undefined ? isOld : !isAlive(owner)) await removeRun({ path, name });
   }
 }
 
-/** Ends the run's processes, then removes its control groups and its folder. May be called at any point, any number of times. */
+/** Stops the run's processes, then removes its control groups and its folder. May be called at any time, repeatedly. */
 export async function removeRun({ path, name }: RunFolder): Promise<void> {
   await endProcessesNaming(path);
   for (const hierarchy of [controlGroups, ...readdirSync(controlGroups).map((entry) => join(controlGroups, entry))]) {
@@ -46,7 +46,7 @@ export async function removeRun({ path, name }: RunFolder): Promise<void> {
   rmSync(path, { recursive: true, force: true });
 }
 
-/** Folders of the hierarchies of control groups: one in version 2, one for each controller in version 1. */
+/** Root folders of the cgroup hierarchies: one in version 2, one per controller in version 1. */
 export function controlGroupRoots(): string[] {
   const isSecond = readdirSync(controlGroups).includes("cgroup.controllers");
   if (isSecond) return [controlGroups];
@@ -55,7 +55,7 @@ export function controlGroupRoots(): string[] {
     .filter((path) => statSync(path).isDirectory());
 }
 
-/** Ends all processes other than this one with the path in their command line. */
+/** Kills all processes with the path in their command line, except this one. */
 export async function endProcessesNaming(path: string): Promise<void> {
   await Promise.all(processesNaming(path).map((id) => endProcess(id, 10_000)));
 }
@@ -76,12 +76,12 @@ function processesNaming(path: string): ProcessId[] {
         const commandLine = readFileSync(`/proc/${entry}/cmdline`, "utf8").split("\0").join(" ");
         return commandLine.includes(path) ? (identify(Number(entry)) ?? []) : [];
       } catch {
-        return []; // has ended meanwhile
+        return []; // has ended in the meantime
       }
     });
 }
 
-/** Innermost first; processes in it have been killed, but may not be gone yet. */
+/** Innermost first; killed processes in it may not be gone yet. */
 async function removeControlGroup(path: string): Promise<void> {
   const deadline = Date.now() + 10_000;
   for (;;) {

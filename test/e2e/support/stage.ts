@@ -19,7 +19,7 @@ import { type Cluster, clusterPrograms, startCluster } from "./cluster";
 import { monitoringPrograms } from "./monitoring";
 import { type RunFolder, endProcessesNaming, makeRunFolder, removeLeftovers, removeRun } from "./runFolder";
 
-/** Debian's packages and what of each is looked for. */
+/** Debian packages, each with the program that it provides. */
 const needed = {
   containerd: "containerd",
   runc: "runc",
@@ -30,7 +30,7 @@ const needed = {
   git: "git",
 } as const;
 
-/** Why there can be no real node here, in one line that says how to get one; false if there can. */
+/** Why a real node cannot run here, in one line that says what to do; false if it can. */
 export async function noStage(): Promise<string | false> {
   const packages = "apt-get install containerd runc containernetworking-plugins iptables iproute2 ipset";
   if (process.platform !== "linux" || process.getuid?.() !== 0)
@@ -42,13 +42,13 @@ export async function noStage(): Promise<string | false> {
   return (await noEngine()) || noRegistry();
 }
 
-/** A cluster with a real node, the images, and the project with a stack that is written for them. */
+/** A cluster with a real node, the images, and the project with a stack for them. */
 export interface Stage extends Cluster {
   readonly runFolder: RunFolder;
   readonly program: TestPrograms;
-  /** An image with curl, as the node pulls it. */
+  /** The name by which the node pulls an image with curl. */
   readonly curlImage: string;
-  /** Writes the stack's file; `keys` are those beside what leads to this cluster and its images. */
+  /** Writes the stack's file; `keys` are added to those for this cluster and its images. */
   readonly writeStack: (keys: Readonly<Record<string, unknown>>) => void;
   /** Runs `kazoo ARGS… --stack e2e`; with `when`, sends it the signal of Ctrl-C as soon as its output matches. */
   readonly kazoo: (args: readonly string[], when?: RegExp) => Promise<Run>;
@@ -57,13 +57,13 @@ export interface Stage extends Cluster {
 export const stackName = "e2e";
 
 /**
- * Sets everything up. Interrupted (Ctrl-C, SIGTERM), or when a step fails, all is taken down first; what a killed run left is removed at the
+ * Sets everything up. If it is interrupted (Ctrl-C, SIGTERM) or a step fails, everything is torn down; leftovers of a killed run are removed at the
  * start.
  */
 export async function setStage(report: Report): Promise<Stage> {
   await removeLeftovers();
   const runFolder = makeRunFolder();
-  // Everything that is made from here on, by this process and its children, lies in the run's folder.
+  // Everything created from here on, by this process and its children, is in the run's folder.
   const temporary = process.env.TMPDIR;
   process.env.TMPDIR = join(runFolder.path, "tmp");
   mkdirSync(process.env.TMPDIR);
@@ -82,7 +82,7 @@ export async function setStage(report: Report): Promise<Stage> {
     report("interrupted: ending the node");
     void stop().finally(() => process.exit(130));
   };
-  // In the place of the test runner's, which exits while things are still being taken down.
+  // Replaces the test runner's handler, which exits before everything is torn down.
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.removeAllListeners(signal).on(signal, interrupt);
 
   try {
@@ -114,7 +114,7 @@ export async function setStage(report: Report): Promise<Stage> {
     undo.push(() => cluster.stop());
 
     const clone: Clone = await cloneProject();
-    // Commands that still run would go on asking for a server at an address that is somebody else's once the node is gone.
+    // Commands that still run would keep calling an address that may belong to someone else once the node is gone.
     undo.push(() => endProcessesNaming(clone.directory));
     const environment = {
       PULUMI_BACKEND_URL: `file://${runFolder.path}/backend`,
@@ -130,7 +130,7 @@ export async function setStage(report: Report): Promise<Stage> {
             repository: "kazoo",
             plainHttp: true,
             ...(engine.host === undefined ? {} : { docker: engine.host }),
-            // The sources are served on loopback, and a private engine has no other network anyway.
+            // The sources are served on loopback, and a private engine has no other network.
             network: "host",
             args: buildArgs,
           },
@@ -160,7 +160,7 @@ export async function setStage(report: Report): Promise<Stage> {
   }
 }
 
-/** Pushes an image of the engine's to a registry and returns the name that it has there. */
+/** Pushes an image from the engine to a registry and returns its name there. */
 const pushTo = (engine: Engine, address: string) => async (image: string) => {
   const name = `${address}/${image}`;
   await engine.docker(["tag", image, name]);
@@ -169,7 +169,7 @@ const pushTo = (engine: Engine, address: string) => async (image: string) => {
   return name;
 };
 
-/** What holds a pod's network: a process that does nothing. */
+/** The pause container: a process that does nothing and holds a pod's network. */
 async function pauseImageOf(engine: Engine): Promise<string> {
   const dockerfile = `FROM ${await baseImage(engine)}\nCMD ["sleep", "infinity"]\n`;
   return await ensureImage(engine, { tag: "kazoo-test/pause:1", dockerfile });
