@@ -90,6 +90,9 @@ grow: $(packages) ## make volumes bigger around running pods (WORKLOAD=database 
 rotate: $(packages) ## replace a credential (WHAT=rabbitmq, database, cookie or database-cookie, RING=, KEEP=1: keep the old one)
 	@$(kazoo) $@ $(call given,WHAT) $(stack) $(call given,RING,--ring) $(call flag,KEEP,--keep) $(call flag,YES,--yes) $(call flag,DRY_RUN,--dry-run)
 
+upgrade: $(packages) ## bring rings to another version (WHAT=kazoo, rabbitmq or database, TO=version, RING=, IMAGE=)
+	@$(kazoo) $@ $(call given,WHAT) $(stack) $(call given,RING,--ring) $(call given,TO,--to) $(call given,IMAGE,--image) $(call flag,YES,--yes) $(call flag,DRY_RUN,--dry-run)
+
 ##@ A zone's Kazoo on Kubernetes
 
 kube-deploy: $(packages) ## deploy a zone's Kazoo as configured (YES=1)

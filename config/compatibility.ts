@@ -32,6 +32,13 @@ const upgrades: Readonly<Record<RabbitmqVersion, readonly RabbitmqVersion[]>> = 
 /** The series from which a broker may go to the given one with its data; back it can't (rabbitmq.com/docs/upgrade, "Version Upgradability"). */
 export const upgradesTo = (series: string): readonly string[] => upgrades[series as RabbitmqVersion] ?? [];
 
+/**
+ * Where an upgrade of a ring is that is under way: Kazoo's nodes get the new version, then its data is migrated; brokers get it, then their feature
+ * flags are enabled; database nodes get it.
+ */
+export const upgradeSteps = ["kazoo", "migrate", "rabbitmq", "flags", "database"] as const;
+export type UpgradeStep = (typeof upgradeSteps)[number];
+
 /** Ports and names of a database, by its kind. */
 export interface DatabaseKind {
   /** The engine's name and version, e.g. `couchdb-2.3.1`. */

@@ -1,4 +1,4 @@
-import type { DatabaseKind, KazooVersion, RabbitmqVersion } from "./compatibility";
+import type { DatabaseKind, KazooVersion, RabbitmqVersion, UpgradeStep } from "./compatibility";
 import type { ExistingSecrets, Rotations, SecretKeys } from "./credentials";
 import type { RunEnvironment } from "./environment";
 import type { Monitoring } from "./monitoring";
@@ -134,6 +134,8 @@ export interface Ring {
   readonly secretKeys: SecretKeys;
   /** How far the users of its stores were rotated. */
   readonly rotations: Rotations;
+  /** What is left to do of an upgrade that has begun. */
+  readonly upgrading?: UpgradeStep;
   /** Names of the zones, in the order of `Platform.zones`. */
   readonly zones: readonly string[];
 }

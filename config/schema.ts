@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { gateway, ingress, service } from "./access";
-import { databaseKind, kazooVersions, rabbitmqVersions, type KazooVersion } from "./compatibility";
+import { databaseKind, kazooVersions, rabbitmqVersions, type KazooVersion, upgradeSteps } from "./compatibility";
 import { isBrokerPassword, isCookie, isDatabasePassword, type Rotated, rotationSteps, storedKeys } from "./credentials";
 import { variables } from "./environment";
 import {
@@ -504,6 +504,13 @@ const ring = mapping(
       "How far the credentials were rotated. `make rotate` writes it; see docs/runbooks.md#rotate-a-credential.",
       "{ rabbitmq: { number: 2 } }",
     ).default({}),
+    upgrading: field(z.enum(upgradeSteps), {
+      description:
+        "What is left to do of an upgrade that has begun. `make upgrade` writes it, and removes it in the end; see docs/runbooks.md#upgrade.",
+      expected: `one of ${upgradeSteps.join(", ")}`,
+      example: "migrate",
+      default: "no upgrade is under way",
+    }).optional(),
   },
   "A ring: the zones that are one Kazoo system and share database, cookie and credentials.",
   '{ kazoo: "4.3", database: couchdb-2.3.1 }',

@@ -247,7 +247,7 @@ function ringOf(
     brokerPlugins: config.brokerPlugins,
     databaseSettings: config.databaseSettings,
     quorum: quorumOf(config.quorum ?? {}, database, nodes, placement),
-    ...defined({ placement, masterAccount: masterAccountOf(config.masterAccount, zones) }),
+    ...defined({ placement, masterAccount: masterAccountOf(config.masterAccount, zones), upgrading: config.upgrading }),
     images: {
       rabbitmq: pulled(images.rabbitmq ?? brokerImage(config.rabbitmq)),
       database: pulled(images.database ?? databaseImage(config.database)),

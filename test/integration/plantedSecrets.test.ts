@@ -108,6 +108,7 @@ const runs: Readonly<Record<string, readonly Arguments[] | string>> = {
   return: oneWay(...dev, "--dry-run"),
   grow: oneWay(...dev, "--workload", "database", "--to", "200Gi", "--dry-run"),
   rotate: oneWay("rabbitmq", ...dev, "--dry-run"),
+  upgrade: oneWay("rabbitmq", ...dev, "--to", "4.0", "--dry-run"),
   images: [dev, onImages],
   schema: oneWay("--out", "schema.json"),
   render: "renders the caller's environment, whose secrets it is asked to write",

@@ -201,4 +201,45 @@ describe("runbooks on the sandbox", { concurrency: 1 }, () => {
     await stack.isUnchanged();
     await stack.succeeds("status");
   });
+
+  /** Images of the StatefulSets of both zones, by their names; each once. */
+  const images = async () => {
+    const found: Record<string, string> = {};
+    for (const zone of ["local-a", "local-b"])
+      for (const { metadata, spec } of await stack.api.list(`/apis/apps/v1/namespaces/${zone}/statefulsets`)) {
+        const { template } = spec as { template: { spec: { containers: { image: string }[] } } };
+        found[`${zone}/${metadata?.name}`] = template.spec.containers[0]?.image ?? "";
+      }
+    return found;
+  };
+  const those = (found: Record<string, string>, set: RegExp) => [
+    ...new Set(Object.entries(found).flatMap(([name, image]) => (set.test(name) ? image : []))),
+  ];
+
+  test("brokers go to the next series, also after an interruption, and Kazoo to another image; volumes and the rest stay", async () => {
+    const upgrade = ["upgrade", "rabbitmq", "--to", "4.0", "--yes"];
+    const volumes = [await claims("local-a"), await claims("local-b")];
+    const database = await ids("pods", "local-b", ({ metadata }) => /^bigcouch-\d/.test(metadata?.name ?? ""));
+    const interrupted = await stack.clone.interrupt(upgrade, /rabbitmq-alpha-nodes.*updating/);
+    assert.notEqual(interrupted.code, 0, interrupted.stdout);
+    assert.match(file(), /rabbitmq"?: "?4\.0"?, "?upgrading"?: "?rabbitmq/, interrupted.stdout + interrupted.stderr);
+    await stack.succeeds(...upgrade);
+    assert.deepEqual(those(await images(), /rabbitmq/), ["rabbitmq:4.0-management"]);
+
+    const [before, image] = [await images(), "registry.example.com/kazoo:4.3.20"];
+    await stack.succeeds("upgrade", "kazoo", "--to", "4.3.20", "--image", image, "--yes");
+    assert.deepEqual(those(await images(), /kazoo/), [image]);
+    assert.deepEqual(those(await images(), /rabbitmq|bigcouch/), those(before, /rabbitmq|bigcouch/));
+    assert.doesNotMatch(file(), /upgrading/);
+
+    assert.deepEqual([await claims("local-a"), await claims("local-b")], volumes);
+    assert.deepEqual(
+      await ids("pods", "local-b", ({ metadata }) => /^bigcouch-\d/.test(metadata?.name ?? "")),
+      database,
+    );
+    await stack.isUnchanged();
+    await stack.succeeds("status");
+    const back = await stack.clone.run(["upgrade", "rabbitmq", "--to", "3.13"]);
+    assert.match(back.stderr, /run RabbitMQ 4\.0, and cannot go back to 3\.13/);
+  });
 });

@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, beforeEach, describe, test } from "node:test";
 import { promisify } from "node:util";
-import { stringify } from "yaml";
+import { parse, stringify } from "yaml";
 import { versions } from "../../tools/toolchain/parts";
 import { type Clone, cloneProject } from "../support/clone";
 import { patience, until } from "../support/until";
@@ -655,5 +655,109 @@ describe("a rotation", () => {
     const drained = { drained: ["kazoo", "rabbitmq"] };
     writeStack({ "kazoo:regions": { "us-east": { cluster: "east", datacenters: { nyc: drained } } } });
     assert.match(await refused(...rotate, "--yes"), /zone us-east-nyc is drained[^]*make return/);
+  });
+});
+
+describe("an upgrade", () => {
+  const upgrade = ["upgrade", "rabbitmq", "--ring", nyc, "--to", "4.0"];
+  const ring = (name: string) => (parse(written()) as Written).config["kazoo:rings"]?.[name];
+  interface Written {
+    readonly config: { readonly "kazoo:rings"?: Record<string, object> };
+  }
+  const steps = () => readFileSync(join(fake, "steps"), "utf8").match(/\w+$/gm);
+
+  beforeEach(() => {
+    rmSync(join(fake, "steps"), { force: true });
+    answers["/version"] = (response) => response.end("{}");
+    writeFileSync(join(fake, "history.json"), "[]");
+    says("up", `grep -o 'upgrading: [a-z]*' Pulumi.own.yaml >>"$FAKE/steps"`);
+    for (const zone of [nyc, "us-east-bos"]) ready(zone, 1);
+  });
+  const ready = (zone: string, readyReplicas: number) => {
+    const kazoo = {
+      metadata: { name: "kazoo", labels: { "app.kubernetes.io/name": "kazoo" } },
+      spec: { replicas: 1 },
+      status: { readyReplicas },
+    };
+    const lists = { "apps/v1": ["statefulsets", [kazoo]], "batch/v1": ["jobs", []] } as const;
+    const says = (path: string, items: readonly object[]) =>
+      (answers[path] = (response) =>
+        response.setHeader("Content-Type", "application/json").end(JSON.stringify({ items })));
+    for (const [group, [kind, items]] of Object.entries(lists))
+      says(`/apis/${group}/namespaces/${zone}/${kind}`, items);
+    says(`/api/v1/namespaces/${zone}/pods`, []);
+  };
+
+  test("asks first, and begins only where all is ready and applied; until then nothing changes", async () => {
+    const before = written();
+    assert.match(await refused(...upgrade), /upgrade rabbitmq of ring us-east-nyc to 4\.0\? there is no terminal/);
+    const { stdout } = await kazoo(...upgrade, "--dry-run");
+    assert.match(
+      stdout,
+      / 1\. .*feature flags of RabbitMQ 3\.13\n[^]* 2\. The brokers go to RabbitMQ 4\.0, alpha before beta\n[^]* 3\. .*of RabbitMQ 4\.0\n/,
+    );
+    assert.match(
+      stdout,
+      /namespace us-east-nyc: rabbitmq-alpha, then rabbitmq-beta restart with rabbitmq:4\.0-management/,
+    );
+    assert.doesNotMatch(stdout, /us-east-bos/);
+    ready(nyc, 0);
+    assert.match(
+      await refused(...upgrade, "--yes"),
+      /step 2, .*: not everything in us-east-nyc is ready\nnext: make status/,
+    );
+    ready(nyc, 1);
+    says("preview", "exit 255");
+    assert.match(await refused(...upgrade, "--yes"), /the stack has changes that are not applied/);
+    assert.equal(written(), before);
+    assert.doesNotMatch(calls(), /^up/m);
+  });
+
+  test("goes on with the step that failed, lets no other begin before it, and leaves nothing to do", async () => {
+    says("up", "exit 255");
+    assert.match(
+      await refused(...upgrade, "--yes"),
+      /step 2, .*exit code 255\n[^]*make upgrade STACK=own RING=us-east-nyc WHAT=rabbitmq TO=4\.0 goes on/,
+    );
+    assert.deepEqual(ring(nyc), { rabbitmq: "4.0", upgrading: "rabbitmq" });
+    assert.match(
+      await refused("upgrade", "database", "--ring", nyc, "--to", "2.3.2", "--yes"),
+      /ring us-east-nyc is not finished: upgrading is rabbitmq\nnext: finish it: make upgrade STACK=own RING=us-east-nyc WHAT=rabbitmq TO=4\.0/,
+    );
+    says("preview", "exit 255"); // Now there are changes: those of the step.
+    says("up", `grep -o 'upgrading: [a-z]*' Pulumi.own.yaml >>"$FAKE/steps"`);
+    const done = await kazoo(...upgrade, "--yes");
+    assert.equal(done.code, 0, done.stderr);
+    assert.match(done.stderr, /\[1\/3\] .*: done already\n/);
+    assert.deepEqual(steps(), ["rabbitmq"]);
+    assert.deepEqual(ring(nyc), { rabbitmq: "4.0" });
+    assert.match((await kazoo(...upgrade, "--yes")).stderr, /nothing is left to do/);
+  });
+
+  test("of Kazoo restarts all rings at once, and migrates each until it has succeeded, without another restart", async () => {
+    const to = ["upgrade", "kazoo", "--to", "4.3.20", "--image", "registry.example.com/kazoo:4.3.20", "--yes"];
+    assert.match(
+      await refused("upgrade", "kazoo", "--to", "4.3.20"),
+      /name the image of Kazoo 4\.3\.20: make upgrade /,
+    );
+    for (let run = 0; run < 2; run++)
+      assert.match(
+        await refused(...to),
+        /step 2, Kazoo migrates the data of ring us-east-bos: there is no pod kazoo-0/,
+      );
+    assert.deepEqual(steps(), ["kazoo", "kazoo"], "one update, with both rings in it");
+    for (const name of [nyc, "us-east-bos"]) assert.deepEqual(ring(name), { kazoo: "4.3", upgrading: "migrate" });
+    assert.match(written(), /prebuilt: registry\.example\.com\/kazoo:4\.3\.20/);
+  });
+
+  test("refuses a zone that is drained, and an image that would stay that of the old version", async () => {
+    writeStack({ "kazoo:images": { rabbitmq: "mirror.example.com/rabbitmq:3.13" } });
+    assert.match(await refused(...upgrade), /kazoo:images\.rabbitmq names the image of the version that runs/);
+    const image = await kazoo(...upgrade, "--image", "mirror.example.com/rabbitmq:4.0", "--dry-run");
+    // Both rings would run it, and only one has its version.
+    assert.match(image.stderr, /with this version Pulumi\.own\.yaml would be wrong[^]*rings with the same version/);
+    const drained = { drained: ["kazoo", "rabbitmq"] };
+    writeStack({ "kazoo:regions": { "us-east": { cluster: "east", datacenters: { nyc: drained } } } });
+    assert.match(await refused(...upgrade, "--yes"), /zone us-east-nyc is drained\nnext: make return ZONE=us-east-nyc/);
   });
 });

@@ -477,6 +477,10 @@ describe("make", () => {
       make("rotate", "WHAT=rabbitmq", "RING=main", "KEEP=1", "YES=1"),
       /rotate 'rabbitmq' --stack 'dev' --ring 'main' --keep --yes/,
     );
+    assert.match(
+      make("upgrade", "WHAT=kazoo", "TO=4.3", "IMAGE=a/b:4.3", "DRY_RUN=1"),
+      /upgrade 'kazoo' --stack 'dev' --to '4.3' --image 'a\/b:4.3' --dry-run/,
+    );
   });
 
   const docker = ["build", "rebuild", "tag", "push", "rmi", "run", "launch", "launch-net", "create-network"].concat([

@@ -31,6 +31,7 @@ const code = {
   status: () => require("./commands/status") as typeof import("./commands/status"),
   topology: () => require("./commands/topology") as typeof import("./commands/topology"),
   toolchain: () => require("./commands/toolchain") as typeof import("./commands/toolchain"),
+  upgrade: () => require("./commands/upgrade") as typeof import("./commands/upgrade"),
 };
 
 /** The program `kazoo` with all its commands. */
@@ -325,6 +326,8 @@ const whatToRotate = {
 
 type RotateOptions = Parameters<typeof import("./commands/rotate").rotate>[1];
 type GrowOptions = Parameters<typeof import("./commands/grow").grow>[0];
+type Upgraded = import("./commands/upgrade").Upgraded;
+type UpgradeOptions = Parameters<typeof import("./commands/upgrade").upgrade>[1];
 
 /** Changes of a live stack in several steps, see docs/runbooks.md. */
 function runbookCommands(): Command[] {
@@ -361,6 +364,14 @@ function runbookCommands(): Command[] {
           code.rotate().rotate(whatToRotate[what], options),
         ),
       ),
+    steps(
+      asking(withStack("upgrade", "bring a ring's brokers or its database, or the stack's Kazoo, to another version")),
+    )
+      .addArgument(new Argument("<what>", "what to upgrade").choices(["kazoo", "rabbitmq", "database"]))
+      .requiredOption("--to <version>", "the new version: for kazoo e.g. 4.3.12, rabbitmq 4.2, database couchdb-3.3.3")
+      .option("-r, --ring <name>", "which ring; needed for brokers and database if the stack has several")
+      .option("--image <reference>", "its image, if the stack's file names the one of the old version")
+      .action(exiting((what: Upgraded, options: UpgradeOptions) => code.upgrade().upgrade(what, options))),
   ];
 }
 

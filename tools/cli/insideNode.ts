@@ -1,4 +1,4 @@
-import { PassThrough, type Writable } from "node:stream";
+import { PassThrough, Transform, type Writable } from "node:stream";
 import { text } from "node:stream/consumers";
 import { execArguments, logArguments, runDocker } from "./dockerClient";
 import { type LogOptions, type PodPlace, type Streams, execInPod, podLog } from "./kubernetes";
@@ -34,10 +34,21 @@ export async function runScriptInside({ place }: ZoneNode, script: string): Prom
 /**
  * The output of a shell script in a pod, which must end like {@link runScriptInside}'s.
  * @param signal ends the wait for it
+ * @param heard gets the output as it comes
  * @throws UserError with its last words if it fails, or if it was not waited for
  */
-export async function askInside(place: PodPlace, script: string, signal?: AbortSignal): Promise<string> {
-  const [input, output, errors] = [new PassThrough(), new PassThrough(), new PassThrough()];
+export async function askInside(
+  place: PodPlace,
+  script: string,
+  { signal, heard }: { readonly signal?: AbortSignal; readonly heard?: (chunk: Buffer) => void } = {},
+): Promise<string> {
+  const output = new Transform({
+    transform: (chunk: Buffer, _, done) => {
+      heard?.(chunk);
+      done(null, chunk);
+    },
+  });
+  const [input, errors] = [new PassThrough(), new PassThrough()];
   input.write(script);
   const [said, complaints] = [text(output), text(errors)];
   try {

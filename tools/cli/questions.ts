@@ -35,4 +35,4 @@ export const askPod = async (
   questions: Questions,
   seconds: number,
   signal: AbortSignal,
-): Promise<Map<string, Answer>> => readAnswers(await askInside(place, scriptOf(questions, seconds), signal));
+): Promise<Map<string, Answer>> => readAnswers(await askInside(place, scriptOf(questions, seconds), { signal }));

@@ -2,6 +2,7 @@ import { type Document, isMap, parseDocument, stringify } from "yaml";
 import type { Rotated, Rotation } from "../../config/credentials";
 import { variables } from "../../config/environment";
 import { type ImageBuild, type Platform, type Zone, builtReference } from "../../config/platform";
+import { imageFolder } from "../../config/schema";
 
 /** Values of a run environment in a stack's file. */
 export type Variables = Readonly<Record<string, string | number | boolean>>;
@@ -52,12 +53,49 @@ export function withSetting(text: string, zone: Zone, path: readonly string[], v
   });
 }
 
-/** A stack's file in which a credential of a ring is rotated so far. */
-export function withRotation(text: string, ring: string, what: Rotated, rotation: Rotation): string {
+/** A stack's file in which a ring has this value at a path of its keys; undefined removes it. */
+export function withRing(text: string, ring: string, path: readonly string[], value: unknown): string {
   return edited(text, (document) => {
-    const path = ["config", "kazoo:rings", ring];
-    if (!isMap(document.getIn(path))) document.setIn(path, document.createNode({}));
-    document.setIn([...path, "rotations", what], document.createNode(rotation, { flow: true }));
+    const own = ["config", "kazoo:rings", ring];
+    if (value === undefined) {
+      if (document.hasIn([...own, ...path])) document.deleteIn([...own, ...path]);
+      return;
+    }
+    if (!isMap(document.getIn(own))) document.setIn(own, document.createNode({}));
+    // A plain value keeps the comment behind it.
+    const node = typeof value === "object" ? document.createNode(value, { flow: true }) : value;
+    document.setIn([...own, ...path], node);
+  });
+}
+
+/** A stack's file in which a credential of a ring is rotated so far. */
+export const withRotation = (text: string, ring: string, what: Rotated, rotation: Rotation): string =>
+  withRing(text, ring, ["rotations", what], rotation);
+
+/** The image that a stack's file names for its brokers or its database, if it does. */
+export const namedImage = (text: string, key: "rabbitmq" | "database"): string | undefined =>
+  parseDocument(text).getIn(["config", "kazoo:images", key]) as string | undefined;
+
+/** A stack's file that names this image for its brokers or its database. */
+export const withNamedImage = (text: string, key: "rabbitmq" | "database", reference: string): string =>
+  edited(text, (document) => document.setIn(["config", "kazoo:images", key], reference));
+
+/** A stack's file that runs an image of this version of Kazoo: by name, or built of a branch or tag if the build takes one. */
+export function withKazoo(
+  text: string,
+  { image }: Platform,
+  version: { readonly reference: string } | { readonly sources: string },
+): string {
+  return edited(text, (document) => {
+    if ("reference" in version) {
+      document.setIn(["config", "kazoo:image", "prebuilt"], version.reference);
+      return;
+    }
+    const build = ["config", "kazoo:image", "build"];
+    document.deleteIn([...build, "digest"]);
+    const argument = [...build, "args", "KAZOO_VERSION"];
+    if (image.kind === "build" && (image.context === imageFolder || document.hasIn(argument)))
+      document.setIn(argument, version.sources);
   });
 }
 

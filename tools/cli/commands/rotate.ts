@@ -1,20 +1,16 @@
 import { readFileSync, writeFileSync } from "node:fs";
-import { workloads } from "../../../components/names";
 import { type Rotated, type Rotation, rotationSteps, storeUser } from "../../../config/credentials";
 import { secrets } from "../../../config/hosts";
 import type { Ring, Zone } from "../../../config/platform";
 import { choose } from "../choose";
-import { askInside } from "../insideNode";
-import { SimulatedPodError } from "../kubernetes";
 import { setsOf } from "../liveZone";
-import { hostsIn, nodesOf, zonesOf } from "../nodes";
-import { type Stack, isThrowAway, openStack, readPlatform } from "../openStack";
-import { runStack } from "../runStack";
+import { type Stack, isThrowAway, readPlatform } from "../openStack";
 import { type RunbookOptions, type RunbookStep, follow } from "../runbook";
 import { withRotation, withoutCredential } from "../stackEdit";
+import { inBrokers, openWhole, refuseDocker, requireNoChanges, upOrAgain } from "../wholeRing";
 import { UserError, reportToStderr } from "../../shared/terminal";
 import { stackFile } from "./apply";
-import { begin, up } from "./lifecycle";
+import { begin } from "./lifecycle";
 
 interface RotateOptions extends RunbookOptions {
   readonly ring?: string;
@@ -24,13 +20,8 @@ interface RotateOptions extends RunbookOptions {
 
 /** Replaces a credential of a ring by a random one. Of a user, the one before it works until the last step. */
 export async function rotate(what: Rotated, options: RotateOptions): Promise<void> {
-  const stack = await openStack(options.stack, reportToStderr);
+  const stack = await openWhole(options.stack, "rotate");
   const { platform } = stack;
-  if (platform.stacks === "region")
-    throw new UserError(
-      `rotate works on a stack that holds its whole ring, and Pulumi.${stack.whole}.yaml gives each region its own`,
-      "docs/regions.md#limits says what it would do, and how to do it by hand",
-    );
   const name = await choose("ring", "RING", Object.keys(platform.rings), options.ring);
   const ring = platform.rings[name] as Ring;
   const zones = platform.zones.filter((zone) => zone.ring === name);
@@ -67,7 +58,8 @@ export async function rotate(what: Rotated, options: RotateOptions): Promise<voi
         write({ number: next, step: each });
         await upOrAgain(options.stack, again);
         if (each !== "remove") return;
-        if (what === "rabbitmq") await deleteUser(stack, name, users.before);
+        // Brokers keep it on their volumes.
+        if (what === "rabbitmq") await inBrokers(stack, name, deleteUserScript(users.before));
         write({ number: next }, withoutCredential(readFileSync(path, "utf8"), name, what));
       },
     };
@@ -167,21 +159,6 @@ const described: Readonly<Record<Rotated, (users: Users) => Readonly<Record<stri
   }),
 };
 
-/** Deletes a user in all brokers of a ring: they keep it on their volumes. */
-async function deleteUser(stack: Stack, ring: string, user: string): Promise<void> {
-  for (const { zone, cluster } of (await zonesOf(stack)).filter((each) => each.zone.ring === ring)) {
-    for (const { workload, place } of nodesOf(hostsIn(zone), cluster)) {
-      if (workload !== workloads.rabbitmq || place.kind !== "pod") continue;
-      try {
-        await askInside(place, deleteUserScript(user));
-      } catch (error) {
-        // A broker that is simulated has no users.
-        if (!(error instanceof SimulatedPodError)) throw error;
-      }
-    }
-  }
-}
-
 /** A shell script for a broker's container: it is no failure if there is no such user. */
 export const deleteUserScript = (user: string): string => `users=$(rabbitmqctl --quiet list_users </dev/null) || exit 1
 printf '%s\\n' "$users" | grep -q '^${user}[[:blank:]]' || exit 0
@@ -200,8 +177,7 @@ const elsewhere: Readonly<Record<Rotated, readonly string[]>> = {
 /** Refuses credentials and stores that the stack does not make itself, and brokers that are away. */
 function refuseForeign({ platform }: Stack, ring: Ring, zones: readonly Zone[], what: Rotated): void {
   const byHand = "docs/runbooks.md#rotate-a-credential has the steps by hand";
-  if (zones.some(({ cluster }) => platform.clusters[cluster]?.kind === "docker"))
-    throw new UserError(`rotate is for Kubernetes, and ring ${ring.name} is on Docker`, "choose another ring: RING=");
+  refuseDocker(platform, ring.name, zones, "rotate");
   if (what === "database" && ring.database.engine === "bigcouch")
     throw new UserError(
       `BigCouch's image makes the administrator of ring ${ring.name}, and knows a single one`,
@@ -222,27 +198,5 @@ function refuseForeign({ platform }: Stack, ring: Ring, zones: readonly Zone[], 
         `zone ${name} is drained: its brokers would keep the user that all others forget`,
         `make return ZONE=${name} first`,
       );
-  }
-}
-
-/** Refuses to begin while the stack's file has changes that were not applied: the first step would apply them too. */
-async function requireNoChanges(stack: Stack): Promise<void> {
-  const code = await runStack(stack, ["preview", ...stack.selection, "--expect-no-changes"]);
-  if (code === 0) return;
-  throw new UserError(
-    "the stack has changes that are not applied, or its preview fails",
-    `make up STACK=${stack.name} first; nothing was changed`,
-    code,
-  );
-}
-
-/** Updates the whole stack. @param again the command that goes on after a failure */
-async function upOrAgain(stack: string, again: string): Promise<void> {
-  try {
-    await up({ stack, yes: true }, []);
-  } catch (error) {
-    if (!(error instanceof UserError)) throw error;
-    const advice = error.next === undefined ? [] : [error.next];
-    throw new UserError(error.message, [...advice, `${again} goes on with this step`].join("\n"), error.exitCode);
   }
 }

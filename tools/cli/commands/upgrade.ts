@@ -1,0 +1,305 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import { basename } from "node:path";
+import { isDeepStrictEqual } from "node:util";
+import { workloads } from "../../../components/names";
+import type { UpgradeStep } from "../../../config/compatibility";
+import type { Platform, Ring, Zone } from "../../../config/platform";
+import { ConfigError } from "../../../config/problem";
+import { platformOfBytes } from "../../../config/stackFile";
+import { choose } from "../choose";
+import { healthOf, isHealthy } from "../health";
+import { askInside } from "../insideNode";
+import { SimulatedPodError } from "../kubernetes";
+import { setsOf } from "../liveZone";
+import { hostsIn, nodesOf, zonesOf } from "../nodes";
+import { type Stack, isThrowAway } from "../openStack";
+import { type RunbookOptions, type RunbookStep, follow } from "../runbook";
+import { namedImage, withKazoo, withNamedImage, withRing } from "../stackEdit";
+import {
+  enableFlags,
+  flagProblem,
+  migrateData,
+  migrationProblems,
+  wantedBrokers,
+  wantedDatabase,
+  wantedKazoo,
+} from "../upgradePaths";
+import { inBrokers, openWhole, refuseDocker, requireNoChanges, upOrAgain } from "../wholeRing";
+import { UserError, reportToStderr } from "../../shared/terminal";
+import { stackFile } from "./apply";
+import { begin } from "./lifecycle";
+
+export type Upgraded = "kazoo" | "rabbitmq" | "database";
+
+interface UpgradeOptions extends RunbookOptions {
+  readonly ring?: string;
+  readonly to: string;
+  readonly image?: string;
+}
+
+/** What is left to do from the first edit of the stack's file on, in this order. */
+const phases: Readonly<Record<Upgraded, readonly UpgradeStep[]>> = {
+  kazoo: ["kazoo", "migrate"],
+  rabbitmq: ["rabbitmq", "flags"],
+  database: ["database"],
+};
+
+/** Another version, as it comes into a stack's file and its zones. */
+interface Change {
+  readonly title: string;
+  /** The stack's file with it. */
+  readonly edit: (text: string) => string;
+  /** What that changes in the file. */
+  readonly keys: string;
+  /** What restarts in a zone of a ring, which has the version already. */
+  readonly restarts: (ring: Ring) => string;
+}
+
+/** Brings a ring's brokers or its database, or the Kazoo of all rings of a stack, to another version. */
+export async function upgrade(what: Upgraded, options: UpgradeOptions): Promise<void> {
+  const stack = await openWhole(options.stack, "upgrade");
+  const { platform } = stack;
+  const path = stackFile(stack.name);
+  const file = basename(path);
+  const text = () => readFileSync(path, "utf8");
+  const rings = await ringsOf(platform, what, options.ring);
+  const names = rings.map(({ name }) => name);
+  const zones = platform.zones.filter(({ ring }) => names.includes(ring));
+  refuseDocker(platform, names.join(", "), zones, "upgrade");
+  refuseDrained(zones, what);
+  const change = changes[what](platform, rings, options, text());
+  const after = readText(change.edit(text()), file);
+  const isEdited = () => isDeepStrictEqual(readText(change.edit(text()), file), readText(text(), file));
+  refuseUnfinished(stack, rings, phases[what], isEdited());
+  if (options.dryRun !== true) await begin(stack);
+
+  /** Writes the file, with what is left to do of these rings' upgrade. */
+  const write = (changed: string, left: UpgradeStep | undefined, ...of: readonly string[]) =>
+    writeFileSync(
+      path,
+      of.reduce((result, ring) => withRing(result, ring, ["upgrading"], left), changed),
+    );
+  const isPast = (phase: UpgradeStep, ring: string): boolean => {
+    const left = readText(text(), file).rings[ring]?.upgrading;
+    return isEdited() && (left === undefined || phases[what].indexOf(left) > phases[what].indexOf(phase));
+  };
+  const roll = (phase: UpgradeStep, next?: UpgradeStep): RunbookStep => ({
+    title: change.title,
+    touches: [
+      `${file}: ${change.keys}`,
+      ...zones.map(({ namespace, ring }) => `namespace ${namespace}: ${change.restarts(after.rings[ring] as Ring)}`),
+    ],
+    isDone: async () => names.every((ring) => isPast(phase, ring)),
+    run: async () => {
+      if (!isEdited()) {
+        await requireReady(stack, names);
+        await requireNoChanges(stack);
+      }
+      write(change.edit(text()), phase, ...names);
+      await upOrAgain(stack.name, commandOf(stack.name, what, options));
+      write(text(), next, ...names);
+    },
+  });
+  const flags = (ring: Ring, series: string, isDone: () => boolean, then: () => void): RunbookStep => ({
+    title: `The brokers enable all stable feature flags of RabbitMQ ${series}`,
+    touches: zones.map(({ namespace }) => `namespace ${namespace}: rabbitmqctl enable_feature_flag all in each broker`),
+    isDone: async () => isDone(),
+    run: async () => {
+      await inBrokers(stack, ring.name, enableFlags, (printed, where) => requireFlags(printed, where, options.to));
+      then();
+    },
+  });
+  const migration = (ring: Ring): RunbookStep => ({
+    title: `Kazoo migrates the data of ring ${ring.name}`,
+    touches: [
+      `namespace ${zones.find(({ ring: of }) => of === ring.name)?.namespace}: sup kapps_maintenance migrate in one Kazoo node, a second or more for each database`,
+    ],
+    isDone: async () => isPast("migrate", ring.name),
+    run: async () => {
+      await migrate(stack, ring.name);
+      write(text(), undefined, ring.name);
+    },
+  });
+  const steps: Readonly<Record<Upgraded, () => RunbookStep[]>> = {
+    kazoo: () => [roll("kazoo", "migrate"), ...rings.map(migration)],
+    rabbitmq: () =>
+      rings.flatMap((ring) => [
+        flags(ring, ring.rabbitmq, isEdited, () => undefined),
+        roll("rabbitmq", "flags"),
+        flags(
+          ring,
+          options.to,
+          () => isPast("flags", ring.name),
+          () => write(text(), undefined, ring.name),
+        ),
+      ]),
+    database: () => [roll("database")],
+  };
+  await follow(
+    {
+      name: `upgrade ${what} of ring ${names.join(", ")} to ${options.to}`,
+      notes: ["there is no way back to the version that runs now"],
+      steps: steps[what](),
+    },
+    { dryRun: options.dryRun, unasked: options.yes === true || isThrowAway(platform) },
+    reportToStderr,
+  );
+}
+
+type Changing = (platform: Platform, rings: readonly Ring[], options: UpgradeOptions, text: string) => Change;
+
+/** @throws UserError where the versions do not allow it, or the image is missing */
+const changes: Readonly<Record<Upgraded, Changing>> = {
+  kazoo: ({ image, ...platform }, rings, { to, image: given, ...options }) => {
+    const version = wantedKazoo(to, rings, image);
+    if (image.kind === "build" && given !== undefined)
+      throw new UserError("the stack builds its image of Kazoo", "leave IMAGE= out: it is built of TO=");
+    if (image.kind === "prebuilt" && given === undefined)
+      throw new UserError(
+        `the stack runs the image ${image.reference}, which it does not build`,
+        `name the image of Kazoo ${to}: ${commandOf(options.stack, "kazoo", { to })} IMAGE=registry.example.com/kazoo:${to}`,
+      );
+    return {
+      title: `Kazoo goes to ${to}, the first zone before the others`,
+      edit: (text) =>
+        rings.reduce(
+          (result, { name }) => withRing(result, name, ["kazoo"], version),
+          withKazoo(text, { ...platform, image }, given === undefined ? { sources: to } : { reference: given }),
+        ),
+      keys: `kazoo:image, and kazoo: "${version}" of ring ${rings.map(({ name }) => name).join(", ")}`,
+      restarts: () => `${workloads.kazoo} restarts with ${given ?? "the image that is built"}, one pod after the other`,
+    };
+  },
+  rabbitmq: (_, [ring], options, text) => {
+    const series = wantedBrokers(options.to, ring as Ring);
+    const withImage = storeImage("rabbitmq", (ring as Ring).rabbitmq === series, options, text);
+    return {
+      title: `The brokers go to RabbitMQ ${series}, alpha before beta`,
+      edit: (text) => withRing(withImage(text), (ring as Ring).name, ["rabbitmq"], series),
+      keys: `rabbitmq: "${series}" of ring ${ring?.name}`,
+      restarts: ({ images }) => `${setsOf.rabbitmq.join(", then ")} restart with ${images.rabbitmq}`,
+    };
+  },
+  database: (_, [ring], options, text) => {
+    const { version, engine } = wantedDatabase(options.to, ring as Ring);
+    const { database: now } = ring as Ring;
+    const withImage = storeImage("database", now.version === version, options, text);
+    return {
+      title: `The database goes to ${version}, zone by zone`,
+      edit: (text) => withRing(withImage(text), (ring as Ring).name, ["database"], version),
+      keys: `database: ${version} of ring ${ring?.name}`,
+      restarts: ({ images }) =>
+        `${setsOf.database.join()} restarts with ${images.database}, one pod after the other${engine === now.engine ? "" : `; then ${workloads.kazoo}, which reaches it otherwise`}`,
+    };
+  },
+};
+
+/** The edit of the image of brokers or database, which the stack's file may name. @throws UserError where it names one of another version */
+function storeImage(
+  key: "rabbitmq" | "database",
+  isRunning: boolean,
+  { image }: UpgradeOptions,
+  text: string,
+): (text: string) => string {
+  const named = namedImage(text, key);
+  if (image !== undefined) return (before) => withNamedImage(before, key, image);
+  if (named === undefined || isRunning) return (before) => before;
+  throw new UserError(
+    `kazoo:images.${key} names the image of the version that runs, ${named}`,
+    "name the one of the new version with IMAGE=, or remove that key",
+  );
+}
+
+/** The rings of an upgrade: one, or all of them where they run one image. */
+async function ringsOf({ rings }: Platform, what: Upgraded, given: string | undefined): Promise<Ring[]> {
+  const all = Object.values(rings);
+  if (what !== "kazoo") {
+    const name = await choose("ring", "RING", Object.keys(rings), given);
+    return all.filter((ring) => ring.name === name);
+  }
+  if (given !== undefined && all.length > 1)
+    throw new UserError("all rings of a stack run one image of Kazoo, and are upgraded together", "leave RING= out");
+  return all;
+}
+
+/** Refuses zones without the nodes that are to be upgraded: they would be of another version when they return. */
+function refuseDrained(zones: readonly Zone[], what: Upgraded): void {
+  const away = zones.find(({ drained }) => drained.includes(what));
+  if (away === undefined) return;
+  throw new UserError(`zone ${away.name} is drained`, `make return ZONE=${away.name} first`);
+}
+
+/** Refuses to begin while another upgrade of a ring has begun. @param continues whether the stack's file has the wanted version */
+function refuseUnfinished(
+  { name: stack }: Stack,
+  rings: readonly Ring[],
+  own: readonly UpgradeStep[],
+  continues: boolean,
+): void {
+  for (const { name, upgrading, kazoo, rabbitmq, database } of rings) {
+    if (upgrading === undefined || (continues && own.includes(upgrading))) continue;
+    const versions = { kazoo, rabbitmq, database: database.version };
+    const [what] = (Object.keys(phases) as Upgraded[]).filter((each) => phases[each].includes(upgrading));
+    throw new UserError(
+      `an upgrade of ring ${name} is not finished: upgrading is ${upgrading}`,
+      what && `finish it: ${commandOf(stack, what, { ring: name, to: versions[what] })}`,
+    );
+  }
+}
+
+/** Refuses to begin while something of the rings is not ready: an upgrade would take away what stands in for it. */
+async function requireReady(stack: Stack, rings: readonly string[]): Promise<void> {
+  const zones = (await zonesOf(stack)).filter(({ zone }) => rings.includes(zone.ring));
+  const sick = (await healthOf(zones)).filter((zone) => !isHealthy(zone));
+  if (sick.length === 0) return;
+  throw new UserError(
+    `not everything in ${sick.map(({ zone }) => zone).join(", ")} is ready`,
+    `make status STACK=${stack.name} shows what is wrong; upgrade when all is ready`,
+  );
+}
+
+function requireFlags(printed: string, where: string, to: string): void {
+  const problem = flagProblem(printed, to);
+  if (problem === undefined) return;
+  throw new UserError(
+    `${where}: ${problem}`,
+    "rabbitmqctl list_feature_flags shows them, and the broker's log why one cannot be enabled; the same command goes on",
+  );
+}
+
+/** Migrates a ring's data, and shows what Kazoo says of it. */
+async function migrate(stack: Stack, ring: string): Promise<void> {
+  const selected = (await zonesOf(stack)).find(({ zone }) => zone.ring === ring);
+  const [node] = selected === undefined ? [] : nodesOf(hostsIn(selected.zone), selected.cluster);
+  if (node?.workload !== workloads.kazoo || node.place.kind !== "pod")
+    throw new UserError(`ring ${ring} has no Kazoo node`, `make status STACK=${stack.name}`);
+  try {
+    const said = await askInside(node.place, migrateData, { heard: (chunk) => void process.stderr.write(chunk) });
+    const [first, ...others] = migrationProblems(said);
+    if (first === undefined) return;
+    throw new UserError(
+      `${first}${others.length === 0 ? "" : `, and ${others.length} more above`}`,
+      `the same command migrates again; if it may stay so, remove upgrading of ring ${ring} from the stack's file`,
+    );
+  } catch (error) {
+    if (!(error instanceof SimulatedPodError)) throw error;
+  }
+}
+
+const commandOf = (stack: string, what: Upgraded, { ring, to, image }: Omit<UpgradeOptions, "stack">): string =>
+  [
+    `make upgrade STACK=${stack}`,
+    ...(ring === undefined || what === "kazoo" ? [] : [`RING=${ring}`]),
+    `WHAT=${what} TO=${to}`,
+    ...(image === undefined ? [] : [`IMAGE=${image}`]),
+  ].join(" ");
+
+/** @throws UserError where the text is no valid config */
+function readText(text: string, file: string): Platform {
+  try {
+    return platformOfBytes(Buffer.from(text), file);
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    throw new UserError(`with this version ${file} would be wrong: ${error.message}`, "nothing was changed");
+  }
+}

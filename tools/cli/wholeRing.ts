@@ -1,0 +1,72 @@
+import { workloads } from "../../components/names";
+import type { Platform, Zone } from "../../config/platform";
+import { up } from "./commands/lifecycle";
+import { askInside } from "./insideNode";
+import { SimulatedPodError } from "./kubernetes";
+import { hostsIn, nodesOf, zonesOf } from "./nodes";
+import { type Stack, openStack } from "./openStack";
+import { runStack } from "./runStack";
+import { UserError, reportToStderr } from "../shared/terminal";
+
+/** What the runbooks have in common that change a ring as a whole, by an update of its stack for each step. */
+
+/** Opens a stack that holds its rings as a whole. @throws UserError where each region has a stack of its own */
+export async function openWhole(name: string, command: string): Promise<Stack> {
+  const stack = await openStack(name, reportToStderr);
+  if (stack.platform.stacks === "region")
+    throw new UserError(
+      `${command} works on a stack that holds its whole ring, and Pulumi.${stack.whole}.yaml gives each region its own`,
+      "docs/regions.md#limits says what it would do, and how to do it by hand",
+    );
+  return stack;
+}
+
+/** Refuses a ring on Docker. */
+export function refuseDocker({ clusters }: Platform, ring: string, zones: readonly Zone[], command: string): void {
+  if (zones.some(({ cluster }) => clusters[cluster]?.kind === "docker"))
+    throw new UserError(`${command} is for Kubernetes, and ring ${ring} is on Docker`, "choose another ring: RING=");
+}
+
+/** Refuses to begin while the stack's file has changes that were not applied: the first step would apply them too. */
+export async function requireNoChanges(stack: Stack): Promise<void> {
+  const code = await runStack(stack, ["preview", ...stack.selection, "--expect-no-changes"]);
+  if (code === 0) return;
+  throw new UserError(
+    "the stack has changes that are not applied, or its preview fails",
+    `make up STACK=${stack.name} first; nothing was changed`,
+    code,
+  );
+}
+
+/** Updates the whole stack. @param again the command that goes on after a failure */
+export async function upOrAgain(stack: string, again: string): Promise<void> {
+  try {
+    await up({ stack, yes: true }, []);
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    const advice = error.next === undefined ? [] : [error.next];
+    throw new UserError(error.message, [...advice, `${again} goes on with this step`].join("\n"), error.exitCode);
+  }
+}
+
+/**
+ * Runs a shell script in each broker of a ring, one after the other; one that is simulated is passed over.
+ * @param read what it printed, and where: `rabbitmq-alpha-0 in namespace us-east-nyc`
+ */
+export async function inBrokers(
+  stack: Stack,
+  ring: string,
+  script: string,
+  read: (printed: string, where: string) => void = () => undefined,
+): Promise<void> {
+  for (const { zone, cluster } of (await zonesOf(stack)).filter((each) => each.zone.ring === ring)) {
+    for (const { workload, place } of nodesOf(hostsIn(zone), cluster)) {
+      if (workload !== workloads.rabbitmq || place.kind !== "pod") continue;
+      try {
+        read(await askInside(place, script), `${place.pod} in namespace ${place.namespace}`);
+      } catch (error) {
+        if (!(error instanceof SimulatedPodError)) throw error;
+      }
+    }
+  }
+}
