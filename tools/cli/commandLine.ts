@@ -19,6 +19,7 @@ const code = {
   grow: () => require("./commands/grow") as typeof import("./commands/grow"),
   images: () => require("./commands/images") as typeof import("./commands/images"),
   init: () => require("./commands/init") as typeof import("./commands/init"),
+  rebalance: () => require("./commands/rebalance") as typeof import("./commands/rebalance"),
   lifecycle: () => require("./commands/lifecycle") as typeof import("./commands/lifecycle"),
   nodes: () => require("./nodes") as typeof import("./nodes"),
   logs: () => require("./commands/logs") as typeof import("./commands/logs"),
@@ -325,6 +326,7 @@ const whatToRotate = {
 } as const satisfies Record<string, Rotated>;
 
 type RotateOptions = Parameters<typeof import("./commands/rotate").rotate>[1];
+type RebalanceOptions = Parameters<typeof import("./commands/rebalance").rebalance>[0];
 type GrowOptions = Parameters<typeof import("./commands/grow").grow>[0];
 type Upgraded = import("./commands/upgrade").Upgraded;
 type UpgradeOptions = Parameters<typeof import("./commands/upgrade").upgrade>[1];
@@ -355,6 +357,13 @@ function runbookCommands(): Command[] {
         new Option("--workload <name>", "whose volumes").choices(["database", "rabbitmq"]).makeOptionMandatory(),
       )
       .requiredOption("--to <size>", "size of each volume, e.g. 200Gi"),
+    steps(
+      asking(withStack("rebalance", "move existing shards to where the stack's file wants copies, evenly over nodes")),
+    )
+      .option("-r, --ring <name>", "which ring; needed if the stack has several")
+      .option("--copies <number>", "so many copies of each shard, also where there are more now")
+      .addHelpText("after", "\nWithout --copies, databases that have more copies than the config wants keep as many.")
+      .action(exiting((options: RebalanceOptions) => code.rebalance().rebalance(options))),
     steps(asking(withStack("rotate", "replace a credential of a ring by a random one: a password without any refusal")))
       .addArgument(new Argument("<what>", "which credential").choices(Object.keys(whatToRotate)))
       .option("-r, --ring <name>", "which ring; needed if the stack has several")

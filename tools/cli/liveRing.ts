@@ -1,0 +1,134 @@
+import { workloads } from "../../components/names";
+import type { DatabaseKind } from "../../config/compatibility";
+import { type Ring, copiesOf } from "../../config/platform";
+import { hostsIn, nodesOf, type SelectedZone } from "./nodes";
+import type { Stack } from "./openStack";
+import type { RunbookStep } from "./runbook";
+import { moveShards, unfinished } from "./shards/moveShards";
+import { type Place, type ShardPlan, type Wanted, planMoves } from "./shards/plan";
+import { RingDatabase, askThrough, unlessSimulated } from "./shards/ringDatabase";
+import type { Move } from "./shards/shardMap";
+import { UserError, reportToStderr } from "../shared/terminal";
+
+/** A ring whose database nodes can be asked. */
+export interface LiveRing {
+  readonly ring: Ring;
+  /** All its database nodes, as the stack's outputs have them. */
+  readonly places: readonly Place[];
+  readonly database: RingDatabase;
+}
+
+/**
+ * A ring's database, which is asked by way of a Kazoo pod in a zone that stays.
+ * @param zones of the ring, as deployed
+ * @param leaving names of database nodes that are to hold no copies any more
+ */
+export function liveRing(
+  { platform }: Stack,
+  ring: Ring,
+  zones: readonly SelectedZone[],
+  leaving: readonly string[],
+): LiveRing {
+  requireShards(ring.database);
+  if (zones.some(({ cluster }) => cluster.kind === "docker"))
+    throw new UserError(`ring ${ring.name} is on Docker, where it has one database node and no shards to move`);
+  const places = zones.flatMap(({ name: zone, zone: { nodes } }) =>
+    nodes.database.map((name): Place => ({ name, zone, leaving: leaving.includes(name) })),
+  );
+  const isAway = (name: string, workload: "kazoo" | "database") =>
+    platform.zones.find((zone) => zone.name === name)?.drained.includes(workload) === true;
+  const speaker = places.find((place) => !place.leaving && !isAway(place.zone, "database"));
+  const [pod] = [...zones]
+    .filter(({ name }) => !isAway(name, "kazoo"))
+    // Kazoo of a zone that leaves stops on the way.
+    .sort((a, b) => Number(staysIn(places, b.name)) - Number(staysIn(places, a.name)))
+    .flatMap(({ zone, cluster }) => nodesOf(hostsIn(zone), cluster))
+    .flatMap(({ workload, place }) => (workload === workloads.kazoo && place.kind === "pod" ? [place] : []));
+  if (speaker === undefined || pod === undefined)
+    throw new UserError(
+      `no Kazoo node and database node of ring ${ring.name} that stay can be asked where copies are`,
+      "make return first, if its zones are drained; docs/runbooks.md has the steps by hand",
+    );
+  return { ring, places, database: new RingDatabase(ring.database, speaker.name, askThrough(ring.database, pod)) };
+}
+
+const staysIn = (places: readonly Place[], zone: string): boolean =>
+  places.some((place) => place.zone === zone && !place.leaving);
+
+/** Refuses databases whose copies cannot be made to send each other what they lack. */
+function requireShards({ engine, version }: DatabaseKind): void {
+  const isOld = engine === "bigcouch" || /^couchdb-2\.([0-2](\.|$)|3\.0$)/.test(version);
+  if (isOld)
+    throw new UserError(
+      `${version} cannot be told to complete a copy: CouchDB can from 2.3.1 on`,
+      "docs/runbooks.md#move-shards has the steps by hand",
+    );
+}
+
+/** Where a ring's copies are to lie by its config. */
+export const wantedCopies = (ring: Ring): Pick<Wanted, "placement" | "copies"> => ({
+  copies: copiesOf(ring),
+  ...(ring.placement === undefined ? {} : { placement: ring.placement }),
+});
+
+/** What to move; undefined where pods are simulated, and so hold no shards. */
+export const shardPlan = (live: LiveRing, wanted: Wanted): Promise<ShardPlan | undefined> =>
+  unlessSimulated(async () => planMoves(await live.database.maps(), live.places, wanted));
+
+/**
+ * The step in which shards are moved.
+ * @param shown what is to move now, for people; it is planned again when the step begins
+ */
+export function shardStep(live: LiveRing, wanted: Wanted, title: string, shown: ShardPlan | undefined): RunbookStep {
+  const { database } = live;
+  const staying = live.places.filter(({ leaving }) => !leaving).map(({ name }) => name);
+  return {
+    title,
+    touches: shown === undefined ? ["the pods are simulated: they hold no shards"] : movesText(shown.moves),
+    isDone: async () => {
+      const plan = await shardPlan(live, wanted);
+      if (plan === undefined) return true;
+      if (plan.moves.length > 0) return false;
+      const { inMaintenance, databases } = await unfinished(database, staying, await database.maps());
+      return inMaintenance.length === 0 && databases.length === 0;
+    },
+    run: async () => {
+      const plan = await shardPlan(live, wanted);
+      if (plan === undefined) return;
+      const pause = () => new Promise<void>((resolve) => setTimeout(resolve, 5000));
+      await moveShards(database, staying, plan.moves, { pause, report: reportToStderr });
+    },
+  };
+}
+
+/** Moves for people: how many copies each node gets and gives. */
+export function movesText(moves: readonly Move[]): string[] {
+  const databases = (some: readonly Move[]) => {
+    const names = [...new Set(some.map(({ database }) => database))];
+    return names.length > 3
+      ? `${names.slice(0, 3).join(", ")} and ${names.length - 3} more databases`
+      : names.join(", ");
+  };
+  const each = (end: "to" | "from", what: (node: string, some: readonly Move[]) => string) =>
+    [...new Set(moves.flatMap((move) => move[end] ?? []))].sort().map((node) => {
+      const some = moves.filter((move) => move[end] === node);
+      return `${what(node, some)}: ${databases(some)}`;
+    });
+  const copies = (some: readonly Move[]) => `${some.length} ${some.length === 1 ? "copy" : "copies"}`;
+  return [
+    ...each("to", (node, some) => `${node} gets ${copies(some)}, and takes no part in requests meanwhile`),
+    ...each("from", (node, some) => `${node} loses ${copies(some)}, each when all others are complete`),
+    ...(moves.length === 0 ? ["no copies move"] : []),
+  ];
+}
+
+/** Refuses where databases would have fewer copies than they have. @param way what would help */
+export function requireNodes({ shortages }: ShardPlan, way: string): void {
+  const [first] = shortages;
+  if (first === undefined) return;
+  const { database, copies, nodes } = first;
+  throw new UserError(
+    `${shortages.length === 1 ? `database ${database} has` : `${shortages.length} databases such as ${database} have`} ${copies} copies, and ${nodes} database nodes would stay`,
+    `${way}; or COPIES=${nodes} if that many are enough`,
+  );
+}

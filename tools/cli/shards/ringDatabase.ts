@@ -1,0 +1,180 @@
+import { databasePort } from "../../../components/names";
+import type { DatabaseKind } from "../../../config/compatibility";
+import { authorized } from "../copies";
+import { SimulatedPodError, type PodPlace } from "../kubernetes";
+import { type Answer, type Questions, askPod } from "../questions";
+import { quoted } from "../../shared/shell";
+import { UserError } from "../../shared/terminal";
+import type { ShardDocument } from "./shardMap";
+
+/** A request to a database node. */
+export interface Request {
+  readonly method: "GET" | "PUT" | "POST" | "DELETE";
+  /** Name of its Erlang node. */
+  readonly node: string;
+  /** Begins with `/`. */
+  readonly path: string;
+  /** Whether it goes to the node-local interface. @default false */
+  readonly local?: boolean;
+  readonly body?: unknown;
+}
+
+export interface Reply {
+  readonly status: number;
+  readonly body: unknown;
+}
+
+/** Sends requests in their order, and returns their replies. */
+export type Ask = (requests: readonly Request[]) => Promise<readonly Reply[]>;
+
+/** Where a request goes: the node-local interface is a port of its own up to CouchDB 2, and a path in CouchDB 3. */
+export function urlOf({ engine, adminPort }: DatabaseKind, { node, path, local = false }: Request): string {
+  const host = node.split("@")[1] ?? node;
+  return local && engine !== "couchdb-3"
+    ? `http://${host}:${adminPort ?? databasePort}${path}`
+    : `http://${host}:${databasePort}${local ? "/_node/_local" : ""}${path}`;
+}
+
+/** Requests in one command: starting one in a pod takes longer than they do. */
+const atOnce = 50;
+/** For each request, in seconds. */
+const patience = 60;
+
+/** Requests by way of a Kazoo pod, which reaches all database nodes of its ring: CouchDB's own image has no curl. */
+export const askThrough = (kind: DatabaseKind, pod: PodPlace): Ask =>
+  askBy(kind, (questions, seconds) =>
+    askPod(pod, questions, patience, AbortSignal.timeout(1000 * (seconds + patience))),
+  );
+
+/** Requests as commands that something else runs and whose answers it returns; together they take so many seconds at most. */
+export const askBy =
+  (kind: DatabaseKind, run: (questions: Questions, seconds: number) => Promise<ReadonlyMap<string, Answer>>): Ask =>
+  async (requests) => {
+    const replies: Reply[] = [];
+    for (let first = 0; first < requests.length; first += atOnce) {
+      const some = requests.slice(first, first + atOnce);
+      const questions = Object.fromEntries(some.map((request, index) => [`r${index}`, curl(kind, request)]));
+      const answers = await run(questions, some.length * patience);
+      replies.push(...some.map((request, index) => readReply(kind, request, answers.get(`r${index}`))));
+    }
+    return replies;
+  };
+
+function curl(kind: DatabaseKind, request: Request): string {
+  const { method, body } = request;
+  const json = body === undefined ? "" : ` --data ${quoted(JSON.stringify(body))}`;
+  return authorized(
+    "COUCHDB_USER",
+    "COUCHDB_PASS",
+    `--max-time ${patience - 5} --request ${method} --header 'Content-Type: application/json'${json} --write-out '\\n%{http_code}' ${quoted(urlOf(kind, request))}`,
+  );
+}
+
+function readReply(kind: DatabaseKind, request: Request, answer: Answer | undefined): Reply {
+  const [, body = "", status] = /^([\s\S]*)\n(\d{3})$/.exec(answer?.text ?? "") ?? [];
+  if (status === undefined || status === "000")
+    throw new UserError(
+      `${urlOf(kind, request)} does not answer`,
+      "make status shows whether its pod is ready; the same command goes on where it stopped",
+    );
+  try {
+    return { status: Number(status), body: body === "" ? null : (JSON.parse(body) as unknown) };
+  } catch {
+    throw new UserError(`the answer of ${urlOf(kind, request)} cannot be read: HTTP status ${status}`);
+  }
+}
+
+/** What the members of a ring say of shards and of one another. All are asked by name. */
+export class RingDatabase {
+  /** @param speaker name of the node whose shard maps and list of nodes are changed; from there they replicate */
+  constructor(
+    readonly kind: DatabaseKind,
+    readonly speaker: string,
+    readonly ask: Ask,
+  ) {}
+
+  /** The answers to all requests. @param missing whether 404 is an answer too: then null */
+  async bodies<T>(requests: readonly Request[], missing = false): Promise<(T | null)[]> {
+    const replies = await this.ask(requests);
+    return replies.map(({ status, body }, index) => {
+      if (status >= 200 && status < 300) return body as T;
+      if (missing && status === 404) return null;
+      throw failed(this.kind, requests[index], status, body);
+    });
+  }
+
+  async body<T>(request: Request): Promise<T> {
+    return (await this.bodies<T>([request]))[0] as T;
+  }
+
+  /** The nodes that the ring lists. */
+  async members(): Promise<string[]> {
+    const at = { method: "GET", node: this.speaker, path: "/_membership" } as const;
+    return [...(await this.body<{ cluster_nodes: string[] }>(at)).cluster_nodes].sort();
+  }
+
+  /** The shard maps of all databases, as a node has them. */
+  async maps(node = this.speaker): Promise<ShardDocument[]> {
+    const at = { method: "GET", node, local: true, path: "/_dbs/_all_docs?include_docs=true" } as const;
+    const { rows } = await this.body<{ rows: { doc: ShardDocument | null }[] }>(at);
+    return rows.flatMap(({ doc }) => (doc !== null && "by_range" in doc ? [doc] : []));
+  }
+
+  /** Changes the shard maps of databases; those that are deleted meanwhile are left out. */
+  async changeMaps(databases: readonly string[], change: (map: ShardDocument) => ShardDocument): Promise<void> {
+    let left = databases;
+    // Another change may come first, and then the map is read again.
+    for (let round = 0; left.length > 0; round += 1) {
+      if (round === 10) throw new UserError(`the shard map of ${left[0]} cannot be changed: others keep changing it`);
+      const at = (database: string) => `/_dbs/${encodeURIComponent(database)}`;
+      const found = await this.bodies<ShardDocument>(
+        left.map((database) => ({ method: "GET", node: this.speaker, local: true, path: at(database) })),
+        true,
+      );
+      const wanted = found.flatMap((map) => (map === null ? [] : [{ map, next: change(map) }]));
+      const puts = wanted
+        .filter(({ map, next }) => JSON.stringify(map) !== JSON.stringify(next))
+        .map(({ next }): Request => {
+          return { method: "PUT", node: this.speaker, local: true, path: at(next._id), body: next };
+        });
+      const replies = await this.ask(puts);
+      left = replies.flatMap(({ status, body }, index) => {
+        if (status === 409) return [(puts[index]?.body as ShardDocument)._id];
+        if (status >= 300) throw failed(this.kind, puts[index], status, body);
+        return [];
+      });
+    }
+  }
+
+  /** Nodes that take no part in requests, as each says itself. */
+  async inMaintenance(nodes: readonly string[]): Promise<string[]> {
+    const modes = await this.bodies<string>(
+      nodes.map((node) => ({ method: "GET", node, path: maintenance })),
+      true,
+    );
+    return nodes.filter((_, index) => modes[index] === "true");
+  }
+
+  /** Whether a node is to take no part in requests: its copies are not complete. */
+  async setMaintenance(node: string, on: boolean): Promise<void> {
+    await this.body({ method: "PUT", node, path: maintenance, body: String(on) });
+  }
+}
+
+const maintenance = "/_node/_local/_config/couchdb/maintenance_mode";
+
+function failed(kind: DatabaseKind, request: Request | undefined, status: number, body: unknown): UserError {
+  const { reason = "no reason given" } = (body ?? {}) as { readonly reason?: string };
+  const what = request === undefined ? "" : `${request.method} ${urlOf(kind, request)}`;
+  return new UserError(`the database answers ${status} to ${what}: ${reason}`);
+}
+
+/** The result of work in pods; undefined where they are simulated, and so have no database. */
+export async function unlessSimulated<T>(work: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof SimulatedPodError) return undefined;
+    throw error;
+  }
+}
