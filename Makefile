@@ -96,6 +96,12 @@ rotate: $(packages) ## replace a credential (WHAT=rabbitmq, database, cookie or 
 upgrade: $(packages) ## bring rings to another version (WHAT=kazoo, rabbitmq or database, TO=version, RING=, IMAGE=)
 	@$(kazoo) $@ $(call given,WHAT) $(stack) $(call given,RING,--ring) $(call given,TO,--to) $(call given,IMAGE,--image) $(call flag,YES,--yes) $(call flag,DRY_RUN,--dry-run)
 
+split: $(packages) ## give each region of a live stack a stack of its own; no cluster is touched
+	@$(kazoo) $@ $(stack) $(call flag,YES,--yes) $(call flag,DRY_RUN,--dry-run)
+
+join: $(packages) ## make one stack of the stacks of all regions; no cluster is touched
+	@$(kazoo) $@ $(stack) $(call flag,YES,--yes) $(call flag,DRY_RUN,--dry-run)
+
 ##@ A zone's Kazoo on Kubernetes
 
 kube-deploy: $(packages) ## deploy a zone's Kazoo as configured (YES=1)

@@ -110,6 +110,8 @@ const runs: Readonly<Record<string, readonly Arguments[] | string>> = {
   rebalance: oneWay(...dev, "--dry-run"),
   rotate: oneWay("rabbitmq", ...dev, "--dry-run"),
   upgrade: oneWay("rabbitmq", ...dev, "--to", "4.0", "--dry-run"),
+  split: oneWay(...dev, "--dry-run"),
+  join: oneWay(...dev, "--dry-run"),
   images: [dev, onImages],
   schema: oneWay("--out", "schema.json"),
   render: "renders the caller's environment, whose secrets it is asked to write",

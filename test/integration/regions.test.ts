@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
-import { existsSync, readdirSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { type Clone, cloneProject } from "../support/clone";
+import { clusterApi } from "../support/clusterApi";
 import { plainPulumi } from "../support/plainPulumi";
 
 const config = {
@@ -85,6 +86,55 @@ describe("a stack per region, two regions in two sandbox clusters", { concurrenc
     const { code, stderr } = await run("logs");
     assert.equal(code, 1);
     assert.match(stderr, /STACK=split\.us-east or STACK=split\.us-west/);
+  });
+
+  /** What an update would change: the clusters' objects with their versions, but for those that controllers update. */
+  const objects = async () => {
+    const paths = ["/api/v1/secrets", "/api/v1/configmaps", "/api/v1/services", "/apis/apps/v1/statefulsets"];
+    const apis = await Promise.all(["east", "west"].map((cluster) => clusterApi(clone.directory, cluster)));
+    const found = (await Promise.all(apis.flatMap(({ list }) => paths.map(list)))).flat();
+    return found
+      .filter(({ metadata }) => metadata?.namespace?.startsWith("us-") === true)
+      .map(({ metadata }) => [metadata?.uid, metadata?.name, metadata?.generation ?? metadata?.resourceVersion]);
+  };
+  const noChanges = async (): Promise<void> => {
+    const { code, stdout, stderr } = await run("preview-report");
+    assert.equal(code, 0, stdout + stderr);
+  };
+  const stateFile = () => join(clone.directory, ".state/.pulumi/stacks/kazoo/split.json");
+
+  test("join makes one stack of all, and touches no object", async () => {
+    const before = await objects();
+    assert.ok(before.length > 20);
+    configure({ "kazoo:environment": { KAZOO_LOG_LEVEL: "warning" } });
+    const refused = await run("join");
+    assert.equal(refused.code, 1);
+    assert.match(refused.stderr, /step 1, .*shows changes\nnext: make up STACK=split deploys them; then make join/);
+    configure({ "kazoo:environment": { KAZOO_LOG_LEVEL: "notice" } });
+    const { code, stdout, stderr } = await run("join");
+    assert.equal(code, 0, stdout + stderr);
+    assert.match(stdout, /Stack split: 2 zones/);
+    await noChanges();
+    assert.deepEqual(await objects(), before);
+  });
+
+  test("split moves regions to stacks of their own, also after an interruption that left one in both", async () => {
+    const before = await objects();
+    const whole = readFileSync(stateFile(), "utf8");
+    const { code, stdout, stderr } = await run("split");
+    assert.equal(code, 0, stdout + stderr);
+    await noChanges();
+    writeFileSync(stateFile(), whole);
+    const refused = await run("up");
+    assert.equal(refused.code, 1);
+    assert.match(refused.stderr, /stack split itself holds datacenters.*\nnext: make split STACK=split moves them/);
+    const again = await run("split");
+    assert.equal(again.code, 0, again.stdout + again.stderr);
+    await noChanges();
+    assert.deepEqual(await objects(), before);
+    const done = await run("split");
+    assert.equal(done.code, 0);
+    assert.match(done.stderr, /nothing is left to do/);
   });
 
   test("destroy removes the regions and then their shared stack", async () => {

@@ -482,6 +482,7 @@ describe("make", () => {
       make("upgrade", "WHAT=kazoo", "TO=4.3", "IMAGE=a/b:4.3", "DRY_RUN=1"),
       /upgrade 'kazoo' --stack 'dev' --to '4.3' --image 'a\/b:4.3' --dry-run/,
     );
+    assert.match(make("split", "DRY_RUN=1"), /split --stack 'dev' --dry-run/);
   });
 
   const docker = ["build", "rebuild", "tag", "push", "rmi", "run", "launch", "launch-net", "create-network"].concat([

@@ -27,6 +27,7 @@ const code = {
   report: () => require("./commands/report") as typeof import("./commands/report"),
   rollback: () => require("./commands/rollback") as typeof import("./commands/rollback"),
   rotate: () => require("./commands/rotate") as typeof import("./commands/rotate"),
+  split: () => require("./commands/split") as typeof import("./commands/split"),
   sandbox: () => require("./commands/sandbox") as typeof import("./commands/sandbox"),
   schema: () => require("./commands/schema") as typeof import("./commands/schema"),
   status: () => require("./commands/status") as typeof import("./commands/status"),
@@ -364,6 +365,12 @@ function runbookCommands(): Command[] {
       .option("--copies <number>", "so many copies of each shard, also where there are more now")
       .addHelpText("after", "\nWithout --copies, databases that have more copies than the config wants keep as many.")
       .action(exiting((options: RebalanceOptions) => code.rebalance().rebalance(options))),
+    steps(
+      asking(withStack("split", "move the datacenters of a live stack to a stack per region; no cluster is touched")),
+    ).action(exiting((options: RunbookOptions) => code.split().split(options))),
+    steps(asking(withStack("join", "move the stacks of all regions back to one stack; no cluster is touched"))).action(
+      exiting((options: RunbookOptions) => code.split().join(options)),
+    ),
     steps(asking(withStack("rotate", "replace a credential of a ring by a random one: a password without any refusal")))
       .addArgument(new Argument("<what>", "which credential").choices(Object.keys(whatToRotate)))
       .option("-r, --ring <name>", "which ring; needed if the stack has several")

@@ -124,7 +124,7 @@ async function open({ name, platform }: Fleet): Promise<Stack> {
   if (whole !== undefined)
     throw new UserError(
       `stack ${name} itself holds datacenters, such as ${parseUrn(whole.urn).name}: an update would delete them`,
-      `remove kazoo:stacks from Pulumi.${name}.yaml: a live stack stays one stack (docs/regions.md#limits)`,
+      `make split STACK=${name} moves them to the stacks of their regions; make join STACK=${name} keeps one stack`,
     );
   await startClusters({ ...shared, platform }, reportToStderr);
   return shared;

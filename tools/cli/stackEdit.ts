@@ -112,6 +112,13 @@ export function withoutCredential(text: string, ring: string, key: string): stri
   });
 }
 
+/** A stack's file that describes a stack per region; undefined: one stack. */
+export const withStacks = (text: string, stacks: "region" | undefined): string =>
+  edited(text, (document) => {
+    if (stacks === undefined) document.deleteIn(["config", "kazoo:stacks"]);
+    else document.setIn(["config", "kazoo:stacks"], stacks);
+  });
+
 /** Whether an image was built by the stack, under the name that its build has today. */
 export const isBuilt = (image: ImageBuild, reference: string): boolean =>
   builtReference(image, digestOf(reference) ?? "") === reference;

@@ -1,0 +1,44 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { withoutComponents } from "../../tools/cli/stateMove";
+
+const urn = (name: string): string => `urn:pulumi:prod::kazoo::x::${name}`;
+
+test("a component leaves a state with all that is below it, and nothing refers to it any more", () => {
+  const resource = (name: string, more: object) => ({ urn: urn(name), type: "x", ...more });
+  const root = resource("root", {});
+  const state = {
+    version: 3,
+    deployment: {
+      secrets_providers: { type: "passphrase" },
+      resources: [
+        root,
+        resource("east", { parent: urn("root") }),
+        resource("west", { parent: urn("root") }),
+        resource("east-part", { parent: urn("east") }),
+        resource("east-object", { parent: urn("east-part") }),
+        resource("west-object", {
+          parent: urn("west"),
+          dependencies: [urn("east-object"), urn("root")],
+          propertyDependencies: { spec: [urn("east-part")], data: null },
+          deletedWith: urn("east"),
+        }),
+      ],
+    },
+  };
+  assert.deepEqual(withoutComponents(state, [urn("east")]), {
+    version: 3,
+    deployment: {
+      secrets_providers: { type: "passphrase" },
+      resources: [
+        root,
+        resource("west", { parent: urn("root") }),
+        resource("west-object", {
+          parent: urn("west"),
+          dependencies: [urn("root")],
+          propertyDependencies: { spec: [], data: [] },
+        }),
+      ],
+    },
+  });
+});

@@ -1,0 +1,167 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import { datacenterTypes } from "../../../components/names";
+import { type Platform } from "../../../config/platform";
+import { partOf, regionStack, regionsOf } from "../../../config/stackPart";
+import { parseUrn } from "../../report/digest";
+import { UserError, reportToStderr } from "../../shared/terminal";
+import * as fleet from "../fleet";
+import { ensureStack, readClusterIds, recover, writeClusterIds } from "../localState";
+import { deployedIn } from "../missing";
+import { type Stack, isThrowAway, openStack, readPlatform } from "../openStack";
+import { askPulumi, readOutputs } from "../pulumi";
+import { type RunbookOptions, type RunbookStep, follow } from "../runbook";
+import { withStacks } from "../stackEdit";
+import { moveState } from "../stateMove";
+import { stackFile } from "./apply";
+
+/** Moves the datacenters of a live stack to a stack per region. Clusters are not touched. */
+export async function split(options: RunbookOptions): Promise<void> {
+  const { stack, platform } = await wholeStack(options.stack);
+  const { name } = stack;
+  const again = `make split STACK=${name}`;
+  await followOn(options, stack, platform, `give each region of stack ${name} a stack of its own`, [
+    {
+      title: `Pulumi.${name}.yaml describes a stack per region`,
+      touches: ["kazoo:stacks: region, if a preview shows that nothing else is to change"],
+      isDone: () => Promise.resolve(readPlatform(name).stacks === "region"),
+      run: async () => {
+        await requireStacks(stack, platform);
+        await requireNoChanges(name, again);
+        edit(name, "region");
+      },
+    },
+    ...regionsOf(platform).map((region): RunbookStep => {
+      const own = regionStack(name, region);
+      return {
+        title: `Region ${region} moves to stack ${own}`,
+        touches: [`datacenters ${zoneNames(platform, region).join(", ")}: in the state of stack ${name} alone`],
+        isDone: async () => (await datacenters(stack, name, platform, region)).length === 0,
+        run: async () => {
+          if (stack.state !== undefined) await ensureStack(stack.pulumi, stack.state, own);
+          await move(stack, name, own, await datacenters(stack, name, platform, region));
+        },
+      };
+    }),
+    recordStep(stack, true),
+  ]);
+}
+
+/** Moves the datacenters of all regions' stacks back to one stack. Clusters are not touched. */
+export async function join(options: RunbookOptions): Promise<void> {
+  const { stack, platform } = await wholeStack(options.stack);
+  const { name } = stack;
+  const regions = regionsOf(platform);
+  const left = async (region: string) =>
+    (await deployedIn({ name: regionStack(name, region), pulumi: stack.pulumi }).catch(() => [])).length > 0;
+  await followOn(options, stack, platform, `make one stack of stack ${name} and its regions`, [
+    ...regions.map((region): RunbookStep => {
+      const own = regionStack(name, region);
+      return {
+        title: `Region ${region} moves to stack ${name}`,
+        touches: [
+          `datacenters ${zoneNames(platform, region).join(", ")}: in the state of stack ${own} alone`,
+          `stack ${own} is removed; it has nothing left then`,
+        ],
+        isDone: async () => !(await left(region)),
+        run: async () => {
+          // Once a region has moved, a preview shows what is still to move.
+          if ((await Promise.all(regions.map(left))).every(Boolean) && !(await holds(stack, platform)))
+            await requireNoChanges(name, `make join STACK=${name}`);
+          await move(stack, own, name, await datacenters(stack, own, platform, region));
+          await askPulumi(stack.pulumi, ["stack", "rm", own, "--yes", "--force", "--preserve-config"]);
+        },
+      };
+    }),
+    {
+      title: `Pulumi.${name}.yaml describes one stack`,
+      touches: ["kazoo:stacks is removed"],
+      isDone: () => Promise.resolve(readPlatform(name).stacks === "one"),
+      run: () => Promise.resolve(edit(name, undefined)),
+    },
+    recordStep(stack, false),
+  ]);
+}
+
+/** A stack as a whole: what regions share, or everything. @throws UserError for the stack of a region */
+async function wholeStack(name: string): Promise<{ stack: Stack; platform: Platform }> {
+  const platform = readPlatform(name);
+  const { whole } = partOf(platform, name);
+  if (whole !== name)
+    throw new UserError(`stack ${name} is a region of stack ${whole}`, `name the whole: STACK=${whole}`);
+  return { stack: await openStack(name, reportToStderr, { shared: true }), platform };
+}
+
+async function followOn(
+  { dryRun, yes }: RunbookOptions,
+  stack: Stack,
+  platform: Platform,
+  name: string,
+  steps: readonly RunbookStep[],
+): Promise<void> {
+  if (stack.state !== undefined && dryRun !== true) await recover(stack, stack.state, reportToStderr);
+  const notes = [`no cluster is touched; make backup STACK=${stack.name} saves the state first`];
+  await follow({ name, notes, steps }, { dryRun, unasked: yes === true || isThrowAway(platform) }, reportToStderr);
+}
+
+/** The last step: an update that changes no object, since the outputs of the stacks and their lists of providers differ. */
+const recordStep = ({ name, pulumi }: Stack, perRegion: boolean): RunbookStep => ({
+  title: "An update records the outputs of each stack",
+  touches: ["outputs and providers in the states; an object changes only if someone has changed it meanwhile"],
+  isDone: async () => "credentials" in (await readOutputs<object>(pulumi, name)) === perRegion,
+  run: async () => {
+    const code = await fleet.up({ stack: name, yes: true }, ["--skip-preview", "--suppress-outputs"]);
+    if (code !== 0) throw new UserError(`it ended with exit code ${code}`, `make up STACK=${name} continues`, code);
+  },
+});
+
+/** @throws UserError where the stack is not as its file has it: a preview after the move could not tell what the move has changed */
+async function requireNoChanges(name: string, again: string): Promise<void> {
+  const code = await fleet
+    .preview({ stack: name }, ["--expect-no-changes", "--suppress-outputs"])
+    .catch((error: unknown) => {
+      if (!(error instanceof UserError)) throw error;
+      reportToStderr(error.message);
+      return error.exitCode;
+    });
+  if (code === 0) return;
+  throw new UserError(
+    `a preview of stack ${name} failed, or shows changes`,
+    `make up STACK=${name} deploys them; then ${again}`,
+    code,
+  );
+}
+
+const zoneNames = ({ zones }: Platform, region: string): string[] =>
+  zones.filter((zone) => zone.region === region).map(({ name }) => name);
+
+/** URNs of a region's datacenters in a stack's state. */
+async function datacenters({ pulumi }: Stack, name: string, platform: Platform, region?: string): Promise<string[]> {
+  const zones = region === undefined ? platform.zones.map((zone) => zone.name) : zoneNames(platform, region);
+  return (await deployedIn({ name, pulumi }))
+    .filter(
+      ({ urn, type }) => Object.values<string>(datacenterTypes).includes(type) && zones.includes(parseUrn(urn).name),
+    )
+    .map(({ urn }) => urn);
+}
+
+const holds = async (stack: Stack, platform: Platform): Promise<boolean> =>
+  (await datacenters(stack, stack.name, platform)).length > 0;
+
+/** @throws UserError where the user's own backend lacks the stack of a region; in the project's they are created */
+async function requireStacks({ name, pulumi, state }: Stack, platform: Platform): Promise<void> {
+  if (state !== undefined) return;
+  for (const region of regionsOf(platform)) await deployedIn({ name: regionStack(name, region), pulumi });
+}
+
+async function move({ pulumi, state }: Stack, from: string, to: string, urns: readonly string[]): Promise<void> {
+  if (state !== undefined)
+    for (const name of [from, to]) await recover({ name, pulumi, selection: ["--stack", name] }, state, reportToStderr);
+  await moveState(pulumi, from, to, urns);
+  // Otherwise the next command would take the sandbox's clusters for new ones.
+  if (state !== undefined) writeClusterIds(state, to, { ...readClusterIds(state, to), ...readClusterIds(state, from) });
+}
+
+function edit(name: string, stacks: "region" | undefined): void {
+  const path = stackFile(name);
+  writeFileSync(path, withStacks(readFileSync(path, "utf8"), stacks));
+}

@@ -1,0 +1,60 @@
+import type { Deployed } from "../report/digest";
+import type { ExportedState } from "./backupFile";
+import { deployedIn } from "./missing";
+import { type PulumiContext, askPulumi } from "./pulumi";
+
+/** A resource of a state, with what it refers to by URN. */
+type Resource = Deployed & {
+  readonly parent?: string;
+  readonly deletedWith?: string;
+  readonly propertyDependencies?: Readonly<Record<string, readonly string[] | null>>;
+};
+
+/**
+ * Moves components with all that is below them from one stack's state to another's; clusters are not touched. Pulumi saves the target first, so
+ * an interruption in between leaves them in both: then it removes them from the source.
+ * @param components their URNs in the source
+ */
+export async function moveState(
+  pulumi: PulumiContext,
+  from: string,
+  to: string,
+  components: readonly string[],
+): Promise<void> {
+  const arrived = new Set((await deployedIn({ name: to, pulumi })).map(({ urn }) => urn));
+  const isThere = (urn: string): boolean => arrived.has(urnIn(to, urn));
+  const twice = components.filter(isThere);
+  if (twice.length > 0) {
+    const state = JSON.parse(await askPulumi(pulumi, ["stack", "export", "--stack", from])) as ExportedState;
+    await askPulumi(pulumi, ["stack", "import", "--stack", from], JSON.stringify(withoutComponents(state, twice)));
+  }
+  const rest = components.filter((urn) => !isThere(urn));
+  if (rest.length > 0) await askPulumi(pulumi, ["state", "move", "--yes", "--source", from, "--dest", to, ...rest]);
+}
+
+/** The URN that a resource has in another stack. */
+const urnIn = (stack: string, urn: string): string => urn.replace(/^urn:pulumi:[^:]*/, `urn:pulumi:${stack}`);
+
+/** A state without components and all that is below them; what stays does not depend on them any more. */
+export function withoutComponents(state: ExportedState, components: readonly string[]): ExportedState {
+  const gone = new Set(components);
+  const resources = (state.deployment.resources ?? []) as readonly Resource[];
+  // A parent comes before its children.
+  for (const { urn, parent } of resources) if (parent !== undefined && gone.has(parent)) gone.add(urn);
+  const kept = (urns: readonly string[] | null = []): string[] => (urns ?? []).filter((urn) => !gone.has(urn));
+  const stays = resources
+    .filter(({ urn }) => !gone.has(urn))
+    .map(({ deletedWith, dependencies, propertyDependencies, ...resource }) => ({
+      ...resource,
+      ...(deletedWith === undefined || gone.has(deletedWith) ? {} : { deletedWith }),
+      ...(dependencies === undefined ? {} : { dependencies: kept(dependencies) }),
+      ...(propertyDependencies === undefined
+        ? {}
+        : {
+            propertyDependencies: Object.fromEntries(
+              Object.entries(propertyDependencies).map(([property, urns]) => [property, kept(urns)]),
+            ),
+          }),
+    }));
+  return { ...state, deployment: { ...state.deployment, resources: stays } };
+}
