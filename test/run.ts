@@ -6,14 +6,14 @@ import { run } from "node:test";
 import { spec, type TestEvent } from "node:test/reporters";
 
 /**
- * Runs the tests of the named folders in test/, or of all but e2e, which needs the machine for itself; as many files at a time as there are
- * cores. Prints the runner's own report, with the slowest tests before its closing lines.
+ * Runs the tests of the named folders in test/, or of all but e2e, which needs the machine for itself; one file more at a time than there are
+ * cores, since each waits for clusters much of its time. Prints the runner's own report, with the slowest tests before its closing lines.
  *
  *     node --import tsx test/run.ts unit golden
  */
 function main(named: readonly string[]): void {
   const folders = named.length > 0 ? named : readdirSync(__dirname).filter((name) => name !== "e2e");
-  const events = run({ files: inTurn(folders.map(testFiles)), concurrency: availableParallelism() });
+  const events = run({ files: inTurn(folders.map(testFiles)), concurrency: availableParallelism() + 1 });
   events.on("test:fail", ({ todo }) => {
     if (todo === undefined || todo === false) process.exitCode = 1;
   });
