@@ -48,6 +48,8 @@ export interface Stage extends Cluster {
   readonly program: TestPrograms;
   /** The name by which the node pulls an image with curl. */
   readonly curlImage: string;
+  /** The name of an image of the same RabbitMQ with another digest. */
+  readonly otherRabbitmq: string;
   /** Writes the stack's file; `keys` are added to those for this cluster and its images. */
   readonly writeStack: (keys: Readonly<Record<string, unknown>>) => void;
   /** Runs `kazoo ARGS… --stack e2e`; with `when`, sends it the signal of Ctrl-C as soon as its output matches. */
@@ -107,6 +109,7 @@ export async function setStage(report: Report): Promise<Stage> {
       database: await push(await couchdbImage(engine)),
       curl: await push(await couchdbImage(engine)),
     };
+    const otherRabbitmq = await push(await relabelled(engine, await rabbitmqImage(engine)));
     const pauseImage = await push(await pauseImageOf(engine));
 
     const registryPort = Number(registry.address.split(":")[1]);
@@ -153,7 +156,7 @@ export async function setStage(report: Report): Promise<Stage> {
       const args = [command, "--stack", stackName, ...rest];
       return when === undefined ? clone.run(args, environment) : clone.interrupt(args, when, environment);
     };
-    return { ...cluster, runFolder, program, curlImage: images.curl, writeStack, kazoo, stop };
+    return { ...cluster, runFolder, program, curlImage: images.curl, otherRabbitmq, writeStack, kazoo, stop };
   } catch (error) {
     await stop();
     throw error;
@@ -168,6 +171,10 @@ const pushTo = (engine: Engine, address: string) => async (image: string) => {
   await engine.docker(["rmi", name]);
   return name;
 };
+
+/** The same image with a label: another digest. */
+const relabelled = (engine: Engine, image: string): Promise<string> =>
+  ensureImage(engine, { tag: `${image}-labelled`, dockerfile: `FROM ${image}\nLABEL kazoo-test.labelled=yes\n` });
 
 /** The pause container: a process that does nothing and holds a pod's network. */
 async function pauseImageOf(engine: Engine): Promise<string> {

@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { basename } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { workloads } from "../../../components/names";
-import type { UpgradeStep } from "../../../config/compatibility";
+import { type UpgradeStep, brokerPlugins } from "../../../config/compatibility";
 import type { Platform, Ring, Zone } from "../../../config/platform";
 import { ConfigError } from "../../../config/problem";
 import { platformOfBytes } from "../../../config/stackFile";
@@ -167,7 +167,13 @@ const changes: Readonly<Record<Upgraded, Changing>> = {
           withKazoo(text, { ...platform, image }, given === undefined ? { sources: to } : { reference: given }),
         ),
       keys: `kazoo:image, and kazoo: "${version}" of ring ${rings.map(({ name }) => name).join(", ")}`,
-      restarts: () => `${workloads.kazoo} restarts with ${given ?? "the image that is built"}, one pod after the other`,
+      restarts: ({ name }) => {
+        const now = brokerPlugins(platform.rings[name]?.kazoo ?? version);
+        const others = isDeepStrictEqual(now, brokerPlugins(version))
+          ? ""
+          : `${setsOf.rabbitmq.join(", then ")} restart with another plugin; then `;
+        return `${others}${workloads.kazoo} restarts with ${given ?? "the image that is built"}, one pod after the other`;
+      },
     };
   },
   rabbitmq: (_, [ring], options, text) => {
