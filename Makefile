@@ -87,8 +87,8 @@ return: $(packages) ## bring it back
 grow: $(packages) ## make volumes bigger around running pods (WORKLOAD=database or rabbitmq, TO=size)
 	@$(runbook) $(call given,WORKLOAD,--workload) $(call given,TO,--to)
 
-rebalance: $(packages) ## move existing shards to where copies are wanted, evenly over nodes (RING=, COPIES=: also fewer)
-	@$(kazoo) $@ $(stack) $(call given,RING,--ring) $(call given,COPIES,--copies) $(call flag,YES,--yes) $(call flag,DRY_RUN,--dry-run)
+rebalance: $(packages) ## move existing shards to where copies are wanted, evenly over nodes (RING=, WITHOUT=zone, COPIES=: also fewer)
+	@$(kazoo) $@ $(stack) $(call given,RING,--ring) $(call given,WITHOUT,--without) $(call given,COPIES,--copies) $(call flag,YES,--yes) $(call flag,DRY_RUN,--dry-run)
 
 rotate: $(packages) ## replace a credential (WHAT=rabbitmq, database, cookie or database-cookie, RING=, KEEP=1: keep the old one)
 	@$(kazoo) $@ $(call given,WHAT) $(stack) $(call given,RING,--ring) $(call flag,KEEP,--keep) $(call flag,YES,--yes) $(call flag,DRY_RUN,--dry-run)

@@ -253,6 +253,16 @@ describe("shards", () => {
     check();
   });
 
+  test("of new databases are not for a node that leaves", async () => {
+    const { ring } = leavingRing();
+    const database = new RingDatabase(kind, "b0", ring.ask);
+    await database.retire(["a0", "gone"]);
+    const { body: document } =
+      (await ring.ask([{ method: "GET", node: "a1", local: true, path: "/_nodes/a0" }]))[0] ?? {};
+    const { decom, zone } = document as { readonly decom?: boolean; readonly zone?: string };
+    assert.deepEqual({ decom, zone }, { decom: true, zone: "a" });
+  });
+
   for (const version of ["couchdb-2.3.1", "couchdb-3.3.3"]) {
     test(`are asked by curl in a pod, whose command shows no password: ${version}`, async () => {
       const [kind, login] = [requireDatabaseKind(version), { COUCHDB_USER: "kazoo", COUCHDB_PASS: `a b\\c'd` }];

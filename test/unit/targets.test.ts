@@ -473,7 +473,10 @@ describe("make", () => {
     assert.match(make("preview-report", "OUT=a b"), /preview-report --stack 'dev' --out 'a b'/);
     assert.match(make("sandbox-down", "PURGE=1"), /sandbox down --purge/);
     assert.match(make("up", "YES=1"), /up --stack 'dev' --yes/);
-    assert.match(make("rebalance", "RING=main", "COPIES=2"), /rebalance --stack 'dev' --ring 'main' --copies '2'/);
+    assert.match(
+      make("rebalance", "RING=main", "WITHOUT=a", "COPIES=2"),
+      /rebalance --stack 'dev' --ring 'main' --without 'a' --copies '2'/,
+    );
     assert.match(
       make("rotate", "WHAT=rabbitmq", "RING=main", "KEEP=1", "YES=1"),
       /rotate 'rabbitmq' --stack 'dev' --ring 'main' --keep --yes/,

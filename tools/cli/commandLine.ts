@@ -362,6 +362,7 @@ function runbookCommands(): Command[] {
       asking(withStack("rebalance", "move existing shards to where the stack's file wants copies, evenly over nodes")),
     )
       .option("-r, --ring <name>", "which ring; needed if the stack has several")
+      .option("--without <zone>", "move all shards away from the database nodes of this zone, before it is removed")
       .option("--copies <number>", "so many copies of each shard, also where there are more now")
       .addHelpText("after", "\nWithout --copies, databases that have more copies than the config wants keep as many.")
       .action(exiting((options: RebalanceOptions) => code.rebalance().rebalance(options))),

@@ -82,6 +82,7 @@ export const shardPlan = (live: LiveRing, wanted: Wanted): Promise<ShardPlan | u
 export function shardStep(live: LiveRing, wanted: Wanted, title: string, shown: ShardPlan | undefined): RunbookStep {
   const { database } = live;
   const staying = live.places.filter(({ leaving }) => !leaving).map(({ name }) => name);
+  const leaving = live.places.filter((place) => place.leaving).map(({ name }) => name);
   return {
     title,
     touches: shown === undefined ? ["the pods are simulated: they hold no shards"] : movesText(shown.moves),
@@ -95,6 +96,7 @@ export function shardStep(live: LiveRing, wanted: Wanted, title: string, shown: 
     run: async () => {
       const plan = await shardPlan(live, wanted);
       if (plan === undefined) return;
+      await database.retire(leaving);
       const pause = () => new Promise<void>((resolve) => setTimeout(resolve, 5000));
       await moveShards(database, staying, plan.moves, { pause, report: reportToStderr });
     },

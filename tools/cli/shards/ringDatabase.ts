@@ -146,6 +146,31 @@ export class RingDatabase {
     }
   }
 
+  /** Keeps new databases away from nodes, as long as they are listed. */
+  async retire(nodes: readonly string[]): Promise<void> {
+    const found = await this.listed(nodes);
+    const kept = found.filter((node) => node !== null && node["decom"] !== true) as NodeDocument[];
+    await this.bodies(
+      kept.map(({ _conflicts, ...node }): Request => {
+        return { ...this.listing(node._id), method: "PUT", body: { ...node, decom: true } };
+      }),
+    );
+  }
+
+  private listed(nodes: readonly string[]): Promise<(NodeDocument | null)[]> {
+    return this.bodies<NodeDocument>(
+      nodes.map((node) => this.listing(node)),
+      true,
+    );
+  }
+
+  private readonly listing = (node: string): Request => ({
+    method: "GET",
+    node: this.speaker,
+    local: true,
+    path: `/_nodes/${encodeURIComponent(node)}`,
+  });
+
   /** Nodes that take no part in requests, as each says itself. */
   async inMaintenance(nodes: readonly string[]): Promise<string[]> {
     const modes = await this.bodies<string>(
@@ -159,6 +184,14 @@ export class RingDatabase {
   async setMaintenance(node: string, on: boolean): Promise<void> {
     await this.body({ method: "PUT", node, path: maintenance, body: String(on) });
   }
+}
+
+/** A node in the ring's list. */
+interface NodeDocument {
+  readonly _id: string;
+  readonly _rev: string;
+  readonly _conflicts?: unknown;
+  readonly [key: string]: unknown;
 }
 
 const maintenance = "/_node/_local/_config/couchdb/maintenance_mode";
