@@ -28,7 +28,7 @@ docker = $(kazoo) docker $@ --stack $(call quoted,$(either)) $(call flag,ARGS,--
 .DEFAULT_GOAL := help
 .PHONY: help $(shell sed -n 's/^\([a-z][a-z0-9-]*\):.*\#\# .*/\1/p' $(firstword $(MAKEFILE_LIST)))
 
-##@ Every day (arguments: STACK=, ZONE=, NODE=; REGION=, JOBS= where regions have stacks of their own)
+##@ Every day (arguments: STACK=, ZONE=, NODE=; REGION=, JOBS= if regions have their own stacks)
 
 up: $(packages) ## deploy a stack, or bring it up to date (YES=1: do not ask, FORCE=1: take back what others changed)
 	@$(kazoo) up $(stack)$(regions) $(call flag,YES,--yes) $(call flag,FORCE,--force)
@@ -73,7 +73,7 @@ topology: $(packages) ## draw its regions, zones and rings, connections and copi
 backup: $(packages) ## write the state with its secrets to an encrypted file (OUT=, PASSPHRASE_FILE= or RECIPIENT=)
 	@$(kazoo) backup $(stack) $(call given,OUT,--out) $(call given,PASSPHRASE_FILE,--passphrase-file) $(call given,RECIPIENT,--recipient)
 
-restore: $(packages) ## restore it from that file (FROM=,  PASSPHRASE_FILE= or IDENTITY=, YES=1)
+restore: $(packages) ## restore it from that file (FROM=, PASSPHRASE_FILE= or IDENTITY=, YES=1)
 	@$(kazoo) restore $(stack) $(call given,FROM,--from) $(call given,PASSPHRASE_FILE,--passphrase-file) $(call given,IDENTITY,--identity) $(call flag,YES,--yes)
 
 ##@ Runbooks: changes in steps on Kubernetes (DRY_RUN=1: show the steps, YES=1)

@@ -11,7 +11,8 @@ import { type Software, softwareOf } from "./software";
 
 export const compatibleVersions: StackRule = {
   name: "compatible-versions",
-  description: "Kazoo, its database and its brokers work together (config/compatibility.ts), as far as tags tell.",
+  description:
+    "Kazoo, its database and its brokers have compatible versions (config/compatibility.ts), judged by image tags.",
   level: "mandatory",
   stack: (resources) => {
     const programs = resources.flatMap((resource) =>
@@ -40,7 +41,7 @@ function unknownVersion({ program, version }: Software): string | undefined {
 
 const broker = (version: string) => rabbitmqVersions.find((known) => known === version);
 
-/** What is wrong with a store's version beside a Kazoo; the other store is taken for one that works with every Kazoo. */
+/** What is wrong with a store's version next to a Kazoo; the other store is assumed to be compatible. */
 function faults({ program, version }: Software, kazoo: KazooVersion, permitTransientQueues: boolean): string[] {
   if (program === "kazoo") return [];
   const database = requireDatabaseKind(program === "database" ? version : "couchdb-2.3.1");

@@ -4,12 +4,12 @@ import { isContainer, kindOf, later, text, tree } from "./resource";
 import type { ResourceRule } from "./rule";
 
 /**
- * Credentials where everyone can read them, and those that everyone knows. Messages name the place and never the value.
+ * Rules on readable and well-known credentials. Messages name the place and never the value.
  */
 
 export const plainCredentials: ResourceRule = {
   name: "no-plain-credentials",
-  description: "Credentials are in Secrets: whoever may look at pods and ConfigMaps reads what is there in plain text.",
+  description: "Credentials are in Secrets: anyone who may view pods and ConfigMaps can read plain text in them.",
   level: "mandatory",
   resource: (resource) => {
     // Docker has no Secrets: anyone who can inspect a container there already has full control over it.
@@ -32,7 +32,7 @@ export const plainCredentials: ResourceRule = {
 
 export const defaultCredentials: ResourceRule = {
   name: "no-default-credentials",
-  description: "No credential is a default that everyone knows.",
+  description: "No credential is a well-known default.",
   level: "mandatory",
   resource: (resource) => {
     const variables = containersOf(resource).flatMap(({ name, environment }) =>
@@ -52,11 +52,11 @@ export const defaultCredentials: ResourceRule = {
       ]),
     ]
       .filter(([, key, value]) => isSecretName(key) && defaults.has(value))
-      .map(([place]) => `${place}: a default that everyone knows; expected a random value`);
+      .map(([place]) => `${place}: a well-known default; expected a random value`);
   },
 };
 
-/** Of RabbitMQ, Kazoo, BigCouch, CouchDB's tutorials, and the usual suspects. */
+/** Defaults of RabbitMQ, Kazoo, BigCouch and CouchDB's tutorials, and other common ones. */
 const defaults = new Set([
   "guest",
   "change_me",
@@ -68,7 +68,7 @@ const defaults = new Set([
   "secret",
 ]);
 
-/** Whether a value is a credential in plain text, or has one in a URL or in Erlang's flags; references such as `$(NAME)` are none. */
+/** Whether a value is a credential in plain text, or has one in a URL or in Erlang's flags; references such as `$(NAME)` do not count. */
 const isPlain = (name: string, value: string): boolean =>
   (isSecretName(name) && value !== "" && !value.startsWith("$")) ||
   /[a-z]:\/\/[^\s/:@]*:[^\s/@$][^\s/@]*@/i.test(value) ||

@@ -20,7 +20,7 @@ export const disruptionBudget: StackRule = {
         .filter((budget) => blocks(budget, pods))
         .map(({ urn, name }) => ({
           urn,
-          message: `${name} never lets a pod of ${resource.name} go, so that no node can be drained; expected maxUnavailable: 1`,
+          message: `${name} never allows an eviction of a pod of ${resource.name}, so its nodes cannot be drained; expected maxUnavailable: 1`,
         }));
     });
   },

@@ -7,13 +7,13 @@ import type { Finding, StackRule } from "./rule";
 import { type Software, softwareOf } from "./software";
 
 /**
- * Rules on changes. A policy pack sees what a stack will be and not what it was, so these demand the guards with which the engine refuses such
- * changes (components/guard.ts), and that the guards record what really runs.
+ * Rules on changes. A policy pack sees a stack's new state, not the old one, so these rules demand the guards that make Pulumi refuse such
+ * changes (components/guard.ts), and that the guards match what runs.
  */
 
 export const noDowngrade: StackRule = {
   name: "no-downgrade",
-  description: "Outside throw-away stacks, a ring has protected guards with which the engine refuses older stores.",
+  description: "Outside throw-away stacks, a ring has protected guards that make Pulumi refuse older stores.",
   level: "mandatory",
   stack: (resources, { throwAway }) =>
     throwAway
@@ -28,7 +28,7 @@ export const noDowngrade: StackRule = {
 
 export const liveNames: StackRule = {
   name: "live-names",
-  description: "Outside throw-away stacks, guards keep namespace, cluster domain and ring of a datacenter as they are.",
+  description: "Outside throw-away stacks, guards prevent changes of a datacenter's namespace, domain and ring.",
   level: "mandatory",
   stack: (resources, { throwAway }) =>
     throwAway
@@ -43,7 +43,7 @@ export const liveNames: StackRule = {
           }),
 };
 
-/** The nodes below a datacenter whose names are not those that the guard keeps. */
+/** The nodes of a datacenter whose names differ from the guard's. */
 function otherNames(datacenter: Resource, resources: readonly Resource[]): Finding[] {
   const guard = resources.find((resource) => isGuard(resource, `${datacenter.name}-${guards.names}`));
   const suffix = at(guard?.props, "keepers", "suffix");
@@ -57,7 +57,7 @@ function otherNames(datacenter: Resource, resources: readonly Resource[]): Findi
   });
 }
 
-/** What is wrong with a ring's guard of a state, which is the last part of its name. */
+/** What is wrong with a ring's guard of a format or series, the last part of the guard's name. */
 function guardOf(
   resources: readonly Resource[],
   ring: Resource,
@@ -96,7 +96,7 @@ function unguarded(component: Resource, resources: readonly Resource[], name: st
     : [
         {
           urn: guard.urn,
-          message: `guard ${name} is not protected, so that it refuses nothing; expected protect: true`,
+          message: `guard ${name} is not protected, so it refuses nothing; expected protect: true`,
         },
       ];
 }

@@ -5,7 +5,7 @@ import type { ResourceRule } from "./rule";
 export const imageDigest: ResourceRule = {
   name: "image-digest",
   description: "Images are pinned by digest: a tag can become another image, even between two pods.",
-  // The stores' official images are named by tag unless kazoo:images says otherwise.
+  // The stores' official images are named by tag, unless kazoo:images sets others.
   level: "advisory",
   resource: (resource) =>
     containersOf(resource)

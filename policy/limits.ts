@@ -4,7 +4,7 @@ import type { ResourceRule } from "./rule";
 
 export const memoryLimit: ResourceRule = {
   name: "memory-limit",
-  description: "Every container has a memory limit: without one it can take the memory of all others on its node.",
+  description: "Every container has a memory limit: without one it can use all memory of its node.",
   level: "mandatory",
   resource: (resource) => {
     const path = isContainer(resource) ? ["memory"] : ["resources", "limits", "memory"];

@@ -6,7 +6,7 @@ export interface Container {
   readonly image: unknown;
   /** Its settings, as Kubernetes or the Docker provider have them. */
   readonly settings: Tree;
-  /** Its variables with a plain value. */
+  /** Its variables with plain values. */
   readonly environment: Readonly<Record<string, unknown>>;
 }
 
@@ -16,19 +16,19 @@ export interface Pods {
   readonly replicas: number;
   readonly labels: Tree;
   readonly spec: Tree;
-  /** Those that stay, without init containers. */
+  /** The containers, without init containers. */
   readonly containers: readonly Container[];
   readonly initContainers: readonly Container[];
 }
 
-/** Kinds whose pods serve for as long as they exist. */
+/** Kinds whose pods run permanently. */
 const serving = ["StatefulSet", "Deployment", "DaemonSet", "ReplicaSet"];
 const kinds = [...serving, "Job", "CronJob", "Pod"];
 
-/** Whether a workload's pods serve, other than those of a Job. */
+/** Whether a workload's pods run permanently, unlike a Job's. */
 export const serves = ({ kind }: Pods): boolean => serving.includes(kind);
 
-/** The pods that a resource makes; undefined: it makes none. */
+/** The pods that a resource creates; undefined if none. */
 export function podsOf(resource: Resource): Pods | undefined {
   const kind = kindOf(resource);
   if (kind === undefined || !kinds.includes(kind)) return undefined;
@@ -47,7 +47,7 @@ export function podsOf(resource: Resource): Pods | undefined {
   };
 }
 
-/** All containers that a resource makes, on Kubernetes or Docker. */
+/** All containers that a resource creates, on Kubernetes or Docker. */
 export function containersOf(resource: Resource): readonly Container[] {
   if (isContainer(resource)) return [onDocker(resource)];
   const pods = podsOf(resource);
@@ -76,7 +76,7 @@ function onDocker({ name, props }: Resource): Container {
   };
 }
 
-/** Repository (last part), and tag of an image: `mirror.example.com/rabbitmq:3.13-management` has `rabbitmq` and `3.13-management`. */
+/** Repository (last part) and tag of an image: `mirror.example.com/rabbitmq:3.13-management` has `rabbitmq` and `3.13-management`. */
 export function nameAndTag(image: unknown): { readonly name: string; readonly tag: string } {
   const [, name = "", tag = ""] = /([^/:@]+)(?::([\w.-]+))?(?:@.*)?$/.exec(text(image)) ?? [];
   return { name, tag };

@@ -20,7 +20,7 @@ const configSchema: PolicyConfigSchema = {
     except: {
       type: "array",
       items: { type: "string" },
-      description: "Logical names of resources to which the rule does not apply; `*` stands for anything.",
+      description: "Logical names of resources to which the rule does not apply; `*` matches anything.",
     },
     throwAway: {
       type: "boolean",
@@ -30,7 +30,7 @@ const configSchema: PolicyConfigSchema = {
   },
 };
 
-/** A rule as the engine takes it. */
+/** A rule in the engine's form. */
 export function policyOf(rule: Rule): ResourceValidationPolicy | StackValidationPolicy {
   const { name, description, level: enforcementLevel } = rule;
   const about = { name, description, enforcementLevel, configSchema };

@@ -4,7 +4,7 @@ import type { ResourceRule } from "./rule";
 
 export const probes: ResourceRule = {
   name: "probes",
-  description: "What serves is probed: a container that hangs is restarted, one that is not ready gets no traffic.",
+  description: "Serving containers have probes: a hanging one is restarted, one that is not ready gets no traffic.",
   level: "mandatory",
   resource: (resource) => {
     if (isContainer(resource)) {

@@ -18,15 +18,15 @@ export const protectedData: ResourceRule = {
         : [`${what} is not protected; expected the option protect: true`]),
       ...Object.entries(policy)
         .filter(([, then]) => then === "Delete")
-        .map(([when]) => `volumes go with the pods (${when}: Delete); expected Retain`),
+        .map(([when]) => `volumes are deleted with the pods (${when}: Delete); expected Retain`),
     ];
   },
 };
 
-/** What of value a resource holds; undefined: nothing. */
+/** What a resource holds that must not be lost; undefined if nothing. */
 function heldBy(resource: Resource): string | undefined {
   const { type, name, props } = resource;
-  // A rotation's last step takes away the one that Kazoo has left.
+  // A rotation's last step removes the user that Kazoo no longer uses.
   if (/^random:index\/random(Password|Bytes):/.test(type))
     return /-replaced(-value)?$/.test(name) ? undefined : "a random credential";
   if (type === "docker:index/volume:Volume") return "a volume";

@@ -1,4 +1,4 @@
-/** What the rules look at: a resource as plain data, however it reached the policy pack. */
+/** A resource as plain data, however it reached the policy pack. */
 
 export type Tree = Readonly<Record<string, unknown>>;
 
@@ -15,10 +15,10 @@ export interface Resource {
   readonly parent?: string;
 }
 
-/** Stands for a value that a preview cannot know. Rules must not find fault with it. */
+/** Replaces a value that is unknown in a preview. Rules must not report it. */
 export const later = "(known after the update)";
 
-/** Copies a value of the policy SDK, which throws where one touches a value that is not known yet. */
+/** Copies a value of the policy SDK, which throws on access to an unknown value. */
 export function plain(value: unknown): unknown {
   if (typeof value !== "object" || value === null) return value;
   const known = (key: string | number): unknown => {
@@ -32,7 +32,7 @@ export function plain(value: unknown): unknown {
   return Object.fromEntries(Object.keys(value).map((key) => [key, known(key)]));
 }
 
-/** The value at a path; undefined where there is none. */
+/** The value at a path; undefined if there is none. */
 export const at = (value: unknown, ...path: readonly string[]): unknown =>
   path.reduce<unknown>(
     (node, key) => (typeof node === "object" && node !== null ? (node as Tree)[key] : undefined),

@@ -1,12 +1,12 @@
 import type { Resource } from "./resource";
 
-/** What a rule may know besides resources. */
+/** What a rule knows besides resources. */
 export interface Context {
-  /** Whether the stack holds nothing that is worth keeping. */
+  /** Whether the stack is throw-away. */
   readonly throwAway: boolean;
 }
 
-/** A fault of a stack, at one of its resources. */
+/** A violation, at one of the stack's resources. */
 export interface Finding {
   readonly urn: string;
   readonly message: string;
@@ -16,23 +16,23 @@ interface About {
   readonly name: string;
   /** One sentence, which the engine prints above each message. */
   readonly description: string;
-  /** What happens unless the pack's config says otherwise: a warning, or the preview or update fails. */
+  /** The default level: a violation is a warning, or the preview or update fails. */
   readonly level: "advisory" | "mandatory";
 }
 
-/** Judges each resource before anything is done to it. Returns what is wrong with it; never a secret's value. */
+/** Checks each resource before it changes. Returns what is wrong with it, never a secret's value. */
 export interface ResourceRule extends About {
   readonly resource: (resource: Resource, context: Context) => readonly string[];
 }
 
-/** Judges the stack as a whole, once all of it is known: at the end of a preview, and of an update. */
+/** Checks the whole stack at the end of a preview and of an update. */
 export interface StackRule extends About {
   readonly stack: (resources: readonly Resource[], context: Context) => readonly Finding[];
 }
 
 export type Rule = ResourceRule | StackRule;
 
-/** Whether a pattern, in which `*` stands for anything, is a resource's logical name. */
+/** Whether a resource's logical name matches a pattern in which `*` matches anything. */
 export const isNamed = ({ name }: Pick<Resource, "name">, pattern: string): boolean =>
   new RegExp(`^${pattern.split("*").map(escaped).join(".*")}$`).test(name);
 

@@ -9,7 +9,7 @@ export interface Software {
   readonly version: string;
 }
 
-/** What a workload runs, as far as its images say: neither a digest alone nor a tag such as `latest` names a version. */
+/** What a workload runs, as far as its images show: neither a digest alone nor a tag such as `latest` names a version. */
 export function softwareOf(resource: Resource): readonly Software[] {
   return (podsOf(resource)?.containers ?? []).flatMap(({ image }): Software[] => {
     const { name, tag } = nameAndTag(image);

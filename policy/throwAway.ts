@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 
-/** Whether the stack's own config says that nothing in it is worth keeping: it is unprotected, and in sandboxes or on Docker only. */
+/** Whether the stack's own config makes it throw-away: it is unprotected, and only on sandboxes or Docker. */
 export function isThrowAway(config = new pulumi.Config("kazoo")): boolean {
   const clusters = Object.values(
     config.getObject<Record<string, { sandbox?: boolean; docker?: unknown }>>("clusters") ?? {},

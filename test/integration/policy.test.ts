@@ -62,7 +62,7 @@ if (good)
 const broken: Record<string, RegExp> = {
   "image-digest": /container web: image web:1; expected a digest, for example web@sha256:…/,
   "no-plain-credentials": /container web: a credential in WEB_PASSWORD; expected a reference to a Secret/,
-  "no-default-credentials": /password: a default that everyone knows; expected a random value/,
+  "no-default-credentials": /password: a well-known default; expected a random value/,
   probes: /container web: no readinessProbe; expected one/,
   "memory-limit": /container web: no resources\.limits\.memory; expected an amount/,
   "disruption-budget": /no PodDisruptionBudget selects its pods/,

@@ -49,6 +49,8 @@ describe("the kazoo command", () => {
     const unknown = run(["upp"]);
     assert.equal(unknown.status, 1);
     assert.match(unknown.stderr, /unknown command 'upp'\n\(Did you mean up\?\)/);
+    const incomplete = run(["grow", "--to", "1Gi"]);
+    assert.match(incomplete.stderr, /^error: required option '--workload <name>' not specified\n\(kazoo grow --help/);
   });
 
   /** Modules that a command loads: the project's files, and the names of packages. */

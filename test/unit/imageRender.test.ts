@@ -29,6 +29,7 @@ describe("kazoo render", () => {
     const out = join(scratch, "deep", "out");
     const run = render(out, { KAZOO_ZONE: "here" });
     assert.equal(run.status, 0, run.stderr);
+    assert.match(run.stdout, /^Rendered: .*deep\/out\/config\.ini, vm\.args, sys\.config, \.erlang\.cookie\n$/);
     assert.deepEqual(readdirSync(out).sort(), [".erlang.cookie", "config.ini", "sys.config", "vm.args"]);
     const container = renderWith({ ERLANG_COOKIE: "a-cookie", ERLANG_HOSTNAME: "kazoo.local", KAZOO_ZONE: "here" });
     for (const [name, contents] of Object.entries(container.files))

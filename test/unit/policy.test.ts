@@ -159,19 +159,19 @@ const cases: Record<string, Record<string, readonly [Change, RegExp | undefined]
   "no-default-credentials": {
     "a Secret": [
       set("us-east-nyc-erlang-cookie", ["stringData", "cookie"], "change_me"),
-      /^us-east-nyc-erlang-cookie: cookie: a default that everyone knows; expected a random value$/,
+      /^us-east-nyc-erlang-cookie: cookie: a well-known default; expected a random value$/,
     ],
     "a Secret's data": [
       added("core/v1:Secret", { data: { password: Buffer.from("guest").toString("base64") } }),
-      /^another: password: a default/,
+      /^another: password: a well-known default/,
     ],
     "a variable": [
       set(kazoo, [...container, "env", 0], { name: "RABBITMQ_PASS", value: "guest" }),
-      /container kazoo: RABBITMQ_PASS: a default/,
+      /container kazoo: RABBITMQ_PASS: a well-known default/,
     ],
     "a file": [
       added("core/v1:ConfigMap", { data: { "vm.args": "cookie: monster" } }),
-      /vm\.args, at cookie: a default/,
+      /vm\.args, at cookie: a well-known default/,
     ],
     "a user of that name": [set("us-east-nyc-rabbitmq", ["stringData", "username"], "guest"), undefined],
   },
@@ -210,7 +210,7 @@ const cases: Record<string, Record<string, readonly [Change, RegExp | undefined]
     ],
     "one that never lets go": [
       set("us-east-nyc-kazoo-disruption", ["spec"], { minAvailable: 2, selector: {} }),
-      /^us-east-nyc-\S+: us-east-nyc-kazoo-disruption never lets a pod of us-east-nyc-\S+ go/,
+      /^us-east-nyc-\S+: us-east-nyc-kazoo-disruption never allows an eviction of a pod of us-east-nyc-\S+, so/,
     ],
     "a Deployment of one": [added("apps/v1:Deployment", { spec: { replicas: 1 } }), undefined],
     "a Deployment of two": [added("apps/v1:Deployment", { spec: { replicas: 2 } }), /^another: no PodDisruptionBudget/],
@@ -239,7 +239,7 @@ const cases: Record<string, Record<string, readonly [Change, RegExp | undefined]
     "a namespace": [unprotected("us-east-nyc-namespace"), /a datacenter's namespace is not protected/],
     "volumes that go": [
       set(database, ["spec", "persistentVolumeClaimRetentionPolicy", "whenDeleted"], "Delete"),
-      /volumes go with the pods \(whenDeleted: Delete\); expected Retain/,
+      /volumes are deleted with the pods \(whenDeleted: Delete\); expected Retain/,
     ],
     "Kazoo holds nothing": [unprotected(kazoo), undefined],
   },
@@ -250,7 +250,7 @@ const cases: Record<string, Record<string, readonly [Change, RegExp | undefined]
     ],
     "an unprotected one": [
       unprotected("ring-main-database-format-couchdb-2"),
-      /^ring-main-database-format-couchdb-2: guard ring-main-database-format-couchdb-2 is not protected, so that it refuses nothing/,
+      /^ring-main-database-format-couchdb-2: guard ring-main-database-format-couchdb-2 is not protected, so it refuses nothing/,
     ],
     "a broker behind the guard's back": [
       set(alpha, image, "mirror.example.com/rabbitmq:3.12-management"),

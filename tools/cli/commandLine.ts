@@ -62,8 +62,14 @@ function withoutCompletion(): Command {
     sandboxCommand(),
     toolchainCommand(),
   ];
-  groups.forEach((group) => command.addCommand(group));
+  groups.forEach((group) => command.addCommand(explaining(group, `kazoo ${group.name()}`)));
   return command.showHelpAfterError("(kazoo --help lists the commands)");
+}
+
+/** Wrong arguments of a command, or of one below it, get a next step. */
+function explaining(command: Command, path: string): Command {
+  command.commands.forEach((child) => explaining(child, `${path} ${child.name()}`));
+  return command.showHelpAfterError(`(${path} --help explains its options; make takes them as variables, e.g. ZONE=)`);
 }
 
 /** An action whose result, if it is a number, becomes the exit code. */
@@ -83,7 +89,7 @@ const asking = (command: Command): Command =>
 /** For the commands that work on all regions, where these have stacks of their own. */
 const perRegion = (command: Command): Command =>
   command
-    .option("-r, --region <name>", "one region, where regions have stacks of their own; default: all")
+    .option("-r, --region <name>", "one region, if regions have their own stacks; default: all")
     .option("--jobs <number>", "how many regions at a time; default: as many as there are cores");
 
 interface Stacked {
@@ -337,7 +343,7 @@ function runbookCommands(): Command[] {
   const steps = (command: Command): Command =>
     command
       .option("--dry-run", "show each step with what it touches, and change nothing")
-      .addHelpText("after", "\nAfter an interruption, run it again: it goes on with what is not done yet.");
+      .addHelpText("after", "\nAfter an interruption, run it again: it continues with the remaining steps.");
   const runbook = (name: string, description: string, action: (options: RunbookOptions) => Promise<void>): Command =>
     steps(asking(withZone(name, description))).action(
       exiting(async (options: RunbookOptions) => action(await checked(options, name, "make stop and make start"))),
@@ -372,10 +378,14 @@ function runbookCommands(): Command[] {
     steps(asking(withStack("join", "move the stacks of all regions back to one stack; no cluster is touched"))).action(
       exiting((options: RunbookOptions) => code.split().join(options)),
     ),
-    steps(asking(withStack("rotate", "replace a credential of a ring by a random one: a password without any refusal")))
+    steps(
+      asking(
+        withStack("rotate", "replace a ring's credential with a random one; passwords change without refused logins"),
+      ),
+    )
       .addArgument(new Argument("<what>", "which credential").choices(Object.keys(whatToRotate)))
       .option("-r, --ring <name>", "which ring; needed if the stack has several")
-      .option("--keep", "stop before the old one is taken away; without this option it goes on from there")
+      .option("--keep", "stop before the old one is removed; without this option it continues from there")
       .action(
         exiting((what: keyof typeof whatToRotate, options: RotateOptions) =>
           code.rotate().rotate(whatToRotate[what], options),

@@ -1,6 +1,7 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { UserError } from "../shared/terminal";
+import { otherEngine } from "./dockerEngines";
 
 /** A container as its engine sees it. */
 export interface ContainerState {
@@ -27,10 +28,7 @@ export async function inspectContainers(
       const { code, stderr = "" } = error as { code?: unknown; stderr?: string };
       if (code === "ENOENT") throw new UserError("the docker command was not found", "install Docker's client");
       if (/no such/i.test(stderr)) return [];
-      throw new UserError(
-        `Docker at ${host} does not answer: ${stderr.trim().split("\n").at(-1)}`,
-        "start the engine, or name another at kazoo:clusters.NAME.docker.host",
-      );
+      throw new UserError(`Docker at ${host} does not answer: ${stderr.trim().split("\n").at(-1)}`, otherEngine);
     }
   };
   return Object.fromEntries((await Promise.all(names.map(one))).flat());

@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import { constants } from "node:os";
 import { UserError } from "../shared/terminal";
+import { requireEngines } from "./dockerEngines";
 
 /**
  * Runs the Docker client on this terminal against an engine.
@@ -8,7 +9,7 @@ import { UserError } from "../shared/terminal";
  * @param input written to its standard input; default: this process's standard input
  * @param environment variables to add to this process's own
  * @returns its exit code, 128 + number if a signal ended it; if it is not 0, Docker has printed the reason
- * @throws UserError if there is no client
+ * @throws UserError if there is no client, or if the engine does not run
  */
 export async function runDocker(
   host: string,
@@ -26,10 +27,13 @@ export async function runDocker(
   const ignore = (): void => undefined;
   process.on("SIGINT", ignore);
   try {
-    return await new Promise((resolve, reject) => {
+    const code = await new Promise<number>((resolve, reject) => {
       child.on("error", () => reject(new UserError("the docker command was not found", "install Docker's client")));
       child.on("exit", (code, signal) => resolve(code ?? 128 + constants.signals[signal ?? "SIGTERM"]));
     });
+    // Docker's own message has no next step.
+    if (code === 1) await requireEngines([host]);
+    return code;
   } finally {
     process.off("SIGINT", ignore);
   }

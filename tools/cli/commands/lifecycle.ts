@@ -2,7 +2,7 @@ import type { Cluster, KubernetesCluster } from "../../../config/platform";
 import { imageMessage, lastRunFailed } from "../history";
 import { beforeRun, checkPassphrase, readClusterIds, readSnapshot, recover, writeClusterIds } from "../localState";
 import { confirmed } from "../choose";
-import { requireEngines } from "../dockerEngines";
+import { engineHosts, requireEngines } from "../dockerEngines";
 import { deployedIn, knownObjects, missingIn, objectList } from "../missing";
 import { readOutputs, runPulumi, stackInit } from "../pulumi";
 import { policyPack, runStack } from "../runStack";
@@ -30,7 +30,7 @@ export interface StackOptions {
   readonly force?: boolean;
 }
 
-/** Set in the environment of a command that is part of a run on all regions, which has a summary of its own. */
+/** Set in the environment of a command that is part of a run on all regions, which prints its own summary. */
 export const partOfRun = "KAZOO_PART_OF_RUN";
 
 /** Prints the variables that plain pulumi and kubectl need for a stack. */
@@ -60,7 +60,7 @@ export function shellLines(variables: Readonly<Record<string, string | null>>): 
 /** Deploys a stack, with `args` for Pulumi, and prints its zones. Returns 0; throws UserError if Pulumi fails. */
 export async function up(options: StackOptions, args: readonly string[]): Promise<number> {
   const stack = await openStack(options.stack, reportToStderr, { shared: true });
-  await requireEngines(stack.platform);
+  await requireEngines(engineHosts(stack.platform));
   await requireShared(stack);
   const { ids, refresh } = await begin(stack);
   const unseen = await warnOfUnseen(stack);
@@ -74,9 +74,9 @@ export async function up(options: StackOptions, args: readonly string[]): Promis
     "up",
     ...stack.selection,
     ...policyPack(stack),
-    // Only what is read from the cluster shows what must be taken back, or restored.
+    // Only a refresh shows what must be taken back or restored.
     ...(refresh.length === 0 && (force || (await lacksObjects(stack, unseen))) ? ["--refresh"] : []),
-    // The datacenters of clusters that answer are deployed all the same.
+    // The datacenters of clusters that answer are still deployed.
     ...(unseen.length > 0 ? ["--continue-on-error"] : []),
     ...unasked(stack, options),
     ...refresh,
@@ -95,7 +95,7 @@ export async function up(options: StackOptions, args: readonly string[]): Promis
   return 0;
 }
 
-/** Refuses to deploy a region before the stack that has its credentials: the program would wait for them without end. */
+/** Refuses to deploy a region before the stack with its credentials, because the program would wait for them forever. */
 async function requireShared({ name, whole, pulumi }: Stack): Promise<void> {
   if (whole === name) return;
   if ("credentials" in (await readOutputs<object>(pulumi, whole))) return;
@@ -106,8 +106,8 @@ async function requireShared({ name, whole, pulumi }: Stack): Promise<void> {
 }
 
 /**
- * Says which clusters do not answer, and goes on with the others.
- * @throws UserError where none answers
+ * Reports which clusters do not answer, and continues with the others.
+ * @throws UserError if none answers
  */
 async function warnOfUnseen({ platform }: Stack): Promise<UnseenCluster[]> {
   const unseen = await unseenClusters(platform);
@@ -135,7 +135,7 @@ async function catchUp(stack: Stack): Promise<void> {
   if (code !== 0) reportToStderr(`${colours.yellow("warning:")} the state could not be compared; continuing`);
 }
 
-/** Whether somebody has deleted objects of the stack in a cluster. Without a refresh Pulumi takes them for unchanged. */
+/** Whether someone has deleted objects of the stack in a cluster. Without a refresh, Pulumi considers them unchanged. */
 async function lacksObjects(stack: Stack, unseen: readonly UnseenCluster[]): Promise<boolean> {
   if (stack.state !== undefined && readSnapshot(stack.state, stack.name).resources === 0) return false;
   const seen = Object.values(stack.platform.clusters).filter(
@@ -165,7 +165,7 @@ function nextAfterFailure({ name, state }: Stack): string {
 /** Removes everything that a stack created; returns Pulumi's exit code. */
 export async function destroy(options: StackOptions, args: readonly string[]): Promise<number> {
   const stack = await openStack(options.stack, reportToStderr, { shared: true });
-  await requireEngines(stack.platform);
+  await requireEngines(engineHosts(stack.platform));
   const { refresh } = await begin(stack);
   await refuseOtherClusters(stack, await unseenClusters(stack.platform), args);
   const code = await runPulumi(stack.pulumi, [
@@ -196,7 +196,7 @@ export async function begin(stack: Stack): Promise<{ ids: Record<string, string>
   return { ids, refresh: ["--refresh"] };
 }
 
-/** Throw-away stacks are updated without a question: there is nothing to lose, and a preview doubles the time. */
+/** Throw-away stacks are updated without asking: there is nothing to lose, and a preview doubles the time. */
 function unasked(stack: Stack, options: StackOptions): string[] {
   if (isThrowAway(stack.platform)) return ["--yes", "--skip-preview", "--suppress-outputs"];
   return options.yes === true ? ["--yes"] : [];

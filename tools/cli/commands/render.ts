@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { join, resolve } from "node:path";
+import { join, relative, resolve } from "node:path";
 import { UserError } from "../../shared/terminal";
 
 const entrypoint = join(__dirname, "../../../image/entrypoint");
@@ -20,4 +20,5 @@ export async function render(folder: string): Promise<void> {
   });
   if (code === 64) throw new UserError("nothing was rendered", "set the variables named above and try again", 64);
   if (code !== 0) throw new UserError(`rendering into ${out} failed with exit code ${code}`, "see the message above");
+  process.stdout.write(`Rendered: ${relative(process.cwd(), out)}/config.ini, vm.args, sys.config, .erlang.cookie\n`);
 }
