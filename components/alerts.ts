@@ -109,7 +109,7 @@ export function alertsOf({ namespace, databaseMetrics = false, certificate }: Al
   ];
 }
 
-/** CouchDB compares the nodes that it is connected to with those that it knows of; versions that do not tell raise no alert. */
+/** CouchDB compares the nodes that it is connected to with those that it knows of; versions without this metric raise no alert. */
 const ringNotWhole = (here: string): Alert => ({
   name: "KazooRingNotWhole",
   expression: `couchdb_membership{${here}, nodes="all_nodes"} < ignoring (nodes) couchdb_membership{${here}, nodes="cluster_nodes"}`,
@@ -119,7 +119,7 @@ const ringNotWhole = (here: string): Alert => ({
     "Database node {{ $labels.pod }} is connected to {{ $value }} nodes of its ring, itself included, and not to all.",
 });
 
-/** A week is less than cert-manager leaves itself to renew. Where it is scraped without `honorLabels`, its own namespace is in the label's place. */
+/** cert-manager renews more than a week ahead. If it is scraped without `honorLabels`, the label has cert-manager's own namespace. */
 function certificateEnds(namespace: string, certificate: string): Alert {
   const expiry = (label: string) =>
     `certmanager_certificate_expiration_timestamp_seconds{${label}="${namespace}", name="${certificate}"}`;

@@ -38,7 +38,7 @@ export type DatabaseSettings = Readonly<Record<string, Readonly<Record<string, s
 export interface BigCouchArgs extends WorkloadArgs, Partial<Volume> {
   /** Name of a Secret in the namespace with the keys `username`, `password` and `cookie` (of the database's own Erlang nodes). */
   readonly credentials: pulumi.Input<string>;
-  /** Name of a Secret with the key `ring.ini`, see {@link ringConfig}. @default each node has an identity and sessions of its own */
+  /** Name of a Secret with the key `ring.ini`, see {@link ringConfig}. @default each node has its own identity and sessions */
   readonly ringSecret?: pulumi.Input<string>;
   /** `bigcouch-0.4.2`, `couchdb-2.3.1`, `couchdb-3.3.3`. @default couchdb-2.3.1 */
   readonly version?: string;
@@ -48,9 +48,9 @@ export interface BigCouchArgs extends WorkloadArgs, Partial<Volume> {
   readonly quorum?: Quorum;
   /** Copies of each document by zone. @default the database spreads them over its nodes */
   readonly placement?: Readonly<Record<string, number>>;
-  /** Other settings than the component makes. @default none */
+  /** Settings beyond the component's own. @default none */
   readonly settings?: DatabaseSettings;
-  /** Whether the nodes tell Prometheus their metrics, on a port without a login; CouchDB can from 3.2 on. @default false */
+  /** Whether the nodes expose metrics to Prometheus, on a port without a login; CouchDB can from 3.2 on. @default false */
   readonly metrics?: boolean;
   /** Number of nodes. @default 1 */
   readonly replicas?: number;
@@ -285,7 +285,7 @@ export function databaseConfig({
 }: {
   readonly kind: DatabaseKind;
   readonly quorum: Quorum;
-  /** Other settings than those here. @default none */
+  /** Settings beyond those here. @default none */
   readonly settings?: DatabaseSettings;
   /** Whether the port for Prometheus is open. @default false */
   readonly metrics?: boolean;

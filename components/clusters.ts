@@ -29,7 +29,7 @@ export interface Cluster {
   readonly done: (namespace: string, workload: Step["workload"], next: string) => Promise<void>;
 }
 
-/** A cluster whose provider is made when it is asked for. */
+/** A cluster whose provider is created on demand. */
 interface Provided extends Cluster {
   readonly provide: () => pulumi.ProviderResource;
 }
@@ -158,8 +158,8 @@ function onKubernetes(
 }
 
 /**
- * Makes a provider without an environment variable. The SDK would take the path in `$KUBECONFIG` as an input, and so write it into the state,
- * where it is wrong on every other machine. The provider's own process reads the variable all the same.
+ * Creates a provider without an environment variable. The SDK would use the path in `$KUBECONFIG` as an input, and so write it into the state,
+ * where it is wrong on every other machine. The provider's own process still reads the variable.
  */
 function withoutVariable<T>(name: string, make: () => T): T {
   const value = process.env[name];

@@ -44,11 +44,11 @@ const networks: readonly (Source | Target)[] = [
   "anywhere",
 ];
 
-/** Where two pods meet, it matters how far apart they are. */
+/** Between two pods, the text also says how far apart they may be. */
 const sourceText = (source: Source, { to, within = "zone" }: Connection): string =>
   networks.includes(source) || networks.includes(to) ? ends[source] : `${ends[source]} of the ${within}`;
 
-/** The ports with CouchDB 2, and those with the other databases where they differ. */
+/** The ports with CouchDB 2, and those with other databases if they differ. */
 function portsText({ ports }: Connection): string {
   const text = (version: string) =>
     ports({ database: requireDatabaseKind(version), databaseMetrics: true, outsideStores: [] })

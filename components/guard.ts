@@ -2,7 +2,7 @@ import type * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
 
 /**
- * A guard resource: refuses changes that would lose data. It is a random id with `values` as keepers. Another value would replace the id, and
+ * A guard resource: refuses changes that would lose data. It is a random id with `values` as keepers. A changed value would replace the id, and
  * the engine refuses to replace a protected resource before it changes anything else. Without `protect` the change goes through.
  * @param name logical name, which appears in the refusal, so it says what must not change: `us-east-nyc-database-names`
  * @param values what must not change
@@ -16,7 +16,7 @@ export function refuseChange(
 }
 
 /**
- * Refuses to go without something that a protected stack once had, while it may get more: the guard is a random id for each, and the engine
+ * Refuses to remove something that a protected stack once had, while more may be added: the guard is a random id for each, and the engine
  * refuses to delete one that is protected. A preview shows the refusal.
  * @param names logical names; the refusal shows the one that is missing: `us-east-nyc-database-node-2`
  */
@@ -28,8 +28,8 @@ export function refuseLoss(
 }
 
 /**
- * Refuses steps from one state to another, but for those that are allowed: the guard is a random id with the state in its name. It takes over
- * that of a state from which a step is allowed; any other would be deleted, which the engine refuses where it is protected.
+ * Refuses changes from one state to another, except the allowed ones: the guard is a random id with the state in its name. It takes over
+ * the id of a state from which the change is allowed; any other id would be deleted, which the engine refuses if it is protected.
  * @param name logical name without the state; the refusal shows `NAME-STATE` of the state that cannot be left
  * @param from the states from which a step to `state` is allowed
  */

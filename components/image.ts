@@ -7,7 +7,7 @@ import { imageResource } from "./names";
 
 /**
  * The Kazoo image of a stack: an existing one, one that is built and pushed, or one that was built earlier and is pinned by digest.
- * @param built its reference where another stack builds it
+ * @param built its reference, if another stack builds it
  */
 export function kazooImage(
   { image, registries }: Pick<Platform, "image" | "registries">,

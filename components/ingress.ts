@@ -66,7 +66,7 @@ export class Ingress extends pulumi.ComponentResource {
         },
         { parent: this },
       );
-    // The certificate is asked for once, for both hosts: cert-manager lets only one Ingress own it.
+    // The certificate is requested once, for both hosts, because cert-manager lets only one Ingress own it.
     ingress("crossbar", { host, path: "/", pathType: "Prefix" }, [...new Set([host, websockets.host])], issuerOf(tls));
     const own = { ...longConnections, ...(websockets.path === "/" ? {} : toRoot) };
     ingress("websockets", { ...websockets, pathType: "Exact" }, [websockets.host], own);

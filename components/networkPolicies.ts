@@ -115,7 +115,7 @@ interface Rule {
   readonly ports: Port[];
 }
 
-/** One rule; none where other ends or ports are none: Kubernetes takes empty lists for everyone and for all ports. */
+/** One rule; none if other ends or ports are none: Kubernetes takes empty lists for everyone and for all ports. */
 function rulesOf(row: Connection, otherEnds: readonly (Source | Target)[], options: Options): Rule[] {
   const { databaseVersion = "couchdb-2.3.1", databaseMetrics = false, outsideStores = [] } = options;
   const ports = [...row.ports({ database: requireDatabaseKind(databaseVersion), databaseMetrics, outsideStores })];

@@ -20,7 +20,7 @@ export interface Rollout {
 export interface Rollouts {
   /** Whether a StatefulSet exists. */
   readonly exists: (namespace: string, name: string) => Promise<boolean>;
-  /** A namespace, if it exists. Rejects where the cluster does not answer, or the namespace may not be read. */
+  /** A namespace, if it exists. Rejects if the cluster does not answer, or the namespace may not be read. */
   readonly namespace: (name: string) => Promise<V1Namespace | undefined>;
   /** Resolves once a StatefulSet is rolled out. @throws RunError after the time limit */
   readonly wait: (rollout: Rollout) => Promise<void>;

@@ -33,7 +33,7 @@ const stuck = new Set([
  * What keeps pods from becoming ready, as Kubernetes knows it: an image that cannot be pulled, a container that keeps crashing with its last
  * words, a pod that fits on no node, and pods that could not be created, as for a quota or a refused admission.
  * @param failures messages of the StatefulSet's events with the reason FailedCreate
- * @returns one line per trouble; none where pods are merely starting
+ * @returns one line per trouble; none if pods are merely starting
  */
 export function troubles(pods: readonly PodFacts[], failures: readonly string[]): string[] {
   return [...new Set([...pods.flatMap(podTroubles), ...failures.slice(-1)])].map((line) => line.replace(/\s+/g, " "));

@@ -3,8 +3,8 @@ import { problem, show, type Problem } from "./problem";
 import { looksSecret } from "./secrets";
 
 /**
- * What operators may say in the stores' own words: keys of rabbitmq.conf, plugins, and CouchDB's ini. What the program sets itself is refused,
- * and so is what a file cannot carry and what looks secret, since the files are ConfigMaps.
+ * Settings in the stores' own formats: keys of rabbitmq.conf, plugins, and CouchDB's ini. Settings that the program makes are refused,
+ * as are values that a file cannot express and those that look secret, because the files are ConfigMaps.
  */
 
 /** Why a setting is refused, as what is expected instead, and a way to get it. */
@@ -118,7 +118,7 @@ function databaseRefusal(section: string, name: string, ring: string): Refusal |
   return setting === "couchdb.database_dir" || setting === "couchdb.view_index_dir" ? ownVolume : undefined;
 }
 
-/** Names with a word of secrets that are none. */
+/** Names that contain a word for secrets but are not secret. */
 const harmless = new Set([
   "auth_cache_size",
   "auth_plugins",
@@ -140,7 +140,7 @@ function secretRefusal(name: string, value: string): Refusal | undefined {
     : undefined;
 }
 
-/** Printable ASCII without blanks at its ends: what both formats carry in every version. */
+/** Printable ASCII without blanks at its ends, which both formats support in every version. */
 const isPlain = (value: string) => /^[!-~]([ -~]*[!-~])?$/.test(value);
 
 function brokerForm(name: string, value: string): Refusal | undefined {

@@ -32,7 +32,7 @@ import {
   type RingConfig,
 } from "./schema";
 
-/** Makes a Platform of a config whose shape is right: regions x datacenters, the nearest level wins, defaults fill the rest. */
+/** Turns a config of the right shape into a Platform: regions x datacenters, the nearest level wins, defaults fill the rest. */
 export function platformOf(given: Given): Platform {
   const config = withDefaults(given);
   const zones = Object.entries(config.regions)
@@ -72,7 +72,7 @@ export function platformOf(given: Given): Platform {
   };
 }
 
-/** Sorted, so that the order in the config changes nothing. */
+/** Sorted, so that the order in the config does not matter. */
 function registriesOf(config: Config["registries"]): Platform["registries"] {
   const entries = Object.entries(config).sort(([a], [b]) => compare(a, b));
   return {
@@ -100,7 +100,7 @@ function withDefaults(given: Given): Config {
   return schema.parse({ ...given, regions: Object.fromEntries(regions) as unknown });
 }
 
-/** What a ring's key says; of Kazoo's version else what the build says. */
+/** The ring's own key; for Kazoo's version, else the build's. */
 function ringConfig(given: Given, config: Config, name: string): RingConfig {
   const ring = config.rings[name] ?? defaultRing;
   const built = versionOfSources(config.image.build?.args.KAZOO_VERSION ?? "");
@@ -258,7 +258,7 @@ function ringOf(
   };
 }
 
-/** Given credentials, but for those of users that stores no longer know, and names and keys of Secrets that have them. */
+/** Configured credentials, except those of users that stores no longer know, and the names and keys of existing Secrets. */
 function split(
   given: Config["credentials"][string],
   rotations: RingConfig["rotations"],

@@ -21,7 +21,7 @@ import { resolvePlain, type Plain } from "./scalar";
  * read differently is an error.
  */
 
-/** A plain scalar that is not the text that it looks like. */
+/** A plain scalar that YAML reads as something other than its text. */
 export interface Misread {
   /** The keys that lead to it. */
   readonly path: readonly string[];
@@ -37,7 +37,7 @@ export interface YamlFile {
   readonly misread: readonly Misread[];
 }
 
-/** So many levels and nodes, with what aliases repeat, are more than any stack needs. */
+/** Limits on levels and nodes, including those that aliases repeat: more than any stack needs. */
 const deepest = 64;
 const mostNodes = 200_000;
 
@@ -150,7 +150,7 @@ function aliasTargets(document: Document.Parsed): Map<Alias, Node> {
   return targets;
 }
 
-/** Makes values of a document's nodes. */
+/** Turns a document's nodes into values. */
 class Reading {
   private readonly misread: Misread[] = [];
   private readonly problems: Problem[] = [];
@@ -215,7 +215,7 @@ class Reading {
     return target;
   }
 
-  /** The entries of a mapping, with those of merge keys: what is nearer wins. */
+  /** The entries of a mapping, including those of merge keys: the nearer value wins. */
   private entries(map: YAMLMap, above: readonly Node[]): Map<string, Entry> {
     const entries = new Map<string, Entry>();
     const merged: Map<string, Entry>[] = [];

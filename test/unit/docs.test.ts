@@ -185,3 +185,55 @@ function exists(command: Command, [word, ...rest]: readonly string[]): boolean {
   // A word that is not a subcommand is an argument, if the command takes arguments.
   return (inner !== undefined || command.registeredArguments.length > 0) && exists(inner ?? command, rest);
 }
+
+/** Why a code block of shell commands does not run on the sandbox (test/integration/docs.test.ts), by its page and the beginning of its first line. */
+const elsewhere: Readonly<Record<string, string>> = {
+  "README.md: eval": "needs clusters and a backend of the user",
+  "README.md: make test-unit": "runs the tests",
+  "docs/configuration.md: pulumi config set": "needs a stack in a backend of the user",
+  "docs/docker.md: make up STACK=docker":
+    "needs a Docker Engine; test/image/stackDocker.test.ts and targets.test.ts run them",
+  "docs/from-docker-kazoo.md: docker run": "needs a Docker Engine; test/image/imageRun.test.ts runs it",
+  "docs/image.md: make -s images": "needs skopeo, a mirror and Docker Hub",
+  "docs/operations.md: npx kazoo init": "needs a cluster of the user; test/unit/init.test.ts runs it",
+  "docs/operations.md: eval": "needs a backend of the user",
+  "docs/operations.md: openssl rand": "needs a stack of the user; test/integration/backup.test.ts runs them",
+  "docs/policy.md: npx kazoo preview --stack prod":
+    "needs a stack of the user; test/integration/policy.test.ts uses such a file",
+  "docs/regions.md: make up STACK=prod": "needs a stack of the user; test/integration/regions.test.ts runs them",
+  "docs/regions.md: make split": "needs a stack of the user; test/integration/regions.test.ts runs them",
+  "docs/regions.md: pulumi preview": "needs a stack of the user",
+  "docs/regions.md: eval": "needs a backend of the user",
+  "docs/regions.md: pulumi up": "needs a backend of the user",
+  "docs/rings.md: kubectl": "the sandbox runs no containers; test/unit/joinScript.test.ts runs it",
+  "docs/runbooks.md: make drain": "needs a stack of the user; test/integration/runbooks.test.ts runs them",
+  "docs/runbooks.md: make grow": "needs a stack of the user; test/integration/runbooks.test.ts runs it",
+  "docs/runbooks.md: kubectl -n us-east-nyc patch": "needs a stack of the user",
+  "docs/runbooks.md: make rotate": "needs a stack of the user; test/integration/runbooks.test.ts runs them",
+  "docs/runbooks.md: kubectl -n us-east-nyc exec": "the sandbox runs no containers",
+  "docs/runbooks.md: make rebalance": "the sandbox has no databases whose shards could move",
+  "docs/runbooks.md: make upgrade": "needs a stack of the user; test/integration/runbooks.test.ts runs some",
+  "docs/sandbox.md: apt-get": "needs root; the gate runs them",
+  "docs/sandbox.md: kind create": "needs kind",
+  "docs/sandbox.md: eval": "needs kind",
+  "docs/security.md: user=kazoo":
+    "needs a cluster of the user; test/unit/existingSecrets.test.ts runs the part that makes the file",
+};
+
+test("each code block of shell commands runs on the sandbox, or has a reason why it does not", () => {
+  const others = pages().flatMap(({ path, text }) =>
+    codeBlocks(text)
+      .filter(({ language, words }) => language === "sh" && !words.includes("sandbox"))
+      .map(({ code }) => `${path}: ${code}`),
+  );
+  const beginnings = Object.keys(elsewhere);
+  const reasonsFor = (block: string) => beginnings.filter((beginning) => block.startsWith(beginning));
+  assert.deepEqual(
+    others.filter((block) => reasonsFor(block).length === 0),
+    [],
+  );
+  assert.deepEqual(
+    beginnings.filter((beginning) => !others.some((block) => block.startsWith(beginning))),
+    [],
+  );
+});

@@ -54,7 +54,7 @@ export async function sealed(backup: Backup, locks: Locks): Promise<Uint8Array> 
 
 /**
  * Decrypts a backup and checks that it is whole and of this stack.
- * @throws UserError that says what is wrong; nothing of the content is in it
+ * @throws UserError that says what is wrong, without any of the content
  */
 export async function opened(file: Uint8Array, keys: Keys, stack: string): Promise<Backup> {
   const { format: found, ...backup } = parsed(await decrypted(file, keys));

@@ -1,7 +1,7 @@
 import { createInterface } from "node:readline/promises";
 import { UserError } from "../shared/terminal";
 
-/** Whether a question can be asked: input and output are a terminal. */
+/** Whether a question can be asked, because input and output are a terminal. */
 export const canAsk = (): boolean => process.stdin.isTTY && process.stderr.isTTY;
 
 /**

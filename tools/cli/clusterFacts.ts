@@ -16,7 +16,7 @@ const created = {
 /**
  * Looks at a cluster, changing nothing.
  * @param namespace the one that the stack would create
- * @throws UserError where the cluster does not answer, or refuses the user
+ * @throws UserError if the cluster does not answer, or refuses the user
  */
 export async function clusterFacts(cluster: KubernetesCluster, namespace: string): Promise<ClusterFacts> {
   const client = await import("@kubernetes/client-node");

@@ -1,4 +1,4 @@
-/** What is known of a cluster before anything is deployed to it. Undefined: the user has no right to see it. */
+/** Facts about a cluster before anything is deployed to it. Undefined: the user may not see it. */
 export interface ClusterFacts {
   readonly version: { readonly major: string; readonly minor: string; readonly gitVersion: string };
   readonly storageClasses: readonly { readonly name: string; readonly isDefault: boolean }[] | undefined;
@@ -13,14 +13,14 @@ export interface ClusterFacts {
   readonly forbidden: readonly string[];
 }
 
-/** What a cluster lacks. An error makes the first `up` fail; with a warning it works, with less protection or none known. */
+/** Something that a cluster lacks. With an error the first `up` would fail; with a warning it works, but protection is missing or unknown. */
 export interface Finding {
   readonly kind: "error" | "warning";
   readonly message: string;
   readonly next: string;
 }
 
-/** What the stack that is to be wants of its cluster. */
+/** What the new stack needs from its cluster. */
 export interface Wanted {
   readonly context: string;
   readonly namespace: string;

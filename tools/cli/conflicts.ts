@@ -2,7 +2,7 @@ import { parseUrn } from "../report/digest";
 import type { EngineEvent, StepMetadata } from "./eventLog";
 import { isSecretName, secret } from "../../config/secrets";
 
-/** A field that the program wants to set, and that somebody else has taken over in the cluster. */
+/** A field that the program wants to set, and that someone else has taken over in the cluster. */
 export interface Conflict {
   readonly urn: string;
   /** Whether Pulumi itself made the object, in a run that was interrupted before it could note that: the state does not have it. */
@@ -13,7 +13,7 @@ export interface Conflict {
   readonly field: string;
   /** Who set it, e.g. `kubectl`. */
   readonly manager: string;
-  /** As the program has it; undefined where that is not known. */
+  /** As the program has it; undefined if that is not known. */
   readonly wanted: unknown;
   /** Where the object is, to read what is there now. */
   readonly place: {

@@ -41,7 +41,7 @@ interface Fleet {
   readonly jobs: number;
 }
 
-/** The name of the Pulumi stack that `--region` chooses, or of the whole. @throws UserError where there is no such region */
+/** The name of the Pulumi stack that `--region` chooses, or of the whole. @throws UserError if there is no such region */
 export async function stackOf({ stack, region }: FleetOptions): Promise<string> {
   if (region === undefined) return stack;
   const regions = regionsIn(stack);
@@ -53,7 +53,7 @@ export async function stackOf({ stack, region }: FleetOptions): Promise<string> 
   return regionStack(stack, await choose("region", "REGION", regions, region));
 }
 
-/** All stacks of a stack's regions; undefined where the command is for one Pulumi stack. */
+/** All stacks of a stack's regions; undefined if the command is for one Pulumi stack. */
 function fleetOf({ stack, region, jobs }: FleetOptions): Fleet | undefined {
   if (region !== undefined) return undefined;
   const platform = readPlatform(stack);
@@ -112,7 +112,7 @@ export async function destroy(options: FleetOptions, args: readonly string[]): P
 
 /**
  * Provides the toolchain and starts the sandbox clusters, once for all; returns the shared stack.
- * @throws UserError where it still holds datacenters: it was one stack, and an update would delete them
+ * @throws UserError if it still holds datacenters: it was a single stack, and an update would delete them
  */
 async function open({ name, platform }: Fleet): Promise<Stack> {
   const shared = await openStack(name, reportToStderr, { shared: true });

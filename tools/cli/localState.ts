@@ -100,7 +100,7 @@ interface Checkpoint {
   };
 }
 
-/** A stack's state; undefined where the file is cut off or otherwise no state. */
+/** A stack's state; undefined if the file is cut off or otherwise no state. */
 function readCheckpoint(path: string): Checkpoint | undefined {
   try {
     return (JSON.parse(readFileSync(path, "utf8")) as { checkpoint?: Checkpoint } | null)?.checkpoint;
@@ -167,7 +167,7 @@ type Room = (path: string) => number;
 
 /**
  * Makes sure that a run can write its state to the end, and keeps a copy of the state from before it.
- * @throws UserError where there is too little room, or the state cannot be read
+ * @throws UserError if there is too little space, or the state cannot be read
  */
 export function beforeRun(state: LocalState, stack: string, room: Room = freeBytes): void {
   const lack = lackOfRoom(state, stack, 1, room);

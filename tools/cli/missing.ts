@@ -44,7 +44,7 @@ export async function missingIn(cluster: KubernetesCluster, known: readonly Know
   });
 }
 
-/** A cluster's known objects by kind and namespace, each group with all objects of that kind there; none where one may not list them. */
+/** A cluster's known objects by kind and namespace, each group with all objects of that kind there; none if one may not list them. */
 export async function groupsIn<T extends KnownObject>(cluster: KubernetesCluster, known: readonly T[]) {
   const own = known.filter((object) => object.cluster === cluster.name);
   if (own.length === 0) return [];
@@ -64,7 +64,7 @@ export async function groupsIn<T extends KnownObject>(cluster: KubernetesCluster
   );
 }
 
-/** The items of a list; undefined where one may not list. */
+/** The items of a list; undefined if one may not list. */
 const itemsOf = (
   cluster: KubernetesCluster,
   list: () => Promise<{ readonly items: KubernetesObject[] }>,

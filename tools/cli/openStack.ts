@@ -122,7 +122,7 @@ export function regionsIn(name: string, platform = readPlatform(name)): string[]
 /**
  * Reads a stack's file, prepares its toolchain and, if it is in the project's folder, its state.
  * @param shared whether it may be the one with what the stacks of regions share. @default false
- * @throws UserError where it is that one, and may not be
+ * @throws UserError if it is that one, and must not be
  */
 export async function openStack(name: string, report: Report, { shared = false } = {}): Promise<Stack> {
   // Where its state is depends on all of the clusters.
@@ -190,7 +190,7 @@ function stackEnvironment(
   return { ...common, ...localStateEnvironment(state), PULUMI_CONFIG_PASSPHRASE: undefined };
 }
 
-/** Keeps the program's compiled code next to the packages, where one may write there: it would be lost with the temporary folder. */
+/** Keeps the program's compiled code next to the packages, if that is writable; in the temporary folder it would be lost. */
 function compileCache(): Record<string, string> {
   const packages = join(projectDirectory, "node_modules");
   try {

@@ -16,7 +16,7 @@ export interface PulumiContext {
 /**
  * Runs the Pulumi CLI on this terminal and returns its exit code (128 + number if a signal ended it).
  * Pulumi gets Ctrl-C once, so that it stops in order: a second one would make it abandon its work.
- * @throws UserError where the context says that the run must stop
+ * @throws UserError if the context says that the run must stop
  */
 export async function runPulumi(context: PulumiContext, args: readonly string[]): Promise<number> {
   // On a terminal, Ctrl-C reaches the whole foreground group; without one, Pulumi gets its own process group and only

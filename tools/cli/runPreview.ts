@@ -23,7 +23,7 @@ type Found = Pick<Findings, "preview" | "refused" | "deployed" | "refresh" | "fa
  * Previews a stack. If that fails, previews it again without asking the clusters whether they would accept the changes: they refuse the first
  * resource only, and a reviewer must see all.
  * @param unseen clusters that do not answer
- * @throws UserError where the stack would take over what somebody else has made
+ * @throws UserError if the stack would take over what someone else created
  */
 export async function previewStack(
   stack: Stack,

@@ -72,7 +72,7 @@ async function runLogged(
   return { code, events: code === 0 ? [] : readEvents(log) };
 }
 
-/** @returns the exit code, where there is no advice */
+/** @returns the exit code, if there is no advice */
 function withAdvice(code: number, [command]: readonly string[], advice: readonly string[]): number {
   if (advice.length === 0) return code;
   const next = [...advice, "then run the same command again: it continues from here"].join("\n");
@@ -88,7 +88,7 @@ async function conflictsError(stack: Stack, conflicts: readonly Conflict[], code
   );
 }
 
-/** What the cluster has in a field; undefined where it cannot be read. */
+/** What the cluster has in a field; undefined if it cannot be read. */
 async function there({ platform }: Stack, { place, field }: Conflict): Promise<unknown> {
   const cluster = platform.clusters[place.cluster];
   if (cluster === undefined || cluster.kind === "docker") return undefined;

@@ -91,7 +91,7 @@ export async function strangersIn(
   return found.flat();
 }
 
-/** An answer of an API server; undefined where there is no such object, or one may not read it. */
+/** An answer of an API server; undefined if there is no such object, or one may not read it. */
 const unlessRefused = <T>(cluster: KubernetesCluster, work: () => Promise<T>): Promise<T | undefined> =>
   asking(cluster, async () => {
     try {

@@ -27,7 +27,7 @@ export function refuseDocker({ clusters }: Platform, ring: string, zones: readon
     throw new UserError(`${command} is for Kubernetes, and ring ${ring} is on Docker`, "choose another ring: RING=");
 }
 
-/** Refuses to begin while the stack's file has changes that were not applied: the first step would apply them too. */
+/** Refuses to start while the stack's file has unapplied changes, because the first step would apply them too. */
 export async function requireNoChanges(stack: Stack): Promise<void> {
   const code = await runStack(stack, ["preview", ...stack.selection, "--expect-no-changes"]);
   if (code === 0) return;
@@ -38,7 +38,7 @@ export async function requireNoChanges(stack: Stack): Promise<void> {
   );
 }
 
-/** Updates the whole stack. @param again the command that goes on after a failure */
+/** Updates the whole stack. @param again the command that continues after a failure */
 export async function upOrAgain(stack: string, again: string): Promise<void> {
   try {
     await up({ stack, yes: true }, []);

@@ -8,7 +8,7 @@ import { asking, clientsOf } from "./kubernetes";
 /** An answer of the API server; undefined if the user may not see it. */
 type Permitted<T> = T | undefined;
 
-/** The result of a call; null if there is no such object, undefined where the user may not see it. */
+/** The result of a call; null if there is no such object, undefined if the user may not see it. */
 const permitted = <T>(cluster: KubernetesCluster, work: () => Promise<T>): Promise<Permitted<T | null>> =>
   asking(cluster, async () => {
     try {

@@ -44,7 +44,7 @@ export function labelOf(path: readonly (string | number)[]): string {
     .join("");
 }
 
-/** The value at a path; undefined where there is none. */
+/** The value at a path; undefined if there is none. */
 export function valueAt(value: unknown, path: Path): unknown {
   return path.reduce<unknown>(
     (inner, segment) => (typeof inner === "object" && inner !== null ? own(inner, segment) : undefined),

@@ -5,11 +5,11 @@ export interface BrokerNode {
   readonly name: string;
   readonly mem_alarm?: boolean;
   readonly disk_free_alarm?: boolean;
-  /** The nodes that it has lost sight of. */
+  /** The nodes that it no longer sees. */
   readonly partitions?: readonly string[];
 }
 
-/** A queue in the answer to `/api/queues`; one that was just made has no figures yet. */
+/** A queue in the answer to `/api/queues`; a new one has no figures yet. */
 export interface Queue {
   readonly name: string;
   readonly messages?: number;

@@ -13,7 +13,7 @@ export interface TlsSecret {
 }
 
 const day = 24 * 60 * 60 * 1000;
-/** Issuers renew a month before the end: one that is this old was not renewed. */
+/** Issuers renew a month before expiry, so a certificate this old was not renewed. */
 const soon = 21 * day;
 
 /** What is wrong with the certificate of a zone's Ingress. */

@@ -1,6 +1,6 @@
-/** What is wrong with a stack that runs. No text of it holds a secret. */
+/** A problem of a running stack. Its texts contain no secret. */
 export interface Finding {
-  /** With an error something does not work; with a warning it will not, or with less protection. */
+  /** Error: something does not work. Warning: it soon will not, or it has less protection. */
   readonly kind: "error" | "warning";
   /** The node, zone or ring that it is about: `us-east-nyc/kazoo-0`, `ring main`. */
   readonly where: string;
@@ -10,14 +10,14 @@ export interface Finding {
   readonly fix: string;
 }
 
-/** Names for people: the first three, and how many more. */
+/** Names for people: the first three, and the number of others. */
 export const some = (names: readonly string[]): string =>
   names.length > 4 ? `${names.slice(0, 3).join(", ")} and ${names.length - 3} more` : names.join(", ");
 
 /** `1 message`, `2 messages`. */
 export const counted = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? "" : "s"}`;
 
-/** Things by a key, in the order in which the keys are first met. */
+/** Things grouped by a key, in the order of first occurrence. */
 export function groupedBy<T>(all: readonly T[], keyOf: (one: T) => string): [string, T[]][] {
   const groups = new Map<string, T[]>();
   for (const one of all) groups.set(keyOf(one), [...(groups.get(keyOf(one)) ?? []), one]);

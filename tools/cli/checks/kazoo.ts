@@ -19,7 +19,7 @@ export function readKnownNodes(printed: string): KnownNode[] {
   });
 }
 
-/** Kazoo's version alone: `4.3.12` of `4.3.12 - 21`, behind which the one of Erlang stands. */
+/** Kazoo's version alone: `4.3.12` of `4.3.12 - 21`, which ends with Erlang's. */
 export const kazooVersion = (row: string): string => row.split(" ")[0] ?? row;
 
 /** A Kazoo node that a ring should have. */

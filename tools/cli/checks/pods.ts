@@ -80,10 +80,10 @@ export interface Clock {
   readonly received: number;
 }
 
-/** More than this is no delay, in seconds. */
+/** Differences above this, in seconds, are not a delay. */
 const tolerance = 2;
 
-/** Clocks that differ from the others', as far as that is certain: how far each is from ours is known but for the time that the question took. */
+/** Clocks that certainly differ from the others': each one's distance from ours is known up to the time that the request took. */
 export function clockFindings(clocks: readonly Clock[]): Finding[] {
   const known = clocks
     .map(({ from, first, last, sent, received }) => ({ from, least: last - received, most: first + 1 - sent }))

@@ -38,7 +38,7 @@ export const everything: Part = { suffix: "*", kind: "statefulsets", object: wor
 export const target = (zone: string, { suffix }: Part): string[] => ["--target", `**::${zone}-kazoo-${suffix}`];
 
 /**
- * Previews, asks unless the stack is for throwing away, then updates a part of a zone and waits until it is ready.
+ * Previews, asks unless the stack is throw-away, then updates a part of a zone and waits until it is ready.
  * @param targets arguments that limit Pulumi to that part
  * @param start called right before the update starts: from then on the cluster may have changed
  * @returns whether it was updated; false if the answer was no

@@ -28,7 +28,7 @@ export async function backup({ stack: name, out, passphraseFile, recipient = [] 
   const state = await exported(stack, "--show-secrets");
   const count = resourcesOf(state);
   if (count === 0) throw new UserError(`stack ${name} has no resources: there is nothing to back up`);
-  // Whole or not at all: a file that is cut off must not look like a backup.
+  // Written completely or not at all, because a truncated file must not look like a backup.
   writeFileSync(`${path}.new`, await sealed({ stack: name, time, state }, locks), { mode: 0o600 });
   renameSync(`${path}.new`, path);
   process.stdout.write(`${path}: the state of stack ${name}, ${count} resources\n`);
@@ -46,14 +46,14 @@ export interface RestoreOptions {
   readonly yes?: boolean;
 }
 
-/** Brings a stack's state back from a backup, into whatever backend the stack uses now. Clusters are not touched. */
+/** Restores a stack's state from a backup into the stack's current backend. Clusters are not touched. */
 export async function restore(options: RestoreOptions): Promise<void> {
   const { stack: name, from, identity, passphraseFile, yes = false } = options;
   const keys: Keys =
     identity === undefined
       ? { passphrase: passphraseIn(passphraseFile) }
       : { identities: contentOf(identity).toString("utf8") };
-  // Everything that can be wrong with the file is found before anything is touched.
+  // Everything that can be wrong with the file is found before anything changes.
   const found = await opened(contentOf(from), keys, name);
   if (isOfThisMachine(readPlatform(name))) setAsideUnreadable(ensureLocalState(projectDirectory), name, reportToStderr);
   const stack = await openStack(name, reportToStderr, { shared: true });
@@ -76,7 +76,7 @@ export async function restore(options: RestoreOptions): Promise<void> {
 const question = ({ stack, time, state }: Backup, current: ExportedState): string =>
   `replace the state of stack ${stack}, ${resourcesOf(current)} resources, with that of ${time}, ${resourcesOf(state)} resources?`;
 
-/** A state whose secrets the backend encrypts as those of the stack that it goes to: it need not know the passphrase of the other one. */
+/** A state whose secrets the backend encrypts for the target stack, without the original stack's passphrase. */
 const encryptedAs = ({ deployment: { secrets_providers } }: ExportedState, state: ExportedState): ExportedState => ({
   ...state,
   deployment: { ...state.deployment, secrets_providers },
@@ -87,7 +87,7 @@ const resourcesOf = ({ deployment }: ExportedState): number => deployment.resour
 const exported = async ({ name, pulumi }: Stack, ...options: string[]): Promise<ExportedState> =>
   JSON.parse(await askPulumi(pulumi, ["stack", "export", "--stack", name, ...options])) as ExportedState;
 
-/** Shortest passphrase that is taken: a file can be tried against many of them. */
+/** Shortest accepted passphrase, because anyone with the file can try many. */
 const leastPassphrase = 12;
 
 function passphraseIn(file: string | undefined): string {

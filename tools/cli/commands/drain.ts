@@ -16,10 +16,10 @@ import { applyFile, stackFile } from "./apply";
 const workloads = Object.keys(setsOf) as DrainedWorkload[];
 const names = { kazoo: "Kazoo", rabbitmq: "the brokers", database: "the database's nodes" };
 
-/** Kazoo's applications that answer for calls; the nodes of other zones go on with theirs. */
+/** Kazoo's applications that handle calls; the nodes of other zones keep theirs. */
 const callApps = ["callflow", "conference", "stepswitch", "trunkstore"];
 
-/** Takes a zone out of service: its Kazoo nodes, its brokers and, where the ring stays whole without them, its database nodes. */
+/** Takes a zone out of service: its Kazoo nodes, its brokers and, if the ring stays complete without them, its database nodes. */
 export async function drain(options: RunbookOptions): Promise<void> {
   const live = await liveZone(options);
   const { stack, zone, selected, cluster } = live;
@@ -65,7 +65,7 @@ export async function drain(options: RunbookOptions): Promise<void> {
   );
 }
 
-/** Brings a zone back that was drained. */
+/** Returns a drained zone to service. */
 export async function returnZone(options: RunbookOptions): Promise<void> {
   const live = await liveZone(options);
   const { stack, zone } = live;
@@ -77,7 +77,7 @@ export async function returnZone(options: RunbookOptions): Promise<void> {
   );
 }
 
-/** The step in which workloads get no pods, and all others theirs, by way of the stack's file. */
+/** The step that, through the stack's file, removes the pods of some workloads and starts all others. */
 function scaling(
   options: RunbookOptions,
   live: LiveZone,
@@ -107,7 +107,7 @@ function scaling(
         withSetting(readFileSync(stackFile(stack.name), "utf8"), zone, ["drained"], pods ? undefined : drained),
         command,
         {
-          // Also those that are to stay as they are: an interrupted run may have left them otherwise.
+          // Including those that must not change, because an interrupted run may have changed them.
           targets: Object.values(setsOf)
             .flat()
             .flatMap((set) => targetsOf(zone, set, "nodes")),
@@ -120,14 +120,14 @@ function scaling(
 const drainedIn = ({ zones }: Platform, name: string): readonly DrainedWorkload[] =>
   zones.find((zone) => zone.name === name)?.drained ?? [];
 
-/** How many pods a workload has, those that stop included; those that it wants where none has started yet. */
+/** How many pods a workload has, including stopping ones; the wanted number if none has started yet. */
 const podsOf = (workload: DrainedWorkload, sets: Awaited<ReturnType<typeof statefulSetsOf>>): number =>
   setsOf[workload].reduce((sum, name) => {
     const { spec, status } = sets.get(name) ?? {};
     return sum + Math.max(spec?.replicas ?? 0, status?.replicas ?? 0);
   }, 0);
 
-/** Refuses where zones that are to take over are not ready. */
+/** Refuses if the zones that would take over are not ready. */
 async function requireHealthy({ name: stack }: Stack, zones: readonly SelectedZone[]): Promise<void> {
   const sick = (await healthOf(zones)).filter((zone) => !isHealthy(zone));
   if (sick.length === 0) return;
@@ -137,14 +137,14 @@ async function requireHealthy({ name: stack }: Stack, zones: readonly SelectedZo
   );
 }
 
-/** Why, by the config, other zones do not have copies of all documents; undefined if they have. */
+/** Why, according to the config, other zones lack copies of some documents; undefined if they have all. */
 function copiesElsewhere(platform: Platform, zone: Zone, others: readonly SelectedZone[]): string | undefined {
   const placement = platform.rings[zone.ring]?.placement;
   const places = others.filter(({ name }) => placement === undefined || (placement[name] ?? 0) > 0);
   return places.length > 0 ? undefined : "no other zone that runs its database has copies";
 }
 
-/** Why, by the database itself, the ring would not stay whole: older databases keep the copies that they were made with. */
+/** Why, according to the database itself, the ring would be incomplete: older databases keep the number of copies they were created with. */
 async function shardsElsewhere(
   { stack, zone }: LiveZone,
   staying: readonly SelectedZone[],
@@ -175,7 +175,7 @@ const stopCallApps = `for app in ${callApps.join(" ")}; do sup kapps_controller 
 exit 0
 `;
 
-/** Does work whose failure is only a warning. */
+/** Runs work whose failure is only a warning. */
 async function unlessSilent(work: () => Promise<unknown>): Promise<void> {
   try {
     await work();

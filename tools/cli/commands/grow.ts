@@ -99,7 +99,7 @@ export async function grow(options: GrowOptions): Promise<void> {
   );
 }
 
-/** The size in its canonical form. @throws UserError if it is none, or smaller than the volumes are */
+/** The size in its canonical form. @throws UserError if it is invalid, or smaller than the volumes */
 export function wantedSize(given: string, now: string): string {
   const parsed = bytes.safeParse(given);
   if (!parsed.success)
@@ -138,7 +138,7 @@ async function claimsOf(
   return items.filter(({ metadata }) => own.test(metadata?.name ?? ""));
 }
 
-/** @throws UserError where a StorageClass does not let volumes grow */
+/** @throws UserError if a StorageClass does not let volumes grow */
 async function requireExpansion({ cluster }: LiveZone, claims: readonly V1PersistentVolumeClaim[]): Promise<void> {
   const { objects } = await clientsOf(cluster);
   for (const name of new Set(claims.flatMap(({ spec }) => spec?.storageClassName ?? []))) {
@@ -153,7 +153,7 @@ async function requireExpansion({ cluster }: LiveZone, claims: readonly V1Persis
   }
 }
 
-/** Deletes a StatefulSet that has another size, and leaves its pods; Kubernetes cannot change the size. */
+/** Deletes a StatefulSet with another size but keeps its pods, because Kubernetes cannot change the size. */
 async function orphan(live: LiveZone, name: string, size: string): Promise<void> {
   const { cluster, zone } = live;
   const { namespace } = zone;

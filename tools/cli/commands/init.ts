@@ -11,15 +11,15 @@ import { type FirstStack, firstStackText } from "../firstStack";
 import { contextNames } from "../kubernetes";
 import { projectDirectory } from "../openStack";
 
-/** The answers that are given beforehand; `yes`: to the question whether to write the file. */
+/** The answers given as options; `yes` answers the question whether to write the file. */
 export type InitOptions = { readonly yes?: boolean } & {
   readonly [name in "stack" | "context" | "region" | "datacenter" | "registry" | "image" | "storageClass"]?: string;
 };
 
 /**
- * Writes the file of a first stack, after a look at its cluster. Asks for what the options leave open.
+ * Writes the file of a first stack, after checking its cluster. Asks for what the options do not answer.
  * @param folder where the file goes
- * @returns 0, or 1 where nothing was written
+ * @returns 0, or 1 if nothing was written
  */
 export async function init(options: InitOptions, folder = projectDirectory): Promise<number> {
   if (!canAsk()) requireAnswers(options);
@@ -33,7 +33,7 @@ export async function init(options: InitOptions, folder = projectDirectory): Pro
 
   const { cluster, namespace } = placeOf({ ...given, storageClass: options.storageClass }, path);
   reportToStderr(`checking the cluster of context ${context}`);
-  // Errors name the cluster by what the user knows it by.
+  // Errors name the cluster by its context, which the user knows.
   const facts = await clusterFacts({ ...cluster, name: context }, namespace);
   const storageClass = options.storageClass ?? (await classAnswered(facts));
   const findings = clusterFindings(facts, { context, namespace, storageClass });
@@ -49,7 +49,7 @@ export async function init(options: InitOptions, folder = projectDirectory): Pro
   reportToStderr(`\n${text}`);
   const question = `write this to ${basename(path)}${ready ? "" : " despite the errors above"}?`;
   if (!(await confirmed(question, options.yes === true))) return 1;
-  writeFileSync(path, text, { flag: "wx" }); // fails where the file exists by now
+  writeFileSync(path, text, { flag: "wx" }); // fails if the file exists by now
   reportToStderr(`wrote ${path}`);
   const steps = [`eval "$(npx kazoo env --stack ${stack})"`, `pulumi stack init ${stack}`, `make up STACK=${stack}`];
   reportToStderr(`${colours.cyan("next:")} ${steps.join("\n      ")}`);
@@ -101,7 +101,7 @@ const imageOf = ({ registry, image }: InitOptions): FirstStack["image"] | undefi
 const imageAnswered = (text: string): FirstStack["image"] =>
   text.includes("/") ? { prebuilt: text } : { registry: text };
 
-/** The StorageClass that is chosen on the terminal; undefined: none need be chosen, or none can. */
+/** The StorageClass chosen on the terminal; undefined if none needs to be, or can be, chosen. */
 async function classAnswered({ storageClasses = [] }: ClusterFacts): Promise<string | undefined> {
   const names = storageClasses.map(({ name }) => name);
   if (!canAsk() || names.length === 0 || storageClasses.some(({ isDefault }) => isDefault)) return undefined;

@@ -85,14 +85,14 @@ async function lookAt(stack: Stack, find: Find): Promise<Found> {
   return { ...found, unseen };
 }
 
-/** A region that could not be looked at: the report says why, and shows the others. */
+/** A region that could not be checked: the report says why, and shows the others. */
 function failed(region: string, error: unknown): Found {
   if (!(error instanceof UserError)) throw error;
   const message = [`region ${region}: ${error.message}`, error.next ?? ""].join("\n").trim();
   return { preview: { steps: [], diagnostics: [{ severity: "error", message }] }, failed: true };
 }
 
-/** What was found in several stacks, as if it were one. */
+/** The findings of several stacks as those of one. */
 function together(all: readonly Found[]): Found {
   const digest = (of: (found: Found) => Digest | undefined): Digest => {
     const digests = all.flatMap((found) => of(found) ?? []);

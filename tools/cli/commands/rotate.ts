@@ -14,11 +14,11 @@ import { begin } from "./lifecycle";
 
 interface RotateOptions extends RunbookOptions {
   readonly ring?: string;
-  /** Whether to stop before the user that Kazoo has left is taken away. */
+  /** Whether to stop before the old user is removed. */
   readonly keep?: boolean;
 }
 
-/** Replaces a credential of a ring by a random one. Of a user, the one before it works until the last step. */
+/** Replaces a ring's credential with a random one. An old user works until the last step. */
 export async function rotate(what: Rotated, options: RotateOptions): Promise<void> {
   const stack = await openWhole(options.stack, "rotate");
   const { platform } = stack;
@@ -36,7 +36,7 @@ export async function rotate(what: Rotated, options: RotateOptions): Promise<voi
   const write = (rotation: Rotation, text = readFileSync(path, "utf8")) =>
     writeFileSync(path, withRotation(text, name, what, rotation));
   const names: readonly string[] = rotationSteps[what];
-  /** The step that was begun last, as a number; none is -1. */
+  /** The number of the last step that was started; -1 if none. */
   const begun = (): number => {
     const now = readPlatform(stack.name).rings[name]?.rotations[what];
     if (now?.number !== next) return -1;
@@ -51,7 +51,7 @@ export async function rotate(what: Rotated, options: RotateOptions): Promise<voi
         `Pulumi.${stack.name}.yaml: rotations.${what} of ring ${name}: number ${next}, step ${each}`,
         ...zones.map(({ namespace }) => `namespace ${namespace}: ${touches}`),
       ],
-      // Its update ended well if the next one was begun.
+      // Its update succeeded if the next step was started.
       isDone: async () => begun() > index,
       run: async () => {
         if (begun() < 0) await requireNoChanges(stack);
@@ -91,7 +91,7 @@ const userNotes = ({ before, after }: Users): string[] => [
   `before that step, whatever else logs in as ${before} must change too, such as Kamailio: KEEP=1 stops there`,
 ];
 
-/** What the operator should know before it begins. */
+/** What the operator should know before it starts. */
 const notes: Readonly<Record<Rotated, (users: Users) => string[]>> = {
   rabbitmq: userNotes,
   database: userNotes,
@@ -174,7 +174,7 @@ const elsewhere: Readonly<Record<Rotated, readonly string[]>> = {
   databaseCookie: [],
 };
 
-/** Refuses credentials and stores that the stack does not make itself, and brokers that are away. */
+/** Refuses credentials and stores that the stack does not manage, and unavailable brokers. */
 function refuseForeign({ platform }: Stack, ring: Ring, zones: readonly Zone[], what: Rotated): void {
   const byHand = "docs/runbooks.md#rotate-a-credential has the steps by hand";
   refuseDocker(platform, ring.name, zones, "rotate");

@@ -30,7 +30,7 @@ export async function status({ json, watch, ...options }: StatusOptions): Promis
   const problems = found.flatMap((result) => (result.status === "rejected" ? [result.reason as unknown] : []));
   const seen = found.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));
   if (seen.length === 0) throw problems[0];
-  // Of the other regions there is something to show.
+  // The other regions can still be shown.
   problems.forEach(printError);
   const known = knownObjects(seen.flatMap(([, deployed]) => deployed));
   const zones = seen.flatMap(([own]) => own);
@@ -52,11 +52,11 @@ export async function status({ json, watch, ...options }: StatusOptions): Promis
   );
 }
 
-/** Writes a result and ends the process, which a connection that hangs would keep. */
+/** Writes a result and exits, because a hanging connection would keep the process alive. */
 export const endWith = (text: string, exitCode: number): Promise<never> =>
   new Promise(() => process.stdout.write(text, () => process.exit(exitCode)));
 
-/** What `examine` found, and the stack's name. */
+/** The findings of `examine`, and the stack's name. */
 type Examined = Examination & { readonly stack: string };
 
 const tables = (health: readonly ZoneHealth[], examined?: Examined): string =>
@@ -64,7 +64,7 @@ const tables = (health: readonly ZoneHealth[], examined?: Examined): string =>
 
 const readinessColumns = ["ZONE", "CLUSTER", "RING", "KAZOO", "BROKERS", "DATABASE"];
 
-/** The zones as a table for people, what was found in them, and in one line what to do next. */
+/** The zones as a table for people, their findings, and the next step in one line. */
 export function healthTable(zones: readonly ZoneHealth[], now: Date, examined?: Examined): string {
   const rows = zones.map((zone) => [
     zone.zone,
@@ -114,7 +114,7 @@ function nextStep(
   return zones.every(isHealthy) ? undefined : rest;
 }
 
-/** A few of what could not be asked. */
+/** Some of the questions that could not be asked. */
 export const unaskedLines = (unasked: readonly string[], most = 5): string[] => [
   ...unasked.slice(0, most).map((line) => colours.dim(`not asked: ${line}`)),
   ...(unasked.length > most ? [colours.dim(`not asked: ${unasked.length - most} more, see JSON=1`)] : []),
