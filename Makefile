@@ -87,6 +87,9 @@ return: $(packages) ## bring it back
 grow: $(packages) ## make volumes bigger around running pods (WORKLOAD=database or rabbitmq, TO=size)
 	@$(runbook) $(call given,WORKLOAD,--workload) $(call given,TO,--to)
 
+remove: $(packages) ## take a datacenter out of its ring: its shards move to the others, then its resources go (COPIES=)
+	@$(runbook) $(call given,COPIES,--copies)
+
 rebalance: $(packages) ## move existing shards to where copies are wanted, evenly over nodes (RING=, WITHOUT=zone, COPIES=: also fewer)
 	@$(kazoo) $@ $(stack) $(call given,RING,--ring) $(call given,WITHOUT,--without) $(call given,COPIES,--copies) $(call flag,YES,--yes) $(call flag,DRY_RUN,--dry-run)
 

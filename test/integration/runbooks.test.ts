@@ -242,4 +242,23 @@ describe("runbooks on the sandbox", { concurrency: 1 }, () => {
     const back = await stack.clone.run(["upgrade", "rabbitmq", "--to", "3.13"]);
     assert.match(back.stderr, /run RabbitMQ 4\.0, and cannot go back to 3\.13/);
   });
+
+  test("a datacenter is removed from a protected ring, also after an interruption; the other keeps what it has", async () => {
+    const [volumes, secrets] = [await claims("local-a"), await ids("secrets", "local-a")];
+    const remove = ["remove", "--zone", "local-b"];
+    const shown = await stack.succeeds(...remove, "--dry-run");
+    assert.match(shown, /1\. New databases get no copies in local-b\n.*placement of ring main: 2 in local-a\n/);
+    assert.match(shown, /5\. The database's nodes stop\n[^]*6\. The ring forgets.*\n.*bigcouch-0\.bigcouch\.local-b\./);
+    assert.doesNotMatch(file(), /placement/);
+    const interrupted = await stack.clone.interrupt([...remove, "--yes"], /kazoo-nodes.*(updating|updated)/);
+    assert.notEqual(interrupted.code, 0, interrupted.stdout);
+    await stack.succeeds(...remove, "--yes");
+    assert.deepEqual(await stack.api.list("/api/v1/namespaces/local-b/pods"), []);
+    assert.doesNotMatch(file(), /"?b"?: /);
+    assert.deepEqual([await claims("local-a"), await ids("secrets", "local-a")], [volumes, secrets]);
+    await stack.isUnchanged();
+    await stack.succeeds("status");
+    const alone = await stack.clone.run(["remove", "--zone", "local-a", "--yes"]);
+    assert.match(alone.stderr, /zone local-a is the only one of ring main: its databases would be lost/);
+  });
 });

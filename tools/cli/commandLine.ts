@@ -19,6 +19,7 @@ const code = {
   grow: () => require("./commands/grow") as typeof import("./commands/grow"),
   images: () => require("./commands/images") as typeof import("./commands/images"),
   init: () => require("./commands/init") as typeof import("./commands/init"),
+  remove: () => require("./commands/remove") as typeof import("./commands/remove"),
   rebalance: () => require("./commands/rebalance") as typeof import("./commands/rebalance"),
   lifecycle: () => require("./commands/lifecycle") as typeof import("./commands/lifecycle"),
   nodes: () => require("./nodes") as typeof import("./nodes"),
@@ -364,6 +365,11 @@ function runbookCommands(): Command[] {
         new Option("--workload <name>", "whose volumes").choices(["database", "rabbitmq"]).makeOptionMandatory(),
       )
       .requiredOption("--to <size>", "size of each volume, e.g. 200Gi"),
+    runbook(
+      "remove",
+      "take a datacenter out of its ring: Kazoo and brokers stop, shards move to the other zones, then its resources go",
+      (options) => code.remove().remove(options),
+    ).option("--copies <number>", "so many copies of each shard, where the nodes that stay are too few for all"),
     steps(
       asking(withStack("rebalance", "move existing shards to where the stack's file wants copies, evenly over nodes")),
     )

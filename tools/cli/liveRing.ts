@@ -103,6 +103,31 @@ export function shardStep(live: LiveRing, wanted: Wanted, title: string, shown: 
   };
 }
 
+/** The step in which nodes that hold no copy any more are taken out of the ring's list. */
+export function forgetStep({ database, places }: LiveRing): RunbookStep {
+  const of = (isLeaving: boolean) => places.filter(({ leaving }) => leaving === isLeaving).map(({ name }) => name);
+  const [leaving, staying] = [of(true), of(false)];
+  const left = () => unlessSimulated(async () => (await database.members()).filter((name) => leaving.includes(name)));
+  return {
+    title: "The ring forgets the database nodes",
+    touches: leaving.map((node) => `document ${node} of _nodes: deleted`),
+    isDone: async () => ((await left()) ?? []).length === 0,
+    run: async () => {
+      for (const node of staying) {
+        const held = (await database.maps(node)).find(({ by_range: ranges }) =>
+          Object.values(ranges).some((nodes) => nodes.some((name) => leaving.includes(name))),
+        );
+        if (held !== undefined)
+          throw new UserError(
+            `${node} still knows copies of ${held._id} on nodes that leave`,
+            "its shard maps follow within seconds; the same command goes on",
+          );
+      }
+      await database.forget(leaving);
+    },
+  };
+}
+
 /** Moves for people: how many copies each node gets and gives. */
 export function movesText(moves: readonly Move[]): string[] {
   const databases = (some: readonly Move[]) => {

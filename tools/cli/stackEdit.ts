@@ -68,6 +68,26 @@ export function withRing(text: string, ring: string, path: readonly string[], va
   });
 }
 
+/** A stack's file without a datacenter, and without its region and its cluster where it was the last one there. */
+export function withoutDatacenter(text: string, zone: Zone, { zones }: Platform): string {
+  const others = zones.filter(({ name }) => name !== zone.name);
+  return edited(text, (document) => {
+    const isLast = others.every(({ region }) => region !== zone.region);
+    document.deleteIn(isLast ? ["config", "kazoo:regions", zone.region] : datacenterPath(zone));
+    if (others.every(({ cluster }) => cluster !== zone.cluster))
+      document.deleteIn(["config", "kazoo:clusters", zone.cluster]);
+  });
+}
+
+/** A stack's file in which a ring has these copies by zone. */
+export function withPlacement(text: string, ring: string, placement: Readonly<Record<string, number>>): string {
+  return edited(text, (document) => {
+    const path = ["config", "kazoo:rings", ring];
+    if (!isMap(document.getIn(path))) document.setIn(path, document.createNode({}));
+    document.setIn([...path, "placement"], document.createNode(placement, { flow: true }));
+  });
+}
+
 /** A stack's file in which a credential of a ring is rotated so far. */
 export const withRotation = (text: string, ring: string, what: Rotated, rotation: Rotation): string =>
   withRing(text, ring, ["rotations", what], rotation);

@@ -22,7 +22,7 @@ const callApps = ["callflow", "conference", "stepswitch", "trunkstore"];
 /** Takes a zone out of service: its Kazoo nodes, its brokers and, if the ring stays complete without them, its database nodes. */
 export async function drain(options: RunbookOptions): Promise<void> {
   const live = await liveZone(options);
-  const { stack, zone, selected, cluster } = live;
+  const { stack, zone, selected } = live;
   const others = (await zonesOf(stack)).filter(({ name, zone: { ring } }) => ring === zone.ring && name !== zone.name);
   const away = others.filter(({ name }) => drainedIn(stack.platform, name).length > 0);
   const staying = others.filter((other) => !away.includes(other));
@@ -35,7 +35,6 @@ export async function drain(options: RunbookOptions): Promise<void> {
     ? undefined
     : (copiesElsewhere(stack.platform, zone, storing) ?? (await shardsElsewhere(live, staying, gone)));
   const wanted = workloads.filter((workload) => workload !== "database" || obstacle === undefined);
-  const kazooNodes = nodesOf(hostsIn(selected.zone), cluster).filter(({ workload }) => workload === containers.kazoo);
 
   await follow(
     {
@@ -46,19 +45,7 @@ export async function drain(options: RunbookOptions): Promise<void> {
           : `new calls go to ${staying.map(({ name }) => name).join(", ")}`,
         ...(obstacle === undefined ? [] : [`the database's nodes go on: ${obstacle}`]),
       ],
-      steps: [
-        {
-          title: "Kazoo's nodes stop taking calls",
-          touches: [
-            `pods ${kazooNodes.map(({ name }) => name).join(", ")}: sup kapps_controller stop_app ${callApps.join(", ")}`,
-          ],
-          isDone: async () => podsOf("kazoo", await statefulSetsOf(live)) === 0,
-          run: async () => {
-            for (const node of kazooNodes) await unlessSilent(() => runScriptInside(node, stopCallApps));
-          },
-        },
-        scaling(options, live, wanted, `${listed(wanted)} stop, in this order`),
-      ],
+      steps: [callsStop(live), stops(options, live, wanted, "drain")],
     },
     { dryRun: options.dryRun, unasked: options.yes === true || isThrowAway(stack.platform) },
     reportToStderr,
@@ -71,11 +58,36 @@ export async function returnZone(options: RunbookOptions): Promise<void> {
   const { stack, zone } = live;
   const title = `${listed([...workloads].reverse())} start, in this order`;
   await follow(
-    { name: `return zone ${zone.name}`, notes: [], steps: [scaling(options, live, [], title)] },
+    { name: `return zone ${zone.name}`, notes: [], steps: [scaling(options, live, [], title, "return")] },
     { dryRun: options.dryRun, unasked: options.yes === true || isThrowAway(stack.platform) },
     reportToStderr,
   );
 }
+
+/** The step in which Kazoo's nodes stop taking calls. */
+export function callsStop(live: LiveZone): RunbookStep {
+  const kazooNodes = nodesOf(hostsIn(live.selected.zone), live.cluster).filter(
+    ({ workload }) => workload === containers.kazoo,
+  );
+  return {
+    title: "Kazoo's nodes stop taking calls",
+    touches: [
+      `pods ${kazooNodes.map(({ name }) => name).join(", ")}: sup kapps_controller stop_app ${callApps.join(", ")}`,
+    ],
+    isDone: async () => podsOf("kazoo", await statefulSetsOf(live)) === 0,
+    run: async () => {
+      for (const node of kazooNodes) await unlessSilent(() => runScriptInside(node, stopCallApps));
+    },
+  };
+}
+
+/** The step in which workloads stop. @param command that goes on after a failure */
+export const stops = (
+  options: RunbookOptions,
+  live: LiveZone,
+  drained: readonly DrainedWorkload[],
+  command: string,
+): RunbookStep => scaling(options, live, drained, `${listed(drained)} stop, in this order`, command);
 
 /** The step that, through the stack's file, removes the pods of some workloads and starts all others. */
 function scaling(
@@ -83,10 +95,10 @@ function scaling(
   live: LiveZone,
   drained: readonly DrainedWorkload[],
   title: string,
+  command: string,
 ): RunbookStep {
   const { stack, zone } = live;
   const pods = drained.length === 0;
-  const command = pods ? "return" : "drain";
   const sets = workloads.flatMap((workload) => (pods || drained.includes(workload) ? setsOf[workload] : []));
   return {
     title,
@@ -128,7 +140,7 @@ const podsOf = (workload: DrainedWorkload, sets: Awaited<ReturnType<typeof state
   }, 0);
 
 /** Refuses if the zones that would take over are not ready. */
-async function requireHealthy({ name: stack }: Stack, zones: readonly SelectedZone[]): Promise<void> {
+export async function requireHealthy({ name: stack }: Stack, zones: readonly SelectedZone[]): Promise<void> {
   const sick = (await healthOf(zones)).filter((zone) => !isHealthy(zone));
   if (sick.length === 0) return;
   throw new UserError(

@@ -157,6 +157,24 @@ export class RingDatabase {
     );
   }
 
+  /** Takes nodes out of the ring's list, with all revisions that they have there. */
+  async forget(nodes: readonly string[]): Promise<void> {
+    for (let round = 0; ; round += 1) {
+      const left = (await this.listed(nodes)).filter((node) => node !== null);
+      const [first] = left;
+      if (first === undefined) return;
+      if (round === 20)
+        throw new UserError(`${first._id} cannot be taken out of the ring's list: others keep listing it`);
+      await this.bodies(
+        left.map(({ _id, _rev }): Request => {
+          const at = this.listing(_id);
+          return { ...at, method: "DELETE", path: `${at.path}?rev=${_rev}` };
+        }),
+        true,
+      );
+    }
+  }
+
   private listed(nodes: readonly string[]): Promise<(NodeDocument | null)[]> {
     return this.bodies<NodeDocument>(
       nodes.map((node) => this.listing(node)),

@@ -1,0 +1,183 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import { basename } from "node:path";
+import { datacenterTypes } from "../../../components/names";
+import { type Platform, type Ring, type Zone } from "../../../config/platform";
+import { ConfigError } from "../../../config/problem";
+import { platformOfBytes } from "../../../config/stackFile";
+import { type Deployed, parseUrn } from "../../report/digest";
+import { forgetStep, liveRing, requireNodes, shardPlan, shardStep, wantedCopies } from "../liveRing";
+import { liveZone } from "../liveZone";
+import { deployedIn } from "../missing";
+import { zonesOf } from "../nodes";
+import { type Stack, isThrowAway, regionsIn } from "../openStack";
+import { askPulumi } from "../pulumi";
+import { type RunbookOptions, type RunbookStep, follow } from "../runbook";
+import { withPlacement, withoutDatacenter } from "../stackEdit";
+import { requireNoChanges, upOrAgain } from "../wholeRing";
+import { UserError, reportToStderr } from "../../shared/terminal";
+import { stackFile } from "./apply";
+import { callsStop, requireHealthy, stops } from "./drain";
+import { givenCopies } from "./rebalance";
+
+export interface RemoveOptions extends RunbookOptions {
+  readonly copies?: string;
+}
+
+/** Takes a datacenter out of its ring: Kazoo and brokers stop, shards move to the others, and then its resources go. */
+export async function remove(options: RemoveOptions): Promise<void> {
+  const live = await liveZone(options);
+  const { stack, zone, selected } = live;
+  const { platform } = stack;
+  const ring = platform.rings[zone.ring] as Ring;
+  refuse(stack, ring, zone);
+  const path = stackFile(stack.name);
+  const file = basename(path);
+  const read = () => readFileSync(path, "utf8");
+  const again = `make remove STACK=${stack.name} ZONE=${zone.name}`;
+
+  const placement = placementWithout(platform, ring, zone, read(), file);
+  const placed = (text: string) => (placement === undefined ? text : withPlacement(text, ring.name, placement));
+  const after = judged(withoutDatacenter(placed(read()), zone, platform), file).rings[ring.name] as Ring;
+  const zones = (await zonesOf(stack)).filter((each) => each.zone.ring === ring.name);
+  const others = zones.filter(({ name }) => name !== zone.name);
+  await requireHealthy(stack, others);
+  const database = liveRing(stack, ring, zones, selected.zone.nodes.database);
+  const wanted = { ...wantedCopies(after), even: false, ...givenCopies(options.copies) };
+  const plan = await shardPlan(database, wanted);
+  if (plan !== undefined)
+    requireNodes(plan, `give ${others.map(({ name }) => name).join(" or ")} more database nodes first (replicas)`);
+
+  const isDrained = (workload: "kazoo" | "database") => zone.drained.includes(workload);
+  const stopped = stops(options, live, ["kazoo", "rabbitmq"], "remove");
+  const databaseStops = stops(options, live, ["kazoo", "rabbitmq", "database"], "remove");
+  const shards = shardStep(database, wanted, "Shards move to the other zones", plan);
+  const steps: RunbookStep[] = [
+    ...(ring.placement === undefined
+      ? []
+      : [
+          {
+            title: `New databases get no copies in ${zone.name}`,
+            touches: [
+              `Pulumi.${stack.whole}.yaml: placement of ring ${ring.name}: ${text(placement ?? ring.placement)}`,
+              "the database's nodes of all zones restart, zone by zone",
+            ],
+            // The next step begins when its update has ended.
+            isDone: async () => placement === undefined && isDrained("kazoo"),
+            run: async () => {
+              writeFileSync(path, placed(read()));
+              await upOrAgain(stack.name, again);
+            },
+          },
+        ]),
+    callsStop(live),
+    // Stopped with the database by an earlier run.
+    { ...stopped, isDone: async () => isDrained("database") || (await stopped.isDone()) },
+    shards,
+    { ...databaseStops, title: "The database's nodes stop" },
+    forgetStep(database),
+    {
+      title: `${zone.name} goes`,
+      touches: [
+        `Pulumi.${stack.whole}.yaml: without datacenter ${zone.region}/${zone.datacenter}`,
+        `namespace ${zone.namespace}: ${zone.adopt ? "what the stack made in it is deleted" : "deleted with all that is in it, claims of volumes too"}`,
+        `the stack's state: what is protected in ${zone.name} is so no longer`,
+        `Kazoo of ${others.map(({ name }) => name).join(", ")} restarts without its brokers`,
+      ],
+      isDone: async () => false,
+      run: async () => {
+        await unprotect(stack, zone.name);
+        writeFileSync(path, withoutDatacenter(read(), zone, platform));
+        await upOrAgain(stack.name, `make up STACK=${stack.name}`);
+      },
+    },
+  ];
+  // Before anything was begun: the first update would apply them too.
+  if (options.dryRun !== true && !isDrained("kazoo") && (placement !== undefined || ring.placement === undefined))
+    await requireNoChanges(stack);
+  await follow(
+    {
+      name: `remove zone ${zone.name} from ring ${ring.name}`,
+      notes: [
+        `calls under way in it end; new calls go to ${others.map(({ name }) => name).join(", ")}`,
+        "point SIP traffic and DNS away from it first",
+        ...(wanted.fewer === true ? [`each shard keeps ${wanted.copies} copies, also where there are more`] : []),
+      ],
+      steps,
+    },
+    { dryRun: options.dryRun, unasked: options.yes === true || isThrowAway(platform) },
+    reportToStderr,
+  );
+}
+
+const text = (placement: Readonly<Record<string, number>>): string =>
+  Object.entries(placement)
+    .map(([zone, copies]) => `${copies} in ${zone}`)
+    .join(", ");
+
+function refuse({ name, whole, platform }: Stack, ring: Ring, zone: Zone): void {
+  if (platform.stacks === "region" || regionsIn(whole) !== undefined)
+    throw new UserError(
+      `remove works on a stack that holds its whole ring, and Pulumi.${whole}.yaml gives each region its own`,
+      "docs/runbooks.md#remove-a-datacenter has the steps by hand",
+    );
+  if (ring.zones.length === 1)
+    throw new UserError(
+      `zone ${zone.name} is the only one of ring ${ring.name}: its databases would be lost`,
+      `docs/operations.md#taking-a-protected-stack-down says how to take it down; make up STACK=${name} keeps it`,
+    );
+}
+
+/**
+ * The copies by zone that the stack's file must name while the zone goes: those of the others. Stated where the zone has some, so that new
+ * databases stay away from it, and kept afterwards: otherwise `n` might become smaller, which the ring's guard refuses.
+ */
+function placementWithout(platform: Platform, ring: Ring, zone: Zone, before: string, file: string) {
+  const { [zone.name]: own, ...others } = ring.placement ?? {};
+  if (own === undefined) return undefined;
+  const nodesIn = (name: string) => platform.zones.find((each) => each.name === name)?.database.replicas ?? 1;
+  const left = ring.zones.filter((name) => name !== zone.name);
+  if (Object.keys(others).length === 0)
+    return Object.fromEntries(left.map((name) => [name, Math.min(2, nodesIn(name))]));
+  // What the config itself would choose for the zones that stay, where it chooses.
+  const chosen = choices(withoutDatacenter(before, zone, platform), file)?.rings[ring.name]?.placement;
+  return chosen ?? others;
+}
+
+/** The platform of a text; undefined where the text is wrong, such as with a placement that names the zone. */
+function choices(text: string, file: string): Platform | undefined {
+  try {
+    return platformOfBytes(Buffer.from(text), file);
+  } catch (error) {
+    if (error instanceof ConfigError) return undefined;
+    throw error;
+  }
+}
+
+/** The platform of a text. @throws UserError with what is wrong in it */
+function judged(text: string, file: string): Platform {
+  try {
+    return platformOfBytes(Buffer.from(text), file);
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    throw new UserError(`without the datacenter, ${file} would be wrong: ${error.message}`, `edit ${file} first`);
+  }
+}
+
+/** Lets Pulumi delete what a zone has. */
+async function unprotect(stack: Stack, zone: string): Promise<void> {
+  const resources: readonly (Deployed & { readonly parent?: string })[] = await deployedIn(stack);
+  const within = new Set(
+    resources
+      .filter(({ urn }) => {
+        const { type, name } = parseUrn(urn);
+        return type === datacenterTypes.kubernetes && name === zone;
+      })
+      .map(({ urn }) => urn),
+  );
+  // Parents come before their children.
+  for (const { urn, parent } of resources) if (parent !== undefined && within.has(parent)) within.add(urn);
+  const kept = resources.filter(({ urn, protect }) => protect === true && within.has(urn));
+  reportToStderr(`${kept.length} protected resources of ${zone} may be deleted now`);
+  for (const { urn } of kept)
+    await askPulumi(stack.pulumi, ["state", "unprotect", urn, "--stack", stack.name, "--yes"]);
+}
