@@ -253,7 +253,7 @@ describe("shards", () => {
     check();
   });
 
-  test("of new databases are not for a node that leaves", async () => {
+  test("of new databases are not for a node that leaves; then it is in nobody's list, with none of its revisions", async () => {
     const { ring } = leavingRing();
     const database = new RingDatabase(kind, "b0", ring.ask);
     await database.retire(["a0", "gone"]);
@@ -261,6 +261,10 @@ describe("shards", () => {
       (await ring.ask([{ method: "GET", node: "a1", local: true, path: "/_nodes/a0" }]))[0] ?? {};
     const { decom, zone } = document as { readonly decom?: boolean; readonly zone?: string };
     assert.deepEqual({ decom, zone }, { decom: true, zone: "a" });
+    await database.forget(["a0", "gone"]);
+    assert.deepEqual(ring.members("b1"), ["a1", "b0", "b1"]);
+    assert.deepEqual(await database.members(), ["a1", "b0", "b1"]);
+    await database.forget(["a0"]);
   });
 
   for (const version of ["couchdb-2.3.1", "couchdb-3.3.3"]) {

@@ -12,10 +12,17 @@ import { ago, healthTable, imageTable, shortImage } from "../../tools/cli/comman
 import { type ZoneHealth, imageOf, isHealthy, stateOf } from "../../tools/cli/health";
 import { type Update, differences, earlier, imageMessage, rollouts, zoneMessage } from "../../tools/cli/history";
 import { asking } from "../../tools/cli/kubernetes";
-import { environmentFor, ownEnvironment, withImage, withOwnEnvironment } from "../../tools/cli/stackEdit";
+import {
+  environmentFor,
+  ownEnvironment,
+  withImage,
+  withOwnEnvironment,
+  withPlacement,
+  withoutDatacenter,
+} from "../../tools/cli/stackEdit";
 import { rolloutProgress } from "../../components/names";
 import { parsePlatform } from "../../config/parse";
-import type { Zone } from "../../config/platform";
+import type { Platform, Zone } from "../../config/platform";
 
 const rejects = (work: Promise<unknown>, message: RegExp, next: RegExp) =>
   assert.rejects(work, (error: Error & { next?: string }) => {
@@ -107,6 +114,39 @@ describe("a stack's file, edited", () => {
       prebuilt: `mirror.example.com/kazoo@${digest}`,
     });
     assert.match(other, /kazoo:image:\n +# build:\n +# {3}repository: kazoo\n/);
+  });
+});
+
+describe("a datacenter that is taken out of a stack's file", () => {
+  const file = `config:
+  kazoo:clusters: { east: { context: e }, west: { context: w } }
+  kazoo:rings: { main: {} }
+  kazoo:ring: main
+  kazoo:regions:
+    us-east: { cluster: east, datacenters: { nyc: {}, bos: {} } } # the first
+    us-west: { cluster: west, datacenters: { sfo: {} } }
+`;
+  const zone = (region: string, datacenter: string, cluster: string) =>
+    ({ name: `${region}-${datacenter}`, region, datacenter, cluster }) as Zone;
+  const zones = [
+    zone("us-east", "nyc", "east"),
+    zone("us-east", "bos", "east"),
+    zone("us-west", "sfo", "west"),
+  ] as const;
+  const without = (gone: Zone) => withoutDatacenter(file, gone, { zones } as unknown as Platform);
+
+  test("leaves its region and its cluster to the others", () => {
+    assert.equal(without(zones[0]), file.replace("nyc: {}, ", ""));
+  });
+
+  test("takes both along where it was the last one there, and comments stay", () => {
+    const text = without(zones[2]);
+    assert.ok(!text.includes("west"), text);
+    assert.ok(text.includes("# the first"), text);
+  });
+
+  test("is named in no placement before", () => {
+    assert.match(withPlacement(file, "main", { "us-east-bos": 2 }), /main: \{ placement: \{ us-east-bos: 2 \} \}/);
   });
 });
 
