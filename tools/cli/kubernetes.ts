@@ -104,6 +104,16 @@ export interface PodPlace {
 /** No container runs in the pod: the sandbox simulates it. */
 export class SimulatedPodError extends UserError {}
 
+/** The result of work in pods; undefined if they are simulated: nothing runs in them. */
+export async function unlessSimulated<T>(work: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof SimulatedPodError) return undefined;
+    throw error;
+  }
+}
+
 /**
  * The pod, if a container runs in it.
  * @throws UserError if there is no such pod; SimulatedPodError

@@ -1,12 +1,13 @@
 import { workloads } from "../../components/names";
 import type { DatabaseKind } from "../../config/compatibility";
 import { type Ring, copiesOf } from "../../config/platform";
+import { unlessSimulated } from "./kubernetes";
 import { hostsIn, nodesOf, type SelectedZone } from "./nodes";
 import type { Stack } from "./openStack";
 import type { RunbookStep } from "./runbook";
 import { moveShards, unfinished } from "./shards/moveShards";
 import { type Place, type ShardPlan, type Wanted, planMoves } from "./shards/plan";
-import { RingDatabase, askThrough, unlessSimulated } from "./shards/ringDatabase";
+import { RingDatabase, askThrough } from "./shards/ringDatabase";
 import type { Move } from "./shards/shardMap";
 import { UserError, reportToStderr } from "../shared/terminal";
 

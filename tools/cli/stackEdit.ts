@@ -80,13 +80,8 @@ export function withoutDatacenter(text: string, zone: Zone, { zones }: Platform)
 }
 
 /** A stack's file in which a ring has these copies by zone. */
-export function withPlacement(text: string, ring: string, placement: Readonly<Record<string, number>>): string {
-  return edited(text, (document) => {
-    const path = ["config", "kazoo:rings", ring];
-    if (!isMap(document.getIn(path))) document.setIn(path, document.createNode({}));
-    document.setIn([...path, "placement"], document.createNode(placement, { flow: true }));
-  });
-}
+export const withPlacement = (text: string, ring: string, placement: Readonly<Record<string, number>>): string =>
+  withRing(text, ring, ["placement"], placement);
 
 /** A stack's file in which a credential of a ring is rotated so far. */
 export const withRotation = (text: string, ring: string, what: Rotated, rotation: Rotation): string =>

@@ -1,4 +1,5 @@
-import type { Deployed } from "../report/digest";
+import { datacenterTypes } from "../../components/names";
+import { type Deployed, parseUrn } from "../report/digest";
 import type { ExportedState } from "./backupFile";
 import { deployedIn } from "./missing";
 import { type PulumiContext, askPulumi } from "./pulumi";
@@ -35,12 +36,26 @@ export async function moveState(
 /** The URN that a resource has in another stack. */
 const urnIn = (stack: string, urn: string): string => urn.replace(/^urn:pulumi:[^:]*/, `urn:pulumi:${stack}`);
 
+/** URNs of the datacenters that a state has of these zones. */
+export const datacentersOf = (resources: readonly Deployed[], zones: readonly string[]): string[] =>
+  resources
+    .filter(
+      ({ urn, type }) => Object.values<string>(datacenterTypes).includes(type) && zones.includes(parseUrn(urn).name),
+    )
+    .map(({ urn }) => urn);
+
+/** URNs of components and of all that is below them in a state. */
+export function withChildren(resources: readonly Resource[], components: readonly string[]): Set<string> {
+  const found = new Set(components);
+  // A parent comes before its children.
+  for (const { urn, parent } of resources) if (parent !== undefined && found.has(parent)) found.add(urn);
+  return found;
+}
+
 /** A state without components and all that is below them; what stays does not depend on them any more. */
 export function withoutComponents(state: ExportedState, components: readonly string[]): ExportedState {
-  const gone = new Set(components);
   const resources = (state.deployment.resources ?? []) as readonly Resource[];
-  // A parent comes before its children.
-  for (const { urn, parent } of resources) if (parent !== undefined && gone.has(parent)) gone.add(urn);
+  const gone = withChildren(resources, components);
   const kept = (urns: readonly string[] | null = []): string[] => (urns ?? []).filter((urn) => !gone.has(urn));
   const stays = resources
     .filter(({ urn }) => !gone.has(urn))

@@ -2,7 +2,7 @@ import { workloads } from "../../components/names";
 import type { Platform, Zone } from "../../config/platform";
 import { up } from "./commands/lifecycle";
 import { askInside } from "./insideNode";
-import { SimulatedPodError } from "./kubernetes";
+import { unlessSimulated } from "./kubernetes";
 import { hostsIn, nodesOf, zonesOf } from "./nodes";
 import { type Stack, openStack } from "./openStack";
 import { runStack } from "./runStack";
@@ -62,11 +62,9 @@ export async function inBrokers(
   for (const { zone, cluster } of (await zonesOf(stack)).filter((each) => each.zone.ring === ring)) {
     for (const { workload, place } of nodesOf(hostsIn(zone), cluster)) {
       if (workload !== workloads.rabbitmq || place.kind !== "pod") continue;
-      try {
-        read(await askInside(place, script), `${place.pod} in namespace ${place.namespace}`);
-      } catch (error) {
-        if (!(error instanceof SimulatedPodError)) throw error;
-      }
+      await unlessSimulated(async () =>
+        read(await askInside(place, script), `${place.pod} in namespace ${place.namespace}`),
+      );
     }
   }
 }

@@ -1,10 +1,8 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { basename } from "node:path";
-import { datacenterTypes } from "../../../components/names";
 import { type Platform, type Ring, type Zone } from "../../../config/platform";
 import { ConfigError } from "../../../config/problem";
 import { platformOfBytes } from "../../../config/stackFile";
-import { type Deployed, parseUrn } from "../../report/digest";
 import { forgetStep, liveRing, requireNodes, shardPlan, shardStep, wantedCopies } from "../liveRing";
 import { liveZone } from "../liveZone";
 import { deployedIn } from "../missing";
@@ -13,6 +11,7 @@ import { type Stack, isThrowAway, regionsIn } from "../openStack";
 import { askPulumi } from "../pulumi";
 import { type RunbookOptions, type RunbookStep, follow } from "../runbook";
 import { withPlacement, withoutDatacenter } from "../stackEdit";
+import { datacentersOf, withChildren } from "../stateMove";
 import { requireNoChanges, upOrAgain } from "../wholeRing";
 import { UserError, reportToStderr } from "../../shared/terminal";
 import { stackFile } from "./apply";
@@ -165,17 +164,8 @@ function judged(text: string, file: string): Platform {
 
 /** Lets Pulumi delete what a zone has. */
 async function unprotect(stack: Stack, zone: string): Promise<void> {
-  const resources: readonly (Deployed & { readonly parent?: string })[] = await deployedIn(stack);
-  const within = new Set(
-    resources
-      .filter(({ urn }) => {
-        const { type, name } = parseUrn(urn);
-        return type === datacenterTypes.kubernetes && name === zone;
-      })
-      .map(({ urn }) => urn),
-  );
-  // Parents come before their children.
-  for (const { urn, parent } of resources) if (parent !== undefined && within.has(parent)) within.add(urn);
+  const resources = await deployedIn(stack);
+  const within = withChildren(resources, datacentersOf(resources, [zone]));
   const kept = resources.filter(({ urn, protect }) => protect === true && within.has(urn));
   reportToStderr(`${kept.length} protected resources of ${zone} may be deleted now`);
   for (const { urn } of kept)

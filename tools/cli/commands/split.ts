@@ -1,8 +1,6 @@
 import { readFileSync, writeFileSync } from "node:fs";
-import { datacenterTypes } from "../../../components/names";
 import { type Platform } from "../../../config/platform";
 import { partOf, regionStack, regionsOf } from "../../../config/stackPart";
-import { parseUrn } from "../../report/digest";
 import { UserError, reportToStderr } from "../../shared/terminal";
 import * as fleet from "../fleet";
 import { ensureStack, readClusterIds, recover, writeClusterIds } from "../localState";
@@ -11,7 +9,7 @@ import { type Stack, isThrowAway, openStack, readPlatform } from "../openStack";
 import { askPulumi, readOutputs } from "../pulumi";
 import { type RunbookOptions, type RunbookStep, follow } from "../runbook";
 import { withStacks } from "../stackEdit";
-import { moveState } from "../stateMove";
+import { datacentersOf, moveState } from "../stateMove";
 import { stackFile } from "./apply";
 
 /** Moves the datacenters of a live stack to a stack per region. Clusters are not touched. */
@@ -137,11 +135,7 @@ const zoneNames = ({ zones }: Platform, region: string): string[] =>
 /** URNs of a region's datacenters in a stack's state. */
 async function datacenters({ pulumi }: Stack, name: string, platform: Platform, region?: string): Promise<string[]> {
   const zones = region === undefined ? platform.zones.map((zone) => zone.name) : zoneNames(platform, region);
-  return (await deployedIn({ name, pulumi }))
-    .filter(
-      ({ urn, type }) => Object.values<string>(datacenterTypes).includes(type) && zones.includes(parseUrn(urn).name),
-    )
-    .map(({ urn }) => urn);
+  return datacentersOf(await deployedIn({ name, pulumi }), zones);
 }
 
 const holds = async (stack: Stack, platform: Platform): Promise<boolean> =>

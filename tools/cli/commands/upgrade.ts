@@ -9,7 +9,7 @@ import { platformOfBytes } from "../../../config/stackFile";
 import { choose } from "../choose";
 import { healthOf, isHealthy } from "../health";
 import { askInside } from "../insideNode";
-import { SimulatedPodError } from "../kubernetes";
+import { unlessSimulated } from "../kubernetes";
 import { setsOf } from "../liveZone";
 import { hostsIn, nodesOf, zonesOf } from "../nodes";
 import { type Stack, isThrowAway } from "../openStack";
@@ -279,17 +279,15 @@ async function migrate(stack: Stack, ring: string): Promise<void> {
   const [node] = selected === undefined ? [] : nodesOf(hostsIn(selected.zone), selected.cluster);
   if (node?.workload !== workloads.kazoo || node.place.kind !== "pod")
     throw new UserError(`ring ${ring} has no Kazoo node`, `make status STACK=${stack.name}`);
-  try {
-    const said = await askInside(node.place, migrateData, { heard: (chunk) => void process.stderr.write(chunk) });
-    const [first, ...others] = migrationProblems(said);
-    if (first === undefined) return;
-    throw new UserError(
-      `${first}${others.length === 0 ? "" : `, and ${others.length} more above`}`,
-      `the same command migrates again; if it may stay so, remove upgrading of ring ${ring} from the stack's file`,
-    );
-  } catch (error) {
-    if (!(error instanceof SimulatedPodError)) throw error;
-  }
+  const { place } = node;
+  const heard = (chunk: Buffer) => void process.stderr.write(chunk);
+  const said = await unlessSimulated(() => askInside(place, migrateData, { heard }));
+  const [first, ...others] = said === undefined ? [] : migrationProblems(said);
+  if (first === undefined) return;
+  throw new UserError(
+    `${first}${others.length === 0 ? "" : `, and ${others.length} more above`}`,
+    `the same command migrates again; if it may stay so, remove upgrading of ring ${ring} from the stack's file`,
+  );
 }
 
 const commandOf = (stack: string, what: Upgraded, { ring, to, image }: Omit<UpgradeOptions, "stack">): string =>

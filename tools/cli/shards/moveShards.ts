@@ -2,7 +2,7 @@ import { UserError } from "../../shared/terminal";
 import type { Request, RingDatabase } from "./ringDatabase";
 import { type Move, type ShardDocument, begun, ended, lastingCopies, shardName } from "./shardMap";
 
-/** What waits, and who is told. */
+/** How to wait before the next question, and where progress is reported. */
 export interface Waiting {
   readonly pause: () => Promise<void>;
   readonly report: (line: string) => void;

@@ -1,7 +1,7 @@
 import { databasePort } from "../../../components/names";
 import type { DatabaseKind } from "../../../config/compatibility";
 import { authorized } from "../copies";
-import { SimulatedPodError, type PodPlace } from "../kubernetes";
+import type { PodPlace } from "../kubernetes";
 import { type Answer, type Questions, askPod } from "../questions";
 import { quoted } from "../../shared/shell";
 import { UserError } from "../../shared/terminal";
@@ -218,14 +218,4 @@ function failed(kind: DatabaseKind, request: Request | undefined, status: number
   const { reason = "no reason given" } = (body ?? {}) as { readonly reason?: string };
   const what = request === undefined ? "" : `${request.method} ${urlOf(kind, request)}`;
   return new UserError(`the database answers ${status} to ${what}: ${reason}`);
-}
-
-/** The result of work in pods; undefined where they are simulated, and so have no database. */
-export async function unlessSimulated<T>(work: () => Promise<T>): Promise<T | undefined> {
-  try {
-    return await work();
-  } catch (error) {
-    if (error instanceof SimulatedPodError) return undefined;
-    throw error;
-  }
 }
