@@ -105,6 +105,9 @@ split: $(packages) ## give each region of a live stack a stack of its own; no cl
 join: $(packages) ## make one stack of the stacks of all regions; no cluster is touched
 	@$(kazoo) $@ $(stack) $(call flag,YES,--yes) $(call flag,DRY_RUN,--dry-run)
 
+rename: $(packages) ## give a live stack another name (TO=name); no cluster is touched
+	@$(kazoo) $@ $(stack) $(call given,TO,--to) $(call flag,YES,--yes) $(call flag,DRY_RUN,--dry-run)
+
 ##@ A zone's Kazoo on Kubernetes
 
 kube-deploy: $(packages) ## deploy a zone's Kazoo as configured (YES=1)

@@ -45,7 +45,7 @@ export = function kazoo(
 
     // In each zone RabbitMQ alpha and beta, and BigCouch; the databases of all zones join.
     const datacenters = zones.map((zone) =>
-      clusterOf(zone).datacenter(zone.name, { stack: part.whole, zone, ring, credentials, order, protect }),
+      clusterOf(zone).datacenter(zone.name, { stack: part.label, zone, ring, credentials, order, protect }),
     );
     const members = all.map((zone) => datacenters[zones.indexOf(zone)] ?? memberElsewhere(zone, platform));
     for (const datacenter of datacenters) datacenter.joinRing(members);

@@ -30,6 +30,8 @@ export interface Platform {
   readonly policy: boolean;
   /** What becomes a Pulumi stack of its own: everything together, or each region, beside one with what they share. */
   readonly stacks: "one" | "region";
+  /** The stack's name on labels. Default: its name. */
+  readonly stackLabel?: string;
   readonly clusters: Readonly<Record<string, Cluster>>;
   readonly rings: Readonly<Record<string, Ring>>;
   /** In the order of region and datacenter; nothing may depend on a zone's position. */

@@ -774,6 +774,13 @@ export const schema = mapping(
       expected: "one or region",
       example: "region",
     }).default("one"),
+    stackLabel: field(text(/^[A-Za-z0-9]([-\w.]{0,61}[A-Za-z0-9])?$/), {
+      description:
+        "The stack's name on its namespaces' labels and in its dashboards. `make rename` sets it to the first name, so that nothing changes in the clusters.",
+      expected: "the name of a stack, at most 63 characters",
+      example: "prod",
+      default: "the stack's name",
+    }).optional(),
     clusters: named(dnsLabel, cluster, {
       description:
         "The clusters, by a name of your choice. Do not change the name later: everything in the cluster would be deleted and created again.",

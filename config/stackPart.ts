@@ -2,8 +2,10 @@ import type { Platform, Zone } from "./platform";
 
 /** What one Pulumi stack holds of a platform: everything, what regions share, or the datacenters of a region. */
 export interface StackPart {
-  /** Name of the whole, as its file and the labels of its objects have it: `prod` for the Pulumi stack `prod.us-east`. */
+  /** Name of the whole, as its file has it: `prod` for the Pulumi stack `prod.us-east`. */
   readonly whole: string;
+  /** The whole's name on the labels of its objects, which stays when a stack is renamed. */
+  readonly label: string;
   /** Whether it holds what all regions share: the rings' credentials, and the image if it is built. */
   readonly shared: boolean;
   /** Whether its shared values are for other stacks. */
@@ -24,12 +26,12 @@ export const regionStack = (whole: string, region: string): string => `${whole}.
 /** What a Pulumi stack holds. @param stack its name */
 export function partOf(platform: Platform, stack: string): StackPart {
   const { zones, clusters } = platform;
+  const named = (whole: string) => ({ whole, label: platform.stackLabel ?? whole });
   if (platform.stacks === "one")
-    return { whole: stack, shared: true, split: false, zones, clusters: Object.keys(clusters) };
+    return { ...named(stack), shared: true, split: false, zones, clusters: Object.keys(clusters) };
   const region = regionsOf(platform).find((name) => stack.endsWith(`.${name}`));
-  if (region === undefined) return { whole: stack, shared: true, split: true, zones: [], clusters: [] };
+  if (region === undefined) return { ...named(stack), shared: true, split: true, zones: [], clusters: [] };
   const own = zones.filter((zone) => zone.region === region);
-  const whole = stack.slice(0, -region.length - 1);
   const names = [...new Set(own.map(({ cluster }) => cluster))];
-  return { whole, shared: false, split: true, zones: own, clusters: names };
+  return { ...named(stack.slice(0, -region.length - 1)), shared: false, split: true, zones: own, clusters: names };
 }

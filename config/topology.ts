@@ -61,6 +61,7 @@ export function platformOf(given: Given): Platform {
     protect: config.protect,
     policy: config.policy,
     stacks: config.stacks,
+    ...(config.stackLabel === undefined ? {} : { stackLabel: config.stackLabel }),
     clusters: Object.fromEntries(
       Object.entries(config.clusters).map(([name, cluster]) => [name, clusterOf(name, cluster)]),
     ),

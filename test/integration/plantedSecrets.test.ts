@@ -112,6 +112,7 @@ const runs: Readonly<Record<string, readonly Arguments[] | string>> = {
   rotate: oneWay("rabbitmq", ...dev, "--dry-run"),
   upgrade: oneWay("rabbitmq", ...dev, "--to", "4.0", "--dry-run"),
   split: oneWay(...dev, "--dry-run"),
+  rename: oneWay(...dev, "--to", "renamed", "--dry-run"),
   join: oneWay(...dev, "--dry-run"),
   images: [dev, onImages],
   schema: oneWay("--out", "schema.json"),

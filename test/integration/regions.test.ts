@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { existsSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, readdirSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { type Clone, cloneProject } from "../support/clone";
@@ -37,7 +37,8 @@ describe("a stack per region, two regions in two sandbox clusters", { concurrenc
 
   const configure = (more: object): void =>
     writeFileSync(join(clone.directory, "Pulumi.split.yaml"), JSON.stringify({ config: { ...config, ...more } }));
-  const run = (command: string, ...args: string[]) => clone.run([command, "--stack", "split", ...args]);
+  let name = "split";
+  const run = (command: string, ...args: string[]) => clone.run([command, "--stack", name, ...args]);
   const locks = () => {
     const folder = join(clone.directory, ".state/.pulumi/locks/organization/kazoo");
     return existsSync(folder) ? readdirSync(folder).flatMap((stack) => readdirSync(join(folder, stack))) : [];
@@ -136,10 +137,27 @@ describe("a stack per region, two regions in two sandbox clusters", { concurrenc
     assert.match(done.stderr, /nothing is left to do/);
   });
 
+  test("rename gives all stacks another name, also after an interruption, and touches no object", async () => {
+    const before = await objects();
+    const [file, renamed] = ["split", "renamed"].map((each) => join(clone.directory, `Pulumi.${each}.yaml`));
+    const { code, stdout, stderr } = await run("rename", "--to", "renamed");
+    assert.equal(code, 0, stdout + stderr);
+    assert.match(stdout, /Stack split\.us-east becomes renamed\.us-east\n/);
+    // Interrupted before the last step.
+    renameSync(renamed ?? "", file ?? "");
+    const again = await run("rename", "--to", "renamed");
+    assert.equal(again.code, 0, again.stdout + again.stderr);
+    assert.match(again.stdout, /Stack split becomes renamed \(done\)/);
+    name = "renamed";
+    assert.deepEqual(await objects(), before);
+    const left = readdirSync(join(clone.directory, ".state/configs")).filter((file) => file.includes("split"));
+    assert.deepEqual(left, []);
+  });
+
   test("destroy removes the regions and then their shared stack", async () => {
     const { code, stdout, stderr } = await run("destroy");
     assert.equal(code, 0, stdout + stderr);
-    const { stdout: left } = await plainPulumi(clone, ["stack", "export"], "split");
+    const { stdout: left } = await plainPulumi(clone, ["stack", "export"], name);
     const { resources = [] } = (JSON.parse(left) as { deployment: { resources?: unknown[] } }).deployment;
     assert.deepEqual(resources, []);
     assert.deepEqual(locks(), []);

@@ -40,6 +40,12 @@ describe("a stack per region", () => {
     assert.deepEqual(resourcesOf(shared, east, west), resourcesOf(one));
   });
 
+  test("under another name, a stack with the label of the first has the same resources and values", async () => {
+    const named = platformFrom({ ...config, stacks: "one", stackLabel: "prod" });
+    assert.deepEqual(resourcesOf(await deployWithMocks(named, undefined, { name: "live" })), resourcesOf(one));
+    assert.notDeepEqual(resourcesOf(await deployWithMocks(whole, undefined, { name: "live" })), resourcesOf(one));
+  });
+
   test("the shared stack has credentials and no clusters; a region has only its datacenters' clusters", () => {
     const providers = (stack: Deployed | undefined) =>
       stack?.resources.filter(({ type }) => type === "pulumi:providers:kubernetes").map(({ name }) => name);

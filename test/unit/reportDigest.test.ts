@@ -447,6 +447,7 @@ describe("a Pulumi that fails without a diagnostic, for example because of a pol
       const stack = {
         name: "dev",
         whole: "dev",
+        label: "dev",
         platform: own,
         pulumi,
         selection: [],

@@ -526,6 +526,7 @@ describe("make", () => {
       /upgrade 'kazoo' --stack 'dev' --to '4.3' --image 'a\/b:4.3' --dry-run/,
     );
     assert.match(make("split", "DRY_RUN=1"), /split --stack 'dev' --dry-run/);
+    assert.match(make("rename", "TO=prod"), /rename --stack 'dev' --to 'prod'/);
   });
 
   const docker = ["build", "rebuild", "tag", "push", "rmi", "run", "launch", "launch-net", "create-network"].concat([

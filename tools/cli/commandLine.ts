@@ -19,6 +19,7 @@ const code = {
   grow: () => require("./commands/grow") as typeof import("./commands/grow"),
   images: () => require("./commands/images") as typeof import("./commands/images"),
   init: () => require("./commands/init") as typeof import("./commands/init"),
+  rename: () => require("./commands/rename") as typeof import("./commands/rename"),
   remove: () => require("./commands/remove") as typeof import("./commands/remove"),
   rebalance: () => require("./commands/rebalance") as typeof import("./commands/rebalance"),
   lifecycle: () => require("./commands/lifecycle") as typeof import("./commands/lifecycle"),
@@ -335,6 +336,7 @@ const whatToRotate = {
 
 type RotateOptions = Parameters<typeof import("./commands/rotate").rotate>[1];
 type RebalanceOptions = Parameters<typeof import("./commands/rebalance").rebalance>[0];
+type RenameOptions = Parameters<typeof import("./commands/rename").rename>[0];
 type GrowOptions = Parameters<typeof import("./commands/grow").grow>[0];
 type Upgraded = import("./commands/upgrade").Upgraded;
 type UpgradeOptions = Parameters<typeof import("./commands/upgrade").upgrade>[1];
@@ -384,6 +386,9 @@ function runbookCommands(): Command[] {
     steps(asking(withStack("join", "move the stacks of all regions back to one stack; no cluster is touched"))).action(
       exiting((options: RunbookOptions) => code.split().join(options)),
     ),
+    steps(asking(withStack("rename", "give a live stack another name; no cluster is touched")))
+      .requiredOption("--to <name>", "the new name")
+      .action(exiting((options: RenameOptions) => code.rename().rename(options))),
     steps(
       asking(
         withStack("rotate", "replace a ring's credential with a random one; passwords change without refused logins"),

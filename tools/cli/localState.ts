@@ -73,6 +73,17 @@ export async function ensureStack(context: PulumiContext, state: LocalState, sta
   return copy;
 }
 
+/** Renames a stack in the backend, and what else is kept by its name. */
+export async function renameStack(context: PulumiContext, state: LocalState, from: string, to: string): Promise<void> {
+  // Beside the copies of the stacks' files, which Pulumi renames, too; they are made anew at each run.
+  for (const stack of [from, to]) rmSync(join(state.configs, `Pulumi.${stack}.yaml`), { force: true });
+  // First, while the stack still has its name: an interruption must not lose them.
+  for (const file of [clusterIdsFile, copyFile])
+    if (existsSync(file(state, from))) copyFileSync(file(state, from), file(state, to));
+  await askPulumi({ ...context, directory: state.configs }, ["stack", "rename", to, "--stack", from]);
+  for (const file of [clusterIdsFile, copyFile]) rmSync(file(state, from), { force: true });
+}
+
 /** The part of a stack's state that commands use. */
 export interface Snapshot {
   readonly resources: number;

@@ -26,8 +26,10 @@ export const projectDirectory = resolve(__dirname, "../..");
 export interface Stack extends SelectedStack {
   /** The part of the platform that the stack deploys. */
   readonly platform: Platform;
-  /** Name of the stack's file, and on the labels of its objects: `prod` for `prod.us-east`. */
+  /** Name of the stack's file: `prod` for `prod.us-east`. */
   readonly whole: string;
+  /** Its name on the labels of its objects. */
+  readonly label: string;
   readonly toolchain: Toolchain;
   /** Its Pulumi state in the project's folder; undefined: the user's own backend and secrets provider. */
   readonly state: LocalState | undefined;
@@ -135,6 +137,25 @@ export async function openStack(name: string, report: Report, { shared = false }
     );
   const part = partOf(whole, name);
   const platform = narrowed(whole, part);
+  const { toolchain, state, pulumi } = await backendOf(name, whole, report);
+  // A region's stack refers to the shared one.
+  if (state !== undefined && !part.shared) await ensureStack(pulumi, state, part.whole);
+  const configFile =
+    state !== undefined
+      ? await ensureStack(pulumi, state, name)
+      : part.shared
+        ? undefined
+        : stackFilePath(projectDirectory, name);
+  const selection = ["--stack", name, ...(configFile === undefined ? [] : ["--config-file", configFile])];
+  return { name, platform, whole: part.whole, label: part.label, toolchain, pulumi, state, selection };
+}
+
+/** What Pulumi needs to reach the backend of a stack, which need not have it. @param whole all of its file */
+export async function backendOf(
+  name: string,
+  whole: Platform,
+  report: Report,
+): Promise<Pick<Stack, "toolchain" | "state" | "pulumi">> {
   // Before the toolchain, which can take minutes to build.
   if (sandboxClusters(whole).length > 0) requireSandboxHost(projectDirectory);
   await clearDeadRuns(report);
@@ -146,16 +167,7 @@ export async function openStack(name: string, report: Report, { shared = false }
     env: stackEnvironment(toolchain, state, process.env),
     ...(state === undefined ? {} : { mustStop: () => stopForRoom(state, name) }),
   };
-  // A region's stack refers to the shared one.
-  if (state !== undefined && !part.shared) await ensureStack(pulumi, state, part.whole);
-  const configFile =
-    state !== undefined
-      ? await ensureStack(pulumi, state, name)
-      : part.shared
-        ? undefined
-        : stackFilePath(projectDirectory, name);
-  const selection = ["--stack", name, ...(configFile === undefined ? [] : ["--config-file", configFile])];
-  return { name, platform, whole: part.whole, toolchain, pulumi, state, selection };
+  return { toolchain, state, pulumi };
 }
 
 /** The stacks of all of a stack's regions, or the stack itself. */

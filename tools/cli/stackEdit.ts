@@ -134,6 +134,10 @@ export const withStacks = (text: string, stacks: "region" | undefined): string =
     else document.setIn(["config", "kazoo:stacks"], stacks);
   });
 
+/** A stack's file whose objects keep this name on their labels. */
+export const withStackLabel = (text: string, label: string): string =>
+  edited(text, (document) => document.setIn(["config", "kazoo:stackLabel"], label));
+
 /** Whether an image was built by the stack, under the name that its build has today. */
 export const isBuilt = (image: ImageBuild, reference: string): boolean =>
   builtReference(image, digestOf(reference) ?? "") === reference;

@@ -33,7 +33,7 @@ export async function refuseStrangers(stack: Stack, unseen: readonly UnseenClust
       return strangersIn(
         cluster,
         zones.filter((zone) => zone.cluster === cluster.name),
-        stack.whole,
+        stack.label,
       );
     }),
   );

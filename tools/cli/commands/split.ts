@@ -113,7 +113,7 @@ const recordStep = ({ name, pulumi }: Stack, perRegion: boolean): RunbookStep =>
 });
 
 /** @throws UserError where the stack is not as its file has it: a preview after the move could not tell what the move has changed */
-async function requireNoChanges(name: string, again: string): Promise<void> {
+export async function requireNoChanges(name: string, again: string): Promise<void> {
   const code = await fleet
     .preview({ stack: name }, ["--expect-no-changes", "--suppress-outputs"])
     .catch((error: unknown) => {
