@@ -133,7 +133,7 @@ describe("runbooks on the sandbox", { concurrency: 1 }, () => {
     const shown = await stack.succeeds("drain", "--zone", "local-a", "--dry-run");
     assert.match(shown, /^drain zone local-a\n {2}new calls go to local-b\n {2}1\. Kazoo's nodes stop taking calls\n/);
     assert.match(shown, /pods kazoo-0: sup kapps_controller stop_app callflow/);
-    assert.match(shown, / 2\. Kazoo, the brokers and the database's nodes stop, in this order\n/);
+    assert.match(shown, / 2\. Kazoo, the brokers and the database nodes stop, in this order\n/);
     for (const set of sets) assert.match(shown, new RegExp(`StatefulSet ${set} in namespace local-a: no pods`));
     assert.doesNotMatch(shown, /local-b:/);
     assert.equal(file(), text);
@@ -160,7 +160,7 @@ describe("runbooks on the sandbox", { concurrency: 1 }, () => {
     // The last zone's database has the only remaining copies.
     const last = await stack.succeeds("drain", "--zone", "local-b", "--dry-run");
     assert.match(last, /no other zone of its ring is in service/);
-    assert.match(last, /the database's nodes go on: no other zone that runs its database has copies/);
+    assert.match(last, /the database nodes keep running: no other zone that runs its database has copies/);
     assert.doesNotMatch(last, /StatefulSet bigcouch/);
 
     await stack.succeeds("return", "--zone", "local-a", "--yes");
@@ -248,7 +248,7 @@ describe("runbooks on the sandbox", { concurrency: 1 }, () => {
     const remove = ["remove", "--zone", "local-b"];
     const shown = await stack.succeeds(...remove, "--dry-run");
     assert.match(shown, /1\. New databases get no copies in local-b\n.*placement of ring main: 2 in local-a\n/);
-    assert.match(shown, /5\. The database's nodes stop\n[^]*6\. The ring forgets.*\n.*bigcouch-0\.bigcouch\.local-b\./);
+    assert.match(shown, /5\. The database nodes stop\n[^]*6\. The ring forgets.*\n.*bigcouch-0\.bigcouch\.local-b\./);
     assert.doesNotMatch(file(), /placement/);
     const interrupted = await stack.clone.interrupt([...remove, "--yes"], /kazoo-nodes.*(updating|updated)/);
     assert.notEqual(interrupted.code, 0, interrupted.stdout);

@@ -60,7 +60,7 @@ describe("a runbook", () => {
     const told: string[] = [];
     await printed(t, () => follow(runbook, { unasked: true }, (line) => told.push(line)));
     assert.deepEqual(ran, [1, 3]);
-    assert.deepEqual(told, ["[1/3] step 1", "[2/3] step 2: done already", "[3/3] step 3", "drain zone a: done"]);
+    assert.deepEqual(told, ["[1/3] step 1", "[2/3] step 2: already done", "[3/3] step 3", "drain zone a: done"]);
   });
 
   test("asks before it begins, unless nothing is left to do", async (t) => {
@@ -84,7 +84,7 @@ describe("a runbook", () => {
         follow(runbook, { unasked: true }, () => undefined),
         (error: UserError) => {
           assert.equal(error.message, "step 2, step 2: no room");
-          assert.match(error.next ?? "", /the same command continues with this step/);
+          assert.match(error.next ?? "", /run the same command again to continue with this step/);
           return true;
         },
       ),

@@ -247,7 +247,7 @@ describe("shards", () => {
     const database = new RingDatabase(kind, "b0", ring.ask);
     const move = { database: "accounts", range: ranges[0], to: "a1", from: "a0" };
     const stuck = moveShards(database, ["a1"], [move], { pause: async () => undefined, report: silent });
-    await assert.rejects(stuck, /1 shards have not come closer to complete for 10 minutes: accounts 00000000-7fffffff/);
+    await assert.rejects(stuck, /1 shards have made no progress for 10 minutes: accounts 00000000-7fffffff/);
     assert.deepEqual(ring.map("accounts").by_range[ranges[0]], ["a0", "b0", "a1"]);
     assert.deepEqual(ring.inMaintenance(), ["a1"]);
     check();

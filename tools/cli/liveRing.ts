@@ -20,9 +20,9 @@ export interface LiveRing {
 }
 
 /**
- * A ring's database, which is asked by way of a Kazoo pod in a zone that stays.
+ * A ring's database, queried through a Kazoo pod in a zone that stays.
  * @param zones of the ring, as deployed
- * @param leaving names of database nodes that are to hold no copies any more
+ * @param leaving names of database nodes that give away all their copies
  */
 export function liveRing(
   { platform }: Stack,
@@ -41,14 +41,14 @@ export function liveRing(
   const speaker = places.find((place) => !place.leaving && !isAway(place.zone, "database"));
   const [pod] = [...zones]
     .filter(({ name }) => !isAway(name, "kazoo"))
-    // Kazoo of a zone that leaves stops on the way.
+    // The Kazoo of a zone that is removed stops on the way.
     .sort((a, b) => Number(staysIn(places, b.name)) - Number(staysIn(places, a.name)))
     .flatMap(({ zone, cluster }) => nodesOf(hostsIn(zone), cluster))
     .flatMap(({ workload, place }) => (workload === workloads.kazoo && place.kind === "pod" ? [place] : []));
   if (speaker === undefined || pod === undefined)
     throw new UserError(
-      `no Kazoo node and database node of ring ${ring.name} that stay can be asked where copies are`,
-      "make return first, if its zones are drained; docs/runbooks.md has the steps by hand",
+      `ring ${ring.name} has no remaining Kazoo node and database node that can tell where copies are`,
+      "if its zones are drained, run make return first; docs/runbooks.md has the steps by hand",
     );
   return { ring, places, database: new RingDatabase(ring.database, speaker.name, askThrough(ring.database, pod)) };
 }
@@ -56,29 +56,29 @@ export function liveRing(
 const staysIn = (places: readonly Place[], zone: string): boolean =>
   places.some((place) => place.zone === zone && !place.leaving);
 
-/** Refuses databases whose copies cannot be made to send each other what they lack. */
+/** Refuses databases that cannot synchronise copies on request. */
 function requireShards({ engine, version }: DatabaseKind): void {
   const isOld = engine === "bigcouch" || /^couchdb-2\.([0-2](\.|$)|3\.0$)/.test(version);
   if (isOld)
     throw new UserError(
-      `${version} cannot be told to complete a copy: CouchDB can from 2.3.1 on`,
+      `${version} cannot complete a copy on request; CouchDB 2.3.1 and newer can`,
       "docs/runbooks.md#move-shards has the steps by hand",
     );
 }
 
-/** Where a ring's copies are to lie by its config. */
+/** Where a ring's config wants copies. */
 export const wantedCopies = (ring: Ring): Pick<Wanted, "placement" | "copies"> => ({
   copies: copiesOf(ring),
   ...(ring.placement === undefined ? {} : { placement: ring.placement }),
 });
 
-/** What to move; undefined where pods are simulated, and so hold no shards. */
+/** What to move; undefined if pods are simulated, because they hold no shards. */
 export const shardPlan = (live: LiveRing, wanted: Wanted): Promise<ShardPlan | undefined> =>
   unlessSimulated(async () => planMoves(await live.database.maps(), live.places, wanted));
 
 /**
  * The step in which shards are moved.
- * @param shown what is to move now, for people; it is planned again when the step begins
+ * @param shown the current plan, to show; the step makes a new plan when it starts
  */
 export function shardStep(live: LiveRing, wanted: Wanted, title: string, shown: ShardPlan | undefined): RunbookStep {
   const { database } = live;
@@ -104,13 +104,13 @@ export function shardStep(live: LiveRing, wanted: Wanted, title: string, shown: 
   };
 }
 
-/** The step in which nodes that hold no copy any more are taken out of the ring's list. */
+/** The step that removes nodes without copies from the ring's list. */
 export function forgetStep({ database, places }: LiveRing): RunbookStep {
   const of = (isLeaving: boolean) => places.filter(({ leaving }) => leaving === isLeaving).map(({ name }) => name);
   const [leaving, staying] = [of(true), of(false)];
   const left = () => unlessSimulated(async () => (await database.members()).filter((name) => leaving.includes(name)));
   return {
-    title: "The ring forgets the database nodes",
+    title: "The ring forgets the zone's database nodes",
     touches: leaving.map((node) => `document ${node} of _nodes: deleted`),
     isDone: async () => ((await left()) ?? []).length === 0,
     run: async () => {
@@ -120,8 +120,8 @@ export function forgetStep({ database, places }: LiveRing): RunbookStep {
         );
         if (held !== undefined)
           throw new UserError(
-            `${node} still knows copies of ${held._id} on nodes that leave`,
-            "its shard maps follow within seconds; the same command goes on",
+            `${node} still lists copies of ${held._id} on nodes that are being removed`,
+            "its shard maps are updated within seconds; run the same command again to continue",
           );
       }
       await database.forget(leaving);
@@ -129,7 +129,7 @@ export function forgetStep({ database, places }: LiveRing): RunbookStep {
   };
 }
 
-/** Moves for people: how many copies each node gets and gives. */
+/** A summary of moves: how many copies each node gets and loses. */
 export function movesText(moves: readonly Move[]): string[] {
   const databases = (some: readonly Move[]) => {
     const names = [...new Set(some.map(({ database }) => database))];
@@ -144,19 +144,19 @@ export function movesText(moves: readonly Move[]): string[] {
     });
   const copies = (some: readonly Move[]) => `${some.length} ${some.length === 1 ? "copy" : "copies"}`;
   return [
-    ...each("to", (node, some) => `${node} gets ${copies(some)}, and takes no part in requests meanwhile`),
-    ...each("from", (node, some) => `${node} loses ${copies(some)}, each when all others are complete`),
+    ...each("to", (node, some) => `${node} gets ${copies(some)}, and serves no requests meanwhile`),
+    ...each("from", (node, some) => `${node} loses ${copies(some)}, each once all others are complete`),
     ...(moves.length === 0 ? ["no copies move"] : []),
   ];
 }
 
-/** Refuses where databases would have fewer copies than they have. @param way what would help */
+/** Refuses a plan that leaves databases with fewer copies than they have. @param way a way out, for the message */
 export function requireNodes({ shortages }: ShardPlan, way: string): void {
   const [first] = shortages;
   if (first === undefined) return;
   const { database, copies, nodes } = first;
   throw new UserError(
-    `${shortages.length === 1 ? `database ${database} has` : `${shortages.length} databases such as ${database} have`} ${copies} copies, and ${nodes} database nodes would stay`,
-    `${way}; or COPIES=${nodes} if that many are enough`,
+    `${shortages.length === 1 ? `database ${database} has` : `${shortages.length} databases such as ${database} have`} ${copies} copies, but only ${nodes} database nodes would remain`,
+    `${way}; or set COPIES=${nodes} if that is enough`,
   );
 }

@@ -7,12 +7,12 @@ export interface RunbookStep {
   readonly title: string;
   /** What it changes or runs, one line each; never a secret. */
   readonly touches: readonly string[];
-  /** Whether it was done, as by a run that was interrupted later. */
+  /** Whether it is already done, for example by an interrupted run. */
   readonly isDone: () => Promise<boolean>;
   readonly run: () => Promise<void>;
 }
 
-/** A change in steps that can be interrupted at any of them and run again. */
+/** A change in several steps that can be interrupted at any point and run again. */
 export interface Runbook {
   /** What it does, e.g. `drain zone us-east-nyc`. */
   readonly name: string;
@@ -29,7 +29,7 @@ export interface RunbookOptions {
   readonly dryRun?: boolean;
 }
 
-/** A runbook for people: each step with what it touches, and whether it is done. */
+/** A runbook as text: each step with what it touches, and whether it is done. */
 export function plan({ name, notes, steps }: Runbook, done: readonly boolean[]): string {
   const lines = steps.flatMap(({ title, touches }, index) => [
     `  ${index + 1}. ${title}${done[index] === true ? colours.green(" (done)") : ""}`,
@@ -39,8 +39,8 @@ export function plan({ name, notes, steps }: Runbook, done: readonly boolean[]):
 }
 
 /**
- * Follows a runbook: shows it, asks, and does what is not done yet. A dry run only shows it.
- * @param unasked whether to begin without a question
+ * Follows a runbook: shows it, asks for confirmation, and runs the remaining steps. A dry run only shows it.
+ * @param unasked whether to start without confirmation
  */
 export async function follow(
   runbook: Runbook,
@@ -55,9 +55,9 @@ export async function follow(
   if (!(await confirmed(`${name}?`, unasked))) return report("nothing was changed");
   for (const [index, step] of steps.entries()) {
     const counted = `[${index + 1}/${steps.length}] ${step.title}`;
-    // Asked again: an earlier step may have done it.
+    // Check again: an earlier step may have done it.
     if (await step.isDone()) {
-      report(`${counted}: done already`);
+      report(`${counted}: already done`);
       continue;
     }
     report(colours.bold(counted));
@@ -65,7 +65,7 @@ export async function follow(
       await step.run();
     } catch (error) {
       if (!(error instanceof UserError)) throw error;
-      const next = error.next ?? "the same command continues with this step";
+      const next = error.next ?? "run the same command again to continue with this step";
       throw new UserError(`step ${index + 1}, ${step.title}: ${error.message}`, next, error.exitCode);
     }
   }

@@ -12,8 +12,8 @@ type Resource = Deployed & {
 };
 
 /**
- * Moves components with all that is below them from one stack's state to another's; clusters are not touched. Pulumi saves the target first, so
- * an interruption in between leaves them in both: then it removes them from the source.
+ * Moves components and their children from one stack's state to another's; clusters are not touched. Pulumi saves the target first, so an
+ * interruption can leave them in both states: the next run then removes them from the source.
  * @param components their URNs in the source
  */
 export async function moveState(
@@ -36,7 +36,7 @@ export async function moveState(
 /** The URN that a resource has in another stack. */
 const urnIn = (stack: string, urn: string): string => urn.replace(/^urn:pulumi:[^:]*/, `urn:pulumi:${stack}`);
 
-/** URNs of the datacenters that a state has of these zones. */
+/** URNs of these zones' datacenters in a state. */
 export const datacentersOf = (resources: readonly Deployed[], zones: readonly string[]): string[] =>
   resources
     .filter(
@@ -44,7 +44,7 @@ export const datacentersOf = (resources: readonly Deployed[], zones: readonly st
     )
     .map(({ urn }) => urn);
 
-/** URNs of components and of all that is below them in a state. */
+/** URNs of components and of all their descendants in a state. */
 export function withChildren(resources: readonly Resource[], components: readonly string[]): Set<string> {
   const found = new Set(components);
   // A parent comes before its children.
@@ -52,7 +52,7 @@ export function withChildren(resources: readonly Resource[], components: readonl
   return found;
 }
 
-/** A state without components and all that is below them; what stays does not depend on them any more. */
+/** A state without components and their descendants, and without dependencies on them. */
 export function withoutComponents(state: ExportedState, components: readonly string[]): ExportedState {
   const resources = (state.deployment.resources ?? []) as readonly Resource[];
   const gone = withChildren(resources, components);

@@ -8,15 +8,15 @@ import { type Stack, openStack } from "./openStack";
 import { runStack } from "./runStack";
 import { UserError, reportToStderr } from "../shared/terminal";
 
-/** What the runbooks have in common that change a ring as a whole, by an update of its stack for each step. */
+/** Shared by the runbooks that change a whole ring, with one update of its stack per step. */
 
-/** Opens a stack that holds its rings as a whole. @throws UserError where each region has a stack of its own */
+/** Opens a stack that holds whole rings. @throws UserError if each region has a stack of its own */
 export async function openWhole(name: string, command: string): Promise<Stack> {
   const stack = await openStack(name, reportToStderr);
   if (stack.platform.stacks === "region")
     throw new UserError(
-      `${command} works on a stack that holds its whole ring, and Pulumi.${stack.whole}.yaml gives each region its own`,
-      "docs/regions.md#limits says what it would do, and how to do it by hand",
+      `${command} needs a stack that holds its whole ring, but Pulumi.${stack.whole}.yaml gives each region a stack of its own`,
+      "docs/regions.md#limits has the steps by hand",
     );
   return stack;
 }
@@ -33,7 +33,7 @@ export async function requireNoChanges(stack: Stack): Promise<void> {
   if (code === 0) return;
   throw new UserError(
     "the stack has changes that are not applied, or its preview fails",
-    `make up STACK=${stack.name} first; nothing was changed`,
+    `first run make up STACK=${stack.name}; nothing was changed`,
     code,
   );
 }
@@ -45,13 +45,13 @@ export async function upOrAgain(stack: string, again: string): Promise<void> {
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
     const advice = error.next === undefined ? [] : [error.next];
-    throw new UserError(error.message, [...advice, `${again} goes on with this step`].join("\n"), error.exitCode);
+    throw new UserError(error.message, [...advice, `${again} continues with this step`].join("\n"), error.exitCode);
   }
 }
 
 /**
- * Runs a shell script in each broker of a ring, one after the other; one that is simulated is passed over.
- * @param read what it printed, and where: `rabbitmq-alpha-0 in namespace us-east-nyc`
+ * Runs a shell script in each broker of a ring, one after the other; simulated brokers are skipped.
+ * @param read receives the output and its origin: `rabbitmq-alpha-0 in namespace us-east-nyc`
  */
 export async function inBrokers(
   stack: Stack,

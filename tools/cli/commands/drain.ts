@@ -14,7 +14,7 @@ import { UserError, colours, reportToStderr } from "../../shared/terminal";
 import { applyFile, stackFile } from "./apply";
 
 const workloads = Object.keys(setsOf) as DrainedWorkload[];
-const names = { kazoo: "Kazoo", rabbitmq: "the brokers", database: "the database's nodes" };
+const names = { kazoo: "Kazoo", rabbitmq: "the brokers", database: "the database nodes" };
 
 /** Kazoo's applications that handle calls; the nodes of other zones keep theirs. */
 const callApps = ["callflow", "conference", "stepswitch", "trunkstore"];
@@ -43,7 +43,7 @@ export async function drain(options: RunbookOptions): Promise<void> {
         staying.length === 0
           ? "no other zone of its ring is in service: there are no calls until the zone returns"
           : `new calls go to ${staying.map(({ name }) => name).join(", ")}`,
-        ...(obstacle === undefined ? [] : [`the database's nodes go on: ${obstacle}`]),
+        ...(obstacle === undefined ? [] : [`the database nodes keep running: ${obstacle}`]),
       ],
       steps: [callsStop(live), stops(options, live, wanted, "drain")],
     },
@@ -81,7 +81,7 @@ export function callsStop(live: LiveZone): RunbookStep {
   };
 }
 
-/** The step in which workloads stop. @param command that goes on after a failure */
+/** The step in which workloads stop. @param command the one that continues after a failure */
 export const stops = (
   options: RunbookOptions,
   live: LiveZone,
@@ -119,7 +119,7 @@ function scaling(
         withSetting(readFileSync(stackFile(stack.name), "utf8"), zone, ["drained"], pods ? undefined : drained),
         command,
         {
-          // Including those that must not change, because an interrupted run may have changed them.
+          // All StatefulSets, because an interrupted run may have changed any of them.
           targets: Object.values(setsOf)
             .flat()
             .flatMap((set) => targetsOf(zone, set, "nodes")),
@@ -167,17 +167,17 @@ async function shardsElsewhere(
   const kind = stack.platform.rings[zone.ring]?.database;
   if (kind === undefined) return undefined;
   if (asked === undefined || node?.place.kind !== "pod")
-    return "no Kazoo node of another zone can be asked where the copies are";
+    return "no Kazoo node of another zone can tell where the copies are";
   try {
     const lost = onlyThere(
       readShardMaps(await askInside(node.place, shardMapsScript(kind, asked.zone.endpoints.database))),
       gone,
     );
     const some = lost.length > 3 ? `${lost.slice(0, 3).join(", ")} and ${lost.length - 3} more` : lost.join(", ");
-    return lost.length === 0 ? undefined : `all copies of ${some} are there`;
+    return lost.length === 0 ? undefined : `this zone has all copies of ${some}`;
   } catch (error) {
     if (error instanceof SimulatedPodError) return undefined;
-    if (error instanceof UserError) return `where the copies are cannot be seen: ${error.message}`;
+    if (error instanceof UserError) return `could not find out where the copies are: ${error.message}`;
     throw error;
   }
 }

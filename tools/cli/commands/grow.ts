@@ -52,7 +52,7 @@ export async function grow(options: GrowOptions): Promise<void> {
         () =>
           new UserError(
             "the volumes have not grown after 10 minutes",
-            `kubectl --context ${cluster.context} -n ${zone.namespace} describe pvc shows why; the same command goes on waiting`,
+            `kubectl --context ${cluster.context} -n ${zone.namespace} describe pvc shows why; run the same command to continue waiting`,
           ),
         async () => left(await claimsOf(live, workload)).every(waitsForRestart),
       );
@@ -61,13 +61,13 @@ export async function grow(options: GrowOptions): Promise<void> {
   const setSteps = setsOf[workload].map((set): RunbookStep => {
     const path = ["workloads", workload, "storage"];
     return {
-      title: `StatefulSet ${set} is recreated around its pods`,
+      title: `StatefulSet ${set} is recreated, and adopts its running pods`,
       touches: [
         `Pulumi.${stack.whole}.yaml: ${path.join(".")} of datacenter ${zone.region}/${zone.datacenter}: ${size}`,
-        `StatefulSet ${set} in namespace ${zone.namespace}: deleted without its pods, and created by Pulumi`,
+        `StatefulSet ${set} in namespace ${zone.namespace}: deleted without its pods, and recreated by Pulumi`,
         workload === "database"
           ? "its pods keep running"
-          : "its pod keeps running, and restarts once for the watermark of its disk",
+          : "its pod restarts once, because its disk watermark depends on the size",
       ],
       isDone: async () => {
         const found = (await statefulSetsOf(live)).get(set);
@@ -121,7 +121,7 @@ const templateSize = (
   set: Awaited<ReturnType<typeof statefulSetsOf>> extends Map<string, infer S> ? S : never,
 ): number => sizeOf(set.spec?.volumeClaimTemplates?.[0]?.spec?.resources?.requests);
 
-/** Whether the driver has done its part: the file system grows when the pod restarts. */
+/** Whether only the file system has yet to grow, which happens when the pod restarts. */
 const waitsForRestart = ({ status }: V1PersistentVolumeClaim): boolean =>
   status?.conditions?.some(({ type }) => type === "FileSystemResizePending") ?? false;
 
@@ -138,7 +138,7 @@ async function claimsOf(
   return items.filter(({ metadata }) => own.test(metadata?.name ?? ""));
 }
 
-/** @throws UserError if a StorageClass does not let volumes grow */
+/** @throws UserError if a StorageClass does not allow volume expansion */
 async function requireExpansion({ cluster }: LiveZone, claims: readonly V1PersistentVolumeClaim[]): Promise<void> {
   const { objects } = await clientsOf(cluster);
   for (const name of new Set(claims.flatMap(({ spec }) => spec?.storageClassName ?? []))) {
@@ -147,8 +147,8 @@ async function requireExpansion({ cluster }: LiveZone, claims: readonly V1Persis
     );
     if ((found as { allowVolumeExpansion?: boolean }).allowVolumeExpansion === true) continue;
     throw new UserError(
-      `StorageClass ${name} does not let volumes grow`,
-      `if its driver can, set allowVolumeExpansion: true on it; otherwise move the data to another class`,
+      `StorageClass ${name} does not allow volume expansion`,
+      `if its driver supports it, set allowVolumeExpansion: true; otherwise move the data to another class`,
     );
   }
 }

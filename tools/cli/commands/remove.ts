@@ -22,7 +22,7 @@ export interface RemoveOptions extends RunbookOptions {
   readonly copies?: string;
 }
 
-/** Takes a datacenter out of its ring: Kazoo and brokers stop, shards move to the others, and then its resources go. */
+/** Removes a datacenter from its ring: stops Kazoo and brokers, moves shards to the other zones, then deletes its resources. */
 export async function remove(options: RemoveOptions): Promise<void> {
   const live = await liveZone(options);
   const { stack, zone, selected } = live;
@@ -44,7 +44,7 @@ export async function remove(options: RemoveOptions): Promise<void> {
   const wanted = { ...wantedCopies(after), even: false, ...givenCopies(options.copies) };
   const plan = await shardPlan(database, wanted);
   if (plan !== undefined)
-    requireNodes(plan, `give ${others.map(({ name }) => name).join(" or ")} more database nodes first (replicas)`);
+    requireNodes(plan, `first give ${others.map(({ name }) => name).join(" or ")} more database nodes (replicas)`);
 
   const isDrained = (workload: "kazoo" | "database") => zone.drained.includes(workload);
   const stopped = stops(options, live, ["kazoo", "rabbitmq"], "remove");
@@ -58,9 +58,9 @@ export async function remove(options: RemoveOptions): Promise<void> {
             title: `New databases get no copies in ${zone.name}`,
             touches: [
               `Pulumi.${stack.whole}.yaml: placement of ring ${ring.name}: ${text(placement ?? ring.placement)}`,
-              "the database's nodes of all zones restart, zone by zone",
+              "the database nodes of all zones restart, zone by zone",
             ],
-            // The next step begins when its update has ended.
+
             isDone: async () => placement === undefined && isDrained("kazoo"),
             run: async () => {
               writeFileSync(path, placed(read()));
@@ -69,17 +69,17 @@ export async function remove(options: RemoveOptions): Promise<void> {
           },
         ]),
     callsStop(live),
-    // Stopped with the database by an earlier run.
+    // An earlier run may have stopped them together with the database.
     { ...stopped, isDone: async () => isDrained("database") || (await stopped.isDone()) },
     shards,
-    { ...databaseStops, title: "The database's nodes stop" },
+    { ...databaseStops, title: "The database nodes stop" },
     forgetStep(database),
     {
-      title: `${zone.name} goes`,
+      title: `The resources of ${zone.name} are deleted`,
       touches: [
-        `Pulumi.${stack.whole}.yaml: without datacenter ${zone.region}/${zone.datacenter}`,
-        `namespace ${zone.namespace}: ${zone.adopt ? "what the stack made in it is deleted" : "deleted with all that is in it, claims of volumes too"}`,
-        `the stack's state: what is protected in ${zone.name} is so no longer`,
+        `Pulumi.${stack.whole}.yaml: datacenter ${zone.region}/${zone.datacenter} is removed`,
+        `namespace ${zone.namespace}: ${zone.adopt ? "the stack's objects in it are deleted" : "deleted with everything in it, including volume claims"}`,
+        `the stack's state: the resources of ${zone.name} lose their protection`,
         `Kazoo of ${others.map(({ name }) => name).join(", ")} restarts without its brokers`,
       ],
       isDone: async () => false,
@@ -90,16 +90,16 @@ export async function remove(options: RemoveOptions): Promise<void> {
       },
     },
   ];
-  // Before anything was begun: the first update would apply them too.
+  // Only before the first step: its update would also apply other changes.
   if (options.dryRun !== true && !isDrained("kazoo") && (placement !== undefined || ring.placement === undefined))
     await requireNoChanges(stack);
   await follow(
     {
       name: `remove zone ${zone.name} from ring ${ring.name}`,
       notes: [
-        `calls under way in it end; new calls go to ${others.map(({ name }) => name).join(", ")}`,
-        "point SIP traffic and DNS away from it first",
-        ...(wanted.fewer === true ? [`each shard keeps ${wanted.copies} copies, also where there are more`] : []),
+        `its calls in progress end; new calls go to ${others.map(({ name }) => name).join(", ")}`,
+        "first point SIP traffic and DNS to the other zones",
+        ...(wanted.fewer === true ? [`each shard keeps ${wanted.copies} copies, even if it has more now`] : []),
       ],
       steps,
     },
@@ -116,7 +116,7 @@ const text = (placement: Readonly<Record<string, number>>): string =>
 function refuse({ name, whole, platform }: Stack, ring: Ring, zone: Zone): void {
   if (platform.stacks === "region" || regionsIn(whole) !== undefined)
     throw new UserError(
-      `remove works on a stack that holds its whole ring, and Pulumi.${whole}.yaml gives each region its own`,
+      `remove needs a stack that holds its whole ring, but Pulumi.${whole}.yaml gives each region a stack of its own`,
       "docs/runbooks.md#remove-a-datacenter has the steps by hand",
     );
   if (ring.zones.length === 1)
@@ -127,8 +127,8 @@ function refuse({ name, whole, platform }: Stack, ring: Ring, zone: Zone): void 
 }
 
 /**
- * The copies by zone that the stack's file must name while the zone goes: those of the others. Stated where the zone has some, so that new
- * databases stay away from it, and kept afterwards: otherwise `n` might become smaller, which the ring's guard refuses.
+ * The placement that the stack's file needs for the removal: the other zones' copies. It is set if the zone has copies, so that new databases
+ * stay away from it, and it stays in the file: without it `n` might become smaller, which the ring's guard refuses.
  */
 function placementWithout(platform: Platform, ring: Ring, zone: Zone, before: string, file: string) {
   const { [zone.name]: own, ...others } = ring.placement ?? {};
@@ -137,12 +137,12 @@ function placementWithout(platform: Platform, ring: Ring, zone: Zone, before: st
   const left = ring.zones.filter((name) => name !== zone.name);
   if (Object.keys(others).length === 0)
     return Object.fromEntries(left.map((name) => [name, Math.min(2, nodesIn(name))]));
-  // What the config itself would choose for the zones that stay, where it chooses.
+  // The config's own choice for the remaining zones, if it makes one.
   const chosen = choices(withoutDatacenter(before, zone, platform), file)?.rings[ring.name]?.placement;
   return chosen ?? others;
 }
 
-/** The platform of a text; undefined where the text is wrong, such as with a placement that names the zone. */
+/** The platform that a text describes; undefined if the text is invalid, for example if its placement names the zone. */
 function choices(text: string, file: string): Platform | undefined {
   try {
     return platformOfBytes(Buffer.from(text), file);
@@ -152,22 +152,22 @@ function choices(text: string, file: string): Platform | undefined {
   }
 }
 
-/** The platform of a text. @throws UserError with what is wrong in it */
+/** The platform that a text describes. @throws UserError if the text is invalid */
 function judged(text: string, file: string): Platform {
   try {
     return platformOfBytes(Buffer.from(text), file);
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    throw new UserError(`without the datacenter, ${file} would be wrong: ${error.message}`, `edit ${file} first`);
+    throw new UserError(`without the datacenter, ${file} would be invalid: ${error.message}`, `edit ${file} first`);
   }
 }
 
-/** Lets Pulumi delete what a zone has. */
+/** Allows Pulumi to delete a zone's resources. */
 async function unprotect(stack: Stack, zone: string): Promise<void> {
   const resources = await deployedIn(stack);
   const within = withChildren(resources, datacentersOf(resources, [zone]));
   const kept = resources.filter(({ urn, protect }) => protect === true && within.has(urn));
-  reportToStderr(`${kept.length} protected resources of ${zone} may be deleted now`);
+  reportToStderr(`removed the protection from ${kept.length} resources of ${zone}`);
   for (const { urn } of kept)
     await askPulumi(stack.pulumi, ["state", "unprotect", urn, "--stack", stack.name, "--yes"]);
 }

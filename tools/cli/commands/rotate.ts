@@ -88,7 +88,7 @@ interface Users {
 
 const userNotes = ({ before, after }: Users): string[] => [
   `Kazoo gets the user ${after} with a random password; ${before} works until the last step`,
-  `before that step, whatever else logs in as ${before} must change too, such as Kamailio: KEEP=1 stops there`,
+  `everything else that logs in as ${before}, such as Kamailio, must switch before that step: KEEP=1 stops there`,
 ];
 
 /** What the operator should know before it starts. */
@@ -96,14 +96,14 @@ const notes: Readonly<Record<Rotated, (users: Users) => string[]>> = {
   rabbitmq: userNotes,
   database: userNotes,
   cookie: () => [
-    "nodes with the old cookie and the new one do not see each other while Kazoo restarts, and sup reaches none of the others",
-    "Kazoo itself works over its brokers meanwhile: the API, and calls of FreeSWITCH servers whose cookie is that of their ecallmgr",
-    "each FreeSWITCH (mod_kazoo) must get the new cookie when the ecallmgr that it serves has restarted: Secret erlang-cookie",
+    "nodes with the old cookie and the new one do not see each other while Kazoo restarts, and sup cannot reach the others",
+    "meanwhile Kazoo works through its brokers: the API, and calls of FreeSWITCH servers that have the cookie of their ecallmgr",
+    "each FreeSWITCH (mod_kazoo) needs the new cookie, from the Secret erlang-cookie, once its ecallmgr has restarted",
   ],
   databaseCookie: () => [
-    "the database's nodes are split into those with the old cookie and those with the new one, until all have restarted",
-    "a node answers from the copies that its side has, and writes with 202; requests fail where its side has no copy",
-    "the sides meet again by themselves: do it when there is little traffic",
+    "until all database nodes have restarted, those with the old cookie and those with the new one do not see each other",
+    "each side answers from its own copies, and answers writes with 202; requests for documents without a copy on that side fail",
+    "the sides reconnect on their own; choose a quiet hour",
   ],
 };
 
@@ -126,7 +126,7 @@ const described: Readonly<Record<Rotated, (users: Users) => Readonly<Record<stri
     },
     remove: {
       title: `The brokers forget ${before}`,
-      touches: `Secret ${secrets.brokerUsers} goes; ${brokers} restart without it, then rabbitmqctl delete_user ${before} in each`,
+      touches: `Secret ${secrets.brokerUsers} is deleted; ${brokers} restart without it, then rabbitmqctl delete_user ${before} in each`,
     },
   }),
   database: ({ before, after }) => ({
@@ -159,7 +159,7 @@ const described: Readonly<Record<Rotated, (users: Users) => Readonly<Record<stri
   }),
 };
 
-/** A shell script for a broker's container: it is no failure if there is no such user. */
+/** A shell script for a broker's container: it succeeds if the user does not exist. */
 export const deleteUserScript = (user: string): string => `users=$(rabbitmqctl --quiet list_users </dev/null) || exit 1
 printf '%s\\n' "$users" | grep -q '^${user}[[:blank:]]' || exit 0
 rabbitmqctl --quiet delete_user ${user} </dev/null
@@ -180,23 +180,23 @@ function refuseForeign({ platform }: Stack, ring: Ring, zones: readonly Zone[], 
   refuseDocker(platform, ring.name, zones, "rotate");
   if (what === "database" && ring.database.engine === "bigcouch")
     throw new UserError(
-      `BigCouch's image makes the administrator of ring ${ring.name}, and knows a single one`,
+      `BigCouch's image creates the administrator of ring ${ring.name}, and supports only one`,
       byHand,
     );
   const part = what === "databaseCookie" ? "database" : what;
   const secret = ring.secrets[part];
   if (secret !== undefined)
     throw new UserError(
-      `kazoo:credentials.${ring.name}.${part} is the existing Secret ${secret}: whoever keeps it rotates it`,
+      `kazoo:credentials.${ring.name}.${part} is the existing Secret ${secret}: its owner must rotate it`,
       byHand,
     );
   for (const { name, environment, drained } of zones) {
     const host = elsewhere[what].find((variable) => environment[variable] !== undefined);
-    if (host !== undefined) throw new UserError(`zone ${name} uses stores elsewhere, which ${host} names`, byHand);
+    if (host !== undefined) throw new UserError(`zone ${name} uses external stores (${host})`, byHand);
     if (what === "rabbitmq" && drained.includes(what))
       throw new UserError(
-        `zone ${name} is drained: its brokers would keep the user that all others forget`,
-        `make return ZONE=${name} first`,
+        `zone ${name} is drained, so the old user cannot be deleted in its brokers`,
+        `first run make return ZONE=${name}`,
       );
   }
 }

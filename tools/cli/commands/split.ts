@@ -20,7 +20,7 @@ export async function split(options: RunbookOptions): Promise<void> {
   await followOn(options, stack, platform, `give each region of stack ${name} a stack of its own`, [
     {
       title: `Pulumi.${name}.yaml describes a stack per region`,
-      touches: ["kazoo:stacks: region, if a preview shows that nothing else is to change"],
+      touches: ["kazoo:stacks: region, after a preview has shown no changes"],
       isDone: () => Promise.resolve(readPlatform(name).stacks === "region"),
       run: async () => {
         await requireStacks(stack, platform);
@@ -32,7 +32,7 @@ export async function split(options: RunbookOptions): Promise<void> {
       const own = regionStack(name, region);
       return {
         title: `Region ${region} moves to stack ${own}`,
-        touches: [`datacenters ${zoneNames(platform, region).join(", ")}: in the state of stack ${name} alone`],
+        touches: [`datacenters ${zoneNames(platform, region).join(", ")}: only in the state of stack ${name}`],
         isDone: async () => (await datacenters(stack, name, platform, region)).length === 0,
         run: async () => {
           if (stack.state !== undefined) await ensureStack(stack.pulumi, stack.state, own);
@@ -51,18 +51,18 @@ export async function join(options: RunbookOptions): Promise<void> {
   const regions = regionsOf(platform);
   const left = async (region: string) =>
     (await deployedIn({ name: regionStack(name, region), pulumi: stack.pulumi }).catch(() => [])).length > 0;
-  await followOn(options, stack, platform, `make one stack of stack ${name} and its regions`, [
+  await followOn(options, stack, platform, `merge the stacks of all regions into stack ${name}`, [
     ...regions.map((region): RunbookStep => {
       const own = regionStack(name, region);
       return {
         title: `Region ${region} moves to stack ${name}`,
         touches: [
-          `datacenters ${zoneNames(platform, region).join(", ")}: in the state of stack ${own} alone`,
-          `stack ${own} is removed; it has nothing left then`,
+          `datacenters ${zoneNames(platform, region).join(", ")}: only in the state of stack ${own}`,
+          `stack ${own} is empty afterwards, and is removed`,
         ],
         isDone: async () => !(await left(region)),
         run: async () => {
-          // Once a region has moved, a preview shows what is still to move.
+          // Once a region has moved, a preview shows changes until all have.
           if ((await Promise.all(regions.map(left))).every(Boolean) && !(await holds(stack, platform)))
             await requireNoChanges(name, `make join STACK=${name}`);
           await move(stack, own, name, await datacenters(stack, own, platform, region));
@@ -80,12 +80,11 @@ export async function join(options: RunbookOptions): Promise<void> {
   ]);
 }
 
-/** A stack as a whole: what regions share, or everything. @throws UserError for the stack of a region */
+/** The stack that holds everything, or what its regions share. @throws UserError for the stack of a region */
 async function wholeStack(name: string): Promise<{ stack: Stack; platform: Platform }> {
   const platform = readPlatform(name);
   const { whole } = partOf(platform, name);
-  if (whole !== name)
-    throw new UserError(`stack ${name} is a region of stack ${whole}`, `name the whole: STACK=${whole}`);
+  if (whole !== name) throw new UserError(`stack ${name} is a region of stack ${whole}`, `set STACK=${whole}`);
   return { stack: await openStack(name, reportToStderr, { shared: true }), platform };
 }
 
@@ -101,10 +100,10 @@ async function followOn(
   await follow({ name, notes, steps }, { dryRun, unasked: yes === true || isThrowAway(platform) }, reportToStderr);
 }
 
-/** The last step: an update that changes no object, since the outputs of the stacks and their lists of providers differ. */
+/** The last step: an update that changes no object, only the stacks' outputs and lists of providers. */
 const recordStep = ({ name, pulumi }: Stack, perRegion: boolean): RunbookStep => ({
   title: "An update records the outputs of each stack",
-  touches: ["outputs and providers in the states; an object changes only if someone has changed it meanwhile"],
+  touches: ["outputs and providers in the states; an object changes only if someone has changed it in the meantime"],
   isDone: async () => "credentials" in (await readOutputs<object>(pulumi, name)) === perRegion,
   run: async () => {
     const code = await fleet.up({ stack: name, yes: true }, ["--skip-preview", "--suppress-outputs"]);
@@ -112,7 +111,7 @@ const recordStep = ({ name, pulumi }: Stack, perRegion: boolean): RunbookStep =>
   },
 });
 
-/** @throws UserError where the stack is not as its file has it: a preview after the move could not tell what the move has changed */
+/** @throws UserError if the stack differs from its file: a preview after the move could not tell these changes from the move's */
 export async function requireNoChanges(name: string, again: string): Promise<void> {
   const code = await fleet
     .preview({ stack: name }, ["--expect-no-changes", "--suppress-outputs"])
@@ -123,7 +122,7 @@ export async function requireNoChanges(name: string, again: string): Promise<voi
     });
   if (code === 0) return;
   throw new UserError(
-    `a preview of stack ${name} failed, or shows changes`,
+    `the preview of stack ${name} failed, or shows changes`,
     `make up STACK=${name} deploys them; then ${again}`,
     code,
   );
@@ -141,7 +140,7 @@ async function datacenters({ pulumi }: Stack, name: string, platform: Platform, 
 const holds = async (stack: Stack, platform: Platform): Promise<boolean> =>
   (await datacenters(stack, stack.name, platform)).length > 0;
 
-/** @throws UserError where the user's own backend lacks the stack of a region; in the project's they are created */
+/** @throws UserError if the user's own backend lacks the stack of a region; in the project's local backend, they are created */
 async function requireStacks({ name, pulumi, state }: Stack, platform: Platform): Promise<void> {
   if (state !== undefined) return;
   for (const region of regionsOf(platform)) await deployedIn({ name: regionStack(name, region), pulumi });
@@ -151,7 +150,7 @@ async function move({ pulumi, state }: Stack, from: string, to: string, urns: re
   if (state !== undefined)
     for (const name of [from, to]) await recover({ name, pulumi, selection: ["--stack", name] }, state, reportToStderr);
   await moveState(pulumi, from, to, urns);
-  // Otherwise the next command would take the sandbox's clusters for new ones.
+  // Otherwise the next command would consider the sandbox's clusters new.
   if (state !== undefined) writeClusterIds(state, to, { ...readClusterIds(state, to), ...readClusterIds(state, from) });
 }
 

@@ -37,25 +37,25 @@ interface UpgradeOptions extends RunbookOptions {
   readonly image?: string;
 }
 
-/** What is left to do from the first edit of the stack's file on, in this order. */
+/** The steps after the first edit of the stack's file, in order. */
 const phases: Readonly<Record<Upgraded, readonly UpgradeStep[]>> = {
   kazoo: ["kazoo", "migrate"],
   rabbitmq: ["rabbitmq", "flags"],
   database: ["database"],
 };
 
-/** Another version, as it comes into a stack's file and its zones. */
+/** How another version gets into a stack's file and its zones. */
 interface Change {
   readonly title: string;
-  /** The stack's file with it. */
+  /** Returns the stack's file with the new version. */
   readonly edit: (text: string) => string;
-  /** What that changes in the file. */
+  /** The keys that this changes, for people. */
   readonly keys: string;
-  /** What restarts in a zone of a ring, which has the version already. */
+  /** What restarts in a zone of a ring, for people. @param ring with the new version */
   readonly restarts: (ring: Ring) => string;
 }
 
-/** Brings a ring's brokers or its database, or the Kazoo of all rings of a stack, to another version. */
+/** Upgrades a ring's brokers or database, or the Kazoo of all rings of a stack. */
 export async function upgrade(what: Upgraded, options: UpgradeOptions): Promise<void> {
   const stack = await openWhole(options.stack, "upgrade");
   const { platform } = stack;
@@ -73,7 +73,7 @@ export async function upgrade(what: Upgraded, options: UpgradeOptions): Promise<
   refuseUnfinished(stack, rings, phases[what], isEdited());
   if (options.dryRun !== true) await begin(stack);
 
-  /** Writes the file, with what is left to do of these rings' upgrade. */
+  /** Writes the file, with the next step of these rings' upgrade. */
   const write = (changed: string, left: UpgradeStep | undefined, ...of: readonly string[]) =>
     writeFileSync(
       path,
@@ -138,7 +138,7 @@ export async function upgrade(what: Upgraded, options: UpgradeOptions): Promise<
   await follow(
     {
       name: `upgrade ${what} of ring ${names.join(", ")} to ${options.to}`,
-      notes: ["there is no way back to the version that runs now"],
+      notes: ["an upgrade cannot be undone"],
       steps: steps[what](),
     },
     { dryRun: options.dryRun, unasked: options.yes === true || isThrowAway(platform) },
@@ -148,19 +148,19 @@ export async function upgrade(what: Upgraded, options: UpgradeOptions): Promise<
 
 type Changing = (platform: Platform, rings: readonly Ring[], options: UpgradeOptions, text: string) => Change;
 
-/** @throws UserError where the versions do not allow it, or the image is missing */
+/** @throws UserError if the versions do not allow it, or the image is missing */
 const changes: Readonly<Record<Upgraded, Changing>> = {
   kazoo: ({ image, ...platform }, rings, { to, image: given, ...options }) => {
     const version = wantedKazoo(to, rings, image);
     if (image.kind === "build" && given !== undefined)
-      throw new UserError("the stack builds its image of Kazoo", "leave IMAGE= out: it is built of TO=");
+      throw new UserError("the stack builds its Kazoo image", "omit IMAGE=: the stack builds the version in TO=");
     if (image.kind === "prebuilt" && given === undefined)
       throw new UserError(
         `the stack runs the image ${image.reference}, which it does not build`,
         `name the image of Kazoo ${to}: ${commandOf(options.stack, "kazoo", { to })} IMAGE=registry.example.com/kazoo:${to}`,
       );
     return {
-      title: `Kazoo goes to ${to}, the first zone before the others`,
+      title: `Kazoo is upgraded to ${to}, the first zone before the others`,
       edit: (text) =>
         rings.reduce(
           (result, { name }) => withRing(result, name, ["kazoo"], version),
@@ -172,7 +172,7 @@ const changes: Readonly<Record<Upgraded, Changing>> = {
         const others = isDeepStrictEqual(now, brokerPlugins(version))
           ? ""
           : `${setsOf.rabbitmq.join(", then ")} restart with another plugin; then `;
-        return `${others}${workloads.kazoo} restarts with ${given ?? "the image that is built"}, one pod after the other`;
+        return `${others}${workloads.kazoo} restarts with ${given ?? "the image that the stack builds"}, one pod after the other`;
       },
     };
   },
@@ -180,7 +180,7 @@ const changes: Readonly<Record<Upgraded, Changing>> = {
     const series = wantedBrokers(options.to, ring as Ring);
     const withImage = storeImage("rabbitmq", (ring as Ring).rabbitmq === series, options, text);
     return {
-      title: `The brokers go to RabbitMQ ${series}, alpha before beta`,
+      title: `The brokers are upgraded to RabbitMQ ${series}, alpha before beta`,
       edit: (text) => withRing(withImage(text), (ring as Ring).name, ["rabbitmq"], series),
       keys: `rabbitmq: "${series}" of ring ${ring?.name}`,
       restarts: ({ images }) => `${setsOf.rabbitmq.join(", then ")} restart with ${images.rabbitmq}`,
@@ -191,16 +191,16 @@ const changes: Readonly<Record<Upgraded, Changing>> = {
     const { database: now } = ring as Ring;
     const withImage = storeImage("database", now.version === version, options, text);
     return {
-      title: `The database goes to ${version}, zone by zone`,
+      title: `The database is upgraded to ${version}, zone by zone`,
       edit: (text) => withRing(withImage(text), (ring as Ring).name, ["database"], version),
       keys: `database: ${version} of ring ${ring?.name}`,
       restarts: ({ images }) =>
-        `${setsOf.database.join()} restarts with ${images.database}, one pod after the other${engine === now.engine ? "" : `; then ${workloads.kazoo}, which reaches it otherwise`}`,
+        `${setsOf.database.join()} restarts with ${images.database}, one pod after the other${engine === now.engine ? "" : `; then ${workloads.kazoo} restarts with other database ports`}`,
     };
   },
 };
 
-/** The edit of the image of brokers or database, which the stack's file may name. @throws UserError where it names one of another version */
+/** The edit of the brokers' or database's image, if the stack's file names it. @throws UserError if that image has another version */
 function storeImage(
   key: "rabbitmq" | "database",
   isRunning: boolean,
@@ -211,12 +211,12 @@ function storeImage(
   if (image !== undefined) return (before) => withNamedImage(before, key, image);
   if (named === undefined || isRunning) return (before) => before;
   throw new UserError(
-    `kazoo:images.${key} names the image of the version that runs, ${named}`,
-    "name the one of the new version with IMAGE=, or remove that key",
+    `kazoo:images.${key} names the image of the running version, ${named}`,
+    "set IMAGE= to the image of the new version, or remove that key",
   );
 }
 
-/** The rings of an upgrade: one, or all of them where they run one image. */
+/** The rings of an upgrade: one, or, for Kazoo, all rings of the stack, because they share one image. */
 async function ringsOf({ rings }: Platform, what: Upgraded, given: string | undefined): Promise<Ring[]> {
   const all = Object.values(rings);
   if (what !== "kazoo") {
@@ -224,18 +224,18 @@ async function ringsOf({ rings }: Platform, what: Upgraded, given: string | unde
     return all.filter((ring) => ring.name === name);
   }
   if (given !== undefined && all.length > 1)
-    throw new UserError("all rings of a stack run one image of Kazoo, and are upgraded together", "leave RING= out");
+    throw new UserError("all rings of a stack run the same Kazoo image, and are upgraded together", "omit RING=");
   return all;
 }
 
-/** Refuses zones without the nodes that are to be upgraded: they would be of another version when they return. */
+/** Refuses zones in which the workload is drained: it would return with another version. */
 function refuseDrained(zones: readonly Zone[], what: Upgraded): void {
   const away = zones.find(({ drained }) => drained.includes(what));
   if (away === undefined) return;
-  throw new UserError(`zone ${away.name} is drained`, `make return ZONE=${away.name} first`);
+  throw new UserError(`zone ${away.name} is drained`, `first run make return ZONE=${away.name}`);
 }
 
-/** Refuses to begin while another upgrade of a ring has begun. @param continues whether the stack's file has the wanted version */
+/** Refuses to start before another upgrade of a ring is finished. @param continues whether the stack's file already has the wanted version */
 function refuseUnfinished(
   { name: stack }: Stack,
   rings: readonly Ring[],
@@ -253,7 +253,7 @@ function refuseUnfinished(
   }
 }
 
-/** Refuses to begin while something of the rings is not ready: an upgrade would take away what stands in for it. */
+/** Refuses to start while something in the rings is not ready: an upgrade would also stop what replaces it. */
 async function requireReady(stack: Stack, rings: readonly string[]): Promise<void> {
   const zones = (await zonesOf(stack)).filter(({ zone }) => rings.includes(zone.ring));
   const sick = (await healthOf(zones)).filter((zone) => !isHealthy(zone));
@@ -269,11 +269,11 @@ function requireFlags(printed: string, where: string, to: string): void {
   if (problem === undefined) return;
   throw new UserError(
     `${where}: ${problem}`,
-    "rabbitmqctl list_feature_flags shows them, and the broker's log why one cannot be enabled; the same command goes on",
+    "rabbitmqctl list_feature_flags shows them, and the broker's log shows why one cannot be enabled; run the same command again to continue",
   );
 }
 
-/** Migrates a ring's data, and shows what Kazoo says of it. */
+/** Migrates a ring's data, and shows Kazoo's output. */
 async function migrate(stack: Stack, ring: string): Promise<void> {
   const selected = (await zonesOf(stack)).find(({ zone }) => zone.ring === ring);
   const [node] = selected === undefined ? [] : nodesOf(hostsIn(selected.zone), selected.cluster);
@@ -286,7 +286,7 @@ async function migrate(stack: Stack, ring: string): Promise<void> {
   if (first === undefined) return;
   throw new UserError(
     `${first}${others.length === 0 ? "" : `, and ${others.length} more above`}`,
-    `the same command migrates again; if it may stay so, remove upgrading of ring ${ring} from the stack's file`,
+    `run the same command to migrate again; if the result is acceptable, remove upgrading of ring ${ring} from the stack's file`,
   );
 }
 
@@ -298,12 +298,12 @@ const commandOf = (stack: string, what: Upgraded, { ring, to, image }: Omit<Upgr
     ...(image === undefined ? [] : [`IMAGE=${image}`]),
   ].join(" ");
 
-/** @throws UserError where the text is no valid config */
+/** @throws UserError if the text is not a valid config */
 function readText(text: string, file: string): Platform {
   try {
     return platformOfBytes(Buffer.from(text), file);
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    throw new UserError(`with this version ${file} would be wrong: ${error.message}`, "nothing was changed");
+    throw new UserError(`with this version, ${file} would be invalid: ${error.message}`, "nothing was changed");
   }
 }

@@ -2,26 +2,26 @@ import { UserError } from "../../shared/terminal";
 import type { Request, RingDatabase } from "./ringDatabase";
 import { type Move, type ShardDocument, begun, ended, lastingCopies, shardName } from "./shardMap";
 
-/** How to wait before the next question, and where progress is reported. */
+/** How to wait between checks, and where to report progress. */
 export interface Waiting {
   readonly pause: () => Promise<void>;
   readonly report: (line: string) => void;
 }
 
-/** How often it is asked whether copies are complete while they do not grow: ten minutes with pauses of five seconds. */
+/** Number of checks without progress before giving up: ten minutes with pauses of five seconds. */
 const triesWithoutProgress = 120;
-/** How often until the copies are asked again to send what others lack: a copy may not exist when they are asked first. */
+/** Number of checks between requests to synchronise: a copy may not exist yet at the first request. */
 const roundsBetweenSyncs = 6;
 
-/** What is left to do, as a run that was interrupted left it. */
+/** What an interrupted run left to do. */
 export interface Unfinished {
-  /** Nodes that are still kept from requests. */
+  /** Nodes still in maintenance mode, in which they serve no requests. */
   readonly inMaintenance: readonly string[];
-  /** Databases with copies that are on their way out. */
+  /** Databases with copies that are marked for removal. */
   readonly databases: readonly string[];
 }
 
-/** @param nodes those that are asked whether they are kept from requests */
+/** @param nodes those that may be in maintenance mode */
 export async function unfinished(
   database: RingDatabase,
   nodes: readonly string[],
@@ -34,10 +34,10 @@ export async function unfinished(
 }
 
 /**
- * Carries out moves as CouchDB's guide on shard management says, one target after the other: it is kept from requests while its copies are
- * made, so that nobody reads from those that are not complete. A copy goes only when all others of its shard are complete, so that there are
- * never fewer. It may end at any point, and begins again with a new plan.
- * @param nodes those that stay
+ * Carries out moves as described in CouchDB's guide on shard management, one target node after the other. A node serves no requests while it
+ * gets copies, so nobody reads incomplete ones. A copy is removed only once all other copies of its shard are complete, so there are never
+ * fewer complete copies than before. After an interruption at any point, it starts again with a new plan.
+ * @param nodes those that remain in the ring
  */
 export async function moveShards(
   database: RingDatabase,
@@ -51,11 +51,11 @@ export async function moveShards(
     const own = moves.filter(({ to }) => to === target);
     const names = [...new Set(own.map((move) => move.database))];
     if (own.length > 0) {
-      waiting.report(`${target}: ${own.length} copies are made; it takes no part in requests until they are complete`);
+      waiting.report(`${target}: getting ${own.length} copies; it serves no requests until they are complete`);
       await database.setMaintenance(target, true);
       await database.changeMaps(names, (map) => begun(map, movesIn(own, map)));
     }
-    // After an interruption it is not known which of its copies are new.
+    // After an interruption, it is unknown which of its copies are new.
     const ranges = before.inMaintenance.includes(target) ? undefined : own;
     await complete(database, { node: target, ...(ranges === undefined ? {} : { ranges }) }, waiting);
     await database.setMaintenance(target, false);
@@ -70,14 +70,14 @@ export async function moveShards(
 const movesIn = (moves: readonly Move[], { _id }: ShardDocument): Move[] =>
   moves.filter((move) => move.database === _id);
 
-/** Takes away the copies that are on their way out, when all others are complete. */
+/** Removes the marked copies once all others are complete. */
 async function finish(database: RingDatabase, names: readonly string[], waiting: Waiting): Promise<void> {
   if (names.length === 0) return;
   await complete(database, { databases: names }, waiting);
   await database.changeMaps(names, ended);
 }
 
-/** Which copies: those of a node, or those that last in databases. */
+/** Which copies to wait for: those of a node, or the remaining ones of databases. */
 interface Which {
   readonly node?: string;
   readonly ranges?: readonly Move[];
@@ -91,14 +91,14 @@ interface Watched {
   readonly copies: readonly string[];
 }
 
-/** Waits until copies have all that the other copies of their shards have, and their nodes send each other nothing more. */
+/** Waits until copies have all documents of their shards, and their nodes no longer send each other documents. */
 async function complete(database: RingDatabase, which: Which, { pause, report }: Waiting): Promise<void> {
   let watched = watchedIn(await database.maps(), which);
   const nodes = [...new Set(watched.flatMap(({ map, range }) => map.by_range[range] ?? []))];
   let [known, tries] = [-1, 0];
   for (let round = 0; ; round += 1) {
     const { behind, documents } = await lagging(database, watched);
-    // What has been complete once stays so: writes go to all copies.
+    // A complete copy stays complete, because writes go to all copies.
     watched = watched.filter((one) => behind.includes(one));
     if (watched.length === 0 && !(await areSending(database, nodes))) return;
     tries = documents > known && watched.length > 0 ? 0 : tries + 1;
@@ -107,8 +107,8 @@ async function complete(database: RingDatabase, which: Which, { pause, report }:
     const one = first === undefined ? "internal replication" : `${first.map._id} ${first.range}`;
     if (tries > triesWithoutProgress)
       throw new UserError(
-        `${watched.length} shards have not come closer to complete for 10 minutes: ${one}`,
-        "see the logs of the database's nodes; nothing was taken away, and the same command goes on",
+        `${watched.length} shards have made no progress for 10 minutes: ${one}`,
+        "see the logs of the database nodes; no copy was removed; run the same command again to continue",
       );
     if (round % roundsBetweenSyncs === 0) {
       report(`${watched.length} shards are not complete yet: ${one}`);
@@ -133,7 +133,7 @@ function watchedIn(maps: readonly ShardDocument[], { node, ranges, databases }: 
   );
 }
 
-/** Makes the copies of databases send each other what they lack. */
+/** Makes the copies of databases synchronise. */
 async function sync(database: RingDatabase, names: readonly string[]): Promise<void> {
   const path = (name: string) => `/${encodeURIComponent(name)}/_sync_shards`;
   await database.bodies(
@@ -155,7 +155,7 @@ async function lagging(database: RingDatabase, watched: readonly Watched[]) {
   const asks = watched.flatMap(({ map, range, copies }) => {
     const path = `/${encodeURIComponent(shardName(map, range))}`;
     const all = map.by_range[range] ?? [];
-    // The copies themselves after the others, which may get more meanwhile.
+    // The watched copies come last, because the others may get more documents in the meantime.
     return [...all, ...copies].map((node): Request => ({ method: "GET", node, local: true, path }));
   });
   const counts = (await database.bodies<Counts>(asks, true)).map(total);
@@ -164,7 +164,7 @@ async function lagging(database: RingDatabase, watched: readonly Watched[]) {
     const all = counts.slice(next, (next += map.by_range[range]?.length ?? 0));
     const own = counts.slice(next, (next += copies.length));
     const most = Math.max(...all);
-    // A shard that is nowhere is of a database that was deleted.
+    // A shard without any copy belongs to a deleted database.
     return most >= 0 && own.some((count) => count < most);
   });
   return { behind, documents: counts.reduce((sum, count) => sum + Math.max(count, 0), 0) };
@@ -175,5 +175,5 @@ interface Counts {
   readonly doc_del_count: number;
 }
 
-/** Deleted documents count too: they stay as such. A copy that does not exist yet has less than none. */
+/** Deleted documents count too, because the database keeps them. A copy that does not exist yet counts as -1. */
 const total = (counts: Counts | null): number => (counts === null ? -1 : counts.doc_count + counts.doc_del_count);

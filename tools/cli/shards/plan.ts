@@ -1,27 +1,27 @@
 import { type Move, type ShardDocument, lastingCopies } from "./shardMap";
 
-/** A database node of a ring, as far as it matters where copies lie. */
+/** A database node of a ring, as a place for copies. */
 export interface Place {
   /** Name of its Erlang node. */
   readonly name: string;
   readonly zone: string;
-  /** Whether it is to hold no copy any more. */
+  /** Whether it gives away all its copies. */
   readonly leaving: boolean;
 }
 
-/** Where copies are to lie. */
+/** Where copies should be. */
 export interface Wanted {
   /** Copies by zone; without it, they are spread over zones. */
   readonly placement?: Readonly<Record<string, number>>;
-  /** Copies of each shard; more stay where a database has more. */
+  /** Copies of each shard; a database that has more keeps them. */
   readonly copies: number;
-  /** Whether databases that have more copies lose some: the only way to fewer than there were. @default false */
+  /** Whether databases that have more copies lose the surplus. @default false */
   readonly fewer?: boolean;
-  /** Whether nodes of a zone get equally many shards, or only what must move does. */
+  /** Whether to distribute shards evenly over the nodes of a zone, or to move only what must move. */
   readonly even: boolean;
 }
 
-/** Databases that cannot keep their copies: there are fewer nodes than that. */
+/** A database that has more copies than nodes remain. */
 export interface Shortage {
   readonly database: string;
   readonly copies: number;
@@ -33,7 +33,7 @@ export interface ShardPlan {
   readonly shortages: readonly Shortage[];
 }
 
-/** A range of a database, with the nodes that hold it now and those that are to. */
+/** A range of a database, with the nodes that hold it now, and those that should. */
 interface Range {
   readonly map: ShardDocument;
   readonly range: string;
@@ -42,8 +42,8 @@ interface Range {
 }
 
 /**
- * What to move so that copies lie as wanted, with as few moves as can be. A function of the shard maps alone, so that it also says what is left
- * to do after an interruption. Copies on nodes that are no places stay, and do not count.
+ * Plans the fewest moves that put copies where they are wanted. The result depends only on the shard maps, so it also tells what is left to do
+ * after an interruption. Copies on nodes that are not in `places` stay, and do not count.
  */
 export function planMoves(maps: readonly ShardDocument[], places: readonly Place[], wanted: Wanted): ShardPlan {
   const staying = places.filter(({ leaving }) => !leaving).sort(byName);
@@ -79,7 +79,7 @@ export function planMoves(maps: readonly ShardDocument[], places: readonly Place
       return true;
     };
     for (const [zone, copies] of placed) while (inZone(zone) < copies && add(free(zone)[0]));
-    // Each further one where the fewest are: beyond a placement first in its zones.
+    // Further copies go to the zone with the fewest; zones of the placement come first.
     const surplus = (zone: string) => inZone(zone) - (wanted.placement?.[zone] ?? 0);
     const isPlaced = ({ zone }: Place) => Number(zone in (wanted.placement ?? {}));
     while (
@@ -101,7 +101,7 @@ export function planMoves(maps: readonly ShardDocument[], places: readonly Place
 
 const byName = (a: Place, b: Place) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0);
 
-/** Moves copies within a zone until its nodes have equally many, but for one. */
+/** Moves copies within a zone until the numbers of its nodes differ by one at most. */
 function level(ranges: readonly Range[], staying: readonly Place[], zone: string, loads: Map<string, number>): void {
   const nodes = staying.filter((place) => place.zone === zone).map(({ name }) => name);
   const load = (node: string) => loads.get(node) ?? 0;
@@ -123,7 +123,7 @@ function level(ranges: readonly Range[], staying: readonly Place[], zone: string
   }
 }
 
-/** The moves of a range: each copy that goes, in exchange for one that is made as far as there are any. */
+/** The moves of a range: each removed copy is paired with a new one, as long as there are any. */
 function movesOf({ map, range, now, then }: Range): Move[] {
   const made = [...then].filter((node) => !now.includes(node)).sort();
   const going = now.filter((node) => !then.has(node)).sort();

@@ -24,10 +24,10 @@ export interface Reply {
   readonly body: unknown;
 }
 
-/** Sends requests in their order, and returns their replies. */
+/** Sends requests in order, and returns their replies. */
 export type Ask = (requests: readonly Request[]) => Promise<readonly Reply[]>;
 
-/** Where a request goes: the node-local interface is a port of its own up to CouchDB 2, and a path in CouchDB 3. */
+/** The URL of a request: the node-local interface has a port of its own up to CouchDB 2, and is a path in CouchDB 3. */
 export function urlOf({ engine, adminPort }: DatabaseKind, { node, path, local = false }: Request): string {
   const host = node.split("@")[1] ?? node;
   return local && engine !== "couchdb-3"
@@ -35,18 +35,18 @@ export function urlOf({ engine, adminPort }: DatabaseKind, { node, path, local =
     : `http://${host}:${databasePort}${local ? "/_node/_local" : ""}${path}`;
 }
 
-/** Requests in one command: starting one in a pod takes longer than they do. */
+/** Requests per command, because starting a command in a pod takes longer than they do. */
 const atOnce = 50;
-/** For each request, in seconds. */
+/** Time limit of a request, in seconds. */
 const patience = 60;
 
-/** Requests by way of a Kazoo pod, which reaches all database nodes of its ring: CouchDB's own image has no curl. */
+/** Sends requests from a Kazoo pod, which reaches all database nodes of its ring: CouchDB's own image has no curl. */
 export const askThrough = (kind: DatabaseKind, pod: PodPlace): Ask =>
   askBy(kind, (questions, seconds) =>
     askPod(pod, questions, patience, AbortSignal.timeout(1000 * (seconds + patience))),
   );
 
-/** Requests as commands that something else runs and whose answers it returns; together they take so many seconds at most. */
+/** Sends requests as commands. @param run runs commands, for at most so many seconds in total, and returns their answers */
 export const askBy =
   (kind: DatabaseKind, run: (questions: Questions, seconds: number) => Promise<ReadonlyMap<string, Answer>>): Ask =>
   async (requests) => {
@@ -75,7 +75,7 @@ function readReply(kind: DatabaseKind, request: Request, answer: Answer | undefi
   if (status === undefined || status === "000")
     throw new UserError(
       `${urlOf(kind, request)} does not answer`,
-      "make status shows whether its pod is ready; the same command goes on where it stopped",
+      "make status shows whether its pod is ready; run the same command again to continue",
     );
   try {
     return { status: Number(status), body: body === "" ? null : (JSON.parse(body) as unknown) };
@@ -84,7 +84,7 @@ function readReply(kind: DatabaseKind, request: Request, answer: Answer | undefi
   }
 }
 
-/** What the members of a ring say of shards and of one another. All are asked by name. */
+/** The members of a ring, their shards and their settings. */
 export class RingDatabase {
   /** @param speaker name of the node whose shard maps and list of nodes are changed; from there they replicate */
   constructor(
@@ -93,7 +93,7 @@ export class RingDatabase {
     readonly ask: Ask,
   ) {}
 
-  /** The answers to all requests. @param missing whether 404 is an answer too: then null */
+  /** The answers to all requests. @param missing whether to return null for status 404 */
   async bodies<T>(requests: readonly Request[], missing = false): Promise<(T | null)[]> {
     const replies = await this.ask(requests);
     return replies.map(({ status, body }, index) => {
@@ -113,19 +113,20 @@ export class RingDatabase {
     return [...(await this.body<{ cluster_nodes: string[] }>(at)).cluster_nodes].sort();
   }
 
-  /** The shard maps of all databases, as a node has them. */
+  /** The shard maps of all databases, as stored on a node. */
   async maps(node = this.speaker): Promise<ShardDocument[]> {
     const at = { method: "GET", node, local: true, path: "/_dbs/_all_docs?include_docs=true" } as const;
     const { rows } = await this.body<{ rows: { doc: ShardDocument | null }[] }>(at);
     return rows.flatMap(({ doc }) => (doc !== null && "by_range" in doc ? [doc] : []));
   }
 
-  /** Changes the shard maps of databases; those that are deleted meanwhile are left out. */
+  /** Changes the shard maps of databases; skips databases that are deleted in the meantime. */
   async changeMaps(databases: readonly string[], change: (map: ShardDocument) => ShardDocument): Promise<void> {
     let left = databases;
-    // Another change may come first, and then the map is read again.
+    // If another change comes first, read the map again.
     for (let round = 0; left.length > 0; round += 1) {
-      if (round === 10) throw new UserError(`the shard map of ${left[0]} cannot be changed: others keep changing it`);
+      if (round === 10)
+        throw new UserError(`the shard map of ${left[0]} cannot be changed: someone else keeps changing it`);
       const at = (database: string) => `/_dbs/${encodeURIComponent(database)}`;
       const found = await this.bodies<ShardDocument>(
         left.map((database) => ({ method: "GET", node: this.speaker, local: true, path: at(database) })),
@@ -146,7 +147,7 @@ export class RingDatabase {
     }
   }
 
-  /** Keeps new databases away from nodes, as long as they are listed. */
+  /** Keeps new databases away from nodes while they are still listed. */
   async retire(nodes: readonly string[]): Promise<void> {
     const found = await this.listed(nodes);
     const kept = found.filter((node) => node !== null && node["decom"] !== true) as NodeDocument[];
@@ -157,14 +158,14 @@ export class RingDatabase {
     );
   }
 
-  /** Takes nodes out of the ring's list, with all revisions that they have there. */
+  /** Removes nodes from the ring's list, with all their revisions. */
   async forget(nodes: readonly string[]): Promise<void> {
     for (let round = 0; ; round += 1) {
       const left = (await this.listed(nodes)).filter((node) => node !== null);
       const [first] = left;
       if (first === undefined) return;
       if (round === 20)
-        throw new UserError(`${first._id} cannot be taken out of the ring's list: others keep listing it`);
+        throw new UserError(`${first._id} cannot be removed from the ring's list: someone keeps adding it`);
       await this.bodies(
         left.map(({ _id, _rev }): Request => {
           const at = this.listing(_id);
@@ -189,7 +190,7 @@ export class RingDatabase {
     path: `/_nodes/${encodeURIComponent(node)}`,
   });
 
-  /** Nodes that take no part in requests, as each says itself. */
+  /** The nodes that are in maintenance mode. */
   async inMaintenance(nodes: readonly string[]): Promise<string[]> {
     const modes = await this.bodies<string>(
       nodes.map((node) => ({ method: "GET", node, path: maintenance })),
@@ -198,7 +199,7 @@ export class RingDatabase {
     return nodes.filter((_, index) => modes[index] === "true");
   }
 
-  /** Whether a node is to take no part in requests: its copies are not complete. */
+  /** Turns a node's maintenance mode on or off: a node in it serves no requests. */
   async setMaintenance(node: string, on: boolean): Promise<void> {
     await this.body({ method: "PUT", node, path: maintenance, body: String(on) });
   }

@@ -1,22 +1,22 @@
 import type { ShardMap } from "../copies";
 
-/** A shard map as the database keeps it (docs.couchdb.org, "Shard Management"). */
+/** A shard map as stored in the database (docs.couchdb.org, "Shard Management"). */
 export interface ShardDocument extends ShardMap {
   readonly by_range: Readonly<Record<string, readonly string[]>>;
-  /** Ranges by name of node. It must agree with `by_range`. */
+  /** Ranges by node. It must agree with `by_range`. */
   readonly by_node: Readonly<Record<string, readonly string[]>>;
-  /** What was done to copies: `["add", range, node]`. */
+  /** Past changes: `["add", range, node]`. */
   readonly changelog: readonly (readonly string[])[];
-  /** The end of the names of the database's shards, as character codes. */
+  /** The suffix of the database's shard names, as character codes. */
   readonly shard_suffix: readonly number[];
   /**
-   * Ours, by range: nodes whose copy goes when all others are complete. It is written together with the copy that replaces it, so that a
-   * move that is interrupted is not taken for a copy more. The database does not read it.
+   * Our own field, which the database ignores. By range: nodes whose copy is removed once all others are complete. It is written together with
+   * the replacement, so that after an interruption the replacement does not count as an additional copy.
    */
   readonly moving?: Readonly<Record<string, readonly string[]>>;
 }
 
-/** A copy of a shard that is made (`to`), that goes (`from`), or that goes when another is made in its place. */
+/** A new copy of a shard (`to`), a copy to remove (`from`), or both: one copy replaces another. */
 export interface Move {
   readonly database: string;
   readonly range: string;
@@ -24,15 +24,15 @@ export interface Move {
   readonly from?: string;
 }
 
-/** Nodes whose copy of a range is on its way out. */
+/** Nodes whose copy of a range is marked for removal. */
 export const leavingCopies = ({ moving = {} }: Pick<ShardDocument, "moving">, range: string): readonly string[] =>
   moving[range] ?? [];
 
-/** The nodes that hold a range when all that was begun is done. */
+/** The nodes that hold a range once all moves in progress are finished. */
 export const lastingCopies = (map: Pick<ShardDocument, "moving" | "by_range">, range: string): string[] =>
   (map.by_range[range] ?? []).filter((node) => !leavingCopies(map, range).includes(node));
 
-/** A shard map in which the moves have begun: copies are added, and those in whose place they are, are marked. */
+/** A shard map in which moves have started: new copies are added, and the copies they replace are marked. */
 export function begun(map: ShardDocument, moves: readonly Move[]): ShardDocument {
   let [ranges, moving, changelog] = [map.by_range, map.moving ?? {}, map.changelog];
   for (const { range, to, from } of moves) {
@@ -42,7 +42,7 @@ export function begun(map: ShardDocument, moves: readonly Move[]): ShardDocument
       changelog = [...changelog, ["add", range, to]];
     }
     const marked = moving[range] ?? [];
-    // A copy on its way out that is wanted again stays.
+    // A marked copy that is wanted again stays.
     const left = marked.filter((node) => node !== to);
     const leaving = from === undefined || !nodes.includes(from) || left.includes(from) ? left : [...left, from];
     moving = { ...moving, [range]: leaving };
@@ -50,7 +50,7 @@ export function begun(map: ShardDocument, moves: readonly Move[]): ShardDocument
   return consistent({ ...map, by_range: ranges, moving, changelog });
 }
 
-/** A shard map without the copies that are on their way out. */
+/** A shard map without the marked copies. */
 export function ended(map: ShardDocument): ShardDocument {
   const gone = Object.entries(map.moving ?? {}).flatMap(([range, nodes]) => nodes.map((node) => ({ range, node })));
   const ranges = Object.keys(map.by_range).map((range) => [range, lastingCopies(map, range)] as const);
@@ -62,7 +62,7 @@ export function ended(map: ShardDocument): ShardDocument {
   });
 }
 
-/** With `by_node` as `by_range` has it, and nothing empty in `moving`. */
+/** A map whose `by_node` agrees with `by_range`, without empty lists in `moving`. */
 function consistent({ moving: all = {}, ...map }: ShardDocument): ShardDocument {
   const moving = Object.fromEntries(Object.entries(all).filter(([, nodes]) => nodes.length > 0));
   const nodes = [...new Set(Object.values(map.by_range).flat())];
