@@ -70,7 +70,10 @@ describe("an interrupted run", { concurrency: 1 }, () => {
       for (const command of ["up", "preview", "destroy"]) {
         const run = await stack.run([command]);
         assert.equal(run.code, 1);
-        assert.match(run.stderr, /^error: the state of stack dev cannot be read: .*dev\.json is cut off or damaged\n/);
+        assert.match(
+          run.stderr,
+          /^error: the state of stack dev cannot be read: .*dev\.json is truncated or damaged\n/,
+        );
         const copy = /next: restore the copy of .*: (cp '.*'), then make up STACK=dev/.exec(run.stderr)?.[1];
         assert.ok(copy !== undefined, run.stderr);
         if (command === "destroy") execFileSync("sh", ["-c", copy]);

@@ -77,7 +77,7 @@ describe("a stack per region, two regions in two sandbox clusters", { concurrenc
     const last = await run("up");
     assert.notEqual(last.code, 0);
     assert.match(last.stdout, /done +us-east\nfailed +us-west: /);
-    assert.match(last.stderr, /up of 1 of 2 regions did not end well: us-west/);
+    assert.match(last.stderr, /up did not succeed for 1 of 2 regions: us-west/);
     configure({ "kazoo:environment": { KAZOO_LOG_LEVEL: "notice" } });
     const one = await run("up", "--region", "us-west");
     assert.equal(one.code, 0, one.stdout + one.stderr);

@@ -47,7 +47,7 @@ describe("runbooks on the sandbox", { concurrency: 1 }, () => {
     );
 
   test("status and doctor report no findings; they find a deleted Secret and a full quota, with the fix", async () => {
-    const simulated = "the pods are simulated: brokers, databases and Kazoo were not asked";
+    const simulated = "the pods are simulated: brokers, databases and Kazoo were not queried";
     assert.ok((await stack.succeeds("status")).includes(`\n${simulated}\n`));
     assert.match(await stack.succeeds("doctor"), /^The pods are simulated: .*\ndev: nothing is wrong\n$/);
 
@@ -68,7 +68,7 @@ describe("runbooks on the sandbox", { concurrency: 1 }, () => {
       findings.map(({ kind, where, what, fix }) => `${kind} ${where}: ${what}; ${fix}`),
       [
         "error local-b: missing in the cluster: Secret rabbitmq; make up restores what is missing",
-        "error local-a: the ResourceQuota team allows 5 of pods, of which 5 is used; raise it with whoever owns it (kubectl describe quota team), or lower replicas or resources in the stack's file",
+        "error local-a: the ResourceQuota team allows 5 of pods, of which 5 is used; ask its owner to raise it (kubectl describe quota team), or lower replicas or resources in the stack's file",
       ],
     );
 
@@ -240,7 +240,7 @@ describe("runbooks on the sandbox", { concurrency: 1 }, () => {
     await stack.isUnchanged();
     await stack.succeeds("status");
     const back = await stack.clone.run(["upgrade", "rabbitmq", "--to", "3.13"]);
-    assert.match(back.stderr, /run RabbitMQ 4\.0, and cannot go back to 3\.13/);
+    assert.match(back.stderr, /run RabbitMQ 4\.0, and cannot be downgraded to 3\.13/);
   });
 
   test("a datacenter is removed from a protected ring, also after an interruption; the other keeps what it has", async () => {

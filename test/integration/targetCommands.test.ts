@@ -749,7 +749,7 @@ describe("an upgrade", () => {
 
   test("refuses a zone that is drained, and an image that would stay that of the old version", async () => {
     writeStack({ "kazoo:images": { rabbitmq: "mirror.example.com/rabbitmq:3.13" } });
-    assert.match(await refused(...upgrade), /kazoo:images\.rabbitmq names the image of the version that runs/);
+    assert.match(await refused(...upgrade), /kazoo:images\.rabbitmq names the image of the running version/);
     const image = await kazoo(...upgrade, "--image", "mirror.example.com/rabbitmq:4.0", "--dry-run");
     // Both rings would run it, and only one has its version.
     assert.match(image.stderr, /with this version, Pulumi\.own\.yaml would be invalid[^]*rings with the same version/);

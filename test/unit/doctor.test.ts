@@ -57,7 +57,7 @@ describe("a broker", () => {
   test("with an alarm or a partition has a finding for each", () => {
     assert.deepEqual(what(brokerFindings("a/alpha", nodes(true, ["rabbit@other"]))), [
       "error a/alpha: memory alarm",
-      "error a/alpha: rabbit@rabbitmq-alpha-0 has lost sight of rabbit@other",
+      "error a/alpha: rabbit@rabbitmq-alpha-0 has lost contact with rabbit@other",
     ]);
     assert.deepEqual(what(brokerFindings("a/alpha", [{ name: "rabbit@a", disk_free_alarm: true }])), [
       "error a/alpha: disk alarm",
@@ -72,7 +72,7 @@ describe("a broker", () => {
       { name: "new" },
     ];
     assert.deepEqual(what(queueFindings("a/alpha", queues)), [
-      "warning a/alpha: 1 message in queues that nobody reads: left",
+      "warning a/alpha: 1 message in queues without a consumer: left",
     ]);
     assert.deepEqual(queueFindings("a/alpha", queues.slice(1)), []);
   });
@@ -103,13 +103,13 @@ describe("a database's ring", () => {
 
   test("has a finding for a node that is not listed, one that is not seen, and one that the stack does not have", () => {
     assert.deepEqual(what(memberFindings("main", kind, members, [view([a]), view([a, b], [a, b], "b/bigcouch-0")])), [
-      `error ring main: the database node ${b} is no member of the ring for a/bigcouch-0`,
+      `error ring main: the database node ${b} is not a member of the ring according to a/bigcouch-0`,
     ]);
     assert.deepEqual(what(memberFindings("main", kind, members, [view([a], [a, b])])), [
-      `error ring main: the database node ${b} is not seen by a/bigcouch-0`,
+      `error ring main: the database node ${b} is not connected to a/bigcouch-0`,
     ]);
     assert.deepEqual(what(memberFindings("main", kind, members, [view([a, b], [a, b, c])])), [
-      `warning ring main: the database lists ${c} as a member, which the stack does not have`,
+      `warning ring main: the database lists ${c} as a member, but the stack has no such node`,
     ]);
   });
 
@@ -187,7 +187,7 @@ WhApps        : callflow(2d3h1s)
     const view = (text: string) => ({ from: "a/kazoo-0", nodes: readKnownNodes(text) });
     assert.deepEqual(kazooFindings("main", expected, [view(printed("a", "b"))]), []);
     assert.deepEqual(what(kazooFindings("main", expected, [view(printed("local", "b"))])), [
-      `error ring main: the Kazoo node ${one} is in zone local for a/kazoo-0, and in a here`,
+      `error ring main: the Kazoo node ${one} is in zone local according to a/kazoo-0, but in a in the stack`,
     ]);
     const alone = printed("a", "b").replace(/^[\s\S]*?\n\n/, "");
     assert.deepEqual(what(kazooFindings("main", expected, [view(alone)])), [
@@ -223,11 +223,13 @@ vgtpMwIbowIgb28fgEHzIMfGk3iGdB/YcFagTqMW9QFDrAQ7qTlV2h4=
     assert.deepEqual(found({ certificate: undefined } as never), [
       "error a: the Secret kazoo-tls with the Ingress's certificate is missing",
     ]);
-    assert.deepEqual(found({ certificate: "x" }), ["error a: tls.crt in the Secret kazoo-tls is no certificate"]);
+    assert.deepEqual(found({ certificate: "x" }), ["error a: tls.crt in the Secret kazoo-tls is not a certificate"]);
     assert.deepEqual(found({}, "2027-11-17"), [
-      "warning a: the certificate in the Secret kazoo-tls ends on 2027-11-28, in 11 days",
+      "warning a: the certificate in the Secret kazoo-tls expires on 2027-11-28, in 11 days",
     ]);
-    assert.deepEqual(found({}, "2027-11-30"), ["error a: the certificate in the Secret kazoo-tls ended on 2027-11-28"]);
+    assert.deepEqual(found({}, "2027-11-30"), [
+      "error a: the certificate in the Secret kazoo-tls expired on 2027-11-28",
+    ]);
     assert.deepEqual(found({ hosts: ["api.example.com", "ws.example.com"] }), [
       "error a: the certificate in the Secret kazoo-tls is not for ws.example.com",
     ]);
@@ -264,9 +266,9 @@ describe("what runs", () => {
         ),
       ),
       [
-        "warning ring main: Kazoo is 4.30.1 in a, and 4.3 in the stack's file",
-        "warning ring main: the database is 3.3.3 in a, and 2.3.1 in the stack's file",
-        "warning ring main: RabbitMQ is 3.12.14 in a, b, and 3.13 in the stack's file",
+        "warning ring main: Kazoo is 4.30.1 in a, but 4.3 in the stack's file",
+        "warning ring main: the database is 3.3.3 in a, but 2.3.1 in the stack's file",
+        "warning ring main: RabbitMQ is 3.12.14 in a, b, but 3.13 in the stack's file",
       ],
     );
   });
@@ -392,7 +394,7 @@ test("a healthy zone has no findings; another has one for each node, object and 
     "error a: missing in the cluster: Secret rabbitmq",
     "error a/kazoo-0: it is not ready: it waits for its readiness check",
     "error a/bigcouch-0: its pod does not exist",
-    "error a: the Job of join has failed",
+    "error a: the Job for join has failed",
   ]);
   const drained = { ...sick, missing: [], join: "done" as const, kazoo: { ready: 0, wanted: 0 } };
   assert.deepEqual(what(healthFindings(drained)), ["error a/bigcouch-0: its pod does not exist"]);
@@ -431,10 +433,10 @@ describe("status", () => {
     ]);
     assert.deepEqual(
       lines({ findings: [finding("warning", "it rusts"), finding("error", "it is gone")] }).at(-1),
-      ["next: make doctor STACK=dev says why it matters and how to fix it"][0],
+      ["next: make doctor STACK=dev explains why it matters and how to fix it"][0],
     );
     assert.deepEqual(lines({ simulated: true, unasked: ["a/kazoo-0: exit code 1"] }), [
-      "the pods are simulated: brokers, databases and Kazoo were not asked",
+      "the pods are simulated: brokers, databases and Kazoo were not queried",
       "not asked: a/kazoo-0: exit code 1",
     ]);
     assert.match(lines({}, { ...zone, kazoo: { ready: 0, wanted: 1 } }).at(-1) ?? "", /^next: make doctor STACK=dev /);

@@ -129,8 +129,8 @@ describe("a run of regions", () => {
 
   test("a limit that is not a number is refused", () => {
     assert.equal(jobsOf("3"), 3);
-    assert.throws(() => jobsOf("many"), /"many" is no number of regions/);
-    assert.throws(() => jobsOf("0"), /"0" is no number/);
+    assert.throws(() => jobsOf("many"), /"many" is not a number of regions/);
+    assert.throws(() => jobsOf("0"), /"0" is not a number/);
   });
 });
 

@@ -6,12 +6,12 @@ import { UserError } from "../shared/terminal";
  */
 export interface Backup {
   readonly stack: string;
-  /** When it was made, ISO 8601. */
+  /** When it was written, ISO 8601. */
   readonly time: string;
   readonly state: ExportedState;
 }
 
-/** What `pulumi stack export` writes; secrets are in plain text where it ran with `--show-secrets`. */
+/** What `pulumi stack export` writes; secrets are in plain text if it ran with `--show-secrets`. */
 export interface ExportedState {
   readonly version: number;
   readonly deployment: {
@@ -31,7 +31,7 @@ const format = "kazoo-backup-1";
 
 /**
  * Encrypts a backup.
- * @throws UserError if a recipient is no public key of age
+ * @throws UserError if a recipient is not a public key of age
  */
 export async function sealed(backup: Backup, locks: Locks): Promise<Uint8Array> {
   const { Encrypter } = await import("age-encryption");
@@ -53,8 +53,8 @@ export async function sealed(backup: Backup, locks: Locks): Promise<Uint8Array> 
 }
 
 /**
- * Decrypts a backup and checks that it is whole and of this stack.
- * @throws UserError that says what is wrong, without any of the content
+ * Decrypts a backup and checks that it is complete and belongs to this stack.
+ * @throws UserError if it does not; the message contains none of the content
  */
 export async function opened(file: Uint8Array, keys: Keys, stack: string): Promise<Backup> {
   const { format: found, ...backup } = parsed(await decrypted(file, keys));
@@ -92,7 +92,7 @@ async function decrypted(file: Uint8Array, keys: Keys): Promise<string> {
   }
 }
 
-/** The secret keys in a file as age-keygen writes it, with comments between them. */
+/** The secret keys in a file from age-keygen, which also contains comments. */
 function identitiesIn(text: string): string[] {
   const identities = text.split(/\r?\n/).filter((line) => line.startsWith("AGE-SECRET-KEY-1"));
   if (identities.length === 0) throw new Error("there is none");

@@ -14,7 +14,7 @@ export async function ask(question: string): Promise<string> {
   try {
     return (await terminal.question(question)).trim();
   } catch (error) {
-    // After Ctrl-C or Ctrl-D the cursor is still behind the question.
+    // After Ctrl-C or Ctrl-D, the cursor is still on the line of the question.
     if ((error as Error).name !== "AbortError") throw error;
     process.stderr.write("\n");
     throw new UserError("interrupted", "nothing was changed", 130);
@@ -25,8 +25,8 @@ export async function ask(question: string): Promise<string> {
 
 /**
  * Selects one of several names: the given one, the only one, or the one chosen on the terminal.
- * @param what what the names are of, e.g. `zone`
- * @param variable make's variable for it, e.g. `ZONE`
+ * @param what kind of things with these names, e.g. `zone`
+ * @param variable the make variable for it, e.g. `ZONE`
  * @throws UserError with the list, if there is no terminal
  */
 export async function choose(
@@ -56,7 +56,7 @@ export async function choose(
   return chosen;
 }
 
-/** The same for named things; returns the thing itself. */
+/** The same for objects with names; returns the chosen object. */
 export async function chooseAmong<T extends { readonly name: string }>(
   what: string,
   variable: string,

@@ -4,7 +4,7 @@ import { stackLabel } from "../../components/names";
 import type { ClusterFacts } from "./clusterFindings";
 import { asking, clientsOf } from "./kubernetes";
 
-/** API groups of what the first `up` must be allowed to create. */
+/** Resources that the first `up` must be allowed to create, with their API groups. */
 const created = {
   namespaces: "",
   secrets: "",
@@ -14,7 +14,7 @@ const created = {
 };
 
 /**
- * Looks at a cluster, changing nothing.
+ * Reads facts about a cluster; changes nothing.
  * @param namespace the one that the stack would create
  * @throws UserError if the cluster does not answer, or refuses the user
  */
@@ -58,7 +58,7 @@ export async function clusterFacts(cluster: KubernetesCluster, namespace: string
   });
 }
 
-/** Handles a failed call: what it means by its HTTP status; others are thrown on. */
+/** Maps a failed call's HTTP status to a result; throws all other errors on. */
 const answering =
   <T>(meanings: Readonly<Record<number, T>>) =>
   (error: unknown): T => {
@@ -67,7 +67,7 @@ const answering =
     throw error;
   };
 
-/** Whether a dry run with a level that does not exist is refused: without Pod Security admission it succeeds. */
+/** Whether the API server refuses a dry run with an unknown level: without Pod Security admission, it accepts it. */
 async function checksNamespaceLabels(core: CoreV1Api): Promise<boolean | undefined> {
   const label = "pod-security.kubernetes.io/enforce";
   const body = { metadata: { generateName: "kazoo-init-", labels: { [label]: "none" } } };

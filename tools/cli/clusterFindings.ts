@@ -1,11 +1,11 @@
-/** Facts about a cluster before anything is deployed to it. Undefined: the user may not see it. */
+/** Facts about a cluster before anything is deployed to it; undefined if the user may not see them. */
 export interface ClusterFacts {
   readonly version: { readonly major: string; readonly minor: string; readonly gitVersion: string };
   readonly storageClasses: readonly { readonly name: string; readonly isDefault: boolean }[] | undefined;
   /** Of all namespaces, with the arguments of their containers. */
   readonly daemonSets: readonly { readonly name: string; readonly args: readonly string[] }[] | undefined;
   readonly apiGroups: readonly string[];
-  /** The namespace that the stack would create, with the stack that it belongs to already; null: it does not exist. */
+  /** The namespace that the stack would create, with the stack that already owns it; null if it does not exist. */
   readonly namespace: { readonly stack: string | undefined } | null | undefined;
   /** Whether Pod Security admission checks the labels of namespaces. */
   readonly podSecurity: boolean | undefined;
@@ -46,7 +46,7 @@ export function clusterFindings(facts: ClusterFacts, { context, namespace, stora
   if (forbidden.length > 0)
     error(
       `you are not allowed to create ${forbidden.join(", ")}`,
-      `grant your user these permissions, or choose a context with another user;  kubectl --context ${context} -n ${namespace} auth can-i create ${forbidden[0]} checks one`,
+      `grant your user these permissions, or choose a context with another user; kubectl --context ${context} -n ${namespace} auth can-i create ${forbidden[0]} checks one`,
     );
   if (facts.namespace === undefined)
     warning(
@@ -102,7 +102,7 @@ function storageFindings({ storageClasses }: ClusterFacts, wanted: string | unde
 const enforcers =
   /(^|-)(calico-node|canal|cilium|kube-router|antrea-agent|weave-net|kube-ovn-cni|ovnkube-node|azure-npm|anetd|kube-network-policies)$/;
 
-/** Their API groups. They outlive a plugin that was removed, so they count only where DaemonSets cannot be listed. */
+/** Their API groups. They remain after a plugin is removed, so they count only if DaemonSets cannot be listed. */
 const enforcersGroups = ["crd.projectcalico.org", "cilium.io", "crd.antrea.io", "kubeovn.io", "k8s.ovn.org"];
 
 function enforcesPolicies({ daemonSets, apiGroups, version }: ClusterFacts): boolean {

@@ -3,8 +3,8 @@ import type { Rotated } from "../../config/credentials";
 import { allParts } from "../toolchain/parts";
 
 /**
- * The commands and their help. The code of a command is loaded when it runs, with `require`: Node.js would give an `import()` to its own
- * loader, which does not read TypeScript.
+ * The commands and their help. The code of a command is loaded when it runs, with `require`: Node.js would pass an `import()` to its own
+ * loader, which cannot read TypeScript.
  */
 const code = {
   accounts: () => require("./commands/accounts") as typeof import("./commands/accounts"),
@@ -180,19 +180,19 @@ const statusCommand = (): Command =>
     .option("-w, --watch", "refresh every two seconds, until q or Ctrl-C", false)
     .addHelpText(
       "after",
-      "\nJOIN: the Job that joins the databases to one ring. FIRST BOOT: the Job that creates the master account, in the ring's first zone.\nLAST RESTART: when the newest Kazoo node started. With --watch, only the clusters are asked, not the pods.\nExit code 1: something is not ready, or does not work.",
+      "\nJOIN: the Job that joins the databases to one ring. FIRST BOOT: the Job that creates the master account, in the ring's first zone.\nLAST RESTART: when the newest Kazoo node started. With --watch, only the clusters are queried, not the pods.\nExit code 1: something is not ready, or does not work.",
     )
     .action(exiting((options: Stacked & { json: boolean; watch: boolean }) => code.status().status(options)));
 
 const doctorCommand = (): Command =>
   withStack(
     "doctor",
-    "examine a stack from inside its pods: names, ports, credentials, clocks, volumes, quotas, versions, and all that status asks",
+    "examine a stack from inside its pods: names, ports, credentials, clocks, volumes, quotas, versions, and everything that status checks",
   )
     .option("--json", "for programs", false)
     .addHelpText(
       "after",
-      "\nPrints of each finding what is wrong, why it matters and the fix. Changes nothing. Exit code 1: there are findings.",
+      "\nPrints what is wrong, why it matters and how to fix it. Changes nothing. Exit code 1: there are findings.",
     )
     .action(exiting((options: Stacked & { json: boolean }) => code.doctor().doctor(options)));
 
@@ -268,7 +268,7 @@ const accountCommands = (): Command[] => [
 type Deploy = typeof import("./commands/deploy");
 type DeployOptions = import("./commands/apply").DeployOptions;
 
-/** `kazoo kube-…`: a zone's Kazoo, only changed through Pulumi, so that state and cluster agree. */
+/** `kazoo kube-…`: these change a zone's Kazoo only through Pulumi, so that state and cluster agree. */
 function deployCommands(): Command[] {
   const command = (name: string, description: string, action: (options: DeployOptions) => Promise<void>): Command =>
     withZone(name, description).action(
@@ -326,7 +326,7 @@ function deployCommands(): Command[] {
 }
 
 type RunbookOptions = import("./runbook").RunbookOptions;
-/** What `rotate` takes, by its name there. */
+/** The credentials that `rotate` can replace, by argument. */
 const whatToRotate = {
   rabbitmq: "rabbitmq",
   database: "database",
@@ -369,16 +369,21 @@ function runbookCommands(): Command[] {
       .requiredOption("--to <size>", "size of each volume, e.g. 200Gi"),
     runbook(
       "remove",
-      "take a datacenter out of its ring: Kazoo and brokers stop, shards move to the other zones, then its resources go",
+      "remove a datacenter: stop its Kazoo and brokers, move its shards to the ring's other zones, delete its resources",
       (options) => code.remove().remove(options),
-    ).option("--copies <number>", "so many copies of each shard, where the nodes that stay are too few for all"),
+    ).option("--copies <number>", "copies to keep of each shard, if the remaining nodes are too few for all of them"),
     steps(
-      asking(withStack("rebalance", "move existing shards to where the stack's file wants copies, evenly over nodes")),
+      asking(
+        withStack(
+          "rebalance",
+          "move existing shards to the zones where the stack's file wants copies, evenly over their nodes",
+        ),
+      ),
     )
       .option("-r, --ring <name>", "which ring; needed if the stack has several")
       .option("--without <zone>", "move all shards away from the database nodes of this zone, before it is removed")
-      .option("--copies <number>", "so many copies of each shard, also where there are more now")
-      .addHelpText("after", "\nWithout --copies, databases that have more copies than the config wants keep as many.")
+      .option("--copies <number>", "copies of each shard, even for databases that have more now")
+      .addHelpText("after", "\nWithout --copies, databases that have more copies than the config wants keep theirs.")
       .action(exiting((options: RebalanceOptions) => code.rebalance().rebalance(options))),
     steps(
       asking(withStack("split", "move the datacenters of a live stack to a stack per region; no cluster is touched")),
@@ -396,19 +401,17 @@ function runbookCommands(): Command[] {
     )
       .addArgument(new Argument("<what>", "which credential").choices(Object.keys(whatToRotate)))
       .option("-r, --ring <name>", "which ring; needed if the stack has several")
-      .option("--keep", "stop before the old one is removed; without this option it continues from there")
+      .option("--keep", "stop before the old credential is removed; run it again without this option to finish")
       .action(
         exiting((what: keyof typeof whatToRotate, options: RotateOptions) =>
           code.rotate().rotate(whatToRotate[what], options),
         ),
       ),
-    steps(
-      asking(withStack("upgrade", "bring a ring's brokers or its database, or the stack's Kazoo, to another version")),
-    )
+    steps(asking(withStack("upgrade", "upgrade a ring's brokers or database, or the stack's Kazoo")))
       .addArgument(new Argument("<what>", "what to upgrade").choices(["kazoo", "rabbitmq", "database"]))
       .requiredOption("--to <version>", "the new version: for kazoo e.g. 4.3.12, rabbitmq 4.2, database couchdb-3.3.3")
       .option("-r, --ring <name>", "which ring; needed for brokers and database if the stack has several")
-      .option("--image <reference>", "its image, if the stack's file names the one of the old version")
+      .option("--image <reference>", "image of the new version; needed if the stack's file names that of the old one")
       .action(exiting((what: Upgraded, options: UpgradeOptions) => code.upgrade().upgrade(what, options))),
   ];
 }
@@ -428,7 +431,7 @@ function dockerCommands(): Command {
   };
   add("build", "build the Kazoo image as the stack would", ({ build }) => build);
   add("rebuild", "build it without the cache", ({ rebuild }) => rebuild);
-  add("tag", "give the built image all its names in the stack, and the given ones", ({ tag }) => tag);
+  add("tag", "tag the built image with all its names in the stack, and with the given ones", ({ tag }) => tag);
   add("push", "push the built image under all its names, with the login of `docker login`", ({ push }) => push);
   add("rmi", "remove the image from the engine", ({ removeImage }) => removeImage);
   add("run", "open a shell in a new container of the image", ({ shellInImage }) => shellInImage);

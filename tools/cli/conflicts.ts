@@ -2,20 +2,20 @@ import { parseUrn } from "../report/digest";
 import type { EngineEvent, StepMetadata } from "./eventLog";
 import { isSecretName, secret } from "../../config/secrets";
 
-/** A field that the program wants to set, and that someone else has taken over in the cluster. */
+/** A field that the program wants to set, but that someone else has taken over in the cluster. */
 export interface Conflict {
   readonly urn: string;
-  /** Whether Pulumi itself made the object, in a run that was interrupted before it could note that: the state does not have it. */
+  /** Whether Pulumi itself created the object, in a run that was interrupted before it could record it in the state. */
   readonly left: boolean;
   /** Kind, name and namespace of the object. */
   readonly object: string;
-  /** As the API server names it, e.g. `.spec.replicas`. */
+  /** Its path in the API server's notation, e.g. `.spec.replicas`. */
   readonly field: string;
   /** Who set it, e.g. `kubectl`. */
   readonly manager: string;
-  /** As the program has it; undefined if that is not known. */
+  /** The program's value; undefined if that is not known. */
   readonly wanted: unknown;
-  /** Where the object is, to read what is there now. */
+  /** Where the object is, to read the current value. */
   readonly place: {
     readonly cluster: string;
     readonly apiVersion: string;
@@ -76,11 +76,11 @@ export function valueAt(object: unknown, field: string): unknown {
   }, object);
 }
 
-/** Whether a value must not be shown: of a Secret, or by the name of the field or of the variable in its path. */
+/** Whether a value must not be shown: it is of a Secret, or its field or variable has the name of a secret. */
 const isHidden = ({ place, field }: Conflict): boolean =>
   place.kind === "Secret" || field.split(/[^\w-]+/).some(isSecretName);
 
-/** A conflict for people. `there` is the field's value in the cluster. */
+/** A conflict as a line of text. `there` is the field's value in the cluster. */
 export function conflictLine(conflict: Conflict, there: unknown): string {
   const { object, field, manager, wanted } = conflict;
   const shown = (value: unknown): string =>

@@ -10,7 +10,7 @@ export interface ContainerState {
   /** When it was last started, ISO 8601. */
   readonly started: string;
   readonly running: boolean;
-  /** How often the engine has started it again. */
+  /** How often the engine has restarted it. */
   readonly restarts: number;
   readonly image: string;
 }

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import type { Diagnostic } from "../report/digest";
 
-/** An event of the engine, as far as the commands read it. */
+/** The fields of an engine event that the commands use. */
 export interface EngineEvent {
   readonly diagnosticEvent?: { readonly urn?: string; readonly message: string; readonly severity: string };
   readonly resourcePreEvent?: { readonly metadata: StepMetadata };
@@ -20,7 +20,7 @@ export interface StepMetadata {
   readonly new?: { readonly inputs?: Record<string, unknown> };
 }
 
-/** The events of a log that Pulumi has written, an event a line. A line that was cut off does not count. */
+/** The events in a log from Pulumi, one per line; a truncated line is ignored. */
 export function readEvents(path: string): EngineEvent[] {
   let log: string;
   try {
@@ -45,7 +45,7 @@ export const brokenRules = (events: readonly EngineEvent[]): Diagnostic[] =>
   events.flatMap(({ policyEvent }): Diagnostic[] => {
     if (policyEvent?.enforcementLevel !== "mandatory") return [];
     const { resourceUrn, policyName, message } = policyEvent;
-    // On one line, and without the engine's marks for colours.
+    // On one line, without the engine's colour codes.
     const plain = message
       .replace(/<\{%.*?%\}>/g, "")
       .trim()

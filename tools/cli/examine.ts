@@ -29,31 +29,31 @@ import { claimsOf, neededSecrets, quotasOf, tlsSecretOf } from "./zoneObjects";
 import { UserError } from "../shared/terminal";
 import { sideBySide } from "../shared/turns";
 
-/** What is wrong with a stack, and what could not be asked. */
+/** What is wrong with a stack, and what could not be checked. */
 export interface Examination {
   readonly findings: readonly Finding[];
-  /** `ZONE/POD: why it could not be asked`. */
+  /** `ZONE/POD: why it could not be checked`. */
   readonly unasked: readonly string[];
-  /** Whether pods are simulated, so that nothing runs in them that could be asked. */
+  /** Whether pods are simulated, so that nothing in them can answer. */
   readonly simulated: boolean;
 }
 
-/** `status` asks in one round; `doctor` also from inside for names, ports, credentials, clocks and volumes, and for quotas and Secrets. */
+/** `status` makes one quick round; `doctor` also checks names, ports, credentials, clocks and volumes from inside, and quotas and Secrets. */
 export type Depth = "status" | "doctor";
 
-/** How long a question and all questions of a pod may take, in seconds. */
+/** How long one question, and all questions to a pod, may take, in seconds. */
 const patience = { status: { question: 15, pod: 20 }, doctor: { question: 30, pod: 60 } } as const;
 
-/** Pods that are asked at a time. */
+/** Number of pods that are queried at a time. */
 const atATime = 64;
 
-/** A zone on Kubernetes, as the stack's file and its outputs have it. */
+/** A zone on Kubernetes, from the stack's file and its outputs. */
 interface Place {
   readonly selected: SelectedZone;
   readonly cluster: KubernetesCluster;
   readonly zone: Zone;
   readonly ring: Ring;
-  /** Those that are to run. */
+  /** Nodes that should run. */
   readonly nodes: readonly ZoneNode[];
 }
 
@@ -67,14 +67,14 @@ interface Asked {
   readonly received: number;
 }
 
-/** Asks the pods and the API servers of a stack's zones, all side by side, and judges what they say. Zones on Docker are skipped. */
+/** Queries the pods and API servers of a stack's zones in parallel, and evaluates the answers. Zones on Docker are skipped. */
 export async function examine(platform: Platform, zones: readonly SelectedZone[], depth: Depth): Promise<Examination> {
   const places = zones.flatMap((selected) => placeOf(platform, selected));
   const unasked: string[] = [];
   let simulated = false;
-  // In a status all share one limit, so that it never waits for more than one round.
+  // In `status`, all pods share one time limit, so that it never waits for more than one round.
   const together = AbortSignal.timeout(patience[depth].pod * 1000);
-  // Each pod listens to it; Node.js would warn of more than ten.
+  // Each pod adds a listener; Node.js would warn about more than ten.
   setMaxListeners(0, together);
   const ask = async ({ place, node, questions }: ReturnType<typeof questionsOf>[number]): Promise<Asked[]> => {
     if (node.place.kind !== "pod") return [];
@@ -117,7 +117,7 @@ function reason(error: unknown): string {
   return error.message;
 }
 
-/** Findings of what the clusters say of zones: all of it, or what status has no table for. */
+/** Findings from the state of zones in the clusters: all of them, or those that the table of `status` does not show. */
 export const stateFindings = (health: readonly ZoneHealth[], depth: Depth): Finding[] => [
   ...(depth === "doctor" ? health.flatMap(healthFindings) : []),
   ...differingFindings(imagesOf(health)),
@@ -129,7 +129,7 @@ const programs = {
   [workloads.database]: "the database",
 } as const;
 
-/** The images of all nodes, by the rings of their zones. */
+/** The images of all nodes, with their rings. */
 function imagesOf(health: readonly ZoneHealth[]): Running[] {
   return [...new Set(health.map(({ ring }) => ring))].flatMap((ring) =>
     runningImages(health.filter((zone) => zone.ring === ring)).flatMap(({ workload, zones, name, digest }) =>
@@ -189,7 +189,7 @@ function questionsOf(place: Place, places: readonly Place[], depth: Depth) {
   });
 }
 
-/** What the API server says of a zone. @param hidden receives what the user may not see */
+/** Findings from a zone's objects. @param hidden receives what the user may not see */
 async function objectFindings(
   { cluster, zone, ring }: Place,
   depth: Depth,
@@ -215,14 +215,14 @@ async function objectFindings(
   return (await asking(cluster, () => Promise.all([...usual, ...(depth === "doctor" ? deep() : [])]))).flat();
 }
 
-/** Judges the answers of all pods. @param unasked receives answers that cannot be read */
+/** Evaluates the answers of all pods. @param unasked receives answers that cannot be read */
 function answerFindings(
   { rings }: Platform,
   places: readonly Place[],
   asked: readonly Asked[],
   unasked: string[],
 ): Finding[] {
-  /** What a good answer says; undefined for any other. */
+  /** The content of a valid answer; undefined for any other. */
   const read = <T>({ from, answers }: Asked, name: string, parse: (text: string) => T | undefined): T | undefined => {
     const answer = answers.get(name);
     if (answer?.code !== 0) return undefined;
@@ -255,7 +255,7 @@ function answerFindings(
       ? []
       : [{ ...about(one), from: one.from, host: one.node.host, nodes }];
   });
-  // Answers of database nodes come by way of Kazoo's.
+  // Kazoo nodes query the database nodes.
   const databases = of(workloads.kazoo).flatMap((one) =>
     nodesOfWorkload(one.place, workloads.database).flatMap((node) => {
       const from = `${one.place.zone.name}/${node.name}`;

@@ -1,18 +1,18 @@
 import { stringify } from "yaml";
 
-/** What a first stack of one datacenter in a Kubernetes cluster consists of. */
+/** The choices for a first stack of one datacenter in a Kubernetes cluster. */
 export interface FirstStack {
   /** Context of the kubeconfig. */
   readonly context: string;
   readonly region: string;
   readonly datacenter: string;
-  /** Registry (`host` or `host:port`) that the stack pushes its build to, or the reference of an image that exists. */
+  /** Registry (`host` or `host:port`) that the stack pushes its build to, or the reference of an existing image. */
   readonly image: { readonly registry: string } | { readonly prebuilt: string };
   /** StorageClass of all volumes. @default the cluster's default class */
   readonly storageClass?: string | undefined;
 }
 
-/** Text of the stack's file; one line a key. Nothing is validated here: reading the text as a stack's file does that. */
+/** Text of the stack's file, one line per key. Nothing is validated here; reading the text as a stack's file does that. */
 export function firstStackText({ context, region, datacenter, image, storageClass }: FirstStack): string {
   const volumes = { storageClass };
   const config = {
@@ -29,7 +29,7 @@ export function firstStackText({ context, region, datacenter, image, storageClas
   ].join("\n");
 }
 
-/** YAML 1.1 puts quotes around more words and numbers, all that Pulumi's engine might not take for text among them. */
+/** YAML 1.1 quotes more words and numbers, including all that Pulumi's engine might not read as text. */
 const inOneLine = (value: unknown): string =>
   stringify(value, {
     ...{ version: "1.1", collectionStyle: "flow", flowCollectionPadding: true },

@@ -29,7 +29,7 @@ import { type ZoneView, readZones, summary } from "./zones";
 export interface FleetOptions extends one.StackOptions {
   /** One region of a stack whose regions have stacks of their own. */
   readonly region?: string;
-  /** How many regions at a time. */
+  /** How many regions run at a time. */
   readonly jobs?: string;
 }
 
@@ -41,14 +41,14 @@ interface Fleet {
   readonly jobs: number;
 }
 
-/** The name of the Pulumi stack that `--region` chooses, or of the whole. @throws UserError if there is no such region */
+/** The name of the Pulumi stack that `--region` chooses, or of the stack itself. @throws UserError if the region does not exist */
 export async function stackOf({ stack, region }: FleetOptions): Promise<string> {
   if (region === undefined) return stack;
   const regions = regionsIn(stack);
   if (regions === undefined)
     throw new UserError(
       `the regions of stack ${stack} have no stacks of their own`,
-      `omit REGION=; kazoo:stacks: region in Pulumi.${stack}.yaml gives them some: docs/regions.md`,
+      `omit REGION=; kazoo:stacks: region in Pulumi.${stack}.yaml gives each region a stack of its own: docs/regions.md`,
     );
   return regionStack(stack, await choose("region", "REGION", regions, region));
 }
@@ -65,7 +65,7 @@ function fleetOf({ stack, region, jobs }: FleetOptions): Fleet | undefined {
 export function jobsOf(given: string | undefined): number {
   if (given === undefined) return Math.max(1, cpus().length);
   if (/^[1-9]\d{0,2}$/.test(given)) return Number(given);
-  throw new UserError(`${JSON.stringify(given)} is no number of regions`, "JOBS=4 runs four at a time");
+  throw new UserError(`${JSON.stringify(given)} is not a number of regions`, "JOBS=4 runs four at a time");
 }
 
 /** `up` of one stack, or of all of its regions' stacks: the shared one first. */
@@ -98,7 +98,7 @@ export async function preview(options: FleetOptions, args: readonly string[]): P
   return code;
 }
 
-/** `destroy` of one stack, or of all: the shared one last, and only once all regions are gone. */
+/** `destroy` of one stack, or of all: the shared one last, once all regions are destroyed. */
 export async function destroy(options: FleetOptions, args: readonly string[]): Promise<number> {
   const fleet = fleetOf(options);
   if (fleet === undefined) return one.destroy({ ...options, stack: await stackOf(options) }, args);
@@ -112,11 +112,11 @@ export async function destroy(options: FleetOptions, args: readonly string[]): P
 
 /**
  * Provides the toolchain and starts the sandbox clusters, once for all; returns the shared stack.
- * @throws UserError if it still holds datacenters: it was a single stack, and an update would delete them
+ * @throws UserError if the shared stack still holds datacenters, from when it was a single stack: an update would delete them
  */
 async function open({ name, platform }: Fleet): Promise<Stack> {
   const shared = await openStack(name, reportToStderr, { shared: true });
-  // A stack that the backend does not have holds nothing; its `up` says so.
+  // A stack that the backend does not have holds nothing; its `up` reports that it is missing.
   const resources = await deployedIn(shared).catch(() => []);
   const whole = resources.find(
     ({ type }) => type === "kubernetes:core/v1:Namespace" || type === datacenterTypes.docker,
@@ -130,11 +130,11 @@ async function open({ name, platform }: Fleet): Promise<Stack> {
   return shared;
 }
 
-/** The order of an `up`, from what the regions' states have. */
+/** The order of an `up`, derived from the states of the regions. */
 async function planOf({ name, platform, regions }: Fleet, { pulumi }: Stack): Promise<RegionPlan[]> {
   const states = new Map<string, readonly string[]>();
   for (const region of regions) {
-    // A stack that the backend does not have is not deployed; its `up` says so.
+    // A stack that the backend does not have is not deployed; its `up` reports that it is missing.
     const resources = await deployedIn({ name: regionStack(name, region), pulumi }).catch(() => []);
     states.set(
       region,
@@ -149,7 +149,7 @@ async function planOf({ name, platform, regions }: Fleet, { pulumi }: Stack): Pr
   );
 }
 
-/** Runs a command on the stacks of regions, each in a process of its own; its lines begin with the region. */
+/** Runs a command on the stacks of regions, each in a process of its own; its lines start with the region. */
 const runAll = (fleet: Fleet, plans: readonly RegionPlan[], command: readonly string[], args: readonly string[]) =>
   interruptible(async (signal) => {
     const run = (region: string, stop: AbortSignal) => {
@@ -206,13 +206,13 @@ export const outcomeLines = (outcomes: readonly Outcome[]): string =>
     })
     .join("");
 
-/** Prints the summary. @throws UserError where not all regions are done */
+/** Prints the summary. @throws UserError unless all regions succeeded */
 function finish({ name }: Fleet, command: string, outcomes: readonly Outcome[]): void {
   process.stdout.write(`\n${outcomeLines(outcomes)}`);
   const bad = outcomes.filter(({ kind }) => kind !== "done").map(({ region }) => region);
   if (bad.length === 0) return;
   throw new UserError(
-    `${command} of ${bad.length} of ${outcomes.length} regions did not end well: ${bad.join(", ")}`,
+    `${command} did not succeed for ${bad.length} of ${outcomes.length} regions: ${bad.join(", ")}`,
     `make ${command} STACK=${name} continues with them`,
   );
 }

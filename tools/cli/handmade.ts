@@ -7,18 +7,18 @@ import type { UnseenCluster } from "../report/model";
 import { type KnownObject, deployedIn, groupsIn, knownObjects } from "./missing";
 import type { Stack } from "./openStack";
 
-/** What people added, as the steps of a refresh. */
+/** Manual additions, as the steps of a refresh. */
 export interface Handmade {
   readonly steps: readonly Step[];
-  /** The changed resources by URN: their own inputs as they are in the cluster, without what was added. */
+  /** The changed resources by URN: their own inputs with the cluster's values, without the additions. */
   readonly own: ReadonlyMap<string, State["inputs"]>;
 }
 
 /**
- * Finds what was added by hand to a stack's objects, and next to them in its own namespaces. A refresh sees neither, since Pulumi looks only at
- * the fields and objects that it manages.
- * @param refresh what a refresh found
- * @param unseen clusters that do not answer; they are not asked
+ * Finds manual additions to a stack's objects, and manually created objects in its own namespaces. A refresh sees neither, because Pulumi looks
+ * only at the fields and objects that it manages.
+ * @param refresh the result of a refresh
+ * @param unseen clusters that do not answer; they are skipped
  */
 export async function handmadeIn(stack: Stack, refresh: Digest, unseen: readonly UnseenCluster[]): Promise<Handmade> {
   const known = (await deployedIn(stack)).flatMap((resource) =>
@@ -38,13 +38,13 @@ export async function handmadeIn(stack: Stack, refresh: Digest, unseen: readonly
   };
 }
 
-/** The digest of a refresh, with what people added in place of what the refresh made of it. */
+/** The digest of a refresh, in which the manual additions replace what the refresh reported for these resources. */
 export const refreshWith = ({ steps, own }: Handmade, digest: Digest): Digest => ({
   ...digest,
   steps: [...digest.steps.filter(({ urn }) => !own.has(urn)), ...steps],
 });
 
-/** The digest of a preview, without the changes that only come from what people added: the program does not touch that. */
+/** The digest of a preview, without changes that only come from manual additions, because the program does not touch these. */
 export const previewWith = ({ own }: Handmade, digest: Digest): Digest => ({
   ...digest,
   steps: digest.steps.flatMap((step) => {
@@ -84,7 +84,7 @@ async function findingsIn(
   });
 }
 
-/** Whether the config says that something else makes the object. */
+/** Whether, according to the config, something else creates the object. */
 const isMeant = ({ kind, metadata }: KubernetesObject, { registries, rings }: Platform): boolean => {
   const names = [registries.secretNames, ...Object.values(rings).map((ring) => Object.values(ring.secrets))].flat();
   return kind === "Secret" && names.includes(metadata?.name ?? "");

@@ -35,7 +35,7 @@ export interface ZoneHealth {
   readonly rolled?: string;
   /** Its nodes, by the names of their pods or containers. */
   readonly nodes?: Readonly<Record<string, NodeState>>;
-  /** Objects of the stack's state that are not in the cluster: somebody has deleted them. */
+  /** Objects of the stack's state that are not in the cluster, because someone has deleted them. */
   readonly missing?: readonly string[];
   /** Why the zone's state is unknown. */
   readonly problem?: string;
@@ -51,8 +51,8 @@ export const isHealthy = ({ problem, missing = [], kazoo, brokers, database, joi
   [join, firstBoot].every((job) => job === undefined || job === "done");
 
 /**
- * Reads the state of zones. If a cluster does not answer, its zones say so; the others are not affected.
- * @param known the objects that should be there
+ * Reads the state of zones. If a cluster does not answer, its zones have a `problem`; the others are not affected.
+ * @param known the objects that should exist
  */
 export function healthOf(zones: readonly SelectedZone[], known: readonly KnownObject[] = []): Promise<ZoneHealth[]> {
   return Promise.all(

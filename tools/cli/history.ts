@@ -42,8 +42,8 @@ export async function readUpdates(stack: Stack): Promise<Update[]> {
 }
 
 /**
- * Whether the last run that changed a stack failed or was interrupted. The state may then lack what a provider that was cancelled had already
- * changed in a cluster.
+ * Whether the last run that changed a stack failed or was interrupted. The state may then lack changes that a cancelled provider had already
+ * made in a cluster.
  */
 export async function lastRunFailed({ name, pulumi }: Pick<Stack, "name" | "pulumi">): Promise<boolean> {
   const printed = await askPulumi(pulumi, ["stack", "history", "--json", "--page-size", "1", "--stack", name]);

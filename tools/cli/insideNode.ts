@@ -33,9 +33,9 @@ export async function runScriptInside({ place }: ZoneNode, script: string): Prom
 
 /**
  * The output of a shell script in a pod, which must end like {@link runScriptInside}'s.
- * @param signal ends the wait for it
- * @param heard gets the output as it comes
- * @throws UserError with its last words if it fails, or if it was not waited for
+ * @param signal stops waiting for it
+ * @param heard receives the output as it arrives
+ * @throws UserError with the end of its error output if it fails, or if the signal stopped the wait
  */
 export async function askInside(
   place: PodPlace,

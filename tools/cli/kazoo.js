@@ -23,7 +23,7 @@ function withCacheBesidePackages(load) {
     require("node:module").enableCompileCache?.(join(cache, "node")); // Node.js 22 and newer
     process.env.TMPDIR = cache;
   } catch {
-    process.env.TSX_DISABLE_CACHE = "1"; // somebody else's packages: compiling takes less than a second
+    process.env.TSX_DISABLE_CACHE = "1"; // the packages belong to another user: compiling takes less than a second
   }
   load();
   for (const [name, value] of Object.entries({ TMPDIR, TSX_DISABLE_CACHE })) {

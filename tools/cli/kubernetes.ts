@@ -116,7 +116,7 @@ export async function unlessSimulated<T>(work: () => Promise<T>): Promise<T | un
 
 /**
  * The pod, if a container runs in it.
- * @throws UserError if there is no such pod; SimulatedPodError
+ * @throws UserError if the pod does not exist, SimulatedPodError if it is simulated
  */
 async function realPod({ cluster, namespace, pod }: PodPlace, what: string): Promise<V1Pod> {
   const { core } = await clientsOf(cluster);
@@ -148,7 +148,7 @@ export interface Streams {
   readonly errors: Writable;
   /** Whether input and output are a terminal. */
   readonly terminal: boolean;
-  /** Ends the connection to a command that does not end in time. */
+  /** Closes the connection to a command that takes too long. */
   readonly signal?: AbortSignal;
 }
 
@@ -190,7 +190,7 @@ function exitCode({ status, reason, message, details }: V1Status): number {
 /** Which part of a log. */
 export interface LogOptions {
   readonly follow: boolean;
-  /** Start with this number of last lines; default: all. */
+  /** Start with the last lines, so many of them; default: all. */
   readonly tail?: number;
 }
 

@@ -8,7 +8,7 @@ import { type Stack, openStack } from "./openStack";
 import type { RunbookOptions } from "./runbook";
 import { UserError, reportToStderr } from "../shared/terminal";
 
-/** A zone on Kubernetes that a runbook changes, as the stack's file and its outputs have it. */
+/** A zone on Kubernetes that a runbook changes, from the stack's file and its outputs. */
 export interface LiveZone {
   readonly stack: Stack;
   readonly zone: Zone;
@@ -16,7 +16,7 @@ export interface LiveZone {
   readonly cluster: KubernetesCluster;
 }
 
-/** The zone that the user chose. Unless it is a dry run, its clusters are started, and what a killed run left is cleaned up. */
+/** The zone that the user chose. Unless it is a dry run, this starts its clusters and cleans up after killed runs. */
 export async function liveZone(options: RunbookOptions): Promise<LiveZone> {
   const stack = await openStack(options.stack, reportToStderr);
   if (options.dryRun !== true) await begin(stack);
@@ -36,8 +36,8 @@ export const setsOf: Readonly<Record<DrainedWorkload, readonly string[]>> = {
 };
 
 /**
- * Arguments that limit Pulumi to parts of a StatefulSet's component, such as `nodes` and `config`, and to the component itself: what it waits
- * for is remembered, and must change with the order of a drained zone.
+ * Arguments that limit Pulumi to parts of a StatefulSet's component, such as `nodes` and `config`, and to the component itself: the state
+ * records its dependencies, which must change with the order of a drained zone.
  */
 export const targetsOf = ({ name }: Zone, set: string, ...parts: readonly string[]): string[] =>
   ["", ...parts.map((part) => `-${part}`)].flatMap((end) => ["--target", `**::${name}-${set}${end}`]);

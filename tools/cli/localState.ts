@@ -19,12 +19,12 @@ import { processName } from "../shared/processes";
 import { type PulumiContext, askPulumi, runPulumi } from "./pulumi";
 import { type Report, UserError } from "../shared/terminal";
 
-/** Name of the Pulumi project, as Pulumi.yaml has it. */
+/** Name of the Pulumi project, as in Pulumi.yaml. */
 const pulumiProject = "kazoo";
 
 /**
- * The Pulumi state of stacks of this machine, which run on the sandbox or on its Docker Engine: a file backend in the project's folder, with
- * a passphrase in a file.
+ * The Pulumi state of stacks that run on this machine, on the sandbox or on its Docker Engine: a file backend in the project's folder, with a
+ * passphrase in a file.
  */
 export interface LocalState {
   readonly backendUrl: string;
@@ -111,7 +111,7 @@ interface Checkpoint {
   };
 }
 
-/** A stack's state; undefined if the file is cut off or otherwise no state. */
+/** A stack's state; undefined if the file is truncated or not a state. */
 function readCheckpoint(path: string): Checkpoint | undefined {
   try {
     return (JSON.parse(readFileSync(path, "utf8")) as { checkpoint?: Checkpoint } | null)?.checkpoint;
@@ -120,13 +120,13 @@ function readCheckpoint(path: string): Checkpoint | undefined {
   }
 }
 
-/** The error of a state that cannot be read, with the copies that can. */
+/** The error for an unreadable state; it names a readable copy, if there is one. */
 function unreadable(state: LocalState, stack: string): UserError {
   const path = stateFile(state, stack);
   const copies = [copyFile(state, stack), `${path}.bak`].filter((copy) => readCheckpoint(copy) !== undefined);
   const [newest] = copies.sort((a, b) => statSync(b).mtimeMs - statSync(a).mtimeMs);
   return new UserError(
-    `the state of stack ${stack} cannot be read: ${path} is cut off or damaged`,
+    `the state of stack ${stack} cannot be read: ${path} is truncated or damaged`,
     newest === undefined
       ? `make restore STACK=${stack} FROM=FILE restores it from a backup; without one, the passwords of the running stack are lost`
       : `restore the copy of ${statSync(newest).mtime.toISOString()}: cp ${quoted(newest)} ${quoted(path)}, then make up STACK=${stack}`,
@@ -134,9 +134,9 @@ function unreadable(state: LocalState, stack: string): UserError {
 }
 
 /**
- * Says so where a run failed because the passphrase is not the one that the state was encrypted with: Pulumi does not say it, or not which file
- * that is in. Deriving the key takes half a second, so only then.
- * @throws UserError if it is another one
+ * After a failed run, checks whether the passphrase is the one that the state was encrypted with: Pulumi does not report that, or not the file
+ * with the passphrase. Deriving the key takes half a second, so this is checked only after a failure.
+ * @throws UserError if it is another passphrase
  */
 export function checkPassphrase(state: LocalState, stack: string): void {
   const { salt } = readCheckpoint(stateFile(state, stack))?.latest?.secrets_providers?.state ?? {};
@@ -147,7 +147,7 @@ export function checkPassphrase(state: LocalState, stack: string): void {
   );
 }
 
-/** Whether a passphrase is right: Pulumi's salt carries a known text that is encrypted with it, `v1:SALT:v1:NONCE:TEXT`. */
+/** Whether a passphrase is right: Pulumi's salt, `v1:SALT:v1:NONCE:TEXT`, contains a known text encrypted with it. */
 function opensWith(passphrase: string, salt: string): boolean {
   const [bytes, nonce, text] = [1, 3, 4].map((part) => Buffer.from(salt.split(":")[part] ?? "", "base64"));
   if (bytes === undefined || nonce === undefined || text === undefined) return true;
@@ -162,7 +162,7 @@ function opensWith(passphrase: string, salt: string): boolean {
   }
 }
 
-/** Moves the state of a stack aside if it cannot be read, so that a backup of it can take its place. */
+/** Renames the state of a stack if it cannot be read, so that a backup can replace it. */
 export function setAsideUnreadable(state: LocalState, stack: string, report: Report): void {
   const path = stateFile(state, stack);
   if (!existsSync(path) || readCheckpoint(path) !== undefined) return;
@@ -170,14 +170,14 @@ export function setAsideUnreadable(state: LocalState, stack: string, report: Rep
   report(`the state of stack ${stack} cannot be read: it is kept as ${path}.damaged`);
 }
 
-/** Least room for a run that changes a stack: its state is written at each step, and twice. */
+/** Least free space for a run that changes a stack: Pulumi writes the state twice at each step. */
 const leastRoom = 64 * 1024 ** 2;
 
-/** Free bytes of the file system that a path is on. */
+/** Free bytes on the file system of a path. */
 type Room = (path: string) => number;
 
 /**
- * Makes sure that a run can write its state to the end, and keeps a copy of the state from before it.
+ * Makes sure that a run will be able to write its state, and keeps a copy of the previous state.
  * @throws UserError if there is too little space, or the state cannot be read
  */
 export function beforeRun(state: LocalState, stack: string, room: Room = freeBytes): void {
@@ -193,11 +193,11 @@ export function beforeRun(state: LocalState, stack: string, room: Room = freeByt
   replace(copyFile(state, stack), readFileSync(path, "utf8"));
 }
 
-/** Why a run must stop now, while its state can still be written; undefined while there is room. */
+/** Why a run must stop now, while there is still space to write its state; undefined if there is enough space. */
 export const stopForRoom = (state: LocalState, stack: string, room: Room = freeBytes): string | undefined =>
   lackOfRoom(state, stack, 1 / 4, room);
 
-/** @param share of the room that a whole run may need */
+/** @param share fraction of the space that a whole run may need */
 function lackOfRoom(state: LocalState, stack: string, share: number, room: Room): string | undefined {
   const size = statSync(stateFile(state, stack), { throwIfNoEntry: false })?.size ?? 0;
   const needed = share * (leastRoom + 4 * size);
@@ -227,7 +227,7 @@ export interface SelectedStack {
 }
 
 /**
- * Cleans up after a killed Pulumi: its lock, a file that it has written in part, and operations whose result it did not see.
+ * Cleans up after a killed Pulumi: its lock, a half-written file, and operations whose result it did not see.
  * @throws UserError if another Pulumi is working on the stack
  */
 export async function recover(
@@ -257,8 +257,8 @@ export async function recover(
 }
 
 /**
- * The file backend keeps attributes beside a state, and cannot read the state while they are cut off ("failed to load checkpoint: EOF"). It
- * works without them, and writes them again.
+ * Removes truncated attributes. The file backend keeps attributes beside a state, and cannot read the state if they are truncated ("failed to
+ * load checkpoint: EOF"). It works without them, and writes them again.
  */
 function removeTornAttributes(path: string): void {
   const attributes = `${path}.attrs`;
@@ -297,7 +297,7 @@ function lockHolders(state: LocalState, stack: string): number[] {
     try {
       return [(JSON.parse(readFileSync(path, "utf8")) as { pid: number }).pid];
     } catch {
-      // Half-written, by a Pulumi that had no room or was killed; one that is being written now is younger than this.
+      // Half-written by a Pulumi that ran out of space or was killed; a file that is being written now is younger than this.
       if (Date.now() - statSync(path).mtimeMs > 10_000) rmSync(path, { force: true });
       return [];
     }

@@ -4,7 +4,7 @@ import { kazoo } from "./commandLine";
 
 /** Runs the command on the command line; errors become a message and an exit code. */
 export async function run(): Promise<void> {
-  // The reader of our output, such as head, has closed it.
+  // The reader of the output, such as head, has closed it.
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {
     if (error.code !== "EPIPE") throw error;
     process.exit();

@@ -5,14 +5,14 @@ import { asking, clientsOf } from "./kubernetes";
 import type { Stack } from "./openStack";
 import { askPulumi } from "./pulumi";
 
-/** An object that a stack's state has in a cluster. */
+/** A Kubernetes object in a stack's state. */
 export interface KnownObject {
   /** Name of the cluster in the config. */
   readonly cluster: string;
   readonly apiVersion: string;
   readonly kind: string;
   readonly name: string;
-  /** Undefined for a Namespace. */
+  /** Its namespace; undefined for a Namespace. */
   readonly namespace?: string;
 }
 
@@ -22,7 +22,7 @@ export async function deployedIn(stack: Pick<Stack, "name" | "pulumi">): Promise
   return (JSON.parse(text) as { deployment?: { resources?: Deployed[] } }).deployment?.resources ?? [];
 }
 
-/** The Kubernetes objects among the resources of a state. Jobs are none: a finished one may be cleaned up. */
+/** The Kubernetes objects among the resources of a state, without Jobs, because finished ones may be cleaned up. */
 export function knownObjects(resources: readonly (Deployed & { readonly provider?: string })[]): KnownObject[] {
   return resources.flatMap(({ type, provider = "", inputs, outputs, ...resource }): KnownObject[] => {
     const { apiVersion, kind, metadata } = { ...inputs, ...outputs } as Partial<KubernetesObject>;
@@ -36,7 +36,7 @@ export function knownObjects(resources: readonly (Deployed & { readonly provider
   });
 }
 
-/** Those of a cluster's known objects that are not there. What one may not list counts as there. */
+/** The known objects that a cluster lacks. Objects that the user may not list do not count as missing. */
 export async function missingIn(cluster: KubernetesCluster, known: readonly KnownObject[]): Promise<KnownObject[]> {
   return (await groupsIn(cluster, known)).flatMap(({ group, items }) => {
     const names = new Set(items?.map(({ metadata }) => metadata?.name));
@@ -44,7 +44,7 @@ export async function missingIn(cluster: KubernetesCluster, known: readonly Know
   });
 }
 
-/** A cluster's known objects by kind and namespace, each group with all objects of that kind there; none if one may not list them. */
+/** A cluster's known objects by kind and namespace; each group also has all existing objects of that kind, unless the user may not list them. */
 export async function groupsIn<T extends KnownObject>(cluster: KubernetesCluster, known: readonly T[]) {
   const own = known.filter((object) => object.cluster === cluster.name);
   if (own.length === 0) return [];
@@ -64,7 +64,7 @@ export async function groupsIn<T extends KnownObject>(cluster: KubernetesCluster
   );
 }
 
-/** The items of a list; undefined if one may not list. */
+/** The items of a list; undefined if the user may not list them. */
 const itemsOf = (
   cluster: KubernetesCluster,
   list: () => Promise<{ readonly items: KubernetesObject[] }>,
@@ -78,7 +78,7 @@ const itemsOf = (
     }
   });
 
-/** Objects for people: `Secret rabbitmq, Service kazoo`. */
+/** Objects as text: `Secret rabbitmq, Service kazoo`. */
 export const objectList = (objects: readonly KnownObject[]): string =>
   objects
     .map(({ kind, name }) => `${kind} ${name}`)

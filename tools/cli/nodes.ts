@@ -87,7 +87,7 @@ export async function zonesOf(stack: Stack): Promise<SelectedZone[]> {
     if (cluster === undefined)
       throw new UserError(
         `zone ${name} is on ${zone.cluster}, which is not in the stack's file`,
-        `add kazoo:clusters.${zone.cluster} to it again, until make up STACK=${stack.name} has removed the zone`,
+        `restore kazoo:clusters.${zone.cluster} there until make up STACK=${stack.name} has removed the zone`,
       );
     return { name, zone, cluster };
   });
@@ -102,8 +102,8 @@ export const selectNode = ({ zone, cluster }: SelectedZone, selection: Selection
   nodeAmong(nodesOf(hostsIn(zone), cluster), selection);
 
 /**
- * The node of a stack to act on, on Kubernetes or Docker. On Docker the stack need not be deployed, because a container can have been started
- * alone; then the toolchain is not needed either.
+ * The node of a stack to act on, on Kubernetes or Docker. On Docker, the stack need not be deployed, because a container can run without it;
+ * then the toolchain is not needed either.
  */
 export async function findNode(stackName: string, selection: Selection): Promise<ZoneNode> {
   const platform = readPlatform(stackName);

@@ -28,18 +28,18 @@ export interface Stack extends SelectedStack {
   readonly platform: Platform;
   /** Name of the stack's file: `prod` for `prod.us-east`. */
   readonly whole: string;
-  /** Its name on the labels of its objects. */
+  /** The stack's name in the labels of its objects. */
   readonly label: string;
   readonly toolchain: Toolchain;
   /** Its Pulumi state in the project's folder; undefined: the user's own backend and secrets provider. */
   readonly state: LocalState | undefined;
 }
 
-/** Whether a stack is for throwing away, so that commands do not ask: it is unprotected, and on the sandbox or Docker only. */
+/** Whether a stack is a throw-away stack, for which commands do not ask for confirmation: unprotected, and only on the sandbox or Docker. */
 export const isThrowAway = ({ protect, clusters }: Platform): boolean =>
   !protect && Object.values(clusters).every(({ kind }) => kind !== "kubernetes");
 
-/** Whether a stack's Pulumi state is in the project's folder: everything it describes is on this machine too. */
+/** Whether a stack's Pulumi state is in the project's folder: if all its clusters are on this machine. */
 export const isOfThisMachine = ({ clusters }: Platform): boolean =>
   Object.values(clusters).every(
     (cluster) => cluster.kind === "sandbox" || (cluster.kind === "docker" && localEngine.test(cluster.host)),
@@ -72,13 +72,13 @@ export function partsFor(platform: Platform): Part[] {
   ];
 }
 
-/** What a stack deploys of a platform. */
+/** The part of a platform that a stack deploys. */
 function narrowed(platform: Platform, { zones, clusters }: StackPart): Platform {
   const own = Object.entries(platform.clusters).filter(([name]) => clusters.includes(name));
   return { ...platform, zones, clusters: Object.fromEntries(own) };
 }
 
-/** Reads all of a stack's file, also for a region's stack. */
+/** Reads a stack's whole file, even for the stack of a region. */
 function readWhole(name: string): Platform {
   try {
     return readStackFile(projectDirectory, name);
@@ -90,8 +90,8 @@ function readWhole(name: string): Platform {
 }
 
 /**
- * Reads a stack's file, of a region's stack what concerns the region.
- * @throws UserError if there is no such stack; ConfigError with all problems of its config
+ * Reads a stack's file; for the stack of a region, only that region's part.
+ * @throws UserError if the stack does not exist, ConfigError with all problems of its config
  */
 export function readConfig(name: string): Platform {
   const whole = readWhole(name);
@@ -114,7 +114,7 @@ function advised(name: string, read: (name: string) => Platform): Platform {
 
 /**
  * The regions of a stack whose regions have stacks of their own; undefined for any other stack, and for a region's.
- * @param platform of its file. @default it is read
+ * @param platform from the stack's file. @default the file is read
  */
 export function regionsIn(name: string, platform = readPlatform(name)): string[] | undefined {
   const part = partOf(platform, name);
@@ -122,18 +122,18 @@ export function regionsIn(name: string, platform = readPlatform(name)): string[]
 }
 
 /**
- * Reads a stack's file, prepares its toolchain and, if it is in the project's folder, its state.
- * @param shared whether it may be the one with what the stacks of regions share. @default false
- * @throws UserError if it is that one, and must not be
+ * Reads a stack's file, prepares its toolchain and, if the state is in the project's folder, its state.
+ * @param shared whether it may be the shared stack of regions with stacks of their own. @default false
+ * @throws UserError if it is a shared stack and may not be
  */
 export async function openStack(name: string, report: Report, { shared = false } = {}): Promise<Stack> {
-  // Where its state is depends on all of the clusters.
+  // All clusters of the file decide where the state is.
   const whole = advised(name, readWhole);
   const regions = regionsIn(name, whole);
   if (regions !== undefined && !shared)
     throw new UserError(
-      `stack ${name} has a stack per region, and this command works on one of them`,
-      `name it: ${regions.map((region) => `STACK=${regionStack(name, region)}`).join(" or ")}`,
+      `stack ${name} has a stack per region, but this command works on only one of them`,
+      `choose one: ${regions.map((region) => `STACK=${regionStack(name, region)}`).join(" or ")}`,
     );
   const part = partOf(whole, name);
   const platform = narrowed(whole, part);
@@ -187,7 +187,7 @@ function stackEnvironment(
 ): NodeJS.ProcessEnv {
   // The tests check types; doing so at each start of the program takes four seconds.
   const common = {
-    // A quarter of the engine's time is garbage collection: less of it takes 15 to 25 % off an update of many datacenters.
+    // The engine spends a quarter of its time on garbage collection; less of it makes an update of many datacenters 15 to 25 % faster.
     GOGC: "400",
     // Pulumi needs a name for a user without an account, as containers run under.
     USER: String(process.getuid?.() ?? ""),

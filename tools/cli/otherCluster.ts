@@ -7,12 +7,12 @@ import { asking, clientsOf } from "./kubernetes";
 import { deployedIn } from "./missing";
 import type { Stack } from "./openStack";
 
-/** A namespace as a stack's state has it. */
+/** A namespace in a stack's state. */
 export interface KnownNamespace {
   /** Name of the cluster in the config. */
   readonly cluster: string;
   readonly name: string;
-  /** The id that its cluster gave it: no other cluster has the same. */
+  /** The id that its cluster assigned; no other cluster has the same. */
   readonly uid: string;
 }
 
@@ -26,11 +26,11 @@ export const knownNamespaces = (resources: readonly (Deployed & { readonly provi
   });
 
 /**
- * Refuses to run where a context leads to another cluster than the one that the stack was deployed to: an update would build the stack there a
- * second time, and `destroy` forget what runs on the first. Sandbox clusters are not asked: it is known when one is new.
- * @param unseen clusters that do not answer; they are not asked
- * @param args of Pulumi; with `--refresh --run-program` the state follows the cluster that is there, on purpose. With `--refresh` alone Pulumi
- * would ask the cluster that the state knows, and find nothing to do.
+ * Refuses to run if a context leads to another cluster than the one that the stack was deployed to: an update would deploy the stack a second
+ * time, and `destroy` would forget what runs on the first cluster. Sandbox clusters are skipped, because their ids show when one is new.
+ * @param unseen clusters that do not answer; they are skipped
+ * @param args of Pulumi; `--refresh --run-program` adopts the other cluster on purpose. With `--refresh` alone, Pulumi would query the cluster in
+ * the state, and find nothing to do.
  * @throws RefusedError that names each such cluster
  */
 export async function refuseOtherClusters(
@@ -49,13 +49,13 @@ export async function refuseOtherClusters(
   if (lines.length === 0) return;
   throw new RefusedError(
     lines.join("\n"),
-    `point the context at the cluster that the stack runs on; if that cluster is definitely gone, npx kazoo up -s ${stack.name} -- --refresh --run-program builds the stack here, with the same credentials and empty databases`,
+    `point the context at the cluster that the stack runs on; if that cluster no longer exists, npx kazoo up -s ${stack.name} -- --refresh --run-program builds the stack here, with the same credentials and empty databases`,
   );
 }
 
 /**
- * Why this cluster cannot be the one that a state knows: it has none of its namespaces, by their ids. Undefined: it has one, it may not be
- * read, or nothing was deployed yet.
+ * Why this cluster cannot be the one in a state: it has none of the state's namespaces, by their ids. Undefined if it has one, if the user may
+ * not read them, or if nothing was deployed yet.
  */
 export async function otherCluster(
   cluster: KubernetesCluster,

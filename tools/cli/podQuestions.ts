@@ -6,14 +6,14 @@ import type { ZoneNode } from "./nodes";
 import type { Questions } from "./questions";
 import { UserError } from "../shared/terminal";
 
-/** Shard maps that are read at once: enough to notice, and a few megabytes at most. */
+/** Number of shard maps to read: enough to notice a problem, and a few megabytes at most. */
 export const shardMapLimit = 1000;
 
 const clock = "date +%s";
 
 /**
- * A request to a broker's management API from its own container, which has no curl. `rabbitmqctl` would start an Erlang VM for each: seconds where
- * little of the processor is free, and a part of the broker's memory.
+ * A request to a broker's management API from its own container, which has no curl. `rabbitmqctl` would start an Erlang VM for each request, which
+ * takes seconds on a busy processor, and some of the broker's memory.
  */
 const manage = (path: string): string =>
   `exec bash -c 'login=$(printf %s "$RABBITMQ_DEFAULT_USER:$RABBITMQ_DEFAULT_PASS" | base64 | tr -d "\\n")
@@ -38,7 +38,7 @@ export function readHttp<T>(answer: string): T {
 /** Questions to a Kazoo node about the nodes that it knows. */
 export const kazooQuestions = (): Questions => ({ nodes: "sup kz_nodes status" });
 
-/** Questions to a Kazoo node about database nodes, which have no program to ask with. @param hosts of these nodes */
+/** Questions to a Kazoo node about database nodes, whose containers have no curl. @param hosts of these nodes */
 export const databaseQuestions = (hosts: readonly string[]): Questions =>
   Object.fromEntries(
     hosts.flatMap((host) => [
@@ -110,7 +110,7 @@ export function connectionQuestions(kind: DatabaseKind, peers: Peers): Questions
 const ofEach = (all: readonly string[], command: string): string =>
   `count=0; for one in ${all.join(" ")}; do { timeout 4 ${command}; echo "$one $?"; } & count=$((count + 1)); [ $((count % 32)) -ne 0 ] || wait; done; wait`;
 
-/** Questions to any node of the machine that it runs on, around others: its clock before and after them, and its volume. */
+/** Adds questions about a node's machine to other questions: its clock before and after them, and its volume. */
 export const aroundMachine = ({ workload }: ZoneNode, kind: DatabaseKind, questions: Questions): Questions => ({
   first: clock,
   ...questions,

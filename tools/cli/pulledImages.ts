@@ -4,9 +4,9 @@ import { imageNames } from "./dockerImage";
 
 /** An image that a stack pulls. */
 export interface PulledImage {
-  /** As pods, containers or the build name it. */
+  /** Its name in pods, containers or the build. */
   readonly image: string;
-  /** Where a mirror gets it from; elsewhere its own name with its registry. */
+  /** The name that a mirror copies it from; without a mirror, its own name with its registry. */
   readonly source: string;
 }
 
@@ -27,7 +27,7 @@ export function pulledImages(platform: Platform, dockerfile: (build: ImageBuild)
     .map((name) => ({ image: name, source: hubImages[name] ?? fullName(name) }));
 }
 
-/** A built image's digest is known if it is pinned; before that it has a tag. Without a registry, nobody pulls it. */
+/** A built image's digest is known only if it is pinned; otherwise it has a tag. Without a registry, nothing pulls it. */
 function pushed(build: ImageBuild): string[] {
   if (build.registry === undefined) return [];
   return build.digest === undefined ? imageNames(build).slice(0, 1) : [builtReference(build, build.digest)];

@@ -9,14 +9,14 @@ export interface PulumiContext {
   readonly binary: string;
   readonly directory: string;
   readonly env: NodeJS.ProcessEnv;
-  /** Says why a run must stop, as for a disk that becomes full; asked every second. @default never */
+  /** Returns why a run must stop, for example because the disk is almost full; called every second. @default never */
   readonly mustStop?: () => string | undefined;
 }
 
 /**
  * Runs the Pulumi CLI on this terminal and returns its exit code (128 + number if a signal ended it).
- * Pulumi gets Ctrl-C once, so that it stops in order: a second one would make it abandon its work.
- * @throws UserError if the context says that the run must stop
+ * Pulumi gets Ctrl-C once, so that it stops gracefully: a second one would make it abandon its work.
+ * @throws UserError if `mustStop` returns a reason
  */
 export async function runPulumi(context: PulumiContext, args: readonly string[]): Promise<number> {
   // On a terminal, Ctrl-C reaches the whole foreground group; without one, Pulumi gets its own process group and only
@@ -60,8 +60,8 @@ export async function runPulumi(context: PulumiContext, args: readonly string[])
 }
 
 /**
- * Runs a short Pulumi command and returns its output; if it fails, its message is the error. Not by Pulumi's Automation API: loading it takes
- * half a second, and each of its calls runs further commands of the CLI, so that `status` would take twice its time.
+ * Runs a short Pulumi command and returns its output; if it fails, its message is the error. It does not use Pulumi's Automation API: loading that
+ * takes half a second, and each of its calls runs further commands of the CLI, so that `status` would take twice as long.
  * @param input what the command reads from standard input
  */
 export async function askPulumi(context: PulumiContext, args: readonly string[], input = ""): Promise<string> {

@@ -1,16 +1,16 @@
 import { askInside } from "./insideNode";
 import type { PodPlace } from "./kubernetes";
 
-/** Commands for a container's shell, by names of ours. */
+/** Commands for a container's shell, by name of the question. */
 export type Questions = Readonly<Record<string, string>>;
 
-/** What a command answered. */
+/** The result of a command. */
 export interface Answer {
   readonly code: number;
   readonly text: string;
 }
 
-/** A script that runs all commands, each for at most so many seconds, and prints what they say on standard output; see {@link readAnswers}. */
+/** A script that runs all commands, each for at most so many seconds, and prints their standard output; see {@link readAnswers}. */
 export const scriptOf = (questions: Questions, seconds: number): string =>
   [
     ...Object.entries(questions).map(

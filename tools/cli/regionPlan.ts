@@ -5,9 +5,9 @@ import { Turns } from "../shared/turns";
 /** A region of a run, and what it waits for. */
 export interface RegionPlan {
   readonly region: string;
-  /** Regions that must have ended well first. They come before it in the list. */
+  /** Regions that must have succeeded first. They come before it in the list. */
   readonly after: readonly string[];
-  /** Regions that must run at the same time, since they wait for each other. */
+  /** Regions that must run at the same time, because they wait for each other. */
   readonly together: readonly string[];
 }
 
@@ -16,9 +16,9 @@ export const atOnce = (regions: readonly string[]): RegionPlan[] =>
   regions.map((region) => ({ region, after: [], together: [] }));
 
 /**
- * The order of an `up`, as data. New resources wait for nothing: the regions of a ring without a Kazoo are created together, since its
- * Kazoos wait for the databases of all regions. What is live changes one region after the other, where regions share a ring: so its
- * databases change zone by zone, and its first zone's Kazoo first, as in one stack.
+ * Plans the order of an `up`. The regions of a ring without a running Kazoo are deployed together, because each Kazoo waits for the databases of
+ * all regions. Live regions that share a ring change one after the other: its databases zone by zone, and its first zone's Kazoo first, as in
+ * a single stack.
  * @param isDeployed whether a region has anything deployed
  * @param hasKazoo whether a zone's Kazoo is deployed
  */
@@ -52,14 +52,14 @@ export function planUp(
 export type Outcome =
   | { readonly region: string; readonly kind: "done" }
   | { readonly region: string; readonly kind: "failed"; readonly problem: string }
-  /** `for`: the regions that did not end well. */
+  /** `for`: the regions that did not succeed. */
   | { readonly region: string; readonly kind: "not run"; readonly for: readonly string[] };
 
 /**
- * Runs regions in their order, at most `jobs` at a time; those that must run together do so whatever the limit.
- * @param run returns the problem of a region that failed. Its signal says that it must stop: the whole run was interrupted, or a region failed
- * that it waits for.
- * @param signal ends what runs, and begins nothing more
+ * Runs regions in their order, at most `jobs` at a time; regions that must run together ignore this limit.
+ * @param run returns the problem of a failed region. Its signal tells it to stop, because the whole run was interrupted, or because a region
+ * that it waits for failed.
+ * @param signal stops running regions, and starts no more
  */
 export async function inOrder(
   plans: readonly RegionPlan[],

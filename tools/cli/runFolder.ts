@@ -5,15 +5,15 @@ import { type ProcessId, endProcess, identify, isAlive, processName } from "../s
 import type { Report } from "../shared/terminal";
 
 /**
- * A run of Pulumi has a temporary folder of its own as TMPDIR: its providers leave kubeconfigs with credentials there. The folder also marks
- * the processes of the run, which outlive a Pulumi that is killed.
+ * Each run of Pulumi has its own temporary folder as TMPDIR, because its providers leave kubeconfigs with credentials there. The folder also
+ * identifies the processes of the run, which outlive a killed Pulumi.
  */
 const prefix = "kazoo-run-";
 const ownerFile = "owner";
 
 let own: string | undefined;
 
-/** The temporary folder of this command, made at the first call; it is removed when the command ends. */
+/** The temporary folder of this command, created by the first call and removed when the command ends. */
 export function runFolder(): string {
   if (own !== undefined) return own;
   const folder = mkdtempSync(join(tmpdir(), prefix));
@@ -24,8 +24,8 @@ export function runFolder(): string {
 }
 
 /**
- * Removes the folders of runs whose command was killed, and ends what these left running: language host and providers. A run whose Pulumi still
- * works is left alone.
+ * Removes the folders of runs whose command was killed, and ends their remaining processes: language host and providers. Does not touch a run
+ * whose Pulumi still works.
  * @param parent parent of the runs' folders
  */
 export async function clearDeadRuns(report: Report, parent: string = tmpdir()): Promise<void> {
@@ -42,23 +42,23 @@ export async function clearDeadRuns(report: Report, parent: string = tmpdir()): 
   }
 }
 
-/** Ends what runs with this folder as its TMPDIR. */
+/** Ends the processes that have this folder as their TMPDIR. */
 export const endProcessesOf = (folder: string): Promise<void> => endAll(processesByFolder(tmpdir()).get(folder) ?? []);
 
 const endAll = async (processes: readonly ProcessId[]): Promise<void> => {
   await Promise.all(processes.map((id) => endProcess(id, 5_000)));
 };
 
-/** Whether this user made the folder, or it is gone. Other users of the machine clear up their own. */
+/** Whether this user created the folder, or it no longer exists. Other users of the machine clean up their own. */
 const isOfThisUser = (folder: string): boolean =>
   [process.getuid?.(), undefined].includes(statSync(folder, { throwIfNoEntry: false })?.uid);
 
-/** Whether the command that made the folder still runs. */
+/** Whether the command that created the folder still runs. */
 function isOwned(folder: string): boolean {
   try {
     return isAlive(JSON.parse(readFileSync(join(folder, ownerFile), "utf8")) as ProcessId);
   } catch {
-    // Without its mark, a young folder is being made right now.
+    // A young folder without its mark is being created right now.
     return Date.now() - (statSync(folder, { throwIfNoEntry: false })?.mtimeMs ?? 0) < 10_000;
   }
 }

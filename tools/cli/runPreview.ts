@@ -20,8 +20,8 @@ import { isDeletionRefused, isError } from "../report/refusals";
 type Found = Pick<Findings, "preview" | "refused" | "deployed" | "refresh" | "failed">;
 
 /**
- * Previews a stack. If that fails, previews it again without asking the clusters whether they would accept the changes: they refuse the first
- * resource only, and a reviewer must see all.
+ * Previews a stack. If that fails, previews it again without asking the clusters whether they would accept the changes: the first preview stops
+ * at the first refused resource, but a reviewer must see all changes.
  * @param unseen clusters that do not answer
  * @throws UserError if the stack would take over what someone else created
  */
@@ -61,7 +61,7 @@ export async function lookForDrift(
   const refresh = await ask(stack, ["refresh", "--preview-only"], {}, signal);
   if (refresh.failed) return { preview: { steps: [], diagnostics: [] }, refresh: refresh.digest, failed: true };
   report("previewing what the program would undo");
-  // Whoever changed a field by hand owns it: Kubernetes only gives it back if forced.
+  // Someone who changes a field by hand becomes its owner; Kubernetes returns it only by force.
   const preview = await ask(stack, ["preview", "--refresh"], { PULUMI_K8S_ENABLE_PATCH_FORCE: "true" }, signal);
   const handmade = await handmadeIn(stack, refresh.digest, unseen);
   return {
@@ -71,7 +71,7 @@ export async function lookForDrift(
   };
 }
 
-/** A sandbox cluster that was recreated since the last `up` has nothing of what is in the state: then Pulumi must refresh first. */
+/** A sandbox cluster that was recreated since the last `up` has none of the objects in the state, so Pulumi must refresh first. */
 async function refreshArgs(stack: Stack, report: Report): Promise<string[]> {
   const ids = await startClusters(stack, report);
   if (stack.state === undefined || readSnapshot(stack.state, stack.name).resources === 0) return [];

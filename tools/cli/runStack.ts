@@ -18,11 +18,11 @@ export const policyPack = ({ platform }: Stack): string[] => (platform.policy ? 
 export const withEventLog = { PULUMI_DEBUG_COMMANDS: "true" };
 
 /**
- * Runs `preview`, `up` or `refresh` on a stack and returns Pulumi's exit code. What an interrupted run has made in a cluster and not noted in the
- * state, an `up` takes over.
- * @param force takes back the fields that others have taken over in the cluster
- * @throws UserError where it failed over such fields: it names each with who set it, what is there and what the program wants; and where a
- * cluster refused something for a reason that a user can do something about
+ * Runs `preview`, `up` or `refresh` on a stack and returns Pulumi's exit code. An `up` adopts objects that an interrupted run has created
+ * without a record in the state.
+ * @param force takes back the fields that others have changed in the cluster
+ * @throws UserError if it failed because of such fields, naming each with its owner, its current value and the program's value; or if a cluster
+ * refused something for a reason that a user can act on
  */
 export async function runStack(stack: Stack, args: readonly string[], { force = false } = {}): Promise<number> {
   const taken = new Set<string>();
@@ -49,7 +49,7 @@ export async function runStack(stack: Stack, args: readonly string[], { force = 
   }
 }
 
-/** Whether an argument is `--target`, or what follows it. */
+/** Whether an argument is `--target` or its value. */
 const isTarget = (args: readonly string[], index: number): boolean =>
   args[index] === "--target" || args[index - 1] === "--target";
 
@@ -88,7 +88,7 @@ async function conflictsError(stack: Stack, conflicts: readonly Conflict[], code
   );
 }
 
-/** What the cluster has in a field; undefined if it cannot be read. */
+/** A field's value in the cluster; undefined if it cannot be read. */
 async function there({ platform }: Stack, { place, field }: Conflict): Promise<unknown> {
   const cluster = platform.clusters[place.cluster];
   if (cluster === undefined || cluster.kind === "docker") return undefined;

@@ -7,7 +7,7 @@ export interface RunningImage {
   readonly zones: readonly string[];
   /** Without the digest. */
   readonly name: string;
-  /** `sha256:…`; undefined if the node has not reported it yet, or its engine doesn't. */
+  /** `sha256:…`; undefined if the node has not reported it yet, or its engine reports none. */
   readonly digest?: string;
 }
 

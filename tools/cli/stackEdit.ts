@@ -11,7 +11,7 @@ export type Variables = Readonly<Record<string, string | number | boolean>>;
 export interface OwnEnvironment {
   /** The known variables. */
   readonly environment: Variables;
-  /** Others. */
+  /** Other variables. */
   readonly extraEnvironment: Variables;
 }
 
@@ -62,13 +62,13 @@ export function withRing(text: string, ring: string, path: readonly string[], va
       return;
     }
     if (!isMap(document.getIn(own))) document.setIn(own, document.createNode({}));
-    // A plain value keeps the comment behind it.
+    // A plain value keeps the comment after it.
     const node = typeof value === "object" ? document.createNode(value, { flow: true }) : value;
     document.setIn([...own, ...path], node);
   });
 }
 
-/** A stack's file without a datacenter, and without its region and its cluster where it was the last one there. */
+/** A stack's file without a datacenter, and without its region and its cluster if it was the last one in them. */
 export function withoutDatacenter(text: string, zone: Zone, { zones }: Platform): string {
   const others = zones.filter(({ name }) => name !== zone.name);
   return edited(text, (document) => {
@@ -79,11 +79,11 @@ export function withoutDatacenter(text: string, zone: Zone, { zones }: Platform)
   });
 }
 
-/** A stack's file in which a ring has these copies by zone. */
+/** A stack's file in which a ring has this placement. */
 export const withPlacement = (text: string, ring: string, placement: Readonly<Record<string, number>>): string =>
   withRing(text, ring, ["placement"], placement);
 
-/** A stack's file in which a credential of a ring is rotated so far. */
+/** A stack's file in which a credential of a ring has this state of rotation. */
 export const withRotation = (text: string, ring: string, what: Rotated, rotation: Rotation): string =>
   withRing(text, ring, ["rotations", what], rotation);
 
@@ -95,7 +95,7 @@ export const namedImage = (text: string, key: "rabbitmq" | "database"): string |
 export const withNamedImage = (text: string, key: "rabbitmq" | "database", reference: string): string =>
   edited(text, (document) => document.setIn(["config", "kazoo:images", key], reference));
 
-/** A stack's file that runs an image of this version of Kazoo: by name, or built of a branch or tag if the build takes one. */
+/** A stack's file that runs an image of this version of Kazoo: an existing image, or one built from a branch or tag if the build has that setting. */
 export function withKazoo(
   text: string,
   { image }: Platform,
@@ -114,7 +114,7 @@ export function withKazoo(
   });
 }
 
-/** A stack's file without a credential of a ring, and without mappings that are empty then. */
+/** A stack's file without a credential of a ring, and without mappings that this leaves empty. */
 export function withoutCredential(text: string, ring: string, key: string): string {
   return edited(text, (document) => {
     const path = ["config", "kazoo:credentials", ring, key];
@@ -134,11 +134,11 @@ export const withStacks = (text: string, stacks: "region" | undefined): string =
     else document.setIn(["config", "kazoo:stacks"], stacks);
   });
 
-/** A stack's file whose objects keep this name on their labels. */
+/** A stack's file whose objects keep this stack name in their labels. */
 export const withStackLabel = (text: string, label: string): string =>
   edited(text, (document) => document.setIn(["config", "kazoo:stackLabel"], label));
 
-/** Whether an image was built by the stack, under the name that its build has today. */
+/** Whether the stack built an image, judging by its build's current name. */
 export const isBuilt = (image: ImageBuild, reference: string): boolean =>
   builtReference(image, digestOf(reference) ?? "") === reference;
 
@@ -163,10 +163,10 @@ export function withImage(text: string, { image }: Platform, reference: string):
 const commented = (value: unknown): string => stringify(value, { lineWidth: 0 }).trimEnd().replaceAll(/^/gm, " ");
 
 /**
- * The variables that a datacenter must set so that its zone has an earlier environment again.
+ * The variables that a datacenter must set to return its zone to an earlier environment.
  * @param now the zone in the stack's file
- * @param own what the datacenter sets now
- * @returns also the variables that come from the region or the stack and were not set then: only an edit there removes them
+ * @param own the variables that the datacenter sets now
+ * @returns also the variables that now come from the region or the stack but were not set then: only an edit there removes them
  */
 export function environmentFor(
   before: Readonly<Record<string, string>>,
@@ -187,7 +187,7 @@ export function environmentFor(
   return { wanted, stuck };
 }
 
-/** Variables that follow from names. */
+/** Variables that are derived from names. */
 const topology = ["REGION", "DATACENTER", "KAZOO_ZONE"];
 
 /** A variable's value as the config expects it: typed if it is known, otherwise text. */

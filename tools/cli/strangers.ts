@@ -8,22 +8,22 @@ import { asking, clientsOf } from "./kubernetes";
 import { deployedIn, knownObjects } from "./missing";
 import type { Stack } from "./openStack";
 
-/** An object that a stack would create, and that somebody else has made already. Server-side apply would take it over without a word. */
+/** An object that a stack would create, but that someone else has already created. Server-side apply would silently take it over. */
 export interface Stranger {
   readonly zone: Zone;
   readonly kind: string;
   readonly name: string;
-  /** The stack that made it, if it carries the label of one. */
+  /** The stack that created it, if it has a stack's label. */
   readonly stack?: string;
-  /** Of a namespace that is being deleted: what its cluster says that it waits for. */
+  /** For a namespace that is being deleted: what it still waits for, according to its cluster. */
   readonly leaving?: string;
 }
 
 /**
- * Refuses to run on a stack whose namespaces, or objects in them, belong to somebody else: an update would change them, and `destroy` delete
- * them.
- * @param unseen clusters that do not answer; they are not asked
- * @throws RefusedError that names them all, and how to go on
+ * Refuses to run on a stack whose namespaces, or objects in them, belong to someone else: an update would change them, and `destroy` would
+ * delete them.
+ * @param unseen clusters that do not answer; they are skipped
+ * @throws RefusedError that names them all, and the next step
  */
 export async function refuseStrangers(stack: Stack, unseen: readonly UnseenCluster[]): Promise<void> {
   const { clusters, zones } = stack.platform;
@@ -39,7 +39,7 @@ export async function refuseStrangers(stack: Stack, unseen: readonly UnseenClust
   );
   const strangers = found.flat();
   if (strangers.length === 0) return;
-  // Only asked for now, since it takes a moment: a label may have been removed by hand.
+  // Read only now, because it takes a moment: someone may have removed a label by hand.
   const known = knownObjects(await deployedIn(stack));
   const foreign = strangers.filter(
     ({ kind, name, zone, leaving }) =>
@@ -55,7 +55,7 @@ export async function refuseStrangers(stack: Stack, unseen: readonly UnseenClust
   if (foreign.length > 0) throw strangersError(foreign);
 }
 
-/** What somebody else has made of what these zones of a cluster would create. What one may not read counts as the stack's own. */
+/** The objects that these zones of a cluster would create, but that someone else has created. Objects that the user may not read are not included. */
 export async function strangersIn(
   cluster: KubernetesCluster,
   zones: readonly Zone[],
@@ -91,7 +91,7 @@ export async function strangersIn(
   return found.flat();
 }
 
-/** An answer of an API server; undefined if there is no such object, or one may not read it. */
+/** An answer of an API server; undefined if the object does not exist, or the user may not read it. */
 const unlessRefused = <T>(cluster: KubernetesCluster, work: () => Promise<T>): Promise<T | undefined> =>
   asking(cluster, async () => {
     try {
@@ -122,7 +122,7 @@ const leavingError = (namespaces: readonly Stranger[]): RefusedError =>
   );
 
 /**
- * The error that names what is somebody else's.
+ * The error that names the objects of someone else.
  * @param strangers at least one
  */
 export function strangersError(strangers: readonly Stranger[]): RefusedError {

@@ -6,9 +6,9 @@ import { UserError } from "../shared/terminal";
 import { asking, clientsOf } from "./kubernetes";
 
 /**
- * The clusters of a stack that do not answer. Pulumi itself does not notice in a preview: it then says that all is well. Sandbox clusters are
- * not asked, since they were just started, nor Docker Engines, which their provider asks.
- * @param patience how long each may take, in milliseconds
+ * The clusters of a stack that do not answer. Pulumi does not notice this in a preview, and reports no problem. Sandbox clusters are skipped,
+ * because they were just started, and so are Docker Engines, because their provider checks them.
+ * @param patience time limit for each, in milliseconds
  */
 export async function unseenClusters({ clusters, zones }: Platform, patience = 20_000): Promise<UnseenCluster[]> {
   const asked = Object.values(clusters).filter(
@@ -35,10 +35,10 @@ async function answers(cluster: KubernetesCluster, patience: number): Promise<vo
   await asking(cluster, async () => {
     const options: RequestOptions = { headers: { Accept: "application/json" } };
     const url = `${config.getCurrentCluster()?.server}/version`;
-    // The client sends no credentials in plain, and refuses such an address altogether.
+    // The client refuses to send credentials over plain HTTP.
     if (url.startsWith("https:")) await config.applyToHTTPSOptions(options);
     const { code, body } = await get(url, options, patience);
-    // Without the right to know even that, it has answered all the same.
+    // A refusal (403) is an answer, too.
     if (code >= 400 && code !== 403) throw Object.assign(new Error(`HTTP ${code}`), { code, body });
   });
 }
@@ -59,7 +59,7 @@ const get = (url: string, options: RequestOptions, patience: number) =>
     });
   });
 
-/** Whether all of a stack's clusters are away, so that there is nothing to look at. */
+/** Whether none of a stack's clusters answers, so that there is nothing to look at. */
 export const allUnseen = ({ clusters }: Platform, unseen: readonly UnseenCluster[]): boolean =>
   unseen.length > 0 && unseen.length === Object.keys(clusters).length;
 
@@ -70,5 +70,5 @@ export const allUnseen = ({ clusters }: Platform, unseen: readonly UnseenCluster
 export const unseenError = (unseen: readonly UnseenCluster[]): UserError =>
   new UserError(unseen.map(unseenLine).join("\n"), [...new Set(unseen.map(({ next }) => next))].join("\n"));
 
-/** What a cluster's absence means, in a line. */
+/** The affected zones and the problem, in one line. */
 export const unseenLine = ({ zones, problem }: UnseenCluster): string => `${zones.join(", ") || "no zone"}: ${problem}`;

@@ -1,6 +1,6 @@
 import type { UserError } from "../shared/terminal";
 
-/** Waits until a condition holds, for so many seconds. @throws UserError made by `otherwise` */
+/** Waits until a condition holds, for at most so many seconds. @throws UserError from `otherwise` */
 export async function until(
   seconds: number,
   otherwise: () => UserError,

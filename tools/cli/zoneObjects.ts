@@ -8,7 +8,7 @@ import { asking, clientsOf } from "./kubernetes";
 /** An answer of the API server; undefined if the user may not see it. */
 type Permitted<T> = T | undefined;
 
-/** The result of a call; null if there is no such object, undefined if the user may not see it. */
+/** The result of a call; null if the object does not exist, undefined if the user may not see it. */
 const permitted = <T>(cluster: KubernetesCluster, work: () => Promise<T>): Promise<Permitted<T | null>> =>
   asking(cluster, async () => {
     try {
@@ -21,7 +21,7 @@ const permitted = <T>(cluster: KubernetesCluster, work: () => Promise<T>): Promi
     }
   });
 
-/** Keys of a Secret that are not empty, with their values in base64; null if there is none. */
+/** Keys of a Secret with their values in base64, without empty ones; null if the Secret does not exist. */
 async function secretData(cluster: KubernetesCluster, namespace: string, name: string) {
   const { core } = await clientsOf(cluster);
   const secret = await permitted(cluster, () => core.readNamespacedSecret({ name, namespace }));
@@ -30,7 +30,7 @@ async function secretData(cluster: KubernetesCluster, namespace: string, name: s
     : Object.fromEntries(Object.entries(secret.data ?? {}).filter(([, value]) => value !== ""));
 }
 
-/** The TLS Secret of a zone's Ingress; null: it has none, undefined: one may not see it. */
+/** The TLS Secret of a zone's Ingress; null if there is no such Ingress, undefined if the user may not see it. */
 export async function tlsSecretOf(
   cluster: KubernetesCluster,
   { namespace, ingress }: Zone,
@@ -48,7 +48,7 @@ export async function tlsSecretOf(
   };
 }
 
-/** The Secrets that a zone's pods read; undefined: one may not see them. */
+/** The Secrets that a zone's pods read; undefined if the user may not see them. */
 export async function neededSecrets(
   cluster: KubernetesCluster,
   zone: Zone,
@@ -82,7 +82,7 @@ function namesOf(zone: Zone, ring: Ring): Omit<NeededSecret, "found">[] {
   return [...given, ...own.map((one) => ({ ...one, own: true }))];
 }
 
-/** The ResourceQuotas of a namespace; undefined: one may not see them. */
+/** The ResourceQuotas of a namespace; undefined if the user may not see them. */
 export async function quotasOf(cluster: KubernetesCluster, namespace: string): Promise<Permitted<Quota[]>> {
   const { core } = await clientsOf(cluster);
   const list = await permitted(cluster, () => core.listNamespacedResourceQuota({ namespace }));
@@ -93,7 +93,7 @@ export async function quotasOf(cluster: KubernetesCluster, namespace: string): P
   }));
 }
 
-/** The claims of a namespace; undefined: one may not see them. */
+/** The claims of a namespace; undefined if the user may not see them. */
 export async function claimsOf(cluster: KubernetesCluster, namespace: string): Promise<Permitted<Claim[]>> {
   const { core } = await clientsOf(cluster);
   const list = await permitted(cluster, () => core.listNamespacedPersistentVolumeClaim({ namespace }));

@@ -8,9 +8,9 @@ export interface ZoneView {
   readonly datacenter: string;
   readonly ring: string;
   readonly cluster: string;
-  /** Context of the kubeconfig; on Docker the engine's address. */
+  /** Context of the kubeconfig; on Docker, the engine's address. */
   readonly context: string;
-  /** On Docker the network. */
+  /** On Docker, the network. */
   readonly namespace: string;
   /** `host:port` or URL. */
   readonly endpoints: {

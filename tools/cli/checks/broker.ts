@@ -1,11 +1,11 @@
 import { counted, type Finding, some } from "./finding";
 
-/** A node in the answer to `/api/nodes` of the management API, as far as it is read. */
+/** The fields used of a node in the answer to `/api/nodes` of the management API. */
 export interface BrokerNode {
   readonly name: string;
   readonly mem_alarm?: boolean;
   readonly disk_free_alarm?: boolean;
-  /** The nodes that it no longer sees. */
+  /** Nodes with which it has lost contact. */
   readonly partitions?: readonly string[];
 }
 
@@ -22,21 +22,21 @@ export function brokerFindings(where: string, nodes: readonly BrokerNode[]): Fin
     kind: "error",
     where,
     what: `${name} alarm`,
-    why: "the broker takes no more messages: calls and registrations of the zone stall",
+    why: "the broker accepts no more messages: calls and registrations in the zone stall",
     fix: `find the queues that grow (rabbitmqctl list_queues name messages memory), or ${fix}`,
   });
   return nodes.flatMap(({ name, mem_alarm: memory, disk_free_alarm: disk, partitions = [] }): Finding[] => [
     ...(memory === true ? [alarm("memory", "raise workloads.rabbitmq.resources")] : []),
-    ...(disk === true ? [alarm("disk", "make the volume bigger: make grow WORKLOAD=rabbitmq TO=…")] : []),
+    ...(disk === true ? [alarm("disk", "enlarge the volume: make grow WORKLOAD=rabbitmq TO=…")] : []),
     ...(partitions.length === 0
       ? []
       : [
           {
             kind: "error" as const,
             where,
-            what: `${name} has lost sight of ${partitions.join(", ")}`,
-            why: "the broker was clustered by hand, and its halves now disagree; here each broker is alone in its cluster",
-            fix: "restart the broker's pod, and take the other nodes out of its cluster: rabbitmqctl forget_cluster_node",
+            what: `${name} has lost contact with ${partitions.join(", ")}`,
+            why: "someone clustered the broker by hand, and its halves now disagree; each broker must be a cluster of its own",
+            fix: "restart the broker's pod, and remove the other nodes from its cluster: rabbitmqctl forget_cluster_node",
           },
         ]),
   ]);
@@ -51,9 +51,9 @@ export function queueFindings(where: string, queues: readonly Queue[]): Finding[
     {
       kind: "warning",
       where,
-      what: `${counted(messages, "message")} in queues that nobody reads: ${some(left.map(({ name }) => name))}`,
-      why: "what should handle them does not run or has lost its connection; the queues grow until the broker's memory ends",
-      fix: "make status shows whether all of Kazoo runs; delete a queue that nothing needs: rabbitmqctl delete_queue NAME",
+      what: `${counted(messages, "message")} in queues without a consumer: ${some(left.map(({ name }) => name))}`,
+      why: "their consumer does not run or has lost its connection; the queues grow until the broker runs out of memory",
+      fix: "make status shows whether all of Kazoo runs; delete an unused queue with rabbitmqctl delete_queue NAME",
     },
   ];
 }

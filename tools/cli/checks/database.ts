@@ -2,7 +2,7 @@ import type { DatabaseKind } from "../../../config/compatibility";
 import type { ShardMap } from "../copies";
 import { counted, type Finding, groupedBy, some } from "./finding";
 
-/** What `/_membership` says: the nodes that a node sees, and those of the ring. */
+/** The answer to `/_membership`: the nodes that a node is connected to, and those of the ring. */
 export interface Membership {
   readonly all_nodes: readonly string[];
   readonly cluster_nodes: readonly string[];
@@ -20,11 +20,11 @@ export interface Member {
   /** Name of its Erlang node. */
   readonly name: string;
   readonly zone: string;
-  /** Whether it runs no pod for now. */
+  /** Whether it is drained, and so has no pod. */
   readonly drained: boolean;
 }
 
-/** Members that nodes of a ring do not list or do not see, and others that they list. */
+/** Members that nodes of a ring do not list or are not connected to, and nodes that they list but that the ring does not have. */
 export function memberFindings(
   ring: string,
   kind: DatabaseKind,
@@ -47,9 +47,9 @@ export function memberFindings(
             {
               kind: "error" as const,
               where,
-              what: `the database node ${name} is no member of the ring for ${some(unlisted)}`,
-              why: "documents are not copied to it, and what it holds is not found from there",
-              fix: `see JOIN in make status; if the Job is done, list the node again: PUT {"zone":"${zone}"} to ${list}/${name}`,
+              what: `the database node ${name} is not a member of the ring according to ${some(unlisted)}`,
+              why: "those nodes copy no documents to it, and do not find the documents that it holds",
+              fix: `see JOIN in make status; if the Job is done, add the node again: PUT {"zone":"${zone}"} to ${list}/${name}`,
             },
           ]),
       ...(unseen.length === 0 || drained
@@ -58,9 +58,9 @@ export function memberFindings(
             {
               kind: "error" as const,
               where,
-              what: `the database node ${name} is not seen by ${some(unseen)}`,
-              why: "its copies miss what is written meanwhile; without a majority of copies Kazoo cannot write",
-              fix: "see whether its pod runs (make status); if so, ports 4369 and those of Erlang must be open between the zones (docs/networking.md)",
+              what: `the database node ${name} is not connected to ${some(unseen)}`,
+              why: "its copies miss all writes until it is connected again; without a majority of copies, Kazoo cannot write",
+              fix: "check whether its pod runs (make status); if it does, port 4369 and Erlang's ports must be open between the zones (docs/networking.md)",
             },
           ]),
     ];
@@ -74,14 +74,14 @@ export function memberFindings(
     ...[...others].map((name): Finding => ({
       kind: "warning",
       where,
-      what: `the database lists ${name} as a member, which the stack does not have`,
-      why: "copies that are placed there are lost, and writes that need it fail",
-      fix: `once no shard map names it, DELETE it from ${list}/${name}`,
+      what: `the database lists ${name} as a member, but the stack has no such node`,
+      why: "copies placed there are lost, and writes that need them fail",
+      fix: `when no shard map names it any more, DELETE it from ${list}/${name}`,
     })),
   ];
 }
 
-/** Databases with fewer copies than the ring is configured for, or with copies on nodes that are no members. */
+/** Databases with fewer copies than the ring is configured for, or with copies on nodes that are not members. */
 export function copyFindings(
   ring: string,
   wanted: number,
@@ -98,7 +98,7 @@ export function copyFindings(
     why:
       found === "0"
         ? "these shards are on no node of the ring: their documents cannot be read"
-        : "a database keeps the copies that it was made with; what a lost node or zone has alone is lost with it",
-    fix: "add copies as CouchDB's guide on shard management says (docs.couchdb.org/en/stable/cluster/sharding.html)",
+        : "a database keeps the number of copies that it was created with; if a node or zone is lost, so are documents that only it has",
+    fix: "make rebalance adds the missing copies (docs/runbooks.md#move-shards)",
   }));
 }

@@ -1,6 +1,6 @@
 import { type Finding, groupedBy, some } from "./finding";
 
-/** A node in Kazoo's own list, which brokers carry from node to node (kz_nodes). */
+/** A node in Kazoo's own list (kz_nodes), which nodes exchange through the brokers. */
 export interface KnownNode {
   readonly node: string;
   readonly version?: string;
@@ -36,7 +36,7 @@ export interface KazooView {
   readonly nodes: readonly KnownNode[];
 }
 
-/** Kazoo nodes that others do not know, and those that Kazoo has in another zone. */
+/** Kazoo nodes that others do not know, and nodes that Kazoo assigns to another zone. */
 export function kazooFindings(ring: string, expected: readonly ExpectedNode[], views: readonly KazooView[]): Finding[] {
   const where = `ring ${ring}`;
   return expected.flatMap(({ name, zone }): Finding[] => {
@@ -54,16 +54,16 @@ export function kazooFindings(ring: string, expected: readonly ExpectedNode[], v
               kind: "warning" as const,
               where,
               what: `the Kazoo node ${name} is not known to ${some(without)}`,
-              why: "nodes announce themselves over the brokers every few seconds; calls and events are not shared with one that is not heard of",
-              fix: "a node that has just started needs half a minute; otherwise its broker cannot be reached from there: make doctor asks for names, ports and credentials",
+              why: "nodes announce themselves through the brokers every few seconds; the others do not share calls and events with a node that they do not hear",
+              fix: "wait half a minute if the node has just started; otherwise the others cannot reach its broker: make doctor checks names, ports and credentials",
             },
           ]),
       ...groupedBy(elsewhere, (one) => one.zone).map(([found, seen]) => ({
         kind: "error" as const,
         where,
-        what: `the Kazoo node ${name} is in zone ${found} for ${some(seen.map(({ from }) => from))}, and in ${zone} here`,
-        why: "Kazoo prefers its own zone's media and brokers, so that calls go the long way, or nowhere",
-        fix: "the zone comes from config.ini: see KAZOO_ZONE in the stack's file, then make up",
+        what: `the Kazoo node ${name} is in zone ${found} according to ${some(seen.map(({ from }) => from))}, but in ${zone} in the stack`,
+        why: "Kazoo prefers media servers and brokers of its own zone, so calls take detours, or fail",
+        fix: "config.ini sets the zone: correct KAZOO_ZONE in the stack's file, then run make up",
       })),
     ];
   });

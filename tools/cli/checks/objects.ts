@@ -2,7 +2,7 @@ import { workloads } from "../../../components/names";
 import type { ZoneHealth } from "../health";
 import { type Finding, some } from "./finding";
 
-/** What a zone's health says, as findings. */
+/** The findings in a zone's health. */
 export function healthFindings(health: ZoneHealth): Finding[] {
   const { zone, problem, next, missing = [], nodes = {}, join, firstBoot } = health;
   const failed = Object.entries({ join, "first boot": firstBoot }).filter(([, state]) => state === "failed");
@@ -23,8 +23,8 @@ export function healthFindings(health: ZoneHealth): Finding[] {
             kind: "error" as const,
             where: zone,
             what: problem,
-            why: "nothing is known of the zone",
-            fix: next ?? "see that its cluster can be reached from here",
+            why: "the state of the zone is unknown",
+            fix: next ?? "make sure that this machine can reach its cluster",
           },
         ]),
     ...(missing.length === 0
@@ -34,7 +34,7 @@ export function healthFindings(health: ZoneHealth): Finding[] {
             kind: "error" as const,
             where: zone,
             what: `missing in the cluster: ${missing.join(", ")}`,
-            why: "somebody has deleted what the stack has made; pods that start next may not come up without it",
+            why: "someone has deleted objects of the stack; new pods may not start without them",
             fix: next ?? "make up restores what is missing",
           },
         ]),
@@ -48,23 +48,23 @@ export function healthFindings(health: ZoneHealth): Finding[] {
       why: "the zone runs without it",
       fix:
         state === "away"
-          ? "kubectl describe statefulset shows why it is not made, such as a quota; a pod that was deleted comes back by itself"
-          : `make logs ZONE=${zone} NODE=${node} shows what it says`,
+          ? "kubectl describe statefulset shows why it was not created, for example because of a quota; Kubernetes recreates deleted pods"
+          : `make logs ZONE=${zone} NODE=${node} shows its log`,
     })),
     ...failed.map(([job]) => ({
       kind: "error" as const,
       where: zone,
-      what: `the Job of ${job} has failed`,
+      what: `the Job for ${job} has failed`,
       why:
         job === "join"
           ? "the zone's database is not part of the ring"
-          : "there is no master account, or databases are open to strangers",
-      fix: "kubectl logs of its pod says why; correct that, then make up runs it again",
+          : "there is no master account, or anyone can read some databases",
+      fix: "kubectl logs of its pod shows why; correct that, then make up runs it again",
     })),
   ];
 }
 
-/** A ResourceQuota, as the API server has it. */
+/** A ResourceQuota, as the API server returns it. */
 export interface Quota {
   readonly name: string;
   readonly hard: Readonly<Record<string, string>>;
@@ -88,13 +88,13 @@ const units: Readonly<Record<string, number>> = {
   Pi: 2 ** 50,
 };
 
-/** Any quantity of Kubernetes as a number; the stack's own are of fewer kinds. */
+/** Any Kubernetes quantity as a number; stack files accept fewer units. */
 export function amount(quantity: string): number {
   const [, number = "", unit = ""] = /^([\d.]+(?:e\d+)?)([A-Za-z]*)$/.exec(quantity) ?? [];
   return Number(number) * (units[unit] ?? Number.NaN);
 }
 
-/** Quotas that leave no room for another pod, or little. */
+/** Quotas that leave little or no room for another pod. */
 export const quotaFindings = (zone: string, quotas: readonly Quota[]): Finding[] =>
   quotas.flatMap(({ name, hard, used }) =>
     Object.entries(hard).flatMap(([resource, limit]): Finding[] => {
@@ -106,22 +106,22 @@ export const quotaFindings = (zone: string, quotas: readonly Quota[]): Finding[]
           kind: part >= 1 ? "error" : "warning",
           where: zone,
           what: `the ResourceQuota ${name} allows ${most} of ${resource}, of which ${now} is used`,
-          why: "a pod that is replaced must fit beside what remains: beyond the quota it is not made, and an update stands still",
-          fix: `raise it with whoever owns it (kubectl describe quota ${name}), or lower replicas or resources in the stack's file`,
+          why: "a replacement pod must fit into the quota together with the other pods; if it does not, Kubernetes does not create it, and updates stall",
+          fix: `ask its owner to raise it (kubectl describe quota ${name}), or lower replicas or resources in the stack's file`,
         },
       ];
     }),
   );
 
-/** A PersistentVolumeClaim, as the API server has it. */
+/** A PersistentVolumeClaim, as the API server returns it. */
 export interface Claim {
   readonly name: string;
   readonly phase: string;
-  /** The conditions that hold. */
+  /** Conditions with the status True. */
   readonly conditions: readonly { readonly type: string; readonly message?: string }[];
 }
 
-/** Claims without a volume, and those that wait to grow. */
+/** Claims without a volume, and those whose volume has yet to grow. */
 export const claimFindings = (zone: string, claims: readonly Claim[]): Finding[] =>
   claims.flatMap(({ name, phase, conditions }): Finding[] => {
     const stuck = conditions.find(({ type }) => type === "FileSystemResizePending" || /ResizeError$/.test(type));
@@ -139,7 +139,7 @@ export const claimFindings = (zone: string, claims: readonly Claim[]): Finding[]
         fix:
           phase === "Bound"
             ? "delete its pod, if the storage class grows volumes only while they are not mounted"
-            : `kubectl describe pvc ${name} shows why: no StorageClass, no room, or a volume that is gone`,
+            : `kubectl describe pvc ${name} shows why: no StorageClass, no room, or a deleted volume`,
       },
     ];
   });
@@ -148,13 +148,13 @@ export const claimFindings = (zone: string, claims: readonly Claim[]): Finding[]
 export interface NeededSecret {
   readonly name: string;
   readonly keys: readonly string[];
-  /** Its keys that are not empty; undefined if there is no such Secret. */
+  /** Its keys with a value; undefined if the Secret does not exist. */
   readonly found: readonly string[] | undefined;
-  /** Whether the stack makes it. */
+  /** Whether the stack creates it. */
   readonly own: boolean;
 }
 
-/** Secrets that lack keys, and those of the operator that are missing; the stack's own are among what is missing. */
+/** Secrets that lack keys, and missing Secrets of the operator; the stack's own are reported as missing objects. */
 export const secretFindings = (zone: string, needed: readonly NeededSecret[]): Finding[] =>
   needed.flatMap(({ name, keys, found, own }): Finding[] => {
     const lacking = keys.filter((key) => found?.includes(key) !== true);
@@ -164,10 +164,10 @@ export const secretFindings = (zone: string, needed: readonly NeededSecret[]): F
         kind: "error",
         where: zone,
         what: found === undefined ? `the Secret ${name} is missing` : `the Secret ${name} has no ${some(lacking)}`,
-        why: "pods that start next wait for it; those that run keep what they have read",
+        why: "new pods wait for it; running pods keep the values that they have read",
         fix: own
           ? "make up restores it"
-          : `make it again with the keys ${keys.join(", ")}, with the same values in all zones`,
+          : `create it again with the keys ${keys.join(", ")}, and the same values in all zones`,
       },
     ];
   });

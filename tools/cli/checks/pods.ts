@@ -16,8 +16,8 @@ export const nameFindings = (lookups: readonly Lookup[]): Finding[] =>
     kind: "error",
     where: some(own.map(({ from }) => from)),
     what: `the name ${host} does not resolve`,
-    why: "nodes, brokers and databases know each other by these names; across clusters DNS must forward them",
-    fix: "see whether its Service and pods are there; between clusters, forward the other cluster's domain (docs/networking.md)",
+    why: "nodes, brokers and databases connect by these names; between clusters, DNS must forward them",
+    fix: "check that its Service and pods exist; between clusters, forward the other cluster's domain (docs/networking.md)",
   }));
 
 /** An attempt to connect from a pod. */
@@ -40,19 +40,19 @@ export const portFindings = (attempts: readonly Attempt[]): Finding[] =>
       kind: "error",
       where: some(own.map(({ from }) => from)),
       what: `${host}:${port} ${result === "silent" ? "does not answer" : "refuses the connection"}`,
-      why: "Kazoo needs this connection; docs/networking.md says what for",
+      why: "Kazoo needs this connection; docs/networking.md explains what for",
       fix:
         result === "silent"
-          ? "something drops the packets: a NetworkPolicy of others, a firewall or no route between the clusters' pod networks"
-          : "nothing listens there: see whether the pod is ready (make status), and what it says (make logs)",
+          ? "something drops the packets: another NetworkPolicy, a firewall, or a missing route between the clusters' pod networks"
+          : "nothing listens there: check whether the pod is ready (make status), and read its log (make logs)",
     };
   });
 
-/** The HTTP status of a request with the credentials that a pod has. */
+/** The HTTP status of a request with a pod's credentials. */
 export interface Login {
   readonly from: string;
   readonly to: string;
-  /** Name of the Secret that the credentials are in. */
+  /** Name of the Secret with the credentials. */
   readonly secret: string;
   /** 000: no answer. */
   readonly code: string;
@@ -67,11 +67,11 @@ export const loginFindings = (logins: readonly Login[]): Finding[] =>
     kind: "error",
     where: some(own.map(({ from }) => from)),
     what: `${to} refuses the user and password of the Secret ${own[0]?.secret}`,
-    why: "Kazoo cannot work with it; a volume keeps the password that it was made with, whatever the Secret says later",
-    fix: "make drift shows whether the Secret was changed; otherwise set the password there to that of the Secret again",
+    why: "Kazoo cannot use it; a volume keeps the password that it was created with, even if the Secret changes later",
+    fix: "make drift shows whether someone changed the Secret; if not, set the store's password to the Secret's again",
   }));
 
-/** A pod's clock, in seconds, read between two moments of ours; the pod's are whole seconds. */
+/** A pod's clock in whole seconds, with the times on this machine before and after the reading. */
 export interface Clock {
   readonly from: string;
   readonly first: number;
@@ -83,7 +83,7 @@ export interface Clock {
 /** Differences above this, in seconds, are not a delay. */
 const tolerance = 2;
 
-/** Clocks that certainly differ from the others': each one's distance from ours is known up to the time that the request took. */
+/** Clocks that certainly differ from the others: the offset of each from ours is known to within the duration of its request. */
 export function clockFindings(clocks: readonly Clock[]): Finding[] {
   const known = clocks
     .map(({ from, first, last, sent, received }) => ({ from, least: last - received, most: first + 1 - sent }))
@@ -98,8 +98,8 @@ export function clockFindings(clocks: readonly Clock[]): Finding[] {
         kind: "error",
         where: from,
         what: `its clock is at least ${counted(Math.floor(off), "second")} ${least > middle.most ? "ahead of" : "behind"} the others`,
-        why: "tokens are refused before they begin or after they end, and call records and changes come in the wrong order",
-        fix: "let the Kubernetes node that it runs on follow a time server (chrony, systemd-timesyncd): kubectl get pod -o wide names it",
+        why: "tokens seem not yet valid or already expired, and call records and changes get the wrong order",
+        fix: "synchronise its Kubernetes node with a time server (chrony, systemd-timesyncd); kubectl get pod -o wide names the node",
       },
     ];
   });
@@ -129,7 +129,7 @@ export const volumeFindings = (volumes: readonly Fullness[]): Finding[] =>
       what: `its volume is ${used} % full`,
       why:
         workload === "database"
-          ? "a full database refuses writes, and cannot compact, which needs room for a second copy"
-          : "a broker without room takes no more messages",
-      fix: `make grow WORKLOAD=${workload} ZONE=${from.split("/")[0]} TO=… makes it bigger while the pods run`,
+          ? "a full database refuses writes, and cannot compact, because compaction needs room for a second copy"
+          : "a broker with a full disk accepts no more messages",
+      fix: `make grow WORKLOAD=${workload} ZONE=${from.split("/")[0]} TO=… enlarges it while the pods run`,
     }));

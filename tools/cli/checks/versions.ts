@@ -1,7 +1,7 @@
 import type { Ring } from "../../../config/platform";
 import { type Finding, groupedBy, some } from "./finding";
 
-/** The version of a node that runs. */
+/** The version of a running node. */
 export interface Running {
   readonly ring: string;
   readonly zone: string;
@@ -23,13 +23,13 @@ export const differingFindings = (running: readonly Running[]): Finding[] =>
         kind: "warning",
         where: `ring ${first.ring}`,
         what: `${first.program} differs: ${each.join("; ")}`,
-        why: "versions are only meant to differ while an update rolls; nodes of a ring share messages and documents",
-        fix: "make up brings all zones to the same image; if it has, see make kube-rollout-status",
+        why: "versions may differ only during a rollout; nodes of a ring exchange messages and documents",
+        fix: "make up brings all zones to the same image; if it already has, see make kube-rollout-status",
       },
     ];
   });
 
-/** Programs that run another version than the stack's file has, by which the program configures them. */
+/** Programs whose running version differs from that in the stack's file, which decides how they are configured. */
 export const unconfiguredFindings = (running: readonly Running[], rings: Readonly<Record<string, Ring>>): Finding[] =>
   groupedBy(running, ({ ring, program, version }) => `${ring} ${program} ${version}`).flatMap(([, own]): Finding[] => {
     const [first] = own;
@@ -46,9 +46,9 @@ export const unconfiguredFindings = (running: readonly Running[], rings: Readonl
       {
         kind: "warning",
         where: `ring ${first.ring}`,
-        what: `${program} is ${version} in ${some([...new Set(own.map(({ zone }) => zone))])}, and ${configured} in the stack's file`,
-        why: "ports, settings and what works together are chosen by the version in the file",
-        fix: `set ${key} of the ring to what its image has, or use an image of ${configured}`,
+        what: `${program} is ${version} in ${some([...new Set(own.map(({ zone }) => zone))])}, but ${configured} in the stack's file`,
+        why: "the version in the file decides ports, settings and compatibility",
+        fix: `set ${key} of the ring to the version of its image, or use an image of ${configured}`,
       },
     ];
   });

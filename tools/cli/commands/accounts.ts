@@ -28,7 +28,7 @@ interface Account {
 export async function initAccount(given: AccountOptions): Promise<number> {
   const { stack, selected, node } = await target(given);
   const { name, realm, user, password } = await masterAccount(stack, selected);
-  // On Docker no Job closes databases that were made while the database let everyone in.
+  // On Docker, no Job secures databases that were created while the server accepted requests without a password.
   const closes = ringOf(stack, selected)?.database.engine !== "bigcouch";
   return firstBoot(selected, node, "security account", {
     CLOSE_DATABASES: closes ? "yes" : "",
@@ -46,7 +46,7 @@ export async function initApps(given: AccountOptions): Promise<number> {
   return firstBoot(selected, node, "apps", { APPS_PATH: path, APPS_URL: url });
 }
 
-/** Shows the master account as Kazoo has it. */
+/** Shows the master account, as Kazoo reports it. */
 export async function getMasterAccount(given: AccountOptions): Promise<number> {
   const { stack, selected, node } = await target(given);
   return runScriptInside(node, findAccount(given.name ?? configuredName(stack, selected)));

@@ -51,7 +51,7 @@ export async function apply(
   { yes = false }: { readonly yes?: boolean },
   start: () => void = () => undefined,
 ): Promise<boolean> {
-  // What was deleted in the cluster is still in the state: without a refresh it would not be restored.
+  // Objects deleted in the cluster are still in the state: without a refresh, Pulumi would not restore them.
   const limited = [...targets, "--refresh"];
   const throwAway = isThrowAway(stack.platform);
   await refuseOtherClusters(stack);

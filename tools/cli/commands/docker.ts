@@ -88,7 +88,7 @@ export async function build(stack: string, args: readonly string[]): Promise<voi
   await docker(image.host, buildArguments(image, args));
 }
 
-/** Gives the built image all its names in the stack, and the given ones. */
+/** Tags the built image with all its names in the stack, and with the given ones. */
 export async function tag(stack: string, names: readonly string[]): Promise<void> {
   const image = builtImage(stack);
   const [source = image.repository, ...others] = imageNames(image);

@@ -18,7 +18,7 @@ export async function doctor({ stack: name, json }: { readonly stack: string; re
       `make status STACK=${name} shows what runs, make logs STACK=${name} what it says`,
     );
   const known = knownObjects(await deployedIn(stack));
-  reportToStderr(`asking ${zones.map((zone) => zone.name).join(", ")}; a pod that does not answer takes a minute`);
+  reportToStderr(`examining ${zones.map((zone) => zone.name).join(", ")}; a pod that does not answer takes a minute`);
   const [health, examination] = await Promise.all([healthOf(zones, known), examine(stack.platform, zones, "doctor")]);
   const findings = [...stateFindings(health, "doctor"), ...examination.findings].sort(byKind);
   const result = { ...examination, findings };
@@ -40,9 +40,7 @@ export function findingsText(stack: string, { findings, unasked, simulated }: Ex
       "",
     ]),
     ...(simulated
-      ? [
-          "The pods are simulated: only the cluster was asked, and not for names, ports, credentials, clocks and what volumes hold.",
-        ]
+      ? ["The pods are simulated, so only the cluster was examined: no names, ports, credentials, clocks and volumes."]
       : []),
     ...unaskedLines(unasked, 20),
     findings.length === 0

@@ -18,7 +18,7 @@ export type InitOptions = { readonly yes?: boolean } & {
 
 /**
  * Writes the file of a first stack, after checking its cluster. Asks for what the options do not answer.
- * @param folder where the file goes
+ * @param folder the folder to write the file to
  * @returns 0, or 1 if nothing was written
  */
 export async function init(options: InitOptions, folder = projectDirectory): Promise<number> {

@@ -117,8 +117,8 @@ async function warnOfUnseen({ platform }: Stack): Promise<UnseenCluster[]> {
 }
 
 /**
- * Reads the cluster's objects into the state if the last run failed: a provider that was cancelled in the middle of a change has made it, and
- * the state does not know. Images are not read: the registry may be what failed.
+ * Reads the cluster's objects into the state if the last run failed: a provider that was cancelled in the middle of a change may have finished
+ * it without a record in the state. Images are not read, because the registry may be what failed.
  */
 async function catchUp(stack: Stack): Promise<void> {
   const onKubernetes = Object.values(stack.platform.clusters).some(({ kind }) => kind !== "docker");
@@ -182,7 +182,7 @@ export async function destroy(options: StackOptions, args: readonly string[]): P
 
 /**
  * Prepares a run of Pulumi: starts the clusters and cleans up after a killed Pulumi. A sandbox cluster that was recreated since
- * the last `up` has nothing of what is in the state: then Pulumi must refresh first.
+ * the last `up` has none of the objects in the state, so Pulumi must refresh first.
  */
 export async function begin(stack: Stack): Promise<{ ids: Record<string, string>; refresh: string[] }> {
   const ids = await startClusters(stack, reportToStderr);

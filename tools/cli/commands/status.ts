@@ -93,7 +93,7 @@ export function healthTable(zones: readonly ZoneHealth[], now: Date, examined?: 
     ...lines.map((line, index) => (zones[index] !== undefined && isHealthy(zones[index]) ? line : colours.red(line))),
     ...problems.map((problem) => colours.red(problem)),
     ...findings.map(({ kind, where, what }) => (kind === "error" ? colours.red : colours.yellow)(`${where}: ${what}`)),
-    ...(simulated ? [colours.dim("the pods are simulated: brokers, databases and Kazoo were not asked")] : []),
+    ...(simulated ? [colours.dim("the pods are simulated: brokers, databases and Kazoo were not queried")] : []),
     ...unaskedLines(unasked),
     ...(next === undefined ? [] : [`${colours.cyan("next:")} ${next}`]),
     "",
@@ -108,13 +108,13 @@ function nextStep(
 ): string | undefined {
   const [worst] = [...findings].sort((a, b) => a.kind.localeCompare(b.kind));
   const step = zones.find(({ next }) => next !== undefined)?.next;
-  const rest = `make doctor STACK=${stack} says why it matters and how to fix it`;
+  const rest = `make doctor STACK=${stack} explains why it matters and how to fix it`;
   if (step !== undefined || stack === undefined) return step;
   if (worst !== undefined) return findings.length === 1 ? `${worst.where}: ${worst.fix}` : rest;
   return zones.every(isHealthy) ? undefined : rest;
 }
 
-/** Some of the questions that could not be asked. */
+/** Some of the checks that could not be made. */
 export const unaskedLines = (unasked: readonly string[], most = 5): string[] => [
   ...unasked.slice(0, most).map((line) => colours.dim(`not asked: ${line}`)),
   ...(unasked.length > most ? [colours.dim(`not asked: ${unasked.length - most} more, see JSON=1`)] : []),

@@ -18,7 +18,7 @@ interface TopologyOptions {
   readonly live?: boolean;
 }
 
-/** Draws a stack, as its file has it, or with the state of its nodes. */
+/** Draws a stack from its file, optionally with the state of its nodes. */
 export async function topology({ stack, out, live = false }: TopologyOptions): Promise<void> {
   const directory = resolve(out ?? join(projectDirectory, ".state", "topology", basename(stack)));
   const configured = topologyOf(basename(stack), readPlatform(stack));
