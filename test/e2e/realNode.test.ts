@@ -2,10 +2,13 @@ import assert from "node:assert/strict";
 import { existsSync, readFileSync, readdirSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
 import { findCommand, run } from "../image/support/commands";
+import { sideBySide } from "../../tools/shared/turns";
 import { until } from "../support/until";
 import { seriesIn } from "../support/promql";
 import { closedAndOpen, reachable } from "./support/reachable";
 import { type Watch, definePrometheusOperator, startWatch, stopWatch } from "./support/monitoring";
+import type { Store } from "./support/logIn";
+import { reconnecting } from "./support/reconnecting";
 import { linkName } from "./support/runFolder";
 import { noStage, setStage, type Stage } from "./support/stage";
 
@@ -15,6 +18,8 @@ const domain = "e2e.internal";
 const zones = ["e2e-one", "e2e-two"] as const;
 const [one, two] = zones;
 const small = { requests: { cpu: "20m", memory: "64Mi" }, limits: { memory: "1Gi" } };
+/** The test waits for some fifty pods: each is noticed as soon as it is ready. */
+const probes = { startup: { periodSeconds: 1, failureThreshold: 600 }, readiness: { periodSeconds: 1 } };
 const stackKeys = (logLevel: string, cpu = "20m") => ({
   environment: { KAZOO_LOG_LEVEL: logLevel },
   monitoring: { podMonitors: true, rules: true, dashboards: true, namespace: "monitoring" },
@@ -26,9 +31,9 @@ const stackKeys = (logLevel: string, cpu = "20m") => ({
     },
   },
   workloads: {
-    kazoo: { resources: { ...small, requests: { ...small.requests, cpu } } },
-    rabbitmq: { resources: small, storage: "1Gi" },
-    database: { resources: small, storage: "1Gi" },
+    kazoo: { resources: { ...small, requests: { ...small.requests, cpu } }, probes },
+    rabbitmq: { resources: small, storage: "1Gi", probes },
+    database: { resources: small, storage: "1Gi", probes },
   },
   regions: {
     e2e: {
@@ -38,13 +43,12 @@ const stackKeys = (logLevel: string, cpu = "20m") => ({
   },
 });
 
-interface Pod {
-  readonly metadata: {
-    readonly name: string;
-    readonly uid: string;
-    readonly creationTimestamp: string;
-    readonly deletionTimestamp?: string;
-  };
+interface Named {
+  readonly metadata: { readonly name: string; readonly uid: string };
+}
+
+interface Pod extends Named {
+  readonly metadata: Named["metadata"] & { readonly creationTimestamp: string; readonly deletionTimestamp?: string };
   readonly status: {
     readonly phase: string;
     readonly conditions?: { type: string; status: string; lastTransitionTime: string }[];
@@ -86,6 +90,33 @@ describe("a ring of two datacenters on a real node", { timeout: 60 * 60_000 }, a
   const nodeName = (namespace: string, index: number) =>
     `kazoo_apps@kazoo-${index}.kazoo-nodes.${namespace}.svc.${domain}`;
   const broker = (namespace: string, role: string) => `rabbitmq-${role}.${namespace}.svc.${domain}:5672`;
+  const allConnected = (namespace: string, pod: string) =>
+    until(`the connections of ${pod} in ${namespace}`, async () => {
+      const node = await kazooNode(namespace, pod);
+      return node.database.connected && node.brokers.every(({ connected }) => connected) && node;
+    });
+  /** A request to a broker's management API, with the credentials of Kazoo. */
+  const manage = (namespace: string, role: string, method: string, path: string, body: object) => {
+    const url = `http://${broker(namespace, role).replace(/\d+$/, "15672")}/api/${path}`;
+    const request = `curl -sSf -u "$RABBITMQ_USER:$RABBITMQ_PASS" -H "content-type: application/json" "$@"`;
+    const args = ["-X", method, "-d", JSON.stringify(body), url];
+    return stage.exec(namespace, "kazoo-0", ["sh", "-c", request, "sh", ...args]);
+  };
+  /** Makes a queue that nobody reads, with a message that outlives the broker. */
+  const leaveMessage = async (namespace: string, role: string) => {
+    await manage(namespace, role, "PUT", "queues/%2F/e2e", { durable: true });
+    await manage(namespace, role, "POST", "exchanges/%2F/amq.default/publish", {
+      properties: { delivery_mode: 2 },
+      routing_key: "e2e",
+      payload: "text",
+      payload_encoding: "string",
+    });
+  };
+  /** A request to a zone's database, as its administrator. */
+  const database = (namespace: string, method: string, path: string) => {
+    const request = `curl -fsS -u "$COUCHDB_USER:$COUCHDB_PASSWORD" -X "$1" "http://127.0.0.1:5984/$2"`;
+    return stage.exec(namespace, "bigcouch-0", ["sh", "-c", request, "sh", method, path]);
+  };
   const up = async () => {
     const { code, stdout, stderr } = await stage.kazoo(["up", "--yes"]);
     assert.equal(code, 0, stdout + stderr);
@@ -141,14 +172,10 @@ describe("a ring of two datacenters on a real node", { timeout: 60 * 60_000 }, a
       [one, 1],
       [two, 0],
     ] as const) {
-      const node = await until("the node's connections", async () => {
-        const found = await kazooNode(namespace, `kazoo-${index}`);
-        return found.brokers.every(({ connected }) => connected) && found;
-      });
+      const node = await allConnected(namespace, `kazoo-${index}`);
       assert.equal(node.node, nodeName(namespace, index));
       assert.equal(node.zone, namespace);
       assert.equal(node.primary, broker(namespace, "alpha"));
-      assert.equal(node.database.connected, true);
       const other = namespace === one ? two : one;
       assert.deepEqual(
         node.brokers.map((known) => [known.zone, known.broker]),
@@ -174,24 +201,7 @@ describe("a ring of two datacenters on a real node", { timeout: 60 * 60_000 }, a
     const names = [...watch.rules.map(({ expr }) => expr), ...onDashboard].flatMap(seriesIn);
     assert.ok(names.includes("rabbitmq_alarms_memory_used_watermark") && names.includes("rabbitmq_connections"));
 
-    // A queue with a message that nobody consumes.
-    const password = Buffer.from(
-      await stage.kubectl(["get", "secret", "-n", one, "rabbitmq", "-o", "jsonpath={.data.password}"]),
-      "base64",
-    ).toString();
-    const manage = (method: string, path: string, body: object) => {
-      const url = `http://${broker(one, "alpha").replace(/\d+$/, "15672")}/api/${path}`;
-      const said = ["-u", `kazoo:${password}`, "-H", "content-type: application/json", "-d", JSON.stringify(body)];
-      return stage.exec(one, "kazoo-0", ["curl", "-sSf", "-X", method, ...said, url]);
-    };
-    await manage("PUT", "queues/%2F/e2e", { durable: true });
-    await manage("POST", "exchanges/%2F/amq.default/publish", {
-      properties: {},
-      routing_key: "e2e",
-      payload: "text",
-      payload_encoding: "string",
-    });
-
+    await leaveMessage(one, "alpha");
     for (const name of [...new Set(names)].filter((each) => each !== "ALERTS")) {
       const places = name.startsWith("rabbitmq_detailed_") ? [one] : [...zones];
       await until(`${name} of ${places.join(" and ")}`, async () => {
@@ -209,7 +219,7 @@ describe("a ring of two datacenters on a real node", { timeout: 60 * 60_000 }, a
       return found.length > 0 && found;
     });
     assert.deepEqual(waiting?.metric, { namespace: one, pod: "rabbitmq-alpha-0", queue: "e2e" });
-    await manage("DELETE", "queues/%2F/e2e", {});
+    await manage(one, "alpha", "DELETE", "queues/%2F/e2e", {});
     await until("no alert to fire", async () => (await watch.query("ALERTS")).length === 0);
   });
 
@@ -252,32 +262,33 @@ describe("a ring of two datacenters on a real node", { timeout: 60 * 60_000 }, a
       return stdout;
     };
     const node = ["--zone", one, "--node", "kazoo-1"];
-    assert.match(
-      await kazoo("status"),
-      /^e2e-one +node +main +2\/2 +2\/2 +1\/1 +done +done +kazoo@[a-f0-9]{12} +\d+ (s|min) ago$/m,
-    );
-    assert.equal(
-      (await kazoo("shell", ...node, "--", "hostname", "-f")).trim(),
-      nodeName(one, 1).replace("kazoo_apps@", ""),
-    );
-    assert.equal((await stage.kazoo(["kube-shell", ...node, "--", "sh", "-c", "exit 7"])).code, 7);
-    assert.match(await kazoo("logs", ...node), /Starting kazoo_apps@kazoo-1\./);
-    assert.doesNotMatch(await kazoo("logs", "--zone", one, "--node", "rabbitmq-beta-0"), /Starting kazoo_apps/);
-    const piped = await stage.kazoo(["shell", ...node, "--", "sh", "-c", "cat; echo done >&2"]);
-    assert.deepEqual(
-      [piped.code, piped.stdout, piped.stderr],
-      [0, "", "done\n"],
-      "no terminal is made up where there is none",
-    );
-    assert.match(await kazoo("kazoo-maint-nodes", ...node), /Zone {10}: e2e-one/);
-    assert.match(await kazoo("get-master-account", ...node), /Realm: sip\.e2e\.internal\n[\s\S]*System Admin: true/);
-    assert.match(await kazoo("init-account", ...node), /^master account e2e: is there$/m);
-    assert.match(
-      await kazoo("init-apps", ...node, "--url", "https://e2e.internal/v2"),
-      /^apps: \d+ known to call https/m,
-    );
-    assert.match(await kazoo("kube-rollout-status", "--zone", one), /2 of 2 nodes updated, 2 ready\n$/);
-    assert.match((await stage.kazoo(["logs", "--zone", one])).stderr, /there is more than one node: kazoo-0, kazoo-1/);
+    const says: readonly (readonly [args: readonly string[], said: RegExp])[] = [
+      [["status"], /^e2e-one +node +main +2\/2 +2\/2 +1\/1 +done +done +kazoo@[a-f0-9]{12} +\d+ (s|min) ago$/m],
+      [["shell", ...node, "--", "hostname", "-f"], /^kazoo-1\.kazoo-nodes\.e2e-one\.svc\.e2e\.internal\n$/],
+      [["logs", ...node], /Starting kazoo_apps@kazoo-1\./],
+      [["logs", "--zone", one, "--node", "rabbitmq-beta-0"], /^(?![\s\S]*Starting kazoo_apps)/],
+      [["kazoo-maint-nodes", ...node], /Zone {10}: e2e-one/],
+      [["get-master-account", ...node], /Realm: sip\.e2e\.internal\n[\s\S]*System Admin: true/],
+      [["init-account", ...node], /^master account e2e: is there$/m],
+      [["init-apps", ...node, "--url", "https://e2e.internal/v2"], /^apps: \d+ known to call https/m],
+      [["kube-rollout-status", "--zone", one], /2 of 2 nodes updated, 2 ready\n$/],
+    ];
+    const fails: readonly (readonly [args: readonly string[], code: number, said: RegExp])[] = [
+      [["kube-shell", ...node, "--", "sh", "-c", "exit 7"], 7, /^$/],
+      [["logs", "--zone", one], 1, /there is more than one node: kazoo-0, kazoo-1/],
+    ];
+    // A few at a time: each needs a second of a processor, then waits.
+    const [, piped] = await Promise.all([
+      sideBySide(3, says, async ([args, said]) => assert.match(await kazoo(...args), said, args.join(" "))),
+      // No terminal is made up where there is none.
+      stage.kazoo(["shell", ...node, "--", "sh", "-c", "cat; echo done >&2"]),
+      ...fails.map(async ([args, code, said]) => {
+        const run = await stage.kazoo(args);
+        assert.equal(run.code, code, run.stderr);
+        assert.match(run.stderr, said);
+      }),
+    ]);
+    assert.deepEqual(piped, { code: 0, stdout: "", stderr: "done\n" });
 
     // The pod's log: forty lines, then the followers start, then one more line, then its end.
     const say = (script: string) => stage.exec(one, "kazoo-1", ["sh", "-c", `{ ${script}; } >/proc/1/fd/1`]);
@@ -400,11 +411,7 @@ describe("a ring of two datacenters on a real node", { timeout: 60 * 60_000 }, a
   });
 
   void test("a broker and a database whose container restarts in place keep their data and their password", async () => {
-    const database = (...args: string[]) => {
-      const request = `curl -fsS -u "$COUCHDB_USER:$COUCHDB_PASSWORD" "$@"`;
-      return stage.exec(one, "bigcouch-0", ["sh", "-c", request, "sh", ...args]);
-    };
-    await database("-X", "PUT", "http://127.0.0.1:5984/kept");
+    await database(one, "PUT", "kept");
     await stage.exec(one, "rabbitmq-beta-0", ["rabbitmqctl", "-q", "add_vhost", "kept"]);
     for (const pod of ["bigcouch-0", "rabbitmq-beta-0"]) {
       // Its connection may end before the command does.
@@ -416,12 +423,12 @@ describe("a ring of two datacenters on a real node", { timeout: 60 * 60_000 }, a
         return status.containerStatuses.every(({ restartCount, ready }) => restartCount === 1 && ready);
       });
     }
-    assert.match(await database("http://127.0.0.1:5984/_all_dbs"), /"kept"/);
+    assert.match(await database(one, "GET", "_all_dbs"), /"kept"/);
     const login = 'rabbitmqctl -q authenticate_user "$RABBITMQ_DEFAULT_USER" "$RABBITMQ_DEFAULT_PASS"';
     await stage.exec(one, "rabbitmq-beta-0", ["sh", "-c", login]);
     assert.match(await stage.exec(one, "rabbitmq-beta-0", ["rabbitmqctl", "-q", "list_vhosts"]), /^kept$/m);
     await stage.exec(one, "rabbitmq-beta-0", ["rabbitmqctl", "-q", "delete_vhost", "kept"]);
-    await database("-X", "DELETE", "http://127.0.0.1:5984/kept");
+    await database(one, "DELETE", "kept");
   });
 
   void test("Kazoo fails over from a killed alpha to beta, and returns", async () => {
@@ -543,6 +550,39 @@ describe("a ring of two datacenters on a real node", { timeout: 60 * 60_000 }, a
     const again = await stage.kazoo(["upgrade", "rabbitmq", "--to", "4.0", "--image", stage.otherRabbitmq, "--yes"]);
     assert.match(again.stderr, /nothing is left to do/);
   });
+
+  /** Rotates the user of a store while clients reconnect to all its nodes, and checks what these were told. */
+  const rotate = async (store: Store, hosts: readonly string[]) => {
+    const end = await reconnecting(stage, store, hosts);
+    const { code, stdout, stderr } = await stage.kazoo(["rotate", store, "--yes"]);
+    const { answers, inTheEnd } = await end();
+    assert.equal(code, 0, stdout + stderr);
+    for (const host of hosts) {
+      const told = Object.entries(answers[host] ?? {}).map(([user, { accepted, refused }]) => ({
+        user,
+        accepted: accepted > 0,
+        refused,
+      }));
+      assert.deepEqual(told, [
+        { user: "kazoo", accepted: true, refused: 0 },
+        { user: "kazoo-2", accepted: true, refused: 0 },
+      ]);
+      assert.deepEqual(inTheEnd[host], { kazoo: "refused", "kazoo-2": "accepted" });
+    }
+    for (const zone of zones) await allConnected(zone, "kazoo-0");
+  };
+
+  void test("while the brokers' user is rotated, no client with the user of a pod is refused; in the end the old one is", () =>
+    rotate(
+      "rabbitmq",
+      zones.flatMap((zone) => ["alpha", "beta"].map((role) => broker(zone, role).replace(/:.*/, ""))),
+    ));
+
+  void test("the same while the database's user is rotated", () =>
+    rotate(
+      "database",
+      zones.map((zone) => `bigcouchbal.${zone}.svc.${domain}`),
+    ));
 
   void test("destroy leaves nothing", async () => {
     const { code, stdout, stderr } = await stage.kazoo(["destroy", "--yes"]);

@@ -27,7 +27,7 @@ export async function startCouchdb(options: {
   readonly refuses?: string;
 }): Promise<Couchdb> {
   const { user, password, defaultSecurity, locksOut = false } = options;
-  const gate = new Gate({ user, password, locksOut });
+  const gate = new Gate({ admins: { [user]: password }, locksOut });
   const securities = new Map(Object.entries(options.securities ?? {}));
   const requests: string[] = [];
   const notFound: Answer = { status: 404, body: { error: "not_found", reason: "Database does not exist." } };

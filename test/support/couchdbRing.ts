@@ -28,7 +28,7 @@ export interface RingOptions {
 export async function startRing({ kind, hosts, user, password, meanwhile }: RingOptions): Promise<CouchdbRing> {
   const nodeOf = (host: string) => `${kind.nodeName}@${host}`;
   const lists = new Map(hosts.map((host) => [host, new NodeList(nodeOf(host))]));
-  const gate = new Gate({ user, password, locksOut: kind.engine === "couchdb-3" });
+  const gate = new Gate({ admins: { [user]: password }, locksOut: kind.engine === "couchdb-3" });
   const requests: string[] = [];
   const listOf = (host: string): NodeList => {
     const list = lists.get(host);

@@ -101,7 +101,7 @@ export class ShardedRing {
 
   /** The same on a port of this machine: a request's `Host` tells which node and which of its ports is meant. */
   serve(kind: DatabaseKind, { user, password }: { readonly user: string; readonly password: string }) {
-    const gate = new Gate({ user, password, locksOut: kind.engine === "couchdb-3" });
+    const gate = new Gate({ admins: { [user]: password }, locksOut: kind.engine === "couchdb-3" });
     return jsonServer((request, body) => {
       const who = gate.who(request.socket.remoteAddress ?? "", request.headers.authorization);
       if (who !== "admin") return typeof who === "object" ? who : { status: 401, body: { error: "unauthorized" } };

@@ -57,7 +57,7 @@ describe("what the nodes of a ring share", () => {
 
   test("the hash matches the administrator's password", () => {
     const hashed = ring("couchdb-2.3.1")["admins.kazoo"] ?? "";
-    const gate = new Gate({ user: "kazoo", password: hashed, locksOut: false });
+    const gate = new Gate({ admins: { kazoo: hashed }, locksOut: false });
     const login = (password: string) => gate.who("::1", `Basic ${btoa(`kazoo:${password}`)}`);
     assert.equal(login("database-password"), "admin");
     assert.notEqual(login("another"), "admin");

@@ -23,6 +23,10 @@ export interface Cluster {
   /** The machine's address on the node's only network, outside the cluster. */
   readonly hostAddress: string;
   readonly link: string;
+  /** The node's address, where the cluster's DNS answers, too. */
+  readonly nodeAddress: string;
+  /** The program and its arguments that run a command on the node. */
+  readonly onNode: Machine["inside"];
   /** A self-contained kubeconfig that acts as a user. */
   readonly accessAs: (user: string) => object;
   /** Runs kubectl and returns what it prints. */
@@ -102,6 +106,8 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     clusterDomain,
     hostAddress: machine.hostAddress,
     link: linkName(runFolder.name),
+    nodeAddress: machine.address,
+    onNode: machine.inside,
     accessAs: (user) => accessAs(node, user),
     kubectl,
     tryKubectl: (args, input) => attempt(program("kubectl"), arguments_(args), input === undefined ? {} : { input }),

@@ -18,8 +18,8 @@ export interface Machine {
   readonly start: (name: string, command: readonly string[]) => void;
   /** Which started program has ended, with the end of its log; undefined while all run. */
   readonly failure: () => string | undefined;
-  /** Runs a command in it to its end and returns its output. */
-  readonly run: (command: readonly string[]) => Promise<string>;
+  /** The program and its arguments that run a command in it. */
+  readonly inside: (command: readonly string[]) => readonly [program: string, args: readonly string[]];
   /** Stops everything in it. */
   readonly stop: () => Promise<void>;
 }
@@ -78,7 +78,7 @@ export async function startMachine({ folder, link }: MachineOptions): Promise<Ma
   });
 
   const [hostAddress, address] = await connect(link, first);
-  const inside = (command: readonly string[]): [string, string[]] => [
+  const inside: Machine["inside"] = (command) => [
     findCommand("nsenter")!,
     [`--target=${first}`, "--net", "--mount", "--pid", "--", ...command],
   ];
@@ -101,7 +101,7 @@ export async function startMachine({ folder, link }: MachineOptions): Promise<Ma
         .slice(-15);
       return [`${dead} ended; the end of its log:`, ...lines].join("\n  ");
     },
-    run: (command) => run(...inside(command)),
+    inside,
     stop: async () => {
       outer.kill("SIGKILL"); // its child, the first process, is killed with it
       await ended;

@@ -96,12 +96,11 @@ export async function reachable(
         const open = await openPorts(cluster, from[name]!, to[name]!);
         return open === listening[name].join(" ");
       });
-    const found: Record<string, string> = {};
-    for (const way of Object.keys(closedAndOpen)) {
+    const tried = Object.keys(closedAndOpen).map(async (way) => {
       const [source = "", target = ""] = way.split(" -> ");
-      found[way] = await openPorts(cluster, from[source]!, to[target]!);
-    }
-    return found;
+      return [way, await openPorts(cluster, from[source]!, to[target]!)] as const;
+    });
+    return Object.fromEntries(await Promise.all(tried));
   } finally {
     for (const server of servers) server.close();
     await run("ip", ["address", "del", `${credentials}/32`, "dev", cluster.link]);
@@ -115,8 +114,9 @@ async function openPorts(
   [namespace, pod]: readonly [string, string],
   [address, ports]: readonly [string, readonly number[]],
 ): Promise<string> {
-  const tries = `for port in ${ports.join(" ")}; do timeout 3 bash -c ": </dev/tcp/${address}/$port" 2>/dev/null && echo $port; done; true`;
-  return (await cluster.exec(namespace, pod, ["bash", "-c", tries])).trim().split("\n").join(" ");
+  const tries = `for port in ${ports.join(" ")}; do timeout 5 bash -c ": </dev/tcp/${address}/$port" 2>/dev/null && echo $port & done; wait`;
+  const open = (await cluster.exec(namespace, pod, ["bash", "-c", tries])).split("\n");
+  return ports.filter((port) => open.includes(String(port))).join(" ");
 }
 
 function listen(address: string, port: number): Promise<Server> {

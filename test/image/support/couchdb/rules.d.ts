@@ -19,7 +19,7 @@ export class NodeList {
 }
 
 export class Gate {
-  constructor(options: { readonly user: string; readonly password: string; readonly locksOut: boolean });
+  constructor(options: { readonly admins: Readonly<Record<string, string>>; readonly locksOut: boolean });
   who(address: string, authorization: string | undefined): "admin" | "stranger" | Answer;
 }
 

@@ -114,15 +114,15 @@ const lockOutAfter = 5;
 /** Who is let in. */
 class Gate {
   #failures = new Map();
-  #wanted;
+  #admins;
   #locksOut;
 
   /**
-   * @param {{ user: string, password: string, locksOut: boolean }} options `password`: as it is, or hashed as an ini file may hold it;
-   * `locksOut`: as CouchDB 3.4 and later
+   * @param {{ admins: Record<string, string>, locksOut: boolean }} options `admins`: passwords by name, as they are, or hashed as an ini
+   * file may hold them; `locksOut`: as CouchDB 3.4 and later
    */
-  constructor({ user, password, locksOut }) {
-    this.#wanted = { user, password };
+  constructor({ admins, locksOut }) {
+    this.#admins = new Map(Object.entries(admins));
     this.#locksOut = locksOut;
   }
 
@@ -136,8 +136,8 @@ class Gate {
     }
     const given = Buffer.from(authorization.replace(/^Basic /, ""), "base64").toString();
     const colon = given.indexOf(":");
-    const { user, password } = this.#wanted;
-    if (given.slice(0, colon) === user && matches(given.slice(colon + 1), password)) return "admin";
+    const password = this.#admins.get(given.slice(0, colon));
+    if (password !== undefined && matches(given.slice(colon + 1), password)) return "admin";
     this.#failures.set(address, failures + 1);
     return { status: 401, body: { error: "unauthorized", reason: "Name or password is incorrect." } };
   }

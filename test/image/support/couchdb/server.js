@@ -13,10 +13,11 @@ const data = process.env.COUCHDB_DATA ?? "/opt/couchdb/data";
 const settings = readSettings(process.env.COUCHDB_ETC ?? "/opt/couchdb/etc");
 const [, name = `couchdb@${process.env.NODENAME ?? "127.0.0.1"}`] =
   /-name (\S+)/.exec(process.env.ERL_FLAGS ?? "") ?? [];
-const user = process.env.COUCHDB_USER;
-// The image's entrypoint writes the variables into an ini file only where none has the administrator.
-const password = settings[`admins.${user}`] ?? process.env.COUCHDB_PASSWORD;
-const gate = user && password ? new Gate({ user, password, locksOut: false }) : undefined;
+// Where no ini file has the administrator of the variables, the image's entrypoint has written it into one.
+const admins = Object.fromEntries(
+  Object.entries(settings).flatMap(([key, value]) => (key.startsWith("admins.") ? [[key.slice(7), value]] : [])),
+);
+const gate = Object.keys(admins).length === 0 ? undefined : new Gate({ admins, locksOut: false });
 
 mkdirSync(data, { recursive: true });
 // PouchDB writes its settings where it is started.
@@ -32,6 +33,8 @@ const stored = (file, otherwise) => {
 const store = (file, value) => writeFileSync(`${data}/${file}`, JSON.stringify(value));
 const known = stored("nodes.json");
 const nodes = known === undefined ? new NodeList(name) : NodeList.fromJSON(known);
+/** It gets `allDbs` from the server below. */
+const Databases = PouchDB.defaults({ prefix: `${data}/` });
 /** `_security` by database. */
 const securities = stored("securities.json", {});
 
@@ -78,6 +81,12 @@ for (const path of ["/_nodes", "/_node/_local/_nodes"]) {
     respond(response, nodes.delete(request.params.node, request.query.rev));
   });
 }
+// As if every member had a copy of everything.
+app.get("/_dbs/_all_docs", async (_request, response) => {
+  const by_range = { "00000000-ffffffff": nodes.members() };
+  const rows = (await Databases.allDbs()).map((id) => ({ id, key: id, value: {}, doc: { _id: id, by_range } }));
+  response.json({ total_rows: rows.length, offset: 0, rows });
+});
 app.put("/:database", (request, response, next) => {
   const { database } = request.params;
   response.on("finish", () => {
@@ -94,7 +103,7 @@ app.put("/:database/_security", express.json(), (request, response) => {
   response.json({ ok: true });
 });
 app.use(
-  require("express-pouchdb")(PouchDB.defaults({ prefix: `${data}/` }), {
+  require("express-pouchdb")(Databases, {
     inMemoryConfig: true,
     logPath: "/dev/null",
     overrideMode: { exclude: ["routes/authentication", "routes/authorization", "routes/session", "routes/fauxton"] },
