@@ -224,6 +224,9 @@ env: $(packages) ## print what plain pulumi and kubectl need: eval "$(make -s en
 images: $(packages) ## list the images that a stack pulls (JSON=1: for programs)
 	@$(kazoo) images $(stack) $(call flag,JSON,--json)
 
+stacks: $(packages) ## list the Pulumi stacks of a stack's file as JSON, for CI (ORDER=1: its regions in the order of an up)
+	@$(kazoo) stacks $(call quoted,$(STACK)) $(call flag,ORDER,--order)
+
 render: $(packages) ## render Kazoo's configuration from your environment (OUT=folder)
 	@$(kazoo) render $(call given,OUT,--out)
 

@@ -115,6 +115,7 @@ const runs: Readonly<Record<string, readonly Arguments[] | string>> = {
   rename: oneWay(...dev, "--to", "renamed", "--dry-run"),
   join: oneWay(...dev, "--dry-run"),
   images: [dev, onImages],
+  stacks: oneWay("dev", "images"),
   schema: oneWay("--out", "schema.json"),
   render: "renders the caller's environment, whose secrets it is asked to write",
   toolchain: oneWay("pulumi"),

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { existsSync, readFileSync, readdirSync, renameSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { type Clone, cloneProject } from "../support/clone";
@@ -68,6 +68,36 @@ describe("a stack per region, two regions in two sandbox clusters", { concurrenc
     assert.match(status.stdout, /us-east-nyc +east .*\nus-west-sfo +west /);
   });
 
+  test("previews of each stack alone, on machines of their own, make the same report as one of all", async () => {
+    configure({ "kazoo:environment": { KAZOO_LOG_LEVEL: "notice" } });
+    const report = (out: string) => readFileSync(join(clone.directory, out, "report.md"), "utf8");
+    const all = await run("preview-report", "--out", "all");
+    assert.equal(all.code, 2, all.stdout + all.stderr);
+    const listed = await clone.run(["stacks", "split"]);
+    const { parts } = JSON.parse(listed.stdout) as { parts: { stack: string }[] };
+    assert.deepEqual(parts.map(({ stack }) => stack).sort(), ["split", "split.us-east", "split.us-west"]);
+    for (const { stack } of parts) {
+      const { code, stderr } = await clone.run([
+        "preview-report",
+        "--stack",
+        stack,
+        "--alone",
+        "--out",
+        `parts/${stack}`,
+      ]);
+      assert.equal(code, stack === "split" ? 0 : 2, stderr);
+    }
+    const assembled = await run("preview-report", "--parts", "parts", "--out", "assembled");
+    assert.equal(assembled.code, 2, assembled.stdout + assembled.stderr);
+    assert.equal(report("assembled"), report("all"));
+    rmSync(join(clone.directory, "parts", "split.us-west"), { recursive: true });
+    const lacking = await run("preview-report", "--parts", "parts", "--out", "assembled");
+    assert.equal(lacking.code, 1, lacking.stdout + lacking.stderr);
+    assert.match(report("assembled"), /stack split\.us-west: there is no preview of it/);
+    const order = await clone.run(["stacks", "--order", "split"]);
+    assert.deepEqual(JSON.parse(order.stdout), { regions: ["split.us-east", "split.us-west"], atOnce: 1 });
+  });
+
   test("a failing region only stops the later regions of a live ring, and the next up completes it", async () => {
     configure({ "kazoo:environment": { KAZOO_LOG_LEVEL: "notice" }, "kazoo:patches": { bad: unfit("us-east-nyc") } });
     const first = await run("up");
@@ -128,6 +158,7 @@ describe("a stack per region, two regions in two sandbox clusters", { concurrenc
     const refused = await run("up");
     assert.equal(refused.code, 1);
     assert.match(refused.stderr, /stack split itself holds datacenters.*\nnext: make split STACK=split moves them/);
+    assert.equal((await run("up", "--alone")).code, 1, "it would delete the datacenters");
     const again = await run("split");
     assert.equal(again.code, 0, again.stdout + again.stderr);
     await noChanges();

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { type RegionPlan, atOnce, inOrder, planUp } from "../../tools/cli/regionPlan";
+import { type RegionPlan, atOnce, inOrder, limitOf, planUp } from "../../tools/cli/regionPlan";
 import { jobsOf, outcomeLines } from "../../tools/cli/fleet";
 import { platformFrom } from "../support/mocks";
 
@@ -50,6 +50,15 @@ describe("the order of an up of all regions", () => {
   test("a new region of a live ring waits for no other", () => {
     const deployed = (region: string) => region !== "eu";
     assert.deepEqual(order(planUp(platform, deployed, yes)).eu, { after: [], together: [] });
+  });
+
+  test("on machines of their own, regions run one at a time if one waits for another, and at once if they must", () => {
+    assert.equal(limitOf(planUp(platform, yes, yes)), 1);
+    assert.equal(limitOf(planUp(platform, none, none)), 3);
+    assert.equal(limitOf(planUp(platform, (region) => region !== "eu", yes)), 3);
+    const both: RegionPlan[] = [plan("a"), plan("b", ["a"]), plan("c", [], ["d"]), plan("d", [], ["c"])];
+    assert.equal(limitOf(both), 4, "what must run together would wait forever");
+    assert.equal(limitOf([]), 1);
   });
 });
 

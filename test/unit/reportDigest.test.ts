@@ -8,6 +8,7 @@ import { topologyVariables, variables } from "../../config/environment";
 import { parseDigest, parseUrn, type Digest, type State, type Step } from "../../tools/report/digest";
 import { changeOf, difference, overlap, parsePath } from "../../tools/report/difference";
 import { isSecretName } from "../../config/secrets";
+import { findingsText, parseFindings, type Found } from "../../tools/report/findings";
 import { maskDigest } from "../../tools/report/mask";
 import { exitCodeOf, reportOf, type Findings } from "../../tools/report/model";
 import { lookForDrift, previewStack } from "../../tools/cli/runPreview";
@@ -658,5 +659,38 @@ describe("secrets", () => {
     });
     assert.deepEqual(masked.steps[0]?.newState?.inputs, { stringData: { username: "[secret]" } });
     assert.equal(masked.diagnostics[0]?.message, "kazoo it is");
+  });
+});
+
+describe("findings in a file", () => {
+  const password = "a-password-of-the-ring";
+  const found: Found = {
+    preview: {
+      steps: [
+        step("create", types.secret, "local-dev-rabbitmq", undefined, state(types.secret, { data: { password } })),
+        step("same", types.map, "local-dev-environment", state(types.map), state(types.map, named("environment"))),
+      ],
+      diagnostics: [{ message: `wrong: ${password}`, severity: "error", policy: "some-rule" }],
+    },
+    refused: failing(undefined, `refused ${password}`),
+    deployed: [{ urn: urnOf(types.secret, "local-two-rabbitmq"), ...state(types.secret, { data: { password } }) }],
+    unseen: [{ cluster: "local", zones: ["local-dev"], problem: "no answer", next: "look" }],
+    failed: true,
+  };
+  const text = findingsText("dev.local", found);
+
+  test("have no secret, and make the same report as they made before", () => {
+    assert.ok(!text.includes(password) && text.includes("some-rule"));
+    const read = parseFindings(text, "findings.json");
+    assert.equal(read.stack, "dev.local");
+    assert.deepEqual(
+      reportOf({ stack: "dev", platform, ...read.found }),
+      reportOf({ stack: "dev", platform, ...found }),
+    );
+  });
+
+  test("that are anything else are refused", () => {
+    for (const wrong of ["", "{}", '{"stack":"a","found":{}}'])
+      assert.throws(() => parseFindings(wrong, "findings.json"), /findings\.json holds no findings/);
   });
 });

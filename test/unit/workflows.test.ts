@@ -35,9 +35,15 @@ interface Step {
 
 interface Job {
   readonly uses?: string;
+  readonly secrets?: Readonly<Record<string, string>>;
+  readonly strategy?: {
+    readonly "max-parallel"?: string;
+    readonly "fail-fast"?: boolean | string;
+    readonly matrix: Readonly<Record<string, string>>;
+  };
   readonly permissions?: Record<string, string>;
   readonly environment?: string;
-  readonly needs?: string;
+  readonly needs?: string | readonly string[];
   readonly if?: string;
   readonly outputs?: Record<string, string>;
   readonly concurrency?: { readonly group: string; readonly "cancel-in-progress"?: boolean };
@@ -97,7 +103,10 @@ describe("the workflows", () => {
   test("give secrets only to jobs with an environment, and the repository's token to no job that runs untrusted code", () => {
     for (const { name, job } of jobs) {
       const text = JSON.stringify(job);
-      if (/secrets\./.test(text)) assert.notEqual(job.environment, undefined, name);
+      // A job without an environment passes the names of secrets on to jobs that have one, and no values: the repository has none.
+      const passed = Object.entries(job.secrets ?? {});
+      for (const [secret, value] of passed) assert.equal(value, `\${{ secrets.${secret} }}`);
+      if (/secrets\./.test(JSON.stringify({ ...job, secrets: {} }))) assert.notEqual(job.environment, undefined, name);
       assert.doesNotMatch(text, /secrets: *inherit/, name);
       if (name !== "comment.yml: comment") assert.doesNotMatch(text, /github\.token|GITHUB_TOKEN/, name);
     }
@@ -125,10 +134,54 @@ describe("the workflows", () => {
   });
 
   test("deploy each stack one run at a time, never cancelled, behind the stack's own environment", () => {
-    const { up } = workflow("deploy.yml").jobs;
-    assert.deepEqual(up?.concurrency, { group: "up-${{ matrix.stack }}", "cancel-in-progress": false });
-    assert.equal(up?.environment, "${{ matrix.stack }}");
+    const { up: call } = workflow("deploy.yml").jobs;
+    assert.deepEqual(call?.concurrency, { group: "up-${{ matrix.stack }}", "cancel-in-progress": false });
+    assert.equal(call.strategy?.["fail-fast"], false);
+    assert.equal(call.uses, "./.github/workflows/deploy-stack.yml");
     assert.deepEqual(workflow("deploy.yml").on, { push: { branches: ["main"] } });
+    const { up, region } = workflow("deploy-stack.yml").jobs;
+    assert.equal(up?.environment, "${{ inputs.stack }}");
+    assert.equal(region?.environment, "${{ matrix.stack }}");
+  });
+
+  test("pass on the name of every secret that the jobs of a called workflow use", () => {
+    const { on, jobs: called } = workflow("deploy-stack.yml");
+    const used = [...JSON.stringify(called).matchAll(/secrets\.([A-Z_]+)/g)].map(([, name]) => name);
+    const { secrets } = on.workflow_call as { secrets: object };
+    assert.deepEqual([...new Set(used)].sort(), Object.keys(secrets).sort());
+    assert.deepEqual(Object.keys(workflow("deploy.yml").jobs.up?.secrets ?? {}), Object.keys(secrets));
+  });
+
+  test("deploy regions after what they share: one at a time where a live ring needs it, and then none after a failure", () => {
+    const { region } = workflow("deploy-stack.yml").jobs;
+    assert.equal(region?.needs, "up");
+    const order = "fromJSON(needs.up.outputs.order)";
+    assert.deepEqual(region.strategy, {
+      "max-parallel": `\${{ ${order}.atOnce }}`,
+      "fail-fast": `\${{ ${order}.atOnce == 1 }}`,
+      matrix: { stack: `\${{ ${order}.regions }}` },
+    });
+  });
+
+  test("preview and compare each region in a job of its own, with the secrets of the whole stack", () => {
+    for (const job of [workflow("pull-request.yml").jobs.preview, workflow("drift.yml").jobs.drift]) {
+      assert.equal(job?.needs, "stacks");
+      assert.deepEqual(job.strategy?.matrix, { include: "${{ fromJSON(needs.stacks.outputs.list).parts }}" });
+      assert.equal(job.environment, "preview-${{ matrix.whole }}");
+    }
+  });
+
+  test("make one report of the previews of a stack's regions, without secrets", () => {
+    const { report } = workflow("pull-request.yml").jobs;
+    assert.deepEqual(report?.needs, ["stacks", "preview"]);
+    assert.match(report.if ?? "", /!cancelled\(\)/, "also if a preview failed");
+    assert.deepEqual(report.strategy?.matrix, { stack: "${{ fromJSON(needs.stacks.outputs.list).split }}" });
+    assert.equal(report.environment, undefined);
+    const { preview } = workflow("pull-request.yml").jobs;
+    const { env } = preview?.steps?.find(({ id }) => id === "preview") ?? {};
+    assert.equal(env?.KIND, "${{ matrix.split && 'part' || 'report' }}");
+    const download = report.steps?.find(({ uses }) => uses?.startsWith("actions/download-artifact@"));
+    assert.deepEqual(download?.with, { pattern: "part-*", path: "parts" });
   });
 
   test("let only the newest commit queue for a stack, and never deploy over a newer one", () => {
@@ -138,20 +191,20 @@ describe("the workflows", () => {
     assert.equal(newest.outputs?.newest, "${{ steps.look.outputs.newest }}");
     assert.equal(up?.needs, "newest");
     assert.equal(up.if, "vars.STACKS != '' && needs.newest.outputs.newest == 'true'");
-    for (const job of [newest, up]) {
-      const [checkout, look, ...rest] = job.steps ?? [];
-      assert.match(checkout?.uses ?? "", /^actions\/checkout@/);
-      assert.deepEqual(look, { id: "look", uses: "./.github/actions/newest" });
-      for (const step of rest) assert.equal(step.if, "steps.look.outputs.newest == 'true'");
-    }
+    assert.match(newest.steps?.[0]?.uses ?? "", /^actions\/checkout@/);
+    const [look, ...rest] = action("up");
+    for (const step of [newest.steps?.[1], look])
+      assert.deepEqual(step, { id: "look", uses: "./.github/actions/newest" });
+    for (const step of rest) assert.equal(step.if, "steps.look.outputs.newest == 'true'");
   });
 
   test("name artifacts as their steps do, without slashes", () => {
     for (const [file, id] of [
       ["pull-request.yml", "preview"],
+      ["pull-request.yml", "report"],
       ["drift.yml", "drift"],
     ] as const) {
-      const own = Object.values(workflow(file).jobs).flatMap((job) => job.steps ?? []);
+      const own = workflow(file).jobs[id]?.steps ?? [];
       const upload = own.find(({ uses }) => uses?.startsWith("actions/upload-artifact@"));
       assert.equal(upload?.with?.name, `\${{ steps.${id}.outputs.name }}`);
       assert.equal(own.filter((step) => step.id === id).length, 1);
@@ -164,7 +217,9 @@ describe("the workflows", () => {
   });
 
   test("run existing commands", async () => {
-    const commands = steps.flatMap(({ run }) => (run ?? "").split("\n")).map((line) => line.trim());
+    const commands = steps
+      .flatMap(({ run }) => (run ?? "").split("\n"))
+      .map((line) => line.trim().replace(/^\w+=\$\((.*)\)$/, "$1"));
     const called = (start: RegExp) => commands.filter((line) => start.test(line));
     for (const line of called(/^make /)) {
       const targets = line.split(" ").slice(1);
@@ -175,7 +230,7 @@ describe("the workflows", () => {
     };
     for (const line of called(/^npm run /)) assert.ok((line.split(" ")[2] ?? "") in scripts, line);
     const mine = called(/^npx kazoo /);
-    assert.equal(mine.length, 3);
+    assert.equal(mine.length, 6);
     for (const line of mine) {
       const [, , name, ...rest] = (line.split(" ||")[0] ?? "").split(" ");
       const command = kazoo().commands.find((candidate) => candidate.name() === name) ?? assert.fail(line);
@@ -241,11 +296,11 @@ describe("a workflow's step", () => {
       name,
     );
   /** A `kazoo` that exits with a code, and writes a report unless the code is 70. */
-  const kazooEnds = (code: number, stack = "some stack"): Made => ({
+  const kazooEnds = (code: number, stack = "some stack", kind = "report"): Made => ({
     programs: {
       npx: `echo "$@" > calls\n[ ${code} = 70 ] || { mkdir -p report; echo '## Report' > report/report.md; }\nexit ${code}`,
     },
-    env: { STACK: stack },
+    env: { STACK: stack, KIND: kind },
   });
 
   test("that previews passes with changes, which a reviewer judges, and fails on errors", async () => {
@@ -255,10 +310,15 @@ describe("a workflow's step", () => {
       [3, 0],
       [1, 1],
     ] as const) {
-      const { ended, summary, calls } = await runStep(step("pull-request.yml", "Preview"), kazooEnds(code));
-      assert.equal(ended, expected, `kazoo ended with ${code}`);
-      assert.equal(summary, "## Report\n");
-      assert.equal(calls, "kazoo preview-report --stack some stack --out report");
+      for (const [name, how] of [
+        ["Preview", "--alone"],
+        ["Report", "--parts parts"],
+      ] as const) {
+        const { ended, summary, calls } = await runStep(step("pull-request.yml", name), kazooEnds(code));
+        assert.equal(ended, expected, `kazoo ended with ${code}`);
+        assert.equal(summary, "## Report\n");
+        assert.equal(calls, `kazoo preview-report --stack some stack ${how} --out report`);
+      }
     }
     assert.notEqual((await runStep(step("pull-request.yml", "Preview"), kazooEnds(70))).ended, 0, "no report");
   });
@@ -274,21 +334,46 @@ describe("a workflow's step", () => {
   test("that uploads an artifact names it without the stack's organization", async () => {
     for (const [file, name, kind] of [
       ["pull-request.yml", "Preview", "report"],
+      ["pull-request.yml", "Preview", "part"],
+      ["pull-request.yml", "Report", "report"],
       ["drift.yml", "Drift", "drift"],
     ] as const) {
-      const one = await runStep(step(file, name), kazooEnds(0, "acme/production"));
+      const one = await runStep(step(file, name), kazooEnds(0, "acme/production", kind));
       assert.equal(one.output, `name=${kind}-production\n`);
       assert.match(one.calls, /--stack acme\/production /);
-      assert.equal((await runStep(step(file, name), kazooEnds(0, "production"))).output, `name=${kind}-production\n`);
+      assert.equal(
+        (await runStep(step(file, name), kazooEnds(0, "production", kind))).output,
+        `name=${kind}-production\n`,
+      );
     }
   });
 
   test("that deploys a stack asks nothing, and exits with kazoo's code", async () => {
     for (const code of [0, 1, 255]) {
-      const { ended, calls } = await runStep(step("deploy.yml", "Up"), kazooEnds(code, "acme/production"));
+      const { ended, calls } = await runStep(named(action("up"), "Up"), kazooEnds(code, "acme/production"));
       assert.equal(ended, code);
-      assert.equal(calls, "kazoo up --stack acme/production --yes");
+      assert.equal(calls, "kazoo up --stack acme/production --alone --yes");
     }
+  });
+
+  test("that lists stacks, or a stack's regions in their order, hands on what kazoo prints, and fails with it", async () => {
+    const list = named(action("stacks"), "List");
+    const order = step("deploy-stack.yml", "Order");
+    const said = (code: number, env: Record<string, string>): Made => ({
+      programs: { npx: `echo "$@" > calls; echo '{"some":["json"]}'; exit ${code}` },
+      env,
+    });
+    const listed = await runStep(list, said(0, { NAMES: '["staging", "acme/prod"]' }));
+    assert.deepEqual([listed.ended, listed.output], [0, 'list={"some":["json"]}\n']);
+    assert.equal(listed.calls, "kazoo stacks staging acme/prod");
+    const ordered = await runStep(order, said(0, { STACK: "acme/prod" }));
+    assert.deepEqual([ordered.ended, ordered.output], [0, 'order={"some":["json"]}\n']);
+    assert.equal(ordered.calls, "kazoo stacks --order acme/prod");
+    for (const failed of [
+      await runStep(list, said(1, { NAMES: '["a"]' })),
+      await runStep(order, said(1, { STACK: "a" })),
+    ])
+      assert.deepEqual([failed.ended, failed.output], [1, ""]);
   });
 
   test("that looks for the newest commit says so, or why nothing is deployed, and fails if it cannot find out", async () => {

@@ -32,6 +32,7 @@ const code = {
   split: () => require("./commands/split") as typeof import("./commands/split"),
   sandbox: () => require("./commands/sandbox") as typeof import("./commands/sandbox"),
   schema: () => require("./commands/schema") as typeof import("./commands/schema"),
+  stacks: () => require("./commands/stacks") as typeof import("./commands/stacks"),
   status: () => require("./commands/status") as typeof import("./commands/status"),
   topology: () => require("./commands/topology") as typeof import("./commands/topology"),
   toolchain: () => require("./commands/toolchain") as typeof import("./commands/toolchain"),
@@ -59,6 +60,7 @@ function withoutCompletion(): Command {
     ...runbookCommands(),
     dockerCommands(),
     imagesCommand(),
+    stacksCommand(),
     renderCommand(),
     schemaCommand(),
     sandboxCommand(),
@@ -94,6 +96,10 @@ const perRegion = (command: Command): Command =>
     .option("-r, --region <name>", "one region, if regions have their own stacks; default: all")
     .option("--jobs <number>", "how many regions at a time; default: as many as there are cores");
 
+/** For the commands that CI runs in one job per Pulumi stack. */
+const alone = (command: Command): Command =>
+  command.option("--alone", "without the stacks of its regions, if regions have their own");
+
 interface Stacked {
   readonly stack: string;
   readonly yes?: boolean;
@@ -121,10 +127,9 @@ function stackCommands(): Command[] {
       .argument("[pulumi arguments...]", "after --: passed to pulumi")
       .action(exiting((args: string[], options: Stacked) => code.fleet()[name](options, args)));
   return [
-    asking(pulumiCommand("up", "deploy a stack or bring it up to date: toolchain, sandbox, then `pulumi up`")).option(
-      "-f, --force",
-      "take back the fields that others have changed in the cluster; asks first",
-    ),
+    alone(
+      asking(pulumiCommand("up", "deploy a stack or bring it up to date: toolchain, sandbox, then `pulumi up`")),
+    ).option("-f, --force", "take back the fields that others have changed in the cluster; asks first"),
     pulumiCommand("preview", "show what `up` would change"),
     asking(pulumiCommand("destroy", "remove a stack and everything it created")),
     withStack(
@@ -143,6 +148,7 @@ function reportCommands(): Command[] {
     withStack("preview-report", "preview a stack and write report.md and report.html for a reviewer")
       .option("-o, --out <folder>", "where to write (default: .state/report/<stack>)")
       .option("-j, --json <file>", "use this output of `pulumi preview --json` instead of a new preview")
+      .option("--parts <folder>", "use the findings.json below it, which --alone has written for each region's stack")
       .action(exiting((options: Stacked) => code.report().previewReport(options))),
     withStack(
       "drift",
@@ -150,7 +156,7 @@ function reportCommands(): Command[] {
     )
       .option("-o, --out <folder>", "where to write (default: .state/drift/<stack>)")
       .action(exiting((options: Stacked) => code.report().drift(options))),
-  ].map((command) => perRegion(command).addHelpText("after", reportExitCodes));
+  ].map((command) => alone(perRegion(command)).addHelpText("after", reportExitCodes));
 }
 
 const backupCommands = (): Command[] => [
@@ -453,6 +459,15 @@ const imagesCommand = (): Command =>
   withStack("images", "list the images that a stack pulls, e.g. to fill a mirror; needs neither cluster nor state")
     .option("--json", "print JSON, with the name that a mirror copies each image from", false)
     .action(exiting(async (options: Stacked & { json: boolean }) => code.images().images(options)));
+
+const stacksCommand = (): Command =>
+  new Command("stacks")
+    .description(
+      "print the Pulumi stacks of stacks' files as JSON, for a matrix of CI: several where regions have some",
+    )
+    .argument("<names...>", "which Pulumi.<name>.yaml")
+    .option("--order", "of one: the order of its regions in an up, from what is deployed", false)
+    .action(exiting((names: string[], options: { order: boolean }) => code.stacks().stacks(names, options)));
 
 const renderCommand = (): Command =>
   new Command("render")

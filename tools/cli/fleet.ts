@@ -22,7 +22,7 @@ import {
   regionsIn,
   startClusters,
 } from "./openStack";
-import { type Outcome, type RegionPlan, atOnce, inOrder, planUp } from "./regionPlan";
+import { type Outcome, type RegionPlan, atOnce, inOrder, limitOf, planUp } from "./regionPlan";
 
 import { type ZoneView, readZones, summary } from "./zones";
 
@@ -31,6 +31,8 @@ export interface FleetOptions extends one.StackOptions {
   readonly region?: string;
   /** How many regions run at a time. */
   readonly jobs?: string;
+  /** Whether to leave out the stacks of its regions, if they have some. */
+  readonly alone?: boolean;
 }
 
 /** A stack whose regions have stacks of their own. */
@@ -73,6 +75,7 @@ export async function up(options: FleetOptions, args: readonly string[]): Promis
   const fleet = fleetOf(options);
   if (fleet === undefined) return one.up({ ...options, stack: await stackOf(options) }, args);
   const shared = await open(fleet);
+  if (options.alone === true) return one.up(options, args);
   const asks = !isThrowAway(fleet.platform) && options.yes !== true;
   if (asks) {
     await one.preview(options, args);
@@ -128,6 +131,14 @@ async function open({ name, platform }: Fleet): Promise<Stack> {
     );
   await startClusters({ ...shared, platform }, reportToStderr);
   return shared;
+}
+
+/** The regions' stacks in the order of an `up`, and how many of them may run at a time where each runs alone; none if there are none. */
+export async function orderOfUp(stack: string): Promise<{ regions: string[]; atOnce: number }> {
+  const fleet = fleetOf({ stack });
+  if (fleet === undefined) return { regions: [], atOnce: 1 };
+  const plans = await planOf(fleet, await openStack(stack, reportToStderr, { shared: true }));
+  return { regions: plans.map(({ region }) => regionStack(stack, region)), atOnce: limitOf(plans) };
 }
 
 /** The order of an `up`, derived from the states of the regions. */

@@ -48,6 +48,15 @@ export function planUp(
   });
 }
 
+/**
+ * How many regions may run at a time where each runs alone, in the order of the plans: on machines that know nothing of each other. One, if any
+ * waits for an earlier one; all, if some must run together.
+ */
+export const limitOf = (plans: readonly RegionPlan[]): number =>
+  plans.some(({ after }) => after.length > 0) && plans.every(({ together }) => together.length === 0)
+    ? 1
+    : Math.max(1, plans.length);
+
 /** How a region ended. */
 export type Outcome =
   | { readonly region: string; readonly kind: "done" }

@@ -25,10 +25,11 @@ export function maskDigest(digest: Digest): Digest {
   const scrub = scrubber(found);
   return {
     steps: steps.map((step) => deep(step, scrub) as Step),
-    diagnostics: digest.diagnostics.map(({ urn, message, severity }) => ({
+    diagnostics: digest.diagnostics.map(({ urn, message, severity, policy }) => ({
       ...(urn === undefined ? {} : { urn }),
       message: scrub(maskText(message)),
       severity,
+      ...(policy === undefined ? {} : { policy }),
     })),
   };
 }

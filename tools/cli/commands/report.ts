@@ -1,9 +1,10 @@
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { basename, join, relative, resolve } from "node:path";
 import { ConfigError } from "../../../config/problem";
 import { interruptible } from "../../shared/interrupt";
 import { type Digest, parseDigest } from "../../report/digest";
-import { type ChangeReport, type Findings, exitCodeOf, failedReport, reportOf } from "../../report/model";
+import { type Found, findingsText, parseFindings } from "../../report/findings";
+import { type ChangeReport, exitCodeOf, failedReport, reportOf } from "../../report/model";
 import { lookForDrift, previewStack } from "../runPreview";
 import { htmlOf, markdownOf, terminalText } from "../../report/render";
 import { allUnseen, unseenClusters } from "../unseen";
@@ -18,24 +19,30 @@ interface ReportOptions extends FleetOptions {
   readonly out?: string;
   /** Output of `pulumi preview --json`. */
   readonly json?: string;
+  /** Folder with the findings on the stacks of all regions. */
+  readonly parts?: string;
 }
 
 /** Previews a stack and writes a report of it for a reviewer; returns the exit code. */
-export async function previewReport({ out, json, ...options }: ReportOptions): Promise<number> {
+export async function previewReport({ out, json, parts, alone, ...options }: ReportOptions): Promise<number> {
   const stack = await stackOf(options);
   const directory = out ?? join(projectDirectory, ".state", "report", basename(stack));
   const jobs = jobsOf(options.jobs);
-  return tell("preview", stack, directory, () =>
-    json === undefined ? look(stack, jobs, previewStack) : read(stack, json),
-  );
+  return tell("preview", stack, directory, () => {
+    if (json !== undefined) return read(stack, json);
+    if (parts !== undefined) return assemble(stack, resolve(parts));
+    return alone === true ? lookAlone(stack, previewStack, resolve(directory)) : look(stack, jobs, previewStack);
+  });
 }
 
 /** Finds manual changes, and what the program would undo; returns the exit code. */
-export async function drift({ out, ...options }: ReportOptions): Promise<number> {
+export async function drift({ out, alone, ...options }: ReportOptions): Promise<number> {
   const stack = await stackOf(options);
   const directory = out ?? join(projectDirectory, ".state", "drift", basename(stack));
   const jobs = jobsOf(options.jobs);
-  return tell("drift", stack, directory, () => look(stack, jobs, lookForDrift));
+  return tell("drift", stack, directory, () =>
+    alone === true ? lookAlone(stack, lookForDrift) : look(stack, jobs, lookForDrift),
+  );
 }
 
 /** Writes a report, says where, and returns the exit code. An invalid config and a refusal are in the report, too, because the reviewer looks there. */
@@ -65,7 +72,7 @@ async function look(name: string, jobs: number, find: Find): Promise<ChangeRepor
   const findings = new Map([[name, await lookAt(shared, find)]]);
   const look = async (region: string) => {
     const stack = await openStack(regionStack(name, region), reportToStderr);
-    findings.set(region, await lookAt(stack, find).catch((error: unknown) => failed(region, error)));
+    findings.set(region, await lookAt(stack, find).catch((error: unknown) => failed(`region ${region}`, error)));
     return undefined;
   };
   await interruptible((signal) => inOrder(atOnce(regions), jobs, look, signal));
@@ -73,8 +80,47 @@ async function look(name: string, jobs: number, find: Find): Promise<ChangeRepor
   return reportOf({ stack: name, platform: readPlatform(name), ...together(inSequence) });
 }
 
+/**
+ * A report of one Pulumi stack, also if it is one of several.
+ * @param keep a folder for its findings if it is one of several, from which `--parts` makes one report of all
+ */
+async function lookAlone(name: string, find: Find, keep?: string): Promise<ChangeReport> {
+  const stack = await openStack(name, reportToStderr, { shared: true });
+  const { platform } = stack;
+  const save = (found: Found): void => {
+    if (keep === undefined || platform.stacks === "one") return;
+    mkdirSync(keep, { recursive: true });
+    writeFileSync(join(keep, findingsFile), findingsText(name, found));
+  };
+  const found = await lookAt(stack, find).catch((error: unknown) => {
+    save(failed(`stack ${name}`, error));
+    throw error;
+  });
+  save(found);
+  return reportOf({ stack: name, platform, ...found });
+}
+
+const findingsFile = "findings.json";
+
+/** One report of what was found on the stacks of all regions and what they share. */
+function assemble(name: string, folder: string): ChangeReport {
+  const regions = regionsIn(name);
+  if (regions === undefined)
+    throw new UserError(`stack ${name} is one Pulumi stack, so there are no parts to assemble`, "omit --parts");
+  const files = existsSync(folder) ? readdirSync(folder, { recursive: true, encoding: "utf8" }) : [];
+  const found = new Map(
+    files
+      .filter((file) => basename(file) === findingsFile)
+      .map((file) => parseFindings(readFileSync(join(folder, file), "utf8"), join(folder, file)))
+      .map((part) => [part.stack, part.found]),
+  );
+  const stacks = [name, ...regions.map((region) => regionStack(name, region))];
+  const missing = new UserError("there is no preview of it: its job failed or did not run");
+  const all = stacks.map((stack) => found.get(stack) ?? failed(`stack ${stack}`, missing));
+  return reportOf({ stack: name, platform: readPlatform(name), ...together(all) });
+}
+
 type Find = typeof previewStack | typeof lookForDrift;
-type Found = Omit<Findings, "stack" | "platform">;
 
 async function lookAt(stack: Stack, find: Find): Promise<Found> {
   const unseen = await unseenClusters(stack.platform);
@@ -85,10 +131,10 @@ async function lookAt(stack: Stack, find: Find): Promise<Found> {
   return { ...found, unseen };
 }
 
-/** A region that could not be checked: the report says why, and shows the others. */
-function failed(region: string, error: unknown): Found {
+/** What could not be checked: the report says why, and shows the rest. */
+function failed(what: string, error: unknown): Found {
   if (!(error instanceof UserError)) throw error;
-  const message = [`region ${region}: ${error.message}`, error.next ?? ""].join("\n").trim();
+  const message = [`${what}: ${error.message}`, error.next ?? ""].join("\n").trim();
   return { preview: { steps: [], diagnostics: [{ severity: "error", message }] }, failed: true };
 }
 
