@@ -87,6 +87,9 @@ return: $(packages) ## bring it back
 grow: $(packages) ## make volumes bigger around running pods (WORKLOAD=database or rabbitmq, TO=size)
 	@$(runbook) $(call given,WORKLOAD,--workload) $(call given,TO,--to)
 
+add: $(packages) ## add a datacenter to a ring (REGION=, DATACENTER=, RING=, CLUSTER=, CONTEXT= if the cluster is new, COPIES=)
+	@$(kazoo) $@ $(stack) $(call given,REGION,--region) $(call given,DATACENTER,--datacenter) $(call given,RING,--ring) $(call given,CLUSTER,--cluster) $(call given,CONTEXT,--context) $(call given,COPIES,--copies) $(call flag,YES,--yes) $(call flag,DRY_RUN,--dry-run)
+
 remove: $(packages) ## take a datacenter out of its ring: its shards move to the others, then its resources go (COPIES=)
 	@$(runbook) $(call given,COPIES,--copies)
 

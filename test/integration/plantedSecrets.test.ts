@@ -107,6 +107,7 @@ const runs: Readonly<Record<string, readonly Arguments[] | string>> = {
   drain: oneWay(...dev, "--dry-run"),
   return: oneWay(...dev, "--dry-run"),
   grow: oneWay(...dev, "--workload", "database", "--to", "200Gi", "--dry-run"),
+  add: oneWay(...dev, "--region", "local", "--datacenter", "other", "--dry-run"),
   remove: oneWay(...dev, "--dry-run"),
   rebalance: oneWay(...dev, "--dry-run"),
   rotate: oneWay("rabbitmq", ...dev, "--dry-run"),

@@ -261,4 +261,18 @@ describe("runbooks on the sandbox", { concurrency: 1 }, () => {
     const alone = await stack.clone.run(["remove", "--zone", "local-a", "--yes"]);
     assert.match(alone.stderr, /zone local-a is the only one of ring main: its databases would be lost/);
   });
+
+  test("a datacenter is added to a ring that was alone, also after an interruption; the other keeps what it has", async () => {
+    const [volumes, secrets] = [await claims("local-a"), await ids("secrets", "local-a")];
+    const add = ["add", "--region", "local", "--datacenter", "b", "--copies", "1"];
+    const shown = await stack.succeeds(...add, "--dry-run");
+    assert.match(shown, /copies of new databases: 2 in local-a, 1 in local-b\n/);
+    assert.doesNotMatch(file(), /"?b"?: /);
+    const interrupted = await stack.clone.interrupt([...add, "--yes"], /local-b-bigcouch-nodes.*(creating|created)/);
+    assert.notEqual(interrupted.code, 0, interrupted.stdout);
+    await stack.succeeds(...add, "--yes");
+    assert.deepEqual(Object.keys(await nodes("local-b")).sort(), Object.keys(await nodes("local-a")).sort());
+    assert.deepEqual([await claims("local-a"), await ids("secrets", "local-a")], [volumes, secrets]);
+    await stack.isUnchanged();
+  });
 });

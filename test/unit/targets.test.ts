@@ -18,10 +18,12 @@ import {
   withImage,
   withOwnEnvironment,
   withPlacement,
+  withDatacenter,
   withoutDatacenter,
 } from "../../tools/cli/stackEdit";
 import { rolloutProgress } from "../../components/names";
 import { parsePlatform } from "../../config/parse";
+import { platformOfBytes } from "../../config/stackFile";
 import type { Platform, Zone } from "../../config/platform";
 
 const rejects = (work: Promise<unknown>, message: RegExp, next: RegExp) =>
@@ -147,6 +149,34 @@ describe("a datacenter that is taken out of a stack's file", () => {
 
   test("is named in no placement before", () => {
     assert.match(withPlacement(file, "main", { "us-east-bos": 2 }), /main: \{ placement: \{ us-east-bos: 2 \} \}/);
+  });
+});
+
+describe("a datacenter that is put into a stack's file", () => {
+  const file = `config:
+  kazoo:clusters: { east: { context: e } }
+  kazoo:image: { prebuilt: registry.example.com/kazoo:4.3 }
+  kazoo:regions:
+    us-east: { cluster: east, datacenters: { nyc: {} } } # the first
+`;
+  test("joins a ring that was alone, which gets a name; comments stay", () => {
+    const text = withDatacenter(file, { region: "us-east", datacenter: "bos", ring: "us-east-nyc", cluster: "east" });
+    assert.match(text, /datacenters: \{ nyc: \{ *\}, bos: \{ cluster: east, ring: us-east-nyc \} \} \} # the first\n/);
+    const { zones, rings } = platformOfBytes(Buffer.from(text), "Pulumi.prod.yaml");
+    assert.deepEqual(
+      zones.map(({ name, ring }) => `${name} ${ring}`),
+      ["us-east-bos us-east-nyc", "us-east-nyc us-east-nyc"],
+    );
+    assert.deepEqual(rings["us-east-nyc"]?.placement, { "us-east-bos": 1, "us-east-nyc": 1 });
+  });
+
+  test("can be in a region and a cluster of its own", () => {
+    const text = withDatacenter(file, {
+      ...{ region: "us-west", datacenter: "sfo", ring: "us-east-nyc" },
+      ...{ cluster: "west", context: "w" },
+    });
+    assert.match(text, /west: \{ context: w \}/);
+    assert.match(text, /us-west:\n +datacenters:\n +sfo: \{ cluster: west, ring: us-east-nyc \}/);
   });
 });
 
@@ -526,6 +556,10 @@ describe("make", () => {
       /upgrade 'kazoo' --stack 'dev' --to '4.3' --image 'a\/b:4.3' --dry-run/,
     );
     assert.match(make("split", "DRY_RUN=1"), /split --stack 'dev' --dry-run/);
+    assert.match(
+      make("add", "REGION=us-west", "DATACENTER=sfo", "RING=main", "CLUSTER=west", "CONTEXT=prod-west"),
+      /add --stack 'dev' --region 'us-west' --datacenter 'sfo' --ring 'main' --cluster 'west' --context 'prod-west'/,
+    );
     assert.match(make("rename", "TO=prod"), /rename --stack 'dev' --to 'prod'/);
   });
 

@@ -8,6 +8,7 @@ import { allParts } from "../toolchain/parts";
  */
 const code = {
   accounts: () => require("./commands/accounts") as typeof import("./commands/accounts"),
+  add: () => require("./commands/add") as typeof import("./commands/add"),
   backup: () => require("./commands/backup") as typeof import("./commands/backup"),
   complete: () => require("./commands/complete") as typeof import("./commands/complete"),
   deploy: () => require("./commands/deploy") as typeof import("./commands/deploy"),
@@ -342,6 +343,7 @@ const whatToRotate = {
 
 type RotateOptions = Parameters<typeof import("./commands/rotate").rotate>[1];
 type RebalanceOptions = Parameters<typeof import("./commands/rebalance").rebalance>[0];
+type AddOptions = Parameters<typeof import("./commands/add").add>[0];
 type RenameOptions = Parameters<typeof import("./commands/rename").rename>[0];
 type GrowOptions = Parameters<typeof import("./commands/grow").grow>[0];
 type Upgraded = import("./commands/upgrade").Upgraded;
@@ -373,6 +375,18 @@ function runbookCommands(): Command[] {
         new Option("--workload <name>", "whose volumes").choices(["database", "rabbitmq"]).makeOptionMandatory(),
       )
       .requiredOption("--to <size>", "size of each volume, e.g. 200Gi"),
+    steps(
+      asking(
+        withStack("add", "add a datacenter to a ring: it is deployed, joins, and existing shards get copies there"),
+      ),
+    )
+      .requiredOption("--region <name>", "its region, e.g. us-west")
+      .requiredOption("--datacenter <name>", "its name there, e.g. sfo")
+      .option("--ring <name>", "which ring; needed if the stack has several")
+      .option("--cluster <name>", "name of its cluster in the stack's file; default: the region's, or the only one")
+      .option("--context <name>", "context of the kubeconfig, if the stack's file does not have this cluster yet")
+      .option("--copies <number>", "copies of each shard there, if the stack's file names the ring's placement")
+      .action(exiting((options: AddOptions) => code.add().add(options))),
     runbook(
       "remove",
       "remove a datacenter: stop its Kazoo and brokers, move its shards to the ring's other zones, delete its resources",

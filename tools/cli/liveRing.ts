@@ -56,12 +56,15 @@ export function liveRing(
 const staysIn = (places: readonly Place[], zone: string): boolean =>
   places.some((place) => place.zone === zone && !place.leaving);
 
-/** Refuses databases that cannot synchronise copies on request. */
-function requireShards({ engine, version }: DatabaseKind): void {
-  const isOld = engine === "bigcouch" || /^couchdb-2\.([0-2](\.|$)|3\.0$)/.test(version);
-  if (isOld)
+/** Whether a database can synchronise copies on request. */
+export const movesShards = ({ engine, version }: DatabaseKind): boolean =>
+  engine !== "bigcouch" && !/^couchdb-2\.([0-2](\.|$)|3\.0$)/.test(version);
+
+/** @throws UserError for databases whose shards cannot be moved */
+function requireShards(kind: DatabaseKind): void {
+  if (!movesShards(kind))
     throw new UserError(
-      `${version} cannot complete a copy on request; CouchDB 2.3.1 and newer can`,
+      `${kind.version} cannot complete a copy on request; CouchDB 2.3.1 and newer can`,
       "docs/runbooks.md#move-shards has the steps by hand",
     );
 }

@@ -68,6 +68,25 @@ export function withRing(text: string, ring: string, path: readonly string[], va
   });
 }
 
+/** A datacenter that is to be added to a stack's file. */
+export interface NewDatacenter {
+  readonly region: string;
+  readonly datacenter: string;
+  readonly ring: string;
+  readonly cluster: string;
+  /** Of the kubeconfig, for a cluster that the file does not have. */
+  readonly context?: string | undefined;
+}
+
+/** A stack's file with another datacenter, and its ring and its cluster where nothing names them yet. */
+export const withDatacenter = (text: string, { region, datacenter, ring, cluster, context }: NewDatacenter): string =>
+  edited(text, (document) => {
+    const flow = (value: object) => document.createNode(value, { flow: true });
+    document.setIn(["config", "kazoo:regions", region, "datacenters", datacenter], flow({ cluster, ring }));
+    if (!document.hasIn(["config", "kazoo:rings", ring])) document.setIn(["config", "kazoo:rings", ring], flow({}));
+    if (context !== undefined) document.setIn(["config", "kazoo:clusters", cluster], flow({ context }));
+  });
+
 /** A stack's file without a datacenter, and without its region and its cluster if it was the last one in them. */
 export function withoutDatacenter(text: string, zone: Zone, { zones }: Platform): string {
   const others = zones.filter(({ name }) => name !== zone.name);

@@ -3,6 +3,7 @@ import { basename } from "node:path";
 import { type Platform, type Ring, type Zone } from "../../../config/platform";
 import { ConfigError } from "../../../config/problem";
 import { platformOfBytes } from "../../../config/stackFile";
+import { judged } from "../judged";
 import { forgetStep, liveRing, requireNodes, shardPlan, shardStep, wantedCopies } from "../liveRing";
 import { liveZone } from "../liveZone";
 import { deployedIn } from "../missing";
@@ -36,7 +37,9 @@ export async function remove(options: RemoveOptions): Promise<void> {
 
   const placement = placementWithout(platform, ring, zone, read(), file);
   const placed = (text: string) => (placement === undefined ? text : withPlacement(text, ring.name, placement));
-  const after = judged(withoutDatacenter(placed(read()), zone, platform), file).rings[ring.name] as Ring;
+  const after = judged(withoutDatacenter(placed(read()), zone, platform), file, "without the datacenter").rings[
+    ring.name
+  ] as Ring;
   const zones = (await zonesOf(stack)).filter((each) => each.zone.ring === ring.name);
   const others = zones.filter(({ name }) => name !== zone.name);
   await requireHealthy(stack, others);
@@ -149,16 +152,6 @@ function choices(text: string, file: string): Platform | undefined {
   } catch (error) {
     if (error instanceof ConfigError) return undefined;
     throw error;
-  }
-}
-
-/** The platform that a text describes. @throws UserError if the text is invalid */
-function judged(text: string, file: string): Platform {
-  try {
-    return platformOfBytes(Buffer.from(text), file);
-  } catch (error) {
-    if (!(error instanceof ConfigError)) throw error;
-    throw new UserError(`without the datacenter, ${file} would be invalid: ${error.message}`, `edit ${file} first`);
   }
 }
 
