@@ -230,6 +230,9 @@ images: $(packages) ## list the images that a stack pulls (JSON=1: for programs)
 stacks: $(packages) ## list the Pulumi stacks of a stack's file as JSON, for CI (ORDER=1: its regions in the order of an up)
 	@$(kazoo) stacks $(call quoted,$(STACK)) $(call flag,ORDER,--order)
 
+operator: $(packages) ## write the Stacks for the Pulumi Kubernetes Operator (OUT=file, BRANCH=, COMMIT=, NEW=1: first deployment)
+	@$(kazoo) operator $(stack) $(call given,OUT,--out) $(call given,REPOSITORY,--repository) $(call given,BRANCH,--branch) $(call given,COMMIT,--commit) $(call given,NAMESPACE,--namespace) $(call given,BACKEND,--backend) $(call flag,NEW,--new)
+
 render: $(packages) ## render Kazoo's configuration from your environment (OUT=folder)
 	@$(kazoo) render $(call given,OUT,--out)
 

@@ -116,6 +116,7 @@ const runs: Readonly<Record<string, readonly Arguments[] | string>> = {
   rename: oneWay(...dev, "--to", "renamed", "--dry-run"),
   join: oneWay(...dev, "--dry-run"),
   images: [dev, onImages],
+  operator: oneWay(...dev, "--repository", "https://git.example.com/kazoo.git", "--branch", "main"),
   stacks: oneWay("dev", "images"),
   schema: oneWay("--out", "schema.json"),
   render: "renders the caller's environment, whose secrets it is asked to write",

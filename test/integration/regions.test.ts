@@ -2,8 +2,9 @@ import assert from "node:assert/strict";
 import { existsSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
+import { parseAllDocuments } from "yaml";
 import { type Clone, cloneProject } from "../support/clone";
-import { clusterApi } from "../support/clusterApi";
+import { clusterApi, eventually } from "../support/clusterApi";
 import { plainPulumi } from "../support/plainPulumi";
 
 const config = {
@@ -57,11 +58,10 @@ describe("a stack per region, two regions in two sandbox clusters", { concurrenc
   test("previews are empty, also with plain Pulumi, and status shows all zones", async () => {
     const report = await run("preview-report");
     assert.equal(report.code, 0, report.stdout + report.stderr);
-    const plain = await plainPulumi(
-      clone,
-      ["preview", "--expect-no-changes", "--config-file", "Pulumi.split.yaml"],
-      "split.us-west",
-    );
+    // As the operator runs it, without options.
+    const plain = await plainPulumi(clone, ["preview", "--expect-no-changes"], "split.us-west", {
+      PULUMI_OPTION_CONFIG_FILE: "Pulumi.split.yaml",
+    });
     assert.equal(plain.code, 0, plain.stdout + plain.stderr);
     const status = await run("status");
     assert.equal(status.code, 0, status.stdout + status.stderr);
@@ -183,6 +183,46 @@ describe("a stack per region, two regions in two sandbox clusters", { concurrenc
     assert.deepEqual(await objects(), before);
     const left = readdirSync(join(clone.directory, ".state/configs")).filter((file) => file.includes("split"));
     assert.deepEqual(left, []);
+  });
+
+  test("an API server with the operator's definition accepts its Stacks, strictly, and would keep all they say", async () => {
+    const { call } = await clusterApi(clone.directory, "east");
+    const definition = JSON.parse(
+      readFileSync(join(clone.directory, "test/fixtures/crds/stacks.pulumi.com.json"), "utf8"),
+    );
+    const definitions = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+    assert.equal((await call("POST", definitions, definition as object)).status, 201);
+    const clusters = {
+      east: { context: "prod-east", clusterDomain: "east.internal", podNetwork: "10.0.0.0/16" },
+      west: { context: "prod-west", clusterDomain: "west.internal", podNetwork: "10.2.0.0/16" },
+    };
+    const prod = {
+      ...config,
+      "kazoo:clusters": clusters,
+      "kazoo:image": { prebuilt: "registry.example.com/kazoo:4.3" },
+      "kazoo:policy": true,
+    };
+    writeFileSync(join(clone.directory, "Pulumi.prod.yaml"), JSON.stringify({ config: prod }));
+    const options = ["--repository", "https://git.example.com/kazoo.git", "--commit", "abc", "--folder", "telephony"];
+    const more = ["--git-secret", "git", "--namespace", "default", "--backend", "s3://states"];
+    const { code, stdout, stderr } = await clone.run(["operator", "--stack", "prod", ...options, ...more]);
+    assert.equal(code, 0, stderr);
+    const objects = parseAllDocuments(stdout).map((document) => document.toJS() as { spec: object });
+    assert.equal(objects.length, 3);
+    const path = "/apis/pulumi.com/v1/namespaces/default/stacks?dryRun=All&fieldValidation=Strict";
+    await eventually(
+      "the definition",
+      () => call("GET", "/apis/pulumi.com/v1"),
+      ({ status }) => status === 200,
+    );
+    for (const object of objects) {
+      const { status, body } = await call("POST", path, object);
+      assert.equal(status, 201, JSON.stringify(body));
+      assert.deepEqual(body.spec, object.spec);
+    }
+    const [shared] = objects;
+    const wrong = await call("POST", path, { ...shared, spec: { ...shared?.spec, configFile: "Pulumi.prod.yaml" } });
+    assert.match(JSON.stringify(wrong.body), /unknown field \\"spec\.configFile\\"/);
   });
 
   test("destroy removes the regions and then their shared stack", async () => {

@@ -7,7 +7,7 @@ import type { Clone, Run } from "./clone";
 const environments = new Map<string, string>();
 
 /** Runs plain Pulumi on a stack, in the environment that `kazoo env` prints, as docs/operations.md says. */
-export async function plainPulumi(clone: Clone, args: readonly string[], stack = "dev"): Promise<Run> {
+export async function plainPulumi(clone: Clone, args: readonly string[], stack = "dev", more = {}): Promise<Run> {
   const key = `${clone.directory} ${stack}`;
   if (!environments.has(key)) {
     const { code, stdout, stderr } = await clone.run(["env", "--stack", stack]);
@@ -15,7 +15,11 @@ export async function plainPulumi(clone: Clone, args: readonly string[], stack =
     environments.set(key, stdout);
   }
   const script = `${environments.get(key)}\nexec pulumi ${args.join(" ")} --stack ${stack} --non-interactive`;
-  return promisify(execFile)("sh", ["-c", script], { cwd: clone.directory, maxBuffer: 64 * 1024 * 1024 }).then(
+  return promisify(execFile)("sh", ["-c", script], {
+    cwd: clone.directory,
+    env: { ...process.env, ...more },
+    maxBuffer: 64 * 1024 * 1024,
+  }).then(
     (done) => ({ code: 0, ...done }),
     (error: { code: number; stdout: string; stderr: string }) => error,
   );

@@ -25,6 +25,7 @@ const code = {
   rebalance: () => require("./commands/rebalance") as typeof import("./commands/rebalance"),
   lifecycle: () => require("./commands/lifecycle") as typeof import("./commands/lifecycle"),
   nodes: () => require("./nodes") as typeof import("./nodes"),
+  operator: () => require("./commands/operator") as typeof import("./commands/operator"),
   logs: () => require("./commands/logs") as typeof import("./commands/logs"),
   render: () => require("./commands/render") as typeof import("./commands/render"),
   report: () => require("./commands/report") as typeof import("./commands/report"),
@@ -62,6 +63,7 @@ function withoutCompletion(): Command {
     dockerCommands(),
     imagesCommand(),
     stacksCommand(),
+    operatorCommand(),
     renderCommand(),
     schemaCommand(),
     sandboxCommand(),
@@ -482,6 +484,27 @@ const stacksCommand = (): Command =>
     .argument("<names...>", "which Pulumi.<name>.yaml")
     .option("--order", "of one: the order of its regions in an up, from what is deployed", false)
     .action(exiting((names: string[], options: { order: boolean }) => code.stacks().stacks(names, options)));
+
+const operatorCommand = (): Command =>
+  withStack("operator", "write the Stacks with which the Pulumi Kubernetes Operator deploys a stack, as YAML")
+    .option("-o, --out <file>", "file to write; default: print it")
+    .option("--repository <url>", "git repository; default: the remote origin")
+    .option("--branch <name>", "branch to deploy; default: the current one")
+    .option("--commit <hash>", "commit to deploy, instead of a branch")
+    .option("--folder <path>", "the project's folder in the repository; default: where it is here")
+    .option("--git-secret <name>", "Secret with the key token, if not everyone may read the repository")
+    .option("--namespace <name>", "namespace of the objects; default: where they are applied")
+    .option("--backend <url>", "Pulumi's backend; default: Pulumi Cloud")
+    .option("--secret <name>", "Secret with PULUMI_ACCESS_TOKEN or PULUMI_CONFIG_PASSPHRASE", "kazoo-pulumi")
+    .option("--kubeconfig-secret <name>", "Secret with the key kubeconfig", "kazoo-kubeconfig")
+    .option("--service-account <name>", "ServiceAccount of the pods that run Pulumi", "pulumi")
+    .option("--image <reference>", "image of these pods; default: pulumi/pulumi of the project's version")
+    .option("--new", "for a first deployment, whose regions are created together", false)
+    .addHelpText(
+      "after",
+      "\nIt reads the stack's file and git, and no secret. Without --new, regions of a ring wait for each other.",
+    )
+    .action(exiting((options: import("./commands/operator").OperatorOptions) => code.operator().operator(options)));
 
 const renderCommand = (): Command =>
   new Command("render")
