@@ -6,7 +6,7 @@ $(error Node.js is missing: install Node.js 20.19 or newer)
 endif
 
 kazoo := node tools/cli/kazoo.js
-# Only arguments of make count, not exported variables (npm exports a NODE): as an option with a value, or as one without.
+# Only arguments of make count, not exported variables (npm exports a NODE). given: an option with a value; flag: one without.
 typed = $(if $(filter command,$(firstword $(origin $1))),$($1))
 quoted = '$(subst ','\'',$1)'
 given = $(if $(call typed,$1),$2 $(call quoted,$($1)))
@@ -76,7 +76,7 @@ backup: $(packages) ## write the state with its secrets to an encrypted file (OU
 restore: $(packages) ## restore it from that file (FROM=, PASSPHRASE_FILE= or IDENTITY=, YES=1)
 	@$(kazoo) restore $(stack) $(call given,FROM,--from) $(call given,PASSPHRASE_FILE,--passphrase-file) $(call given,IDENTITY,--identity) $(call flag,YES,--yes)
 
-##@ Runbooks: changes in steps on Kubernetes (DRY_RUN=1: show the steps, YES=1)
+##@ Runbooks: changes in several steps, on Kubernetes (DRY_RUN=1: show the steps, YES=1)
 
 drain: $(packages) ## take a zone out of service for maintenance; data stays
 	@$(runbook)
@@ -84,28 +84,28 @@ drain: $(packages) ## take a zone out of service for maintenance; data stays
 return: $(packages) ## bring it back
 	@$(runbook)
 
-grow: $(packages) ## make volumes bigger around running pods (WORKLOAD=database or rabbitmq, TO=size)
+grow: $(packages) ## enlarge volumes while pods keep running (WORKLOAD=database or rabbitmq, TO=size)
 	@$(runbook) $(call given,WORKLOAD,--workload) $(call given,TO,--to)
 
 add: $(packages) ## add a datacenter to a ring (REGION=, DATACENTER=, RING=, CLUSTER=, CONTEXT= if the cluster is new, COPIES=)
 	@$(kazoo) $@ $(stack) $(call given,REGION,--region) $(call given,DATACENTER,--datacenter) $(call given,RING,--ring) $(call given,CLUSTER,--cluster) $(call given,CONTEXT,--context) $(call given,COPIES,--copies) $(call flag,YES,--yes) $(call flag,DRY_RUN,--dry-run)
 
-remove: $(packages) ## take a datacenter out of its ring: its shards move to the others, then its resources go (COPIES=)
+remove: $(packages) ## remove a datacenter: move its shards to the ring's other zones, delete its resources (COPIES=)
 	@$(runbook) $(call given,COPIES,--copies)
 
-rebalance: $(packages) ## move existing shards to where copies are wanted, evenly over nodes (RING=, WITHOUT=zone, COPIES=: also fewer)
+rebalance: $(packages) ## move existing shards to where copies are wanted, evenly over nodes (RING=, WITHOUT=zone, COPIES=)
 	@$(kazoo) $@ $(stack) $(call given,RING,--ring) $(call given,WITHOUT,--without) $(call given,COPIES,--copies) $(call flag,YES,--yes) $(call flag,DRY_RUN,--dry-run)
 
 rotate: $(packages) ## replace a credential (WHAT=rabbitmq, database, cookie or database-cookie, RING=, KEEP=1: keep the old one)
 	@$(kazoo) $@ $(call given,WHAT) $(stack) $(call given,RING,--ring) $(call flag,KEEP,--keep) $(call flag,YES,--yes) $(call flag,DRY_RUN,--dry-run)
 
-upgrade: $(packages) ## bring rings to another version (WHAT=kazoo, rabbitmq or database, TO=version, RING=, IMAGE=)
+upgrade: $(packages) ## upgrade Kazoo, brokers or database (WHAT=kazoo, rabbitmq or database, TO=version, RING=, IMAGE=)
 	@$(kazoo) $@ $(call given,WHAT) $(stack) $(call given,RING,--ring) $(call given,TO,--to) $(call given,IMAGE,--image) $(call flag,YES,--yes) $(call flag,DRY_RUN,--dry-run)
 
 split: $(packages) ## give each region of a live stack a stack of its own; no cluster is touched
 	@$(kazoo) $@ $(stack) $(call flag,YES,--yes) $(call flag,DRY_RUN,--dry-run)
 
-join: $(packages) ## make one stack of the stacks of all regions; no cluster is touched
+join: $(packages) ## merge the stacks of all regions into one; no cluster is touched
 	@$(kazoo) $@ $(stack) $(call flag,YES,--yes) $(call flag,DRY_RUN,--dry-run)
 
 rename: $(packages) ## give a live stack another name (TO=name); no cluster is touched
@@ -265,7 +265,7 @@ format: $(packages) ## format everything
 help: ## list the targets
 	@awk -F':.*## ' '/^##@/ { printf "\n%s\n", substr($$0, 5) } /^[a-z][a-z0-9-]*:.*## / { printf "  %-22s  %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-# A linked node_modules belongs to another folder and is used as it is. npm writes to standard error, so that a target's
+# A linked node_modules belongs to another folder and is not changed. npm writes to standard error, so that a target's
 # output stays clean: eval "$(make -s env)".
 $(packages): package-lock.json
 	@node tools/cli/nodeVersion.js

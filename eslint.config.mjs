@@ -3,7 +3,7 @@ import boundaries from "eslint-plugin-boundaries";
 import importX from "eslint-plugin-import-x";
 import tseslint from "typescript-eslint";
 
-/** The rooms, and what each may import besides itself: arrows go down only. */
+/** The folders, and what each may import besides itself: imports point down only. */
 const rooms = {
   components: ["config"],
   config: [],
@@ -15,7 +15,7 @@ const rooms = {
   "tools/topology": ["tools/shared", "config"],
   "tools/shared": [],
 };
-/** Those that may read the one file of plain names and ports, which loads nothing. */
+/** The folders that may import the one file of plain names and ports, which loads nothing. */
 const readNames = ["policy", "tools/cli", "tools/report", "tools/topology"];
 
 export default tseslint.config(
@@ -69,7 +69,7 @@ export default tseslint.config(
           ],
         },
       ],
-      // What is in no room, such as index.ts and the tests, is above them all.
+      // Files outside these folders, such as index.ts and the tests, may import from all of them.
       "boundaries/no-unknown-dependencies": "error",
     },
   },

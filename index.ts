@@ -50,7 +50,7 @@ export = function kazoo(
     const members = all.map((zone) => datacenters[zones.indexOf(zone)] ?? memberElsewhere(zone, platform));
     for (const datacenter of datacenters) datacenter.joinRing(members);
 
-    // In each zone Kazoo, with its run environment and the way to the other zones' brokers.
+    // In each zone Kazoo, with its run environment and the addresses of the other zones' brokers.
     const kazoos = datacenters.map((datacenter) => datacenter.runKazoo(image, members));
     const first = all[0] === zones[0] ? datacenters[0] : undefined;
     return { ring, credentials, zones, order, datacenters, kazoos, first };

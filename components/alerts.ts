@@ -3,10 +3,10 @@ import { workloads } from "./names";
 
 /** An alert of a zone. */
 export interface Alert {
-  /** In docs/monitoring.md, a heading of this name says what to do. */
+  /** Its name, and the heading in docs/monitoring.md that says what to do. */
   readonly name: string;
   readonly expression: string;
-  /** How long it must hold. */
+  /** How long the expression must hold. */
   readonly for: string;
   readonly severity: "critical" | "warning";
   /** What is wrong, in one sentence. */
@@ -23,8 +23,8 @@ export interface AlertedZone {
 }
 
 /**
- * The alerts of a zone: each names something that somebody must look at. Broker series are those of rabbitmq_prometheus, `kube_` ones of
- * kube-state-metrics, `couchdb_` ones of CouchDB 3, `certmanager_` ones of cert-manager.
+ * The alerts of a zone: each names something that needs attention. Series of brokers come from rabbitmq_prometheus, `kube_` from
+ * kube-state-metrics, `couchdb_` from CouchDB 3, `certmanager_` from cert-manager.
  */
 export function alertsOf({ namespace, databaseMetrics = false, certificate }: AlertedZone): Alert[] {
   const here = `namespace="${namespace}"`;
@@ -109,7 +109,7 @@ export function alertsOf({ namespace, databaseMetrics = false, certificate }: Al
   ];
 }
 
-/** CouchDB compares the nodes that it is connected to with those that it knows of; versions without this metric raise no alert. */
+/** Compares the nodes that CouchDB is connected to with those that it knows; versions without this metric raise no alert. */
 const ringNotWhole = (here: string): Alert => ({
   name: "KazooRingNotWhole",
   expression: `couchdb_membership{${here}, nodes="all_nodes"} < ignoring (nodes) couchdb_membership{${here}, nodes="cluster_nodes"}`,

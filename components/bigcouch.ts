@@ -79,7 +79,7 @@ export class BigCouch extends pulumi.ComponentResource {
   /** Fully qualified name of the Service that balances over the nodes. */
   readonly host: pulumi.Output<string>;
   readonly nodes: pulumi.Output<DatabaseNode[]>;
-  /** Port of the node-local interface; CouchDB 3 has none, and the usual one serves. */
+  /** Port of the node-local interface; for CouchDB 3, which has none, the usual port. */
   readonly adminPort: number;
   /** What dependents must wait for: everything is created and rolled out. */
   readonly rolled: Rolled;
@@ -212,7 +212,7 @@ export class BigCouch extends pulumi.ComponentResource {
                     ...probes.liveness,
                   },
                   readinessProbe: {
-                    // BigCouch 0.4 has no /_up; its welcome page answers when the node serves.
+                    // BigCouch 0.4 has no /_up; its welcome page answers once the node serves requests.
                     httpGet: { path: kind.engine === "bigcouch" ? "/" : "/_up", port: "data" },
                     periodSeconds: 10,
                     timeoutSeconds: 5,
@@ -309,8 +309,8 @@ export function databaseConfig({
         ? { additional_port: true, bind_address: "0.0.0.0", port: kind.metricsPort }
         : {},
     httpd: kind.adminPort === undefined ? {} : { bind_address: "0.0.0.0", port: kind.adminPort },
-    // Of the node-local port alone in CouchDB 2, where shards and `_replicate` would be open. For the other port there is no such setting: it
-    // would refuse `/_up` to the probes.
+    // Only for the node-local port of CouchDB 2, where shards and `_replicate` would be open. The same setting for the other port would refuse
+    // `/_up` to the probes.
     couch_httpd_auth: kind.engine === "couchdb-2" ? { require_valid_user: true } : {},
   };
   const others = sorted(settings).map(([section, given]) => [
@@ -332,9 +332,8 @@ export interface DatabaseRingSettings {
 
 /**
  * Configuration that the nodes of a ring must have in common (docs.couchdb.org, "Cluster set up"): a file of `etc/local.d`, secret. A session
- * is signed with the secret and the administrator's salt, so the hashed password is part of it; the image's entrypoint makes no hash of its
- * own where it finds one, right below `[admins]`: each administrator has a section. BigCouch hashes otherwise: its image makes the
- * administrator.
+ * is signed with the secret and the administrator's salt, so the hashed password is part of it. The image's entrypoint creates no hash of its own
+ * if it finds one right below `[admins]`, so each administrator has a section. BigCouch uses another hash: its image creates the administrator.
  */
 export function ringConfig({ kind, users, uuid, authSecret }: DatabaseRingSettings): string {
   const iterations = 10; // CouchDB 2's own default: it hashes the password for each request
@@ -366,7 +365,7 @@ function iniFile(sections: Sections): string {
     .join("\n");
 }
 
-/** Where the files of {@link databaseConfig} and {@link ringConfig} belong; CouchDB writes to the last file of `local.d`, which must not be ours. */
+/** Paths of the files of {@link databaseConfig} and {@link ringConfig}; CouchDB writes to the last file of `local.d`, which must be another one. */
 export const configPaths = ({ nodeName }: DatabaseKind) => ({
   kazoo: `/opt/${nodeName}/etc/default.d/kazoo.ini`,
   ring: `/opt/${nodeName}/etc/local.d/00-ring.ini`,

@@ -38,7 +38,7 @@ export interface BootstrapJobArgs extends JobSettings, SecretArgs {
   readonly curlImage?: string;
   /** Names of Secrets in the namespace for pulling the image. @default none */
   readonly pullSecrets?: readonly string[];
-  /** Whether the zone's Kazoo runs no pods for now: then a Job that exists stays as it is. @default false */
+  /** Whether the zone's Kazoo is drained: then an existing Job does not change. @default false */
   readonly drained?: boolean;
   /** The ring's master account. @default none is created */
   readonly account?: MasterAccount & {
@@ -63,8 +63,8 @@ const entrypoint = "/usr/local/lib/kazoo/entrypoint";
 const name = workloads.bootstrap;
 
 /**
- * The first boot of a ring: one Job that creates the system databases and the master account. It never changes what exists, so it can run
- * again, as it does with each new image. Its name is fixed, so that two never run at once. Nothing depends on it.
+ * The first boot of a ring: one Job that creates the system databases and the master account. It never changes what exists, so it can run again,
+ * and does with each new image. Its name is fixed, so that two never run at once. Nothing depends on it.
  */
 export class BootstrapJob extends pulumi.ComponentResource {
   readonly job: k8s.batch.v1.Job;

@@ -17,7 +17,7 @@ export function buildProblems(directory: string, args: Readonly<Record<string, s
   if (!existsSync(path))
     return [`kazoo:image.build.context: expected a folder with a ${dockerfile}; found none at ${path}`];
   const known = declaredArguments(readFileSync(path, "utf8"));
-  // Docker only warns, and builds something else than requested.
+  // Docker would only warn, and build something other than requested.
   return Object.keys(args)
     .filter((name) => !known.includes(name))
     .map((name) => {

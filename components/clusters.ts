@@ -17,15 +17,15 @@ import type { ClusterAccess, Rollouts } from "./rollout";
 /** A cluster of the config with its own provider. Only this file depends on the cluster's kind. */
 export interface Cluster {
   readonly name: string;
-  /** Context of the kubeconfig; on Docker the engine's address. */
+  /** Context of the kubeconfig; on Docker, the engine's address. */
   readonly context: string;
-  /** A zone's namespace; on Docker the network. */
+  /** A zone's namespace; on Docker, the network. */
   readonly placeOf: (zone: { readonly namespace: string }) => string;
   /** Creates a datacenter on it. */
   readonly datacenter: (name: string, args: DatacenterArgs) => Datacenter;
   /** Whether a workload's StatefulSet exists, in a namespace. */
   readonly exists: (namespace: string, workload: Step["workload"]) => Promise<boolean>;
-  /** Resolves once a workload that another stack deploys is there and rolled out. @param next what to do if it never is */
+  /** Resolves once a workload of another stack exists and is rolled out. @param next what to do if that never happens */
   readonly done: (namespace: string, workload: Step["workload"], next: string) => Promise<void>;
 }
 
@@ -42,7 +42,7 @@ export type ClusterOf = (zone: { readonly cluster: string }) => Cluster;
  * @param randomProvider for the guards of the datacenters
  * @param rolloutsOf how to wait for the StatefulSets of a cluster
  * @param patches of the objects of the datacenters
- * @param own names of those that the stack deploys to; others are only asked how far another stack is
+ * @param own names of those that the stack deploys to; others are only queried for the progress of other stacks
  */
 export function clustersOf(
   platform: Platform,
@@ -158,8 +158,8 @@ function onKubernetes(
 }
 
 /**
- * Creates a provider without an environment variable. The SDK would use the path in `$KUBECONFIG` as an input, and so write it into the state,
- * where it is wrong on every other machine. The provider's own process still reads the variable.
+ * Creates a provider without an environment variable. The SDK would use the path in `$KUBECONFIG` as an input and so write it into the state,
+ * where it would be wrong on every other machine. The provider's own process still reads the variable.
  */
 function withoutVariable<T>(name: string, make: () => T): T {
   const value = process.env[name];
@@ -207,7 +207,7 @@ function onDocker({ name, host, network, published }: DockerCluster, { image, re
 /**
  * A provider for a Docker Engine.
  * @param registry the registry of the stack's image. The provider needs an entry for it even without a login.
- * @param logins at other registries, and at this one if it brings none itself
+ * @param logins for other registries, and for this one if it has none of its own
  */
 export function dockerProvider(
   name: string,

@@ -5,9 +5,9 @@ import { databasePort, kazooPorts, outsidePorts, rabbitmqPorts, type workloads }
 export type Workload = keyof typeof workloads;
 
 /**
- * What is no workload: `media` are the networks of `mediaNetworks`, `stores` are brokers and databases elsewhere that the run environment
- * names, `monitoring` is the namespace in `monitoring` or, without one, anywhere, `clients` come from the ingress controller's namespace or,
- * without one, from anywhere, `outside` is everywhere but where clouds hand out credentials.
+ * Besides workloads: `media` are the networks in `mediaNetworks`, `stores` are external brokers and databases that the run environment names,
+ * `monitoring` is the namespace in `monitoring` or, without one, anywhere, `clients` come from the ingress controller's namespace or, without
+ * one, from anywhere, `outside` is everywhere except the addresses at which clouds hand out credentials.
  */
 export type Source = Workload | "everyPod" | "media" | "monitoring" | "clients" | "anywhere";
 export type Target = Workload | "media" | "stores" | "outside" | "anywhere";
@@ -24,7 +24,7 @@ export interface PortContext {
   readonly database: DatabaseKind;
   /** Whether the database's port for Prometheus is open, if it has one. */
   readonly databaseMetrics: boolean;
-  /** TCP ports of the stores elsewhere. */
+  /** TCP ports of external stores. */
   readonly outsideStores: readonly number[];
 }
 
@@ -34,7 +34,7 @@ export interface Connection {
   /** How far apart two pods may be: in one zone, or in any two zones of the ring. @default zone */
   readonly within?: "zone" | "ring";
   readonly ports: (context: PortContext) => readonly Port[];
-  /** For people; the page docs/networking.md shows it. */
+  /** The reason, shown in docs/networking.md. */
   readonly why: string;
 }
 
@@ -51,7 +51,7 @@ const data = ({ adminPort }: DatabaseKind): Port[] =>
 
 /**
  * Every connection that a datacenter's pods may make or accept; all others are denied. NetworkPolicies and the table in docs/networking.md
- * are made from it. The order is that of the rules.
+ * are generated from it. The order is that of the rules.
  */
 export const connections: readonly Connection[] = [
   {

@@ -15,11 +15,11 @@ export interface DashboardArgs {
   readonly zones: readonly DashboardZone[];
 }
 
-/** A panel, before it has its place. */
+/** A panel without its position. */
 interface Panel {
   readonly type: "stat" | "table" | "timeseries";
   readonly title: string;
-  /** Of the 24 columns. */
+  /** Width in columns, of 24. */
   readonly width: number;
   readonly height: number;
   readonly queries: readonly { readonly expression: string; readonly legend: string }[];
@@ -27,9 +27,9 @@ interface Panel {
   readonly unit?: string;
 }
 
-/** The dashboard of a ring as Grafana reads it: first what must be there, then what fires, then how brokers, pods and database do. */
+/** The dashboard of a ring in Grafana's format: readiness, firing alerts, then brokers, pods and database. */
 export const dashboardOf = (args: DashboardArgs, databaseMetrics: boolean): object => ({
-  // Grafana allows 40 characters; links to the dashboard go by it.
+  // Grafana allows 40 characters; links to the dashboard contain it.
   uid: `kazoo-${createHash("sha256").update(`${args.stack}/${args.ring}`).digest("hex").slice(0, 12)}`,
   title: `Kazoo ring ${args.ring} (${args.stack})`,
   tags: ["kazoo"],
@@ -43,7 +43,7 @@ export const dashboardOf = (args: DashboardArgs, databaseMetrics: boolean): obje
 
 const datasource = { name: "datasource", label: "Prometheus", type: "datasource", query: "prometheus" };
 
-/** Which zones are shown, by their namespaces. */
+/** The choice of zones to show, by their namespaces. */
 const zoneVariable = (zones: readonly DashboardZone[]) => ({
   name: "namespace",
   label: "Zone",
@@ -58,7 +58,7 @@ const here = 'namespace=~"$namespace"';
 const byPod = "by (namespace, pod)";
 const pod = "{{namespace}} {{pod}}";
 
-/** The sum for each pod, from whichever target it was scraped. */
+/** The sum for each pod, over all targets that it is scraped from. */
 const ofPod = (name: string) => `sum ${byPod} (${name}{${here}})`;
 const perSecond = (name: string) => `sum ${byPod} (rate(${name}{${here}}[5m]))`;
 
@@ -148,7 +148,7 @@ const databasePanels: readonly Panel[] = [
   }),
 ];
 
-/** Panels from left to right, and from top to bottom; those of a line are equally high. */
+/** Panels placed from left to right and from top to bottom; those in a row have the same height. */
 function placed(panels: readonly Panel[]): object[] {
   let [x, y] = [0, 0];
   return panels.map(({ type, title, width, height, queries, unit }, index) => {

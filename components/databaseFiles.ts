@@ -6,13 +6,13 @@ import { containerSecurity } from "./security";
 /** Home of the database's user: Erlang and its tools read the cookie there. */
 const home = "/home/couchdb";
 
-/** Where CouchDB's entrypoint and CouchDB itself write settings; the image has more than that in it if it is not the official one. */
+/** The folder to which CouchDB's entrypoint and CouchDB itself write settings; an unofficial image may have more files in it. */
 const localSettings = "/opt/couchdb/etc/local.d";
 
-/** Arguments of the Erlang VM. A cookie in them, as CouchDB's sources have one, would go before the one in the file. */
+/** Arguments of the Erlang VM. A cookie in them, such as the one in CouchDB's sources, would take precedence over the one in the file. */
 const vmArguments = "/opt/couchdb/etc/vm.args";
 
-/** What CouchDB's container needs beside its data, so that its root is read-only and its Erlang cookie in no list of processes. */
+/** Files that CouchDB's container needs besides its data, so that its root is read-only and its Erlang cookie is in no list of processes. */
 export const databaseFiles = {
   env: [{ name: "HOME", value: home }],
   volumeMounts: [
@@ -30,10 +30,10 @@ export const databaseFiles = {
 } as const;
 
 /**
- * Init container that writes these files. Erlang takes a cookie from a file that is its user's alone, which a mounted Secret never is where
- * the user is not root.
+ * Init container that writes these files. Erlang reads a cookie only from a file that no other user can read, which a mounted Secret never is for
+ * a user other than root.
  * @param image of the database
- * @param cookie where it is
+ * @param cookie reference to the Secret with the cookie
  * @param resources of the node
  */
 export function writeDatabaseFiles(
@@ -55,7 +55,7 @@ export function writeDatabaseFiles(
   };
 }
 
-/** It may run again in the same pod, such as after a restart of the node. */
+/** It may run again in the same pod, for example after a restart of the Kubernetes node. */
 const script = `set -eu
 umask 077
 rm -f ${home}/.erlang.cookie

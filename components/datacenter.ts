@@ -19,9 +19,9 @@ export interface ZoneArgs {
   readonly region: string;
   readonly datacenter: string;
   readonly namespace: string;
-  /** Whether the namespace may exist already, made by someone else: then it outlives the datacenter. @default false */
+  /** Whether the namespace may already exist, created by someone else: then it outlives the datacenter. @default false */
   readonly adopt?: boolean;
-  /** Workloads that run no pods for now. @default none */
+  /** Workloads that currently run no pods. @default none */
   readonly drained?: readonly ("kazoo" | "rabbitmq" | "database")[];
   /** Run environment of its Kazoo nodes. */
   readonly environment: Environment;
@@ -37,9 +37,9 @@ export interface ZoneArgs {
     /** The only namespace that reads metrics. @default every pod of the cluster */
     readonly namespace?: string | undefined;
   };
-  /** The way in through an Ingress controller, and the namespace from which alone clients come then. @default none */
+  /** Access through an Ingress controller, and the only namespace from which clients then come. @default none */
   readonly ingress?: Omit<IngressArgs, "namespace"> & { readonly controllerNamespace?: string };
-  /** The way in through a Gateway, instead of an Ingress. @default none */
+  /** Access through a Gateway, instead of an Ingress. @default none */
   readonly gateway?: Omit<GatewayRoutesArgs, "namespace"> & { readonly controllerNamespace?: string };
   readonly kazoo: NodeSettings & {
     readonly replicas: number;
@@ -60,9 +60,9 @@ export interface RingSettings {
   /** RabbitMQ's series: `3.13`. */
   readonly rabbitmq: string;
   readonly permitTransientQueues: boolean;
-  /** Secrets that exist in the namespace, instead of those that the datacenter makes. */
+  /** Existing Secrets in the namespace, instead of those that the datacenter creates. */
   readonly secrets: ExistingSecrets;
-  /** Their keys, where they have other names. */
+  /** Their keys, if they have other names. */
   readonly secretKeys: SecretKeys;
   /** How far its credentials were rotated. @default each is the first */
   readonly rotations?: Rotations;
@@ -127,7 +127,7 @@ export interface FirstBoot {
   readonly account?: MasterAccount | undefined;
   /** The account's password. Secret. */
   readonly password?: pulumi.Input<string> | undefined;
-  /** What must come first. */
+  /** Resources that must come first. */
   readonly after: readonly pulumi.Input<pulumi.Resource>[];
 }
 

@@ -69,7 +69,7 @@ export function databaseContainer(
       { file: paths.ring, content: databaseRingConfig(kind.version, credentials) },
     ],
     volumes: [{ volumeName: volume, containerPath: `/opt/${kind.nodeName}/data` }],
-    // BigCouch 0.4 has no /_up; its welcome page answers when the node serves.
+    // BigCouch 0.4 has no /_up; its welcome page answers once the node serves requests.
     healthcheck: healthcheck(httpGet(databasePort, kind.engine === "bigcouch" ? "/" : "/_up")),
     waitTimeout: 600,
   };
@@ -129,7 +129,7 @@ export function kazooContainer(image: pulumi.Input<string>, args: KazooContainer
   };
 }
 
-/** Settings of all containers: an unprivileged user, limits, bounded logs, and seconds to stop in order. */
+/** Settings of all containers: an unprivileged user, limits, bounded logs, and seconds for a graceful stop. */
 function common(user: number, size: { resources: Resources }, grace: number) {
   const { memory, cpu } = size.resources.limits;
   const mebibytes = Math.ceil(byteCount(memory) / 1024 ** 2);

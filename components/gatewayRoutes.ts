@@ -9,21 +9,21 @@ export interface GatewayRoutesArgs {
   readonly namespace: pulumi.Input<string>;
   /** Host name of Crossbar's API. */
   readonly host: string;
-  /** Where Blackhole's websockets are. @default path /websockets of the host */
+  /** Host and path of Blackhole's websockets. @default path /websockets of the host */
   readonly websockets?: { readonly host: string; readonly path: string };
-  /** The Gateway, which exists. */
+  /** The existing Gateway. */
   readonly gateway: {
     readonly name: string;
     /** @default that of the routes */
     readonly namespace?: string;
-    /** The listener. @default all that fit */
+    /** The listener. @default all that match */
     readonly sectionName?: string;
   };
   /** Whether the listener has TLS. @default true */
   readonly tls?: boolean;
 }
 
-/** The way to Crossbar and to Blackhole's websockets through a Gateway (gateway-api.sigs.k8s.io). */
+/** Routes to Crossbar and to Blackhole's websockets through a Gateway (gateway-api.sigs.k8s.io). */
 export class GatewayRoutes extends pulumi.ComponentResource {
   /** URLs for clients. */
   readonly urls: { readonly crossbar: string; readonly websockets: string };
@@ -56,5 +56,5 @@ export class GatewayRoutes extends pulumi.ComponentResource {
   }
 }
 
-/** Older versions of Blackhole answer at their root only. */
+/** Older versions of Blackhole answer only at the root path. */
 const toRoot = { type: "URLRewrite", urlRewrite: { path: { type: "ReplaceFullPath", replaceFullPath: "/" } } };

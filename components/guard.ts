@@ -3,7 +3,7 @@ import * as random from "@pulumi/random";
 
 /**
  * A guard resource: refuses changes that would lose data. It is a random id with `values` as keepers. A changed value would replace the id, and
- * the engine refuses to replace a protected resource before it changes anything else. Without `protect` the change goes through.
+ * the engine refuses to replace a protected resource before it changes anything else. Without `protect`, the change is allowed.
  * @param name logical name, which appears in the refusal, so it says what must not change: `us-east-nyc-database-names`
  * @param values what must not change
  */

@@ -9,19 +9,19 @@ export interface IngressArgs {
   readonly namespace: pulumi.Input<string>;
   /** Host name of Crossbar's API. */
   readonly host: string;
-  /** Where Blackhole's websockets are. @default path /websockets of the host */
+  /** Host and path of Blackhole's websockets. @default path /websockets of the host */
   readonly websockets?: { readonly host: string; readonly path: string };
   /** IngressClass. @default the cluster's default class */
   readonly class?: string;
-  /** Secret with the certificate, and cert-manager's issuer that makes it. @default plain HTTP */
+  /** Secret with the certificate, and cert-manager's issuer that creates it. @default plain HTTP */
   readonly tls?: { readonly secretName: string; readonly issuer?: string; readonly clusterIssuer?: string };
   /** Annotations for the Ingress controller; they override those that keep websockets open. @default none */
   readonly annotations?: Readonly<Record<string, string>>;
 }
 
 /**
- * The way to Crossbar and to Blackhole's websockets through an Ingress controller. There are two Ingresses, because annotations hold for all
- * of an Ingress and the websockets need some of their own.
+ * Routes to Crossbar and to Blackhole's websockets through an Ingress controller. There are two Ingresses, because annotations apply to a whole
+ * Ingress, and the websockets need some of their own.
  */
 export class Ingress extends pulumi.ComponentResource {
   /** URLs for clients. */
@@ -80,7 +80,7 @@ const issuerOf = ({ issuer, clusterIssuer }: Omit<NonNullable<IngressArgs["tls"]
   ...(clusterIssuer === undefined ? {} : { "cert-manager.io/cluster-issuer": clusterIssuer }),
 });
 
-/** Keeps a websocket without traffic open for an hour; ingress-nginx would close it after a minute. Controllers ignore what is not theirs. */
+/** Keeps a websocket without traffic open for an hour; ingress-nginx would close it after a minute. Controllers ignore annotations of others. */
 const longConnections = {
   "nginx.ingress.kubernetes.io/proxy-read-timeout": "3600",
   "nginx.ingress.kubernetes.io/proxy-send-timeout": "3600",
@@ -88,7 +88,7 @@ const longConnections = {
   "haproxy-ingress.github.io/timeout-tunnel": "1h",
 };
 
-/** Older versions of Blackhole answer at their root only. */
+/** Older versions of Blackhole answer only at the root path. */
 const toRoot = {
   "nginx.ingress.kubernetes.io/rewrite-target": "/",
   "haproxy.org/path-rewrite": "/",

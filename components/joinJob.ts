@@ -28,7 +28,7 @@ export interface JoinJobArgs extends JobSettings, SecretArgs {
   readonly image?: string;
   /** Names of Secrets in the namespace for pulling the image. @default none */
   readonly pullSecrets?: readonly string[];
-  /** Whether the zone's database runs no pods for now: then a Job that exists stays as it is. @default false */
+  /** Whether the zone's database is drained: then an existing Job does not change. @default false */
   readonly drained?: boolean;
 }
 
@@ -41,8 +41,8 @@ interface JoiningNode {
 }
 
 /**
- * Registers the database nodes of a ring, each with its zone, at this zone's first node, so that placement works; from there the list
- * replicates. Idempotent; a ring that grows gets a new Job.
+ * Registers the database nodes of a ring, each with its zone, on this zone's first node, so that placement works; the list replicates from there.
+ * Idempotent; a ring that grows gets a new Job.
  * @example
  * new JoinJob("join", { namespace, credentials, zone: "us-east-nyc", zones: [{ zone: "us-east-nyc", nodes: database.nodes }] });
  */
@@ -116,9 +116,9 @@ export class JoinJob extends pulumi.ComponentResource {
 const functions = readFileSync(join(__dirname, "join.sh"), "utf8");
 
 /**
- * The script; `host` is the node of the joining zone to which the others are made known. The node-local interface, where nodes are listed,
+ * The script; `host` is the node of the joining zone on which the others are registered. The node-local interface, where nodes are listed,
  * is port 5986 up to CouchDB 2 and `/_node/_local` on the usual port in CouchDB 3 (docs.couchdb.org, "Cluster management"). Each own node
- * is joined at itself first, where its own document is: a node without a zone gets no copies where the ring places them.
+ * is first registered on itself, where its own document is: a node without a zone gets no copies in a ring with a placement.
  */
 export function joinScript({
   kind,

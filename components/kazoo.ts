@@ -39,7 +39,7 @@ export interface ServiceArgs {
   readonly annotations?: Readonly<Record<string, string>>;
   /** `Local` keeps the client's address. Not with ClusterIP. @default Cluster */
   readonly externalTrafficPolicy?: "Cluster" | "Local";
-  /** Networks from which a load balancer takes connections, in CIDR notation. @default everywhere */
+  /** Networks from which a load balancer accepts connections, in CIDR notation. @default everywhere */
   readonly loadBalancerSourceRanges?: readonly string[];
   /** Implementation of the load balancer. @default the cluster's */
   readonly loadBalancerClass?: string;
@@ -57,7 +57,7 @@ export interface KazooArgs extends WorkloadArgs {
   readonly database: DatabaseAddress;
   /** The ring's other zones; Kazoo federates over their brokers itself. @default none */
   readonly otherZones?: readonly ZoneBrokers[];
-  /** Run environment, over the hosts and ports that follow from `brokers` and `database`. @default none */
+  /** Run environment; it overrides the hosts and ports derived from `brokers` and `database`. @default none */
   readonly environment?: Environment;
   /** Name of a Secret with the key `cookie`. */
   readonly cookieSecret: pulumi.Input<string>;
@@ -81,8 +81,8 @@ const startup = { periodSeconds: 5, failureThreshold: 180 };
 export const erlangVm = (environment: Environment): pulumi.Input<string> => environment.ERLANG_VM ?? "kazoo_apps";
 
 /**
- * The Kazoo nodes of a datacenter. The headless Service `kazoo-nodes` gives each the name that its Erlang node carries; `kazoo` balances
- * over those that are ready.
+ * The Kazoo nodes of a datacenter. The headless Service `kazoo-nodes` gives each the host name of its Erlang node; `kazoo` balances over
+ * the ready ones.
  * @example
  * const kazoo = new Kazoo("kazoo", {
  *   namespace,

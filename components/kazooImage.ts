@@ -9,7 +9,7 @@ export interface KazooImageArgs {
   /** Registry to push to, `host` or `host:port`. @default the image stays in the engine */
   readonly registry?: string;
   readonly repository: string;
-  /** At least one. */
+  /** At least one tag. */
   readonly tags: readonly string[];
   /** The Dockerfile's arguments. @default those of the Dockerfile */
   readonly args?: Readonly<Record<string, string>>;
@@ -20,8 +20,8 @@ export interface KazooImageArgs {
 }
 
 /**
- * The Kazoo image, built by a Docker Engine and pushed under each of its tags. It is built again when a file of the context or an argument
- * changes, and at no other time. Earlier images stay, for the pods and containers that still run them.
+ * The Kazoo image, built by a Docker Engine and pushed under each of its tags. It is rebuilt only when a file of the context or an
+ * argument changes. Earlier images are kept, for the pods and containers that still run them.
  * @example
  * const image = new KazooImage(
  *   "kazoo-image",

@@ -40,7 +40,7 @@ export interface KubernetesDatacenterArgs extends DatacenterArgs {
   readonly clusterDomain: string;
   /** Networks of the pods of the ring's other clusters, in CIDR notation. */
   readonly otherClusters: readonly string[];
-  /** The zones on the dashboard of its ring, if it has that. @default no dashboard */
+  /** The zones on the dashboard of its ring, if it has the dashboard. @default no dashboard */
   readonly dashboardZones?: readonly DashboardZone[];
   /** @default images are pulled without a login */
   readonly registries?: Registries;
@@ -62,7 +62,7 @@ export class KubernetesDatacenter extends pulumi.ComponentResource implements Da
   private readonly database: BigCouch;
   private readonly brokerEndpoints: readonly pulumi.Output<string>[];
   private kazoo: Kazoo | undefined;
-  /** Whether a workload runs no pods for now. */
+  /** Whether a workload currently runs no pods. */
   private readonly isDrained: (workload: "kazoo" | "rabbitmq" | "database") => boolean;
 
   constructor(
@@ -88,7 +88,7 @@ export class KubernetesDatacenter extends pulumi.ComponentResource implements Da
     );
     // A datacenter that changes rings would bring its old ring's databases along, under a new cookie.
     const membership = refuseChange(`${name}-${guards.ring}`, { ring: ring.name }, { ...parent, protect });
-    // A node that goes takes its shards along. The first one is there as long as the zone.
+    // A removed node takes its shards along. The first one exists as long as the zone.
     refuseLoss(
       Array.from({ length: zone.database.replicas - 1 }, (_, index) => `${name}-database-node-${index + 1}`),
       { ...parent, protect },
@@ -141,7 +141,7 @@ export class KubernetesDatacenter extends pulumi.ComponentResource implements Da
       secret(secrets.databaseRing, { "ring.ini": databaseRingConfig(ring.database.version, credentials) }),
     );
 
-    // A broker that starts, also on an empty volume, makes the users that are in it.
+    // A starting broker creates the users in it, even on an empty volume.
     const definitions =
       otherUsers.length === 0
         ? undefined
@@ -348,7 +348,7 @@ export class KubernetesDatacenter extends pulumi.ComponentResource implements Da
     };
   }
 
-  /** The way for clients outside of the cluster, where there is one; returns its URLs. */
+  /** Creates the routes for clients outside the cluster, if configured; returns their URLs. */
   private wayIn(): KazooNodes["urls"] {
     const { ingress, gateway } = this.args.zone;
     const common = { namespace: this.namespace };
@@ -407,7 +407,7 @@ function outsideStores(environment: Environment): number[] {
   ];
 }
 
-/** A workload whose pods are also found by Prometheus; what the operator says of them wins. */
+/** A workload whose pods Prometheus also finds; the operator's settings win. */
 const scraped = <W extends PodSettings>(workload: W, ...of: Parameters<typeof scrapeAnnotations>): W => ({
   ...workload,
   annotations: { ...scrapeAnnotations(...of), ...workload.annotations },
@@ -423,13 +423,13 @@ function annotated<W extends PodSettings>(workload: W, annotations: Readonly<Rec
   };
 }
 
-/** Names of users, unless there is the first one alone. */
+/** Names of users, unless there is only the first one. */
 function users(all: readonly StoreUser[]): string | undefined {
   const names = all.map(({ name }) => name).join(",");
   return names === storeUser(1) ? undefined : names;
 }
 
-/** Number of the cookie that is used, unless it is the first one. */
+/** Number of the current cookie, unless it is the first one. */
 function cookie(rotation: Rotation | undefined): string | undefined {
   const [used] = numbersOf(rotation);
   return used === 1 ? undefined : String(used);

@@ -32,7 +32,7 @@ export function namespaceLabels(
 
 /**
  * Spreads pods with the given labels over availability zones and nodes as evenly as possible.
- * @param whenUnsatisfiable whether a pod that would make them uneven starts all the same
+ * @param whenUnsatisfiable whether a pod that would make them uneven starts anyway
  */
 export function spread(
   labels: Record<string, string>,
@@ -47,8 +47,8 @@ export function spread(
 }
 
 /**
- * Annotation of what is not waited for. Of a Service without an external address, the provider would take ten seconds to find it ready, and
- * the program waits for the pods anyway. An Ingress is ready for it with an address in its status, which not every controller writes.
+ * Annotation of objects that the provider does not wait for. For a Service without an external address, it would wait ten seconds, and the program
+ * waits for the pods anyway. For an Ingress, it would wait for an address in the status, which not every controller writes.
  */
 export const doNotWait = { "pulumi.com/skipAwait": "true" };
 

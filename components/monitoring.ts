@@ -8,7 +8,7 @@ export interface MonitoringArgs {
   readonly namespace: pulumi.Input<string>;
   /** Name of the zone, a label of each alert. */
   readonly zone: string;
-  /** Whether Prometheus Operator learns to scrape the brokers, and the database if it has metrics. @default true */
+  /** Whether Prometheus Operator scrapes the brokers, and the database if it has metrics. @default true */
   readonly podMonitors?: boolean;
   /** Whether there are alerts. @default true */
   readonly rules?: boolean;
@@ -18,7 +18,7 @@ export interface MonitoringArgs {
   readonly labels?: Readonly<Record<string, string>>;
   /** Whether the database exports metrics. @default false */
   readonly databaseMetrics?: boolean;
-  /** Name of the Certificate (cert-manager) of the zone's Ingress, for an alert before it ends. @default none */
+  /** Name of the Certificate (cert-manager) of the zone's Ingress, for an alert before it expires. @default none */
   readonly certificate?: string;
 }
 
@@ -35,8 +35,8 @@ export const scrapeAnnotations = (of: keyof typeof paths, port: number): Record<
 });
 
 /**
- * What Prometheus Operator and Grafana read about a datacenter: PodMonitors of its brokers and its database, a PrometheusRule with its alerts,
- * and a dashboard. The operator's CustomResourceDefinitions must be in the cluster.
+ * The objects that Prometheus Operator and Grafana read about a datacenter: PodMonitors of its brokers and its database, a PrometheusRule with its
+ * alerts, and a dashboard. The operator's CustomResourceDefinitions must be in the cluster.
  * @example
  * new Monitoring("monitoring", { namespace, zone: "us-east-nyc", labels: { release: "prometheus" } });
  */
@@ -63,7 +63,7 @@ export class Monitoring extends pulumi.ComponentResource {
     if (podMonitors) {
       podMonitor("brokers", workloads.rabbitmq, [
         { port: "metrics", path: paths.broker },
-        // Of each queue only what the alerts read: a broker of Kazoo has thousands of queues.
+        // Per queue, only the metrics that the alerts read: a broker of Kazoo has thousands of queues.
         {
           port: "metrics",
           path: "/metrics/detailed",

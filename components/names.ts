@@ -1,7 +1,7 @@
 import { secrets, services } from "../config/hosts";
 
 /**
- * What the tools need from the components: names and ports, and how to read a rollout. Plain values and functions, without Pulumi.
+ * The parts of the components that the tools need: names, ports, and how to read a rollout. Plain values and functions, without Pulumi.
  */
 
 /** Names of the workloads: the value of the label `app.kubernetes.io/name`, and the name of each pod's main container. */
@@ -39,9 +39,9 @@ export const datacenterTypes = {
 /** Type of the ring components. */
 export const ringType = "kazoo:index:Ring";
 
-/** Guard resources, by what they keep from changing: the logical name is that of a datacenter or ring with this behind it. */
+/** Guard resources, by what they protect from changes: the logical name is that of a datacenter or ring with this suffix. */
 export const guards = {
-  /** Of a datacenter: the names of its database's nodes, so namespace and cluster domain. */
+  /** Of a datacenter: the names of its database nodes, that is, namespace and cluster domain. */
   names: "database-names",
   /** Of a datacenter: its ring. */
   ring: "ring-membership",
@@ -56,7 +56,7 @@ export const clientRoutes = { crossbar: "kazoo", websockets: "kazoo-websockets" 
 
 const brokers = [services.alpha, services.beta];
 
-/** Names of a datacenter's objects that an object made by hand could have taken. ConfigMaps and the join Job have a part that is unique. */
+/** Names of a datacenter's objects that a manually created object could already have. ConfigMaps and the join Job have a unique part. */
 export const fixedNames: readonly {
   readonly apiVersion: string;
   readonly kind: string;
@@ -97,7 +97,7 @@ export const stackLabel = "kazoo/stack";
 /** Annotation of an object that names the patches of `kazoo:patches` it was changed by. */
 export const patchesAnnotation = "kazoo/patches";
 
-/** Annotations of pods that say which users and cookies they have where these are not the first ones: a change rolls the pods. */
+/** Annotations of pods that name their users and cookies, unless these are the first ones: a change rolls the pods. */
 export const credentialAnnotations = {
   broker: "kazoo/broker-user",
   database: "kazoo/database-user",
@@ -143,7 +143,7 @@ export interface RolloutProgress {
   readonly done: boolean;
   /** Whether pods are still being replaced; pods may be unavailable for other reasons. */
   readonly rolling: boolean;
-  /** For people: `1 of 2 nodes updated, 1 ready`. */
+  /** As text: `1 of 2 nodes updated, 1 ready`. */
   readonly text: string;
 }
 
@@ -171,9 +171,9 @@ export function rolloutProgress(set: {
   } = set.status ?? {};
   if (observedGeneration < (set.metadata?.generation ?? 0))
     return { done: false, rolling: true, text: "the controller has not seen the change yet" };
-  // The two revisions become one once all pods have rolled and are ready, and where a change is reverted before any pod had it.
+  // The two revisions become equal once all pods have rolled and are ready, and if a change is reverted before it reached any pod.
   const updated = updatedReplicas ?? (currentRevision === updateRevision ? wanted : 0);
-  // Pods that are to go may take minutes to stop.
+  // Surplus pods may take minutes to stop.
   if (replicas > wanted)
     return { done: false, rolling: true, text: `${replicas - wanted} of ${replicas} nodes still stop` };
   const rolling = currentRevision !== updateRevision || updated < wanted;

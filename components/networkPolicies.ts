@@ -14,11 +14,11 @@ export interface NetworkPoliciesArgs {
   readonly otherClusters?: readonly string[];
   /** Networks of the FreeSWITCH and Kamailio servers, in CIDR notation. @default none */
   readonly mediaNetworks?: readonly string[];
-  /** Namespace from which alone metrics are read. @default every pod of the cluster reads them */
+  /** The only namespace that can read metrics. @default every pod of the cluster can */
   readonly monitoringNamespace?: string;
-  /** Namespace from which alone clients reach Kazoo, as that of an ingress controller. @default they reach it from anywhere */
+  /** The only namespace from which clients reach Kazoo, such as that of an ingress controller. @default they reach it from anywhere */
   readonly clientNamespace?: string;
-  /** TCP ports of brokers and databases elsewhere, if the run environment names some. @default none */
+  /** TCP ports of external brokers and databases, if the run environment names some. @default none */
   readonly outsideStores?: readonly number[];
   /** Version of the database, which decides its ports. @default couchdb-2.3.1 */
   readonly databaseVersion?: string;
@@ -73,9 +73,9 @@ export function networkPolicies(options: Options): Record<string, Spec> {
   };
 }
 
-/** The policies, by the ends of their names, that let the Job of the first boot through at both ends. They add to the datacenter's. */
+/** The policies, by the suffixes of their names, that allow the connections of the bootstrap Job at both ends, besides the datacenter's. */
 export function bootstrapPolicies(): Record<string, Spec> {
-  // The Job stays in its zone, so that neither matters.
+  // The Job connects only within its zone, so neither matters.
   const options = { stack: "", ring: "" };
   const targets = (["database", "kazoo"] as const).map((target): [string, Spec] => [
     `to-${workloads[target]}`,
@@ -89,12 +89,12 @@ export function bootstrapPolicies(): Record<string, Spec> {
 
 const isBootstrap = ({ from }: Connection): boolean => from.includes("bootstrap");
 
-/** The rules for what may connect to pods. */
+/** The rules for connections to pods. */
 function ingressOf(target: Pods, options: Options, which: (row: Connection) => boolean): Ingress[] {
   const rules = connections
     .filter((row) => row.to === target && which(row))
     .flatMap((row) => rulesOf(row, row.from, options));
-  // What everyone may reach needs no second rule.
+  // A port that is open to everyone needs no second rule.
   const open = rules.filter(({ peers }) => peers === undefined).flatMap(({ ports }) => ports);
   const isOpen = (port: Port) => open.some((other) => isDeepStrictEqual(other, port));
   return rules
@@ -102,7 +102,7 @@ function ingressOf(target: Pods, options: Options, which: (row: Connection) => b
     .map(({ peers, ports }) => ({ ...(peers === undefined ? {} : { from: peers }), ports }));
 }
 
-/** The rules for what pods may connect to. */
+/** The rules for connections from pods. */
 const egressOf = (source: Pods, options: Options): Egress[] =>
   connections
     .filter(({ from }) => from.includes(source))
@@ -115,7 +115,7 @@ interface Rule {
   readonly ports: Port[];
 }
 
-/** One rule; none if other ends or ports are none: Kubernetes takes empty lists for everyone and for all ports. */
+/** One rule; none without other ends or ports, because Kubernetes reads an empty list as everyone or all ports. */
 function rulesOf(row: Connection, otherEnds: readonly (Source | Target)[], options: Options): Rule[] {
   const { databaseVersion = "couchdb-2.3.1", databaseMetrics = false, outsideStores = [] } = options;
   const ports = [...row.ports({ database: requireDatabaseKind(databaseVersion), databaseMetrics, outsideStores })];
@@ -129,7 +129,7 @@ function rulesOf(row: Connection, otherEnds: readonly (Source | Target)[], optio
   return peers.length === 0 ? [] : [{ peers, ports }];
 }
 
-/** The peers that an end is; undefined: everyone, whom no list can name. */
+/** The peers of an end; undefined for everyone, which no list can express. */
 function peersOf(end: Source | Target, within: Connection["within"], options: Options): Peer[] | undefined {
   const { stack, ring, otherClusters = [], mediaNetworks = [], monitoringNamespace, clientNamespace } = options;
   if (end === "anywhere" || end === "stores") return undefined;

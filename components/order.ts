@@ -7,15 +7,15 @@ export interface Step {
 }
 
 /**
- * The order of changes in a live ring, as data: the steps that must be done before this one begins.
+ * The order of changes in a live ring: the steps that must be done before this one starts.
  * - A zone's brokers never restart together, because Kazoo fails over from one to the other.
- * - The ring's databases change zone by zone: while one zone's copies are away, the others still have a quorum.
+ * - The ring's databases change zone by zone: while one zone's copies are unavailable, the others still have a quorum.
  * - All databases join before any Kazoo fills them.
- * - The first zone's Kazoo goes first: on an empty database it alone creates the databases, and later it gets each change first.
- * - What is drained stops in the opposite order: a zone's Kazoo, then its brokers, then its database.
+ * - The first zone's Kazoo comes first: on first boot it creates the databases alone, and later it gets each change first.
+ * - Drained workloads stop in the opposite order: a zone's Kazoo, then its brokers, then its database.
  * @param zones the ring's zones, in their order
  * @param exists whether a step's StatefulSet exists: new ones do not wait for others
- * @param drained whether a step's StatefulSet is to run no pods
+ * @param drained whether a step's StatefulSet should run no pods
  */
 export function stepsBefore(
   { zone, workload }: Step,
@@ -92,8 +92,8 @@ export class RingOrder {
   }
 
   /**
-   * In a new ring, whose first Kazoo does not exist, all stores must come before any Kazoo, wherever they are. In a live one only what exists is
-   * waited for: what another stack has not created yet delays nothing, as in one stack.
+   * In a new ring, whose first Kazoo does not exist, all stores of all stacks must come before any Kazoo. In a live ring, only existing workloads are
+   * waited for: a workload that another stack has not created yet delays nothing, as in a single stack.
    */
   private async doneElsewhere(step: Step): Promise<void> {
     if (pulumi.runtime.isDryRun()) return;

@@ -4,14 +4,14 @@ import { stackLabel } from "./names";
 import type { Rollouts } from "./rollout";
 
 /**
- * Keep an update away from a namespace that is not the stack's, also without our command line, whose previews find more. A preview asks no
- * cluster here: loading the client takes a second. Where a cluster does not answer, the provider says so better.
+ * Keeps an update away from a namespace that is not the stack's, even without the command line, whose previews find more. Previews do not query a
+ * cluster here, because loading the client takes a second. If a cluster does not answer, the provider's error is better.
  */
 
 /** A datacenter's namespace, its stack, and how to look at its cluster. */
 interface Claim {
   readonly namespace: string;
-  /** Whether it may be somebody else's. */
+  /** Whether it may belong to someone else. */
   readonly adopt: boolean;
   readonly stack: string;
   readonly rollouts: Rollouts;
@@ -31,7 +31,7 @@ export function nameUnlessForeign({ namespace, adopt, stack, rollouts }: Claim):
   });
 }
 
-/** The namespace's name, once it is known that the cluster has the one of the state. @throws RunError if it has another or none */
+/** The namespace's name, once it is known that it is the one in the state. @throws RunError if the cluster has another one or none */
 export function nameIfThere(namespace: k8s.core.v1.Namespace, rollouts: Rollouts): pulumi.Output<string> {
   if (pulumi.runtime.isDryRun()) return namespace.metadata.name;
   return pulumi.all([namespace.metadata.name, namespace.metadata.uid]).apply(async ([name, uid]) => {
@@ -44,7 +44,7 @@ export function nameIfThere(namespace: k8s.core.v1.Namespace, rollouts: Rollouts
   });
 }
 
-/** A namespace; undefined if there is none, {@link unknown} if the cluster does not say. */
+/** A namespace; undefined if there is none, {@link unknown} if the cluster does not answer. */
 const lookUp = (rollouts: Rollouts, name: string) => rollouts.namespace(name).catch(() => unknown);
 
 const unknown = "unknown" as const;

@@ -4,7 +4,7 @@ import type { Patch } from "../config/patches";
 import { ConfigError, problem } from "../config/problem";
 import { patchesAnnotation } from "./names";
 
-/** The patches of a stack, with which of them have found an object. */
+/** The patches of a stack, and which of them have matched an object. */
 export class Patches {
   private readonly used = new Set<Patch>();
 
@@ -24,7 +24,7 @@ export class Patches {
 
   /**
    * @param part of the platform; a patch may match objects of another part
-   * @throws RunError that names the patches that no object has matched
+   * @throws RunError that names the patches without a matching object
    */
   requireMatches(part: { readonly split: boolean; readonly zones: readonly { readonly name: string }[] }): void {
     const isFor = ({ target }: Patch) => !part.split || part.zones.some(({ name }) => name === target.zone);
@@ -46,7 +46,7 @@ interface PatchedObject extends Record<string, unknown> {
   readonly metadata?: { readonly name?: unknown; readonly labels?: Readonly<Record<string, unknown>> };
 }
 
-/** `StatefulSet` of `kubernetes:apps/v1:StatefulSet`; empty for what is no object of Kubernetes. */
+/** `StatefulSet` of `kubernetes:apps/v1:StatefulSet`; empty for anything but a Kubernetes object. */
 const kindOf = (type: string): string => /^kubernetes:.*:([^:]+)$/.exec(type)?.[1] ?? "";
 
 function matches(
@@ -56,7 +56,7 @@ function matches(
   logicalName: string,
   { metadata }: PatchedObject,
 ): boolean {
-  // Where Kubernetes makes up a name, or takes the one of the zone, the logical one identifies the object.
+  // If Kubernetes generates the name, or it is the zone's, the logical name identifies the object.
   const ownName = typeof metadata?.name === "string" ? metadata.name : logicalName;
   return (
     kind === objectKind &&
@@ -66,7 +66,7 @@ function matches(
   );
 }
 
-/** Only the parts that a patch changes become computed values: a preview goes on showing the others. */
+/** Only the parts that a patch changes become computed values, so that a preview still shows the others. */
 function patched(object: PatchedObject, patches: readonly Patch[], where: string): PatchedObject {
   const changed = new Set([
     "metadata",
@@ -84,7 +84,7 @@ function patched(object: PatchedObject, patches: readonly Patch[], where: string
 /**
  * An object, or parts of it, with patches applied and named in an annotation.
  * @param where for the error: which object it is
- * @throws RunError where a patch does not fit
+ * @throws RunError if a patch does not fit
  */
 export function patchedParts(
   parts: Readonly<Record<string, unknown>>,

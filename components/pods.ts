@@ -23,7 +23,7 @@ export interface PodSettings {
   readonly terminationGracePeriodSeconds?: number;
 }
 
-/** The same of the pods of a Job. */
+/** The same for the pods of a Job. */
 export interface JobSettings extends PodSettings {
   /** @default no ephemeral storage is requested, and none limited */
   readonly resources?: EphemeralStorage;
@@ -36,7 +36,7 @@ export interface ProbeTimings {
   readonly failureThreshold?: number;
 }
 
-/** The same of the pods of a StatefulSet. */
+/** The same for the pods of a StatefulSet. */
 export interface NodeSettings extends PodSettings {
   /** What happens to a pod that could not be spread evenly over availability zones and nodes. @default ScheduleAnyway */
   readonly topologySpread?: "ScheduleAnyway" | "DoNotSchedule";
@@ -61,14 +61,14 @@ const specKeys = [
   "terminationGracePeriodSeconds",
 ] as const;
 
-/** What a pod's spec says of where it runs and how long it may take to stop; without what is not given. */
+/** The parts of a pod's spec that decide where it runs and how long it may take to stop; only those that are given. */
 export const podSpec = (settings: PodSettings): Partial<Pod> =>
   Object.fromEntries(specKeys.filter((key) => settings[key] !== undefined).map((key) => [key, settings[key]]));
 
 /**
  * Time that one node may take to be replaced, in minutes: to stop, to start, and three for the rest.
  * @param usual what is enough without settings
- * @param startup timing of the startup probe where the settings have none
+ * @param startup timing of the startup probe if the settings have none
  */
 export function nodeMinutes(
   usual: number,

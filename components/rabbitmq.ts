@@ -30,7 +30,7 @@ export interface RabbitMQArgs extends WorkloadArgs, Partial<Volume> {
   readonly plugins?: readonly string[];
   /** Permits transient non-exclusive queues, which RabbitMQ 4.3 refuses otherwise and Kazoo declares. @default false */
   readonly permitTransientQueues?: boolean;
-  /** Other keys of rabbitmq.conf; watermarks of memory and disk among them go before the component's. @default none */
+  /** Other keys of rabbitmq.conf; watermarks of memory and disk among them override the component's. @default none */
   readonly settings?: Readonly<Record<string, string>>;
   /** What the broker requests and may use. @default 250m and 512Mi, at most 1Gi */
   readonly resources?: Resources;
@@ -42,7 +42,7 @@ export interface RabbitMQArgs extends WorkloadArgs, Partial<Volume> {
 const startup = { periodSeconds: 5, failureThreshold: 120 };
 
 /**
- * One RabbitMQ broker of a zone, alone in its cluster: Kazoo itself fails over from alpha to beta.
+ * One RabbitMQ broker of a zone, never clustered with the other: Kazoo itself fails over from alpha to beta.
  * Reached as the headless Service `rabbitmq-ROLE`. Its node is `rabbit@rabbitmq-ROLE-0`, by the pod's own short name: no other node joins it.
  * @example
  * const alpha = new RabbitMQ("alpha", { namespace, role: "alpha", credentials: secret.metadata.name });
@@ -124,7 +124,7 @@ export class RabbitMQ extends pulumi.ComponentResource {
         spec: {
           serviceName: service.metadata.name,
           replicas: args.drained === true ? 0 : 1,
-          // With `OrderedReady` a reverted change would not reach a pod that the change has broken.
+          // With `OrderedReady`, a reverted change would not reach a pod that the change has broken.
           podManagementPolicy: "Parallel",
           selector: { matchLabels: selector },
           persistentVolumeClaimRetentionPolicy: { whenDeleted: "Retain", whenScaled: "Retain" },
@@ -175,7 +175,7 @@ export class RabbitMQ extends pulumi.ComponentResource {
                   volumeMounts: [
                     { name: "data", mountPath: "/var/lib/rabbitmq" },
                     { name: "home", mountPath: brokerHome },
-                    // The log of upgrades, and all others where a setting sends them to files.
+                    // The log of upgrades, and all other logs if a setting sends them to files.
                     { name: "log", mountPath: "/var/log/rabbitmq" },
                     { name: "temporary", mountPath: "/tmp" },
                     {
@@ -226,17 +226,17 @@ export class RabbitMQ extends pulumi.ComponentResource {
 }
 
 /**
- * Home of the broker's user, where Erlang writes its cookie for the broker and its command line. The image has it on the data volume, but a
- * change of all files' group there, such as by restoring a volume, makes Erlang refuse the cookie, and the broker does not start. Nobody else
- * needs the cookie, so each start can create another.
+ * Home of the broker's user, where Erlang writes its cookie for the broker and its command line. The image has it on the data volume, but if
+ * the files' group changes there, for example when a volume is restored, Erlang refuses the cookie, and the broker does not start. Nothing else
+ * needs the cookie, so each start can create another one.
  */
 export const brokerHome = "/home/rabbitmq";
 
 const definitionsFolder = "/etc/rabbitmq/definitions";
 
 /**
- * Definitions (rabbitmq.com/docs/definitions) of users that may do anything. A broker loads them at each start, before it takes connections;
- * it makes no user of its own then, and forgets none.
+ * Definitions (rabbitmq.com/docs/definitions) of users with all permissions. A broker loads them at each start, before it accepts connections;
+ * it then creates no user of its own, and deletes none.
  */
 export const brokerDefinitions = (users: readonly StoreUser[]): pulumi.Output<string> =>
   pulumi.all(byAge(users)).apply((all) => {
@@ -254,7 +254,7 @@ export const brokerDefinitions = (users: readonly StoreUser[]): pulumi.Output<st
     });
   });
 
-/** A password as RabbitMQ keeps it (rabbitmq.com/docs/passwords), with a salt that is the same at each run. */
+/** A password hashed like RabbitMQ's (rabbitmq.com/docs/passwords), with a salt that is the same in each run. */
 function passwordHash(user: string, password: string): string {
   const sha256 = (...parts: (string | Buffer)[]) =>
     createHash("sha256").update(Buffer.concat(parts.map((part) => Buffer.from(part))));

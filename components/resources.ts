@@ -25,7 +25,7 @@ export const resourcesOf = ({ cpu, memory, limit }: { cpu: string; memory: strin
   limits: { memory: limit },
 });
 
-/** The same in a container's own words. */
+/** The same in the form of a container's spec. */
 export const containerResources = ({ requests, limits }: Resources): k8s.types.input.core.v1.ResourceRequirements => ({
   requests: kubernetesAmounts(requests),
   limits: kubernetesAmounts(limits),

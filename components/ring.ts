@@ -18,7 +18,7 @@ export interface GivenCredentials {
 
 type Kept = pulumi.CustomResourceOptions & { readonly protect: boolean };
 
-/** What the stores of a ring can't always go back from. */
+/** Facts about the stores of a ring that cannot always be undone. */
 export interface StoreFacts {
   /** Version of the database, such as `couchdb-2.3.1`. */
   readonly database: string;
@@ -31,13 +31,13 @@ export interface StoreFacts {
 export interface RingArgs {
   /** @default all random */
   readonly credentials?: GivenCredentials;
-  /** Existing Secrets of the zones' namespaces; the ring makes nothing of what they hold. @default none */
+  /** Existing Secrets in the zones' namespaces; the ring creates nothing that they contain. @default none */
   readonly secrets?: ExistingSecrets;
   /** How far credentials were rotated. @default each is the first */
   readonly rotations?: Rotations;
   /** Whether the ring has a master account, and so a password for it. @default false */
   readonly masterAccount?: boolean;
-  /** What the stores of the ring's zones are. @default unknown, and any change of them goes through */
+  /** The stores of the ring's zones. @default unknown, and any change of them is allowed */
   readonly stores?: StoreFacts;
   /** Whether Pulumi refuses to delete or replace the random credentials, to take another given one, and to lose what stores hold. @default true */
   readonly protect?: boolean;
@@ -50,7 +50,7 @@ export interface StoreUser {
   readonly password: pulumi.Output<string>;
 }
 
-/** What the zones of a ring share; all values are secret, and empty where an existing Secret holds them. */
+/** Credentials that the zones of a ring share; all values are secret, and empty if an existing Secret holds them. */
 export interface RingCredentials {
   /** Erlang cookie of the Kazoo nodes. */
   readonly cookie: pulumi.Output<string>;
@@ -70,7 +70,7 @@ export interface RingCredentials {
   readonly databaseUuid: pulumi.Output<string>;
   /** The secret with which the database's nodes sign sessions. */
   readonly databaseAuthSecret: pulumi.Output<string>;
-  /** Password of the master account's administrator, where the ring has a master account. */
+  /** Password of the master account's administrator, if the ring has a master account. */
   readonly masterAccount?: pulumi.Output<string>;
 }
 
@@ -88,7 +88,7 @@ export const databaseRingConfig = (
       : ringConfig({ kind: requireDatabaseKind(version), users, uuid, authSecret }),
   );
 
-/** Users in the order in which they were made: it stays the same when Kazoo moves from one to the next. */
+/** Users in the order of their creation, which does not change when Kazoo moves from one to the next. */
 export const byAge = (users: readonly StoreUser[]): StoreUser[] =>
   [...users].sort((a, b) => a.name.localeCompare(b.name, "en", { numeric: true }));
 
@@ -111,7 +111,7 @@ export class Ring extends pulumi.ComponentResource {
       const isKept = protect && used === 1;
       refuseChange(`${name}-given-${role}`, { value: pulumi.secret(value as string) }, { ...options, protect: isKept });
     }
-    /** A credential by its numbers, the one that is used first. One that was left has another name, and may go. */
+    /** A credential by its numbers, the current one first. Previous ones have other names, and may be deleted. */
     const numbered = <T>(
       what: Rotated,
       role: string,
@@ -170,7 +170,7 @@ export class Ring extends pulumi.ComponentResource {
   }
 }
 
-/** Refuses, on a protected stack, what would leave a store with data that it can't read, or uploads that hang. */
+/** Refuses, on a protected stack, changes that would leave a store with data that it cannot read, or make uploads hang. */
 function refuseSetbacks(
   name: string,
   { database, copies, rabbitmq }: StoreFacts,
@@ -179,7 +179,7 @@ function refuseSetbacks(
   const kind = requireDatabaseKind(database);
   refuseSteps({ name: `${name}-${guards.format}`, ...databaseFormat(kind) }, opts);
   refuseSteps({ name: `${name}-${guards.series}`, state: rabbitmq, from: upgradesTo(rabbitmq) }, opts);
-  // Fewer than older databases have; harmless from CouchDB 3.2 on, which must not need what an older one has built up.
+  // Fewer copies than older databases have are harmless from CouchDB 3.2 on, so a newer version must not require what an older one did.
   const level = kind.uploadsWaitForConfiguredCopies ? copies : Math.max(4, copies);
   refuseLoss(
     Array.from({ length: level - 1 }, (_, index) => `${name}-database-copies-${index + 2}`),

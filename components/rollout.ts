@@ -12,11 +12,11 @@ export interface Rollout {
   readonly name: string;
   /** Time limit. */
   readonly minutes: number;
-  /** Receives its progress, as lines for people. */
+  /** Receives its progress, as lines of text. */
   readonly report: (progress: string) => void;
 }
 
-/** What runs in one cluster, from its API server. */
+/** Queries about one cluster, answered by its API server. */
 export interface Rollouts {
   /** Whether a StatefulSet exists. */
   readonly exists: (namespace: string, name: string) => Promise<boolean>;
@@ -28,7 +28,7 @@ export interface Rollouts {
   readonly arrives: (arrival: Arrival) => Promise<void>;
 }
 
-/** What another stack creates: a StatefulSet by its name, or a Job by its label. */
+/** An object that another stack creates: a StatefulSet by its name, or a Job by its label. */
 export interface Arrival extends Omit<Rollout, "name"> {
   readonly kind: "StatefulSet" | "Job";
   readonly name: string;
@@ -75,12 +75,12 @@ export function afterRollout(
 }
 
 /**
- * Asks a cluster's API server.
- * @param patience how long to wait for what, in seconds
+ * Queries a cluster's API server.
+ * @param patience how long to wait, in seconds
  */
 export function clusterRollouts(access: ClusterAccess, patience: Patience = { grace: 120, look: 10 }): Rollouts {
-  // One client for the whole update, because a kubeconfig may run a command for each. Created at the first question: loading it takes a
-  // second, which previews need not spend.
+  // One client for the whole update, because a kubeconfig may run a command for each. Created at the first query: loading it takes a second,
+  // which previews do not need.
   let client: Promise<Apis> | undefined;
   const apis = () => (client ??= apisOf(access));
   return {
@@ -172,7 +172,7 @@ async function waitFor({ apps, core }: Apis, rollout: Rollout, context: string, 
   }
 }
 
-/** What keeps the pods of a StatefulSet from becoming ready; nothing where we may not look, for then there is no more to say. */
+/** What keeps the pods of a StatefulSet from becoming ready; empty if the user may not read pods and events. */
 async function troublesOf(core: CoreV1Api, namespace: string, name: string): Promise<string[]> {
   try {
     const { items: pods } = await core.listNamespacedPod({ namespace });
@@ -188,7 +188,7 @@ async function troublesOf(core: CoreV1Api, namespace: string, name: string): Pro
   }
 }
 
-/** A pod whose containers that keep crashing have the last lines of their logs as their message. */
+/** A pod in which the message of each crashing container is the last lines of its log. */
 async function withLastWords(core: CoreV1Api, pod: V1Pod): Promise<V1Pod> {
   const name = pod.metadata?.name ?? "";
   const namespace = pod.metadata?.namespace ?? "";

@@ -5,7 +5,7 @@ import type { ImageReference, RingMember } from "./datacenter";
 import { kazooImage } from "./image";
 import { Ring, type RingCredentials, type StoreUser } from "./ring";
 
-/** What the zones of all regions share. */
+/** Values that the zones of all regions share. */
 export interface Shared {
   /** Built and pushed, or pinned. */
   readonly image: ImageReference;
@@ -13,7 +13,7 @@ export interface Shared {
   readonly credentialsOf: (ring: RingConfig) => RingCredentials;
 }
 
-/** Shared values that this stack makes. */
+/** Shared values that this stack creates. */
 export function madeHere(platform: Platform, randomProvider: pulumi.ProviderResource): Shared {
   const { protect } = platform;
   return {
@@ -34,7 +34,7 @@ export function madeHere(platform: Platform, randomProvider: pulumi.ProviderReso
   };
 }
 
-/** Shared values that another stack makes; secrets stay secret. @param stack its name */
+/** Shared values that another stack creates; secrets stay secret. @param stack its name */
 export function madeBy(stack: string, platform: Platform): Shared {
   const name = `${pulumi.getOrganization()}/${pulumi.getProject()}/${stack}`;
   const reference = new pulumi.StackReference(stack, { name });
@@ -82,7 +82,7 @@ export function madeBy(stack: string, platform: Platform): Shared {
 
 type Credentials = pulumi.Unwrap<RingCredentials>;
 
-/** What the ring's other zones know of a datacenter that another stack deploys; the same as it says itself. */
+/** What the ring's other zones know of a datacenter that another stack deploys; the same values as in that stack. */
 export function memberElsewhere(zone: Zone, { clusters, rings }: Platform): RingMember {
   const [cluster, ring] = [clusters[zone.cluster], rings[zone.ring]];
   if (cluster === undefined || ring === undefined) throw new Error(`zone ${zone.name} is not in the config`);

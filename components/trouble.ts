@@ -1,4 +1,4 @@
-/** The part of a pod that says why it is not ready, as the API server returns it. */
+/** The part of a pod that shows why it is not ready, as the API server returns it. */
 export interface PodFacts {
   readonly metadata?: { readonly name?: string };
   readonly status?: {
@@ -19,7 +19,7 @@ interface ContainerFacts {
   readonly lastState?: { readonly terminated?: { readonly exitCode: number; readonly message?: string } };
 }
 
-/** Reasons for which a container waits that time alone does not resolve. */
+/** Reasons for waiting containers that do not resolve by waiting longer. */
 const stuck = new Set([
   "CrashLoopBackOff",
   "CreateContainerConfigError",
@@ -30,10 +30,10 @@ const stuck = new Set([
 ]);
 
 /**
- * What keeps pods from becoming ready, as Kubernetes knows it: an image that cannot be pulled, a container that keeps crashing with its last
- * words, a pod that fits on no node, and pods that could not be created, as for a quota or a refused admission.
+ * What keeps pods from becoming ready, according to Kubernetes: an image that cannot be pulled, a crashing container with its last output, a pod
+ * that fits on no node, and pods that could not be created, for example because of a quota or a refused admission.
  * @param failures messages of the StatefulSet's events with the reason FailedCreate
- * @returns one line per trouble; none if pods are merely starting
+ * @returns one line per problem; none if pods are merely starting
  */
 export function troubles(pods: readonly PodFacts[], failures: readonly string[]): string[] {
   return [...new Set([...pods.flatMap(podTroubles), ...failures.slice(-1)])].map((line) => line.replace(/\s+/g, " "));

@@ -12,9 +12,9 @@ export interface Volume {
   readonly storageClass?: string;
 }
 
-/** Arguments of what reads credentials from Secrets. */
+/** Arguments of components that read credentials from Secrets. */
 export interface SecretArgs {
-  /** Keys of the Secrets, by what they are for, where they have other names than those said here. @default none */
+  /** Keys of the Secrets, by purpose, if they have other names than those given here. @default none */
   readonly secretKeys?: SecretKeys;
 }
 
@@ -26,7 +26,7 @@ export interface WorkloadArgs extends NodeSettings, SecretArgs {
   readonly clusterDomain?: string;
   /** Names of Secrets in the namespace for pulling images. @default none */
   readonly pullSecrets?: readonly string[];
-  /** Whether it runs no pods for now; volumes stay. @default false */
+  /** Whether it currently runs no pods; volumes stay. @default false */
   readonly drained?: boolean;
   /** Waits for rollouts before dependents of this workload's `rolled` change. @default the provider's own waiting */
   readonly rollouts?: Rollouts;
@@ -35,7 +35,7 @@ export interface WorkloadArgs extends NodeSettings, SecretArgs {
 /** The default DNS domain of a cluster. */
 export const defaultClusterDomain = "cluster.local";
 
-/** A value of a Secret in the pod's namespace, for `env`. @param keys those that have other names */
+/** A value of a Secret in the pod's namespace, for `env`. @param keys those with other names */
 export const fromSecret = <K extends string>(
   name: pulumi.Input<string>,
   key: K,
@@ -55,7 +55,7 @@ export const cookieVolume = (
   },
 });
 
-/** Entries by their keys, so that another order in a stack's file rolls nothing. */
+/** Entries sorted by key, so that another order in a stack's file rolls no pods. */
 export const sorted = <T>(settings: Readonly<Record<string, T>>): [key: string, value: T][] =>
   Object.entries(settings).sort(([a], [b]) => (a < b ? -1 : 1));
 

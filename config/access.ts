@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { cidr, dnsLabel, dnsName, field, mapping, named, text, wholeNumber } from "./fields";
 
-/** The keys that say how Kazoo is reached from outside of its cluster. */
+/** Keys for access to Kazoo from outside its cluster. */
 
 const annotationKey = z.string().max(317);
 
@@ -34,13 +34,13 @@ export const service = mapping(
     }).default({}),
     externalTrafficPolicy: field(z.enum(["Cluster", "Local"]), {
       description:
-        "Where connections from outside go: `Cluster` to any Kazoo node, `Local` only to those on the node that they reach, which keeps the client's address. Not with ClusterIP.",
+        "Where Kubernetes routes connections from outside: `Cluster` to any Kazoo node, `Local` only to Kazoo nodes on the Kubernetes node that receives them, which keeps the client's address. Not with ClusterIP.",
       expected: "one of Cluster, Local",
       example: "Local",
       default: "Kubernetes', Cluster",
     }).optional(),
     loadBalancerSourceRanges: field(z.array(cidr).min(1), {
-      description: "Networks from which the load balancer takes connections. Only with LoadBalancer.",
+      description: "Networks from which the load balancer accepts connections. Only with LoadBalancer.",
       expected: "a list of at least one network in CIDR notation",
       example: "[198.51.100.0/24]",
       default: "everywhere",
@@ -50,7 +50,7 @@ export const service = mapping(
       {
         description:
           "Implementation of the load balancer. Only with LoadBalancer. A change replaces the Service, and may change its address.",
-        expected: "the name of a class, with its domain in front where it has one",
+        expected: "the name of a class, with its domain in front if it has one",
         example: "example.com/internal",
         default: "the cluster's default",
       },
@@ -83,7 +83,7 @@ const websockets = mapping(
       description: "Path of the websockets.",
       expected: "an absolute path",
       example: "/websockets",
-      default: "`/websockets`; with a host of their own `/`",
+      default: "`/websockets`, or `/` with a host of their own",
     }).optional(),
   },
   "Where clients reach Blackhole's websockets.",
@@ -121,7 +121,7 @@ export const ingress = mapping(
           description: "Secret with the certificate, in the datacenter's namespace.",
           expected: "the name of a Secret",
           example: "kazoo-example-com",
-          default: "`kazoo-tls`, if an issuer makes it",
+          default: "`kazoo-tls`, if an issuer creates it",
         }).optional(),
         issuer: issuer("an Issuer"),
         clusterIssuer: issuer("a ClusterIssuer"),

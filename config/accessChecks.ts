@@ -16,7 +16,7 @@ export function accessProblems(given: Given, platform: Platform): Problem[] {
   ];
 }
 
-/** What only some types of Services have; the API server refuses it for others, in the middle of an update. */
+/** Keys that only some types of Services have; for others, the API server would refuse them in the middle of an update. */
 const typesOf = {
   externalTrafficPolicy: ["NodePort", "LoadBalancer"],
   nodePorts: ["NodePort", "LoadBalancer"],
@@ -38,7 +38,7 @@ function serviceType(zone: Zone): Problem[] {
     );
 }
 
-/** A node's port belongs to one port of one Service of its cluster. */
+/** A port of the cluster's nodes can belong to only one port of one Service. */
 function sharedNodePorts(zone: Zone, before: readonly Zone[]): Problem[] {
   const others = before.filter(({ cluster }) => cluster === zone.cluster);
   const { nodePorts = {} } = zone.kazoo.service;

@@ -56,7 +56,7 @@ const nodeTerm = mapping(
 const labelSelector = mapping(
   {
     matchLabels: named(nameOf("a label", "app.kubernetes.io/name"), labelValue, {
-      description: "Labels that must be there.",
+      description: "Labels that must be present.",
       expected: "a mapping from labels to values",
       example: "{ app.kubernetes.io/name: kazoo }",
     }).exactOptional(),
@@ -80,12 +80,12 @@ const podTerm = mapping(
     namespaces: list(dnsName, "Namespaces of those pods.", "[us-east-nyc]").exactOptional(),
     namespaceSelector: labelSelector.exactOptional(),
   },
-  "Pods and what is the same place, by default in the pod's own namespace.",
+  "Pods, by default in the pod's own namespace, and what counts as the same place.",
   aPodTerm,
 );
 
 const weight = field(wholeNumber(1, 100), {
-  description: "How much the preference counts.",
+  description: "Weight of the preference.",
   expected: "a whole number from 1 to 100",
   example: "100",
 });
@@ -108,7 +108,7 @@ const podRules = (where: string) =>
     `{ requiredDuringSchedulingIgnoredDuringExecution: [${aPodTerm}] }`,
   );
 
-/** Kubernetes' `affinity`, with what is wrong in it named as strictly as by the API server, but before anything is deployed. */
+/** Kubernetes' `affinity`, checked as strictly as by the API server, but before anything is deployed. */
 export const affinity = mapping(
   {
     nodeAffinity: mapping(

@@ -303,7 +303,7 @@ function dataPort(platform: Platform, zone: Zone): Problem[] {
   ];
 }
 
-/** Port of the database's clustered interface, where the environment names none. */
+/** Port of the database's clustered interface, if the environment names none. */
 const ports = { data: 5984 };
 
 function resources(zone: Zone): Problem[] {
@@ -431,8 +431,8 @@ function quorum(platform: Platform, ring: Ring): Problem[] {
 }
 
 /**
- * In four or more zones with unequally many nodes the database, left to itself, puts all copies of some shards into one zone
- * (see defaultPlacement in topology.ts), and which zones are to hold copies is for the operator to say.
+ * In four or more zones with different numbers of nodes, the database by default puts all copies of some shards into one zone (see
+ * defaultPlacement in topology.ts), so the operator must decide which zones hold copies.
  */
 function spreadOfCopies(platform: Platform, ring: Ring): Problem[] {
   const zones = platform.zones.filter((zone) => zone.ring === ring.name);
@@ -449,7 +449,7 @@ function spreadOfCopies(platform: Platform, ring: Ring): Problem[] {
   ];
 }
 
-/** A ring over several clusters: names and networks must differ, or nodes would take each other's place. */
+/** A ring over several clusters: names and networks must differ, because nodes are identified by them. */
 function stretched(platform: Platform, ring: Ring): Problem[] {
   const names = [...new Set(platform.zones.filter((zone) => zone.ring === ring.name).map((zone) => zone.cluster))];
   const spanned = names.flatMap((name) => platform.clusters[name] ?? []).filter((cluster) => cluster.kind !== "docker");
@@ -502,13 +502,13 @@ function accountMaker(platform: Platform, ring: Ring): Problem[] {
     problem(
       `kazoo:rings.${ring.name}.masterAccount`,
       ring.masterAccount.name,
-      `ERLANG_VM kazoo_apps in zone ${zone.name}, the ring's first: sup asks Crossbar there to make the account`,
+      `ERLANG_VM kazoo_apps in zone ${zone.name}, the ring's first: sup asks Crossbar there to create the account`,
       `${zoneKey(zone)}.environment: { ERLANG_VM: kazoo_apps }`,
     ),
   ];
 }
 
-/** An existing Secret is somebody else's: it must not have the name of one that the stack makes. */
+/** An existing Secret belongs to someone else: it must not have the name of a Secret that the stack creates. */
 function existingSecrets(ring: Ring): Problem[] {
   const own: readonly string[] = Object.values(secrets);
   return Object.entries(ring.secrets)
@@ -516,12 +516,12 @@ function existingSecrets(ring: Ring): Problem[] {
     .map(([part, name]) => ({
       key: `kazoo:credentials.${ring.name}.${part}`,
       found: `the Secret ${name}`,
-      expected: "another name, since the stack makes, or has made, a Secret of this one itself",
+      expected: "another name, since the stack itself creates, or has created, a Secret of this name",
       example: `{ secretName: kazoo-${part} }`,
     }));
 }
 
-/** The program can only rotate credentials that are its own, of stores that it makes itself. */
+/** The program can rotate only its own credentials, in stores that it creates. */
 function rotations(given: Given, platform: Platform, ring: Ring): Problem[] {
   return Object.entries(ring.rotations).flatMap(([what, { number, step }]) => {
     const key = `kazoo:rings.${ring.name}.rotations.${what}`;
@@ -534,7 +534,7 @@ function rotations(given: Given, platform: Platform, ring: Ring): Problem[] {
       ...(zone === undefined ? [] : [nothing("on Docker, where the first credentials stay")]),
       ...(namesSecret(value) ? [nothing(`with an existing Secret in ${credential}: its owner rotates it`)] : []),
       ...(what === "database" && ring.database.engine === "bigcouch"
-        ? [nothing("with BigCouch, whose image makes the administrator")]
+        ? [nothing("with BigCouch, whose image creates the administrator")]
         : []),
       ...(typeof value === "string" && step === undefined && what === part
         ? [problem(credential, value, `nothing: ${what} was rotated to number ${number}, which is random`, "remove it")]

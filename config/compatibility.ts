@@ -1,5 +1,5 @@
 /**
- * Which versions of Kazoo, its database and its brokers work together, by Kazoo's own sources (couchbeam and kazoo_config) for the database
+ * Which versions of Kazoo, its database and its brokers work together, based on Kazoo's own sources (couchbeam and kazoo_config) for the database
  * and RabbitMQ's release notes on deprecated features for the brokers.
  */
 
@@ -7,7 +7,7 @@
 export const kazooVersions = ["4.0", "4.1", "4.2", "4.3", "master"] as const;
 export type KazooVersion = (typeof kazooVersions)[number];
 
-/** Kazoo's version of a branch or tag (`4.3.12`: 4.3); undefined if the name has none, such as a private branch. */
+/** The version of Kazoo in a branch or tag (`4.3.12`: 4.3); undefined if the name contains none, such as a private branch. */
 export function versionOfSources(name: string): KazooVersion | undefined {
   const series = /^v?(\d+\.\d+)/.exec(name)?.[1] ?? name;
   return kazooVersions.find((version) => version === series);
@@ -29,11 +29,11 @@ const upgrades: Readonly<Record<RabbitmqVersion, readonly RabbitmqVersion[]>> = 
   "4.3": ["4.2"],
 };
 
-/** The series from which a broker may go to the given one with its data; back it can't (rabbitmq.com/docs/upgrade, "Version Upgradability"). */
+/** The series from which a broker can be upgraded to the given one with its data (rabbitmq.com/docs/upgrade, "Version Upgradability"). */
 export const upgradesTo = (series: string): readonly string[] => upgrades[series as RabbitmqVersion] ?? [];
 
 /**
- * Where an upgrade of a ring is that is under way: Kazoo's nodes get the new version, then its data is migrated; brokers get it, then their feature
+ * The steps of an unfinished upgrade of a ring: Kazoo's nodes get the new version, then its data is migrated; brokers get it, then their feature
  * flags are enabled; database nodes get it.
  */
 export const upgradeSteps = ["kazoo", "migrate", "rabbitmq", "flags", "database"] as const;
@@ -54,7 +54,7 @@ export interface DatabaseKind {
   readonly nodeName: "bigcouch" | "couchdb";
   /**
    * Whether an upload of an attachment waits for as many copies as the node's configuration says (`[cluster] n`) instead of as many as the
-   * database has: it hangs where the database has more. So in BigCouch and in CouchDB before 3.2 (github.com/apache/couchdb/pull/3715).
+   * database has: it hangs if the database has more. This affects BigCouch and CouchDB before 3.2 (github.com/apache/couchdb/pull/3715).
    */
   readonly uploadsWaitForConfiguredCopies: boolean;
 }
@@ -106,8 +106,8 @@ export function requireDatabaseKind(version: string): DatabaseKind {
 }
 
 /**
- * The format of a database's files, and the older ones that it can take over; it can't go back. CouchDB 3 writes another header than 2
- * (couch_bt_engine_header), and 3.5 other checksums, which releases before 3.4 can't read. A BigCouch is never taken over in place.
+ * The format of a database's files, and the older formats that it can read. It cannot return to an older one: CouchDB 3 writes another header
+ * than 2 (couch_bt_engine_header), and 3.5 other checksums, which releases before 3.4 cannot read. BigCouch's files are never upgraded in place.
  */
 export function databaseFormat({ version, engine }: DatabaseKind): {
   readonly state: string;

@@ -1,21 +1,21 @@
 import type { Platform } from "./platform";
 
 /**
- * What Kazoo, its brokers and its database can carry as a credential. The image's entrypoint (image/lib/checks.sh) has the same rules; a test
+ * The credentials that Kazoo, its brokers and its database accept. The image's entrypoint (image/lib/checks.sh) has the same rules; a test
  * throws the same values at both.
  */
 
-/** An Erlang cookie, as config.ini can write it. */
+/** An Erlang cookie that config.ini can represent. */
 export const isCookie = (text: string): boolean => /^[!#-~]{1,255}$/.test(text);
 
-/** A password that config.ini can write: Kazoo encodes the brokers' in their URIs. */
+/** A password that config.ini can represent. Kazoo encodes the brokers' passwords in their URIs. */
 export const isCredential = (text: string): boolean =>
   text !== "" && Buffer.byteLength(text) <= 255 && !/[\x00-\x1f\x7f"]/.test(text);
 
 /** A broker's password: `guest` is the one that everyone knows. */
 export const isBrokerPassword = (text: string): boolean => isCredential(text) && text !== "guest";
 
-/** A password of the database: from 4.3.45 on Kazoo puts it as it is into `http://USER:PASS@HOST:PORT`, and reads `true` as a boolean. */
+/** A password of the database: from 4.3.45 on Kazoo puts it unencoded into `http://USER:PASS@HOST:PORT`, and reads `true` as a boolean. */
 export const isDatabasePassword = (text: string): boolean =>
   isCredential(text) && !/[@/]/.test(text) && text !== "true" && text !== "false";
 
@@ -31,7 +31,7 @@ type StoredKeys = typeof storedKeys;
 /** Names of existing Secrets, in the namespaces of all zones of a ring. */
 export type ExistingSecrets = { readonly [part in keyof StoredKeys]?: string };
 
-/** The keys of such Secrets that have other names than {@link storedKeys}. */
+/** The keys of such Secrets, if their names differ from {@link storedKeys}. */
 export type SecretKeys = {
   readonly [part in keyof StoredKeys]?: { readonly [key in StoredKeys[part][number]]?: string };
 };
@@ -40,7 +40,7 @@ export type SecretKeys = {
 export const namesSecret = (value: unknown): boolean =>
   typeof value === "object" && value !== null && Object.hasOwn(value, "secretName");
 
-/** Whether credentials hold no value, but only names of Secrets. */
+/** Whether credentials contain only names of Secrets, and no values. */
 export const namesSecretsAlone = (value: unknown): boolean =>
   namesSecret(value) || (typeof value === "object" && value !== null && Object.values(value).every(namesSecretsAlone));
 
@@ -49,7 +49,7 @@ export const rotated = ["rabbitmq", "database", "cookie", "databaseCookie"] as c
 
 export type Rotated = (typeof rotated)[number];
 
-/** The steps of a rotation, in their order: see `kazoo:rings.NAME.rotations`. Erlang nodes know a single cookie, so none is added beside it. */
+/** The steps of a rotation, in their order: see `kazoo:rings.NAME.rotations`. An Erlang node has only one cookie, so cookies have no step `add`. */
 export const rotationSteps = {
   rabbitmq: ["add", "move", "remove"],
   database: ["add", "move", "remove"],
@@ -59,25 +59,25 @@ export const rotationSteps = {
 
 /** How far a credential was rotated. */
 export interface Rotation {
-  /** Number of the user or cookie that is used, or is to be used. */
+  /** Number of the current or next user or cookie. */
   readonly number: number;
-  /** Where the rotation to it is; undefined: it is done. */
+  /** The rotation's current step; undefined once it is finished. */
   readonly step?: (typeof rotationSteps)[Rotated][number];
 }
 
-/** How far the credentials of a ring were rotated; one that is missing is the first. */
+/** How far the credentials of a ring were rotated; a missing one was never rotated. */
 export type Rotations = { readonly [what in Rotated]?: Rotation };
 
 /** Name of a store's user, by its number. */
 export const storeUser = (number: number): string => (number === 1 ? "kazoo" : `kazoo-${number}`);
 
-/** Numbers of the users that a store knows, or of the cookies that are kept; the first is the one that is used. */
+/** Numbers of a store's users, or of the kept cookies; the first one is in use. */
 export function numbersOf({ number, step }: Rotation = { number: 1 }): readonly [used: number, ...others: number[]] {
   if (step === "add") return [number - 1, number];
   return step === "move" ? [number, number - 1] : [number];
 }
 
-/** Whether a credential is short or a well-known default, as live systems have them. */
+/** Whether a credential is short or a well-known default. */
 export const isWeak = (text: string): boolean => text.length < 12 || /change_?me|password|insecure/i.test(text);
 
 /** A warning for each given credential that is weak: taking over a live system needs it, and keeping it is a risk. */
@@ -88,6 +88,6 @@ export const weaknesses = ({ rings }: Platform): string[] =>
       .map(
         (key) =>
           `kazoo:credentials.${name}.${key} is weak: short, or a well-known default. Once the system has moved, ` +
-          `make rotate RING=${name} WHAT=${key} makes a long random one`,
+          `make rotate RING=${name} WHAT=${key} replaces it with a long random one`,
       ),
   );

@@ -6,8 +6,8 @@ type Json = z.core.JSONSchema.BaseSchema;
 const shortest = 250;
 
 /**
- * The same JSON Schema with each part that it repeats written once, below `definitions`, under the last key of its path (with the key before it
- * where that name is taken).
+ * The same JSON Schema, with each repeated part written once below `definitions`, named after the last key of its path (with the previous key in
+ * front if that name is taken).
  */
 export function withDefinitions(root: Json): Json {
   const uses = new Map<string, number>();
@@ -15,7 +15,7 @@ export function withDefinitions(root: Json): Json {
     const text = JSON.stringify(part);
     const before = uses.get(text) ?? 0;
     uses.set(text, before + 1);
-    // What is inside of a repeated part is not repeated: it will be written once, with that part.
+    // The content of a repeated part does not count as repeated: it will be written once, with that part.
     return before === 0 ? mapParts(part, [], count) : part;
   };
   count(root);

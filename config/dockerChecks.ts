@@ -148,7 +148,7 @@ function kubernetesOnly(given: Given, zones: readonly Zone[]): Problem[] {
                 `${prefix}${path.join(".")}`,
                 found,
                 `nothing that only Kubernetes has, since ${zone.region}/${zone.datacenter} is on plain Docker`,
-                "remove it, or give it to the regions on Kubernetes alone",
+                "remove it, or set it only in regions on Kubernetes",
               ),
             ];
       }),

@@ -3,7 +3,7 @@ import { field, host, wholeNumber, zoneName } from "./fields";
 
 /**
  * The run environment: the 16 variables of the docker-kazoo README, section "Run Environment", with its defaults.
- * The image's entrypoint says what it does with each.
+ * The image's entrypoint documents how it uses each.
  */
 
 const port = (description: string, fallback: number) =>
@@ -73,7 +73,7 @@ export const topologyVariables = ["REGION", "DATACENTER"] as const;
 
 const fromTopology = "the names of region and datacenter";
 const fromCredentials = "the topology and kazoo:credentials";
-const fromImage = "the image, which renders the configuration that it stands for";
+const fromImage = "the image, which renders the configuration itself";
 
 /** Variables that `extraEnvironment` may not name, since the program or the image sets them, and where their values come from. */
 export const reservedVariables: Readonly<Record<string, string>> = {

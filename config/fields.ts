@@ -57,7 +57,7 @@ export function defaultText(node: z.core.$ZodType): string | undefined {
 export const exampleOf = (node: z.core.$ZodType): string =>
   docs.get(unwrapped(node))?.example ?? (node instanceof z.ZodDefault ? asYaml(node.def.defaultValue) : "");
 
-/** A default as YAML: bare where YAML reads it as text anyway. Written by hand, since loading a YAML library takes a tenth of a second. */
+/** A default as YAML, without quotes if YAML reads it as text anyway. Written by hand, because loading a YAML library takes a tenth of a second. */
 const asYaml = (value: unknown): string =>
   Array.isArray(value)
     ? `[${value.map(asYaml).join(", ")}]`
@@ -110,7 +110,7 @@ function withoutDefaults(node: z.core.$ZodType): z.core.$ZodType {
   return node;
 }
 
-/** The text "one of a, b, c", with the likeliest one at the end where `found` looks like a misspelling. */
+/** The text "one of a, b, c", with the most likely one at the end if `found` looks like a misspelling. */
 export function oneOf(names: readonly string[], found?: string): string {
   if (names.length === 0) return "a name, but none is defined";
   const list = names.length === 1 ? String(names[0]) : `one of ${names.join(", ")}`;
@@ -135,8 +135,8 @@ export const dnsName = text(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]
 export const cidr = z.union([z.cidrv4(), z.cidrv6()]);
 
 /**
- * A host as Kazoo can reach it: a name or an IPv4 address, given back in the one spelling that Kazoo's brokers and Erlang's nodes are compared
- * by. The image's entrypoint (image/lib/checks.sh) has the same rule; a test throws the same values at both.
+ * A host that Kazoo can reach: a name or an IPv4 address, returned in the spelling by which Kazoo compares brokers and Erlang compares nodes. The
+ * image's entrypoint (image/lib/checks.sh) has the same rule; a test throws the same values at both.
  */
 export const host = z
   .string()
@@ -144,7 +144,7 @@ export const host = z
   .refine(isHost);
 
 function isHost(name: string): boolean {
-  // Underscores are no part of DNS, but Docker's names have them.
+  // DNS allows no underscores, but Docker's names can contain them.
   const label = "[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?";
   if (name.length > 253 || !new RegExp(`^${label}(\\.${label})*$`).test(name)) return false;
   // Numbers alone are an address: resolvers read 1.2.3 as 1.2.0.3, 010.0.0.1 as 8.0.0.1 and 0x7f.1 as 127.0.0.1.

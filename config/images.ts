@@ -1,4 +1,4 @@
-/** Official images, and where a mirror has them. */
+/** Official images, and their names on a mirror. */
 
 /** The image that the original project published; the default. */
 export const seedImage = "callforamerica/kazoo:4";
@@ -16,7 +16,7 @@ export const databaseImage = (version: string): string => version.replace("-", "
 export const dockerHub = "docker.io";
 
 /**
- * Registry and repository of a reference, as Docker and Kubernetes read it: what stands before the first slash is a registry if it has a dot or a
+ * Registry and repository of a reference, as Docker and Kubernetes read it: the part before the first slash is a registry if it has a dot or a
  * port or is `localhost`. Without one, the image is Docker Hub's, and an official one if there is no slash at all.
  */
 export function partsOf(reference: string): { readonly registry: string; readonly repository: string } {

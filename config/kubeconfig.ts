@@ -4,11 +4,11 @@ import { delimiter, join } from "node:path";
 import type { KubeConfig } from "@kubernetes/client-node";
 
 /**
- * Reads the kubeconfig that leads to a cluster, as kubectl does: of the files in `$KUBECONFIG` those that exist count, and of entries of one
- * name the first.
- * @param client the official client, which is loaded only where it is needed
+ * Reads the kubeconfig that leads to a cluster, as kubectl does: it uses the files in `$KUBECONFIG` that exist, and the first of several entries
+ * with the same name.
+ * @param client the official client, which is loaded only when it is needed
  * @param path of one file. @default `$KUBECONFIG`, or `~/.kube/config`
- * @throws the client's own error where a file is no kubeconfig
+ * @throws the client's own error if a file is not a kubeconfig
  */
 export function readKubeconfig(client: { readonly KubeConfig: typeof KubeConfig }, path?: string): KubeConfig {
   const named = path === undefined ? (process.env.KUBECONFIG ?? "").split(delimiter).filter(Boolean) : [path];

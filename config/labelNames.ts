@@ -20,7 +20,7 @@ export const labelText = text(/^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?
 
 /** What a {@link labelText} is, in words. */
 export const aValue =
-  "text of at most 63 letters, digits, dashes, dots and _, in quotes where YAML would read a number, true or false";
+  "text of at most 63 letters, digits, dashes, dots and _, in quotes if YAML would read a number, true or false";
 
 /** A field with the value of a label. */
 export const labelValue = field(labelText, { description: "Value of a label.", expected: aValue, example: '"true"' });

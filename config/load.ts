@@ -16,7 +16,7 @@ const prefix = "kazoo:";
 const { isConfigSecret } = runtime as unknown as { isConfigSecret: (key: string) => boolean };
 
 /**
- * Reads the config of the stack that the engine runs: the only place where the program meets Pulumi config.
+ * Reads the config of the stack that the engine runs: the only place where the program reads Pulumi config.
  * @throws RunError with all problems of the config at once; the engine prints its text alone, without a stack trace
  */
 export function loadPlatform(): Platform {
@@ -35,7 +35,7 @@ export function loadPlatform(): Platform {
   }
 }
 
-/** The engine passes values, which no longer show their original text: only the stack's file does. */
+/** The engine passes values without their original text; only the stack's file has it. */
 function misreadScalars(path: string): readonly Misread[] {
   return existsSync(path) ? misreadIn(readFileSync(path), basename(path)) : [];
 }

@@ -4,7 +4,7 @@ import { isSecretKey, type Problem } from "./problem";
 import { schema } from "./schema";
 import type { Misread } from "./yaml";
 
-/** Problems with plain scalars of which the config would make something else than of their text. */
+/** Problems with plain scalars that YAML reads as something other than their text. */
 export function misreadProblems(misread: readonly Misread[]): Problem[] {
   return misread.filter(isHarmful).map(({ path, isKey, text, value, line }) => {
     const [top = "", ...rest] = path;
@@ -26,12 +26,12 @@ const asRead = (value: Misread["value"]): string =>
       ? "nothing"
       : `${typeof value === "number" ? "the number " : ""}${String(value)}`;
 
-/** Whether the field at the place takes the value for something else than the text, or wants text: `4.0` is a fine version, `010` no number. */
+/** Whether the difference matters to the field: `4.0` is a valid version either way, but `010` is not the number that it looks like. */
 function isHarmful({ path, isKey, text, value }: Misread): boolean {
   if (isKey) return true;
   const found = fieldAt(schema, path);
   const field = unwrapped(found.node);
-  // An unknown key, or a mapping that is none: an error of its own.
+  // An unknown key, or a value that should be a mapping, is reported elsewhere.
   if (field instanceof z.ZodObject || field instanceof z.ZodRecord) return false;
   if (found.path.length < path.length) return true;
   const ofText = z.safeParse(field, text);

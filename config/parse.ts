@@ -12,10 +12,10 @@ type Issue = z.core.$ZodIssue;
 type Path = readonly PropertyKey[];
 
 /**
- * Makes a Platform of a stack's config.
+ * Turns a stack's config into a Platform.
  * @param input the keys of the config without `kazoo:`, structured as in YAML
  * @param secretKeys those top-level keys that hold secrets
- * @param before problems found already, as with the file's YAML; others at their keys are not reported again
+ * @param before problems already found, such as in the file's YAML; further problems at the same keys are not reported
  * @throws ConfigError with all problems of the config at once
  */
 export function parsePlatform(
@@ -46,13 +46,13 @@ export function parsePlatform(
   throw new ConfigError(problems);
 }
 
-/** Deeper than any key: what goes through a config recursively would run out of stack. */
+/** Deeper than any key; functions that process a config recursively would overflow the stack on a deeper one. */
 const deepest = 64;
 
 const tooDeep: Problem = {
   key: "kazoo",
   found: `more than ${deepest} levels`,
-  expected: "mappings as docs/configuration.md has them",
+  expected: "mappings as described in docs/configuration.md",
   example: "kazoo:regions: { us-east: { cluster: east, datacenters: { nyc: {} } } }",
 };
 
@@ -110,14 +110,14 @@ function needsSecrets(name: string, input: unknown): boolean {
   return name !== "credentials" || !namesSecretsAlone(value);
 }
 
-/** The passwords in `kazoo:registries`, whatever else is wrong there. */
+/** The passwords in `kazoo:registries`, even if other keys there are invalid. */
 export const passwordsIn = (registries: unknown): unknown[] =>
   (typeof registries === "object" && registries !== null ? Object.values(registries) : []).flatMap((entry: unknown) => {
     const password = (entry as { readonly password?: unknown } | null)?.password;
     return password === undefined ? [] : [password];
   });
 
-/** The valid part of the config, with all issues of its shape: what is wrong is cut out, so that the rest can still be checked. */
+/** The valid part of the config, with all issues of its shape: invalid parts are removed, so that the rest can still be checked. */
 function parseWhatIsRight(input: unknown): { given?: Given; issues: Issue[] } {
   const issues: Issue[] = [];
   let rest = structuredClone(input);
@@ -131,13 +131,13 @@ function parseWhatIsRight(input: unknown): { given?: Given; issues: Issue[] } {
   return { issues };
 }
 
-/** One issue for each field, however many things are wrong within it. */
+/** At most one issue per field, even if several things in it are wrong. */
 function perField(issues: readonly Issue[]): Issue[] {
   const atFields = issues.map((issue): Issue => {
     const { node, path } = fieldAt(schema, issue.path);
     if (issue.code === "invalid_key") return issue;
     if (issue.code !== "unrecognized_keys") return { ...issue, path: [...path] };
-    // A field that takes more than mappings says itself which keys it takes.
+    // The docs of a field that accepts more than a mapping name its keys.
     return unwrapped(node) instanceof z.ZodObject ? issue : ({ ...issue, code: "custom", path: [...path] } as Issue);
   });
   return [
@@ -154,7 +154,7 @@ function cut(root: unknown, issue: Issue): unknown {
   const keys = issue.code === "unrecognized_keys" ? issue.keys : [String(issue.path.at(-1))];
   const present = keys.filter((key) => key in parent);
   for (const key of present) delete (parent as Record<string, unknown>)[key];
-  // A required key that is missing: without it its whole mapping goes.
+  // If a required key is missing, remove its whole mapping.
   return present.length === 0 ? cut(root, { ...issue, code: "custom", path: issue.path.slice(0, -1) } as Issue) : root;
 }
 
@@ -217,8 +217,8 @@ function deepFreeze<T>(value: T): T {
 }
 
 /**
- * A top-level value as the config means it. The engine passes mappings, numbers and booleans as JSON text, and writes them as such into a
- * stack's file; a key of text alone stays the text that it is, though it may look like a number.
+ * A top-level value with the type that the config intends. The engine passes mappings, numbers and booleans as JSON text, and writes them as such
+ * into a stack's file; the value of a key that accepts only text stays text, even if it looks like a number.
  */
 export function structured(key: string, value: unknown): unknown {
   if (typeof value !== "string" || key === "registryPassword" || key === "ring") return value;

@@ -1,7 +1,7 @@
 import type { Platform } from "./platform";
 import { problem, type Problem } from "./problem";
 
-/** What no patch may touch, by path; `*` is any element. Without a kind: of all objects. */
+/** Paths that no patch may touch; `*` is any element. Without kinds, they apply to all objects. */
 const fixed: readonly { readonly kinds?: readonly string[]; readonly path: string; readonly why: string }[] = [
   ...["/apiVersion", "/kind", "/metadata/name", "/metadata/namespace"].map((path) => ({
     path,
@@ -14,7 +14,7 @@ const fixed: readonly { readonly kinds?: readonly string[]; readonly path: strin
   ...["/spec/serviceName", "/spec/volumeClaimTemplates"].map((path) => ({
     kinds: ["StatefulSet"],
     path,
-    why: "Kubernetes cannot change it on a StatefulSet that exists",
+    why: "Kubernetes cannot change it on an existing StatefulSet",
   })),
   ...["securityContext", "hostNetwork", "hostPID", "hostIPC", "containers/*/securityContext"].map((end) => ({
     kinds: ["StatefulSet", "Job"],
@@ -23,7 +23,7 @@ const fixed: readonly { readonly kinds?: readonly string[]; readonly path: strin
   })),
 ];
 
-/** Labels that the program and its policies go by. */
+/** Labels that the program and its policies use. */
 const ownLabel = /^\/(metadata|spec\/template\/metadata)\/labels(\/(kazoo~1|app\.kubernetes\.io~1|pod-security\.).*)?$/;
 
 /** Why a patch may not change what is at a path of a kind of object; undefined: it may. */
@@ -34,7 +34,7 @@ export function refusedPath(kind: string, path: string, isAppend: boolean): stri
   )?.why;
 }
 
-/** Whether one path leads into the other. A new element at the end of a list takes nothing away. */
+/** Whether one path leads into the other. An element that is appended to a list replaces nothing. */
 function overlaps(rule: readonly string[], path: readonly string[], isAppend: boolean): boolean {
   if (isAppend && path.length < rule.length) return false;
   const common = Math.min(rule.length, path.length);

@@ -28,7 +28,7 @@ export interface Platform {
   readonly protect: boolean;
   /** Whether commands run Pulumi with the project's policy pack. */
   readonly policy: boolean;
-  /** What becomes a Pulumi stack of its own: everything together, or each region, beside one with what they share. */
+  /** Whether everything is one Pulumi stack, or each region has its own, next to one with what they share. */
   readonly stacks: "one" | "region";
   /** The stack's name on labels. Default: its name. */
   readonly stackLabel?: string;
@@ -40,7 +40,7 @@ export interface Platform {
   readonly patches: readonly Patch[];
 }
 
-/** An image that exists already. */
+/** An existing image. */
 export interface PrebuiltImage {
   readonly kind: "prebuilt";
   readonly reference: string;
@@ -130,28 +130,28 @@ export interface Ring {
   readonly masterAccount?: MasterAccount;
   /** Given credentials; the others are random. Secret. */
   readonly credentials: GivenCredentials;
-  /** Secrets that exist in the zones' namespaces; the stack makes none in their place. */
+  /** Existing Secrets in the zones' namespaces; the stack creates none in their place. */
   readonly secrets: ExistingSecrets;
-  /** Keys of these Secrets, where they have other names than the stack's own. */
+  /** Keys of these Secrets, if their names differ from the stack's own. */
   readonly secretKeys: SecretKeys;
   /** How far the users of its stores were rotated. */
   readonly rotations: Rotations;
-  /** What is left to do of an upgrade that has begun. */
+  /** The next step of an unfinished upgrade. */
   readonly upgrading?: UpgradeStep;
   /** Names of the zones, in the order of `Platform.zones`. */
   readonly zones: readonly string[];
 }
 
-/** Shards (q), read and write quorum (r, w) of the database ring; CouchDB always wants a majority of the copies and has no r and w. */
+/** Shards (q), read and write quorum (r, w) of the database ring; CouchDB always requires a majority of the copies and has no r and w. */
 export interface Quorum {
   readonly q: number;
-  /** Copies of new databases; where a placement makes the copies, only what the database is configured with, see topology.ts. */
+  /** Copies of new databases; with a placement, only the number that the database is configured with, see topology.ts. */
   readonly n: number;
   readonly r?: number;
   readonly w?: number;
 }
 
-/** Copies that a placement makes. */
+/** Total number of copies in a placement. */
 export const placedCopies = (placement: Readonly<Record<string, number>>): number =>
   Object.values(placement).reduce((sum, copies) => sum + copies, 0);
 
@@ -192,9 +192,9 @@ export interface Zone {
   /** Name of its ring in `Platform.rings`. */
   readonly ring: string;
   readonly namespace: string;
-  /** Whether the namespace may be somebody else's. */
+  /** Whether the namespace may belong to someone else. */
   readonly adopt: boolean;
-  /** Workloads that run no pods for now. */
+  /** Workloads that currently run no pods. */
   readonly drained: readonly DrainedWorkload[];
   /** The run environment that the operator chose, over the seed's defaults; without hosts, which components know. */
   readonly environment: RunEnvironment;
@@ -233,14 +233,14 @@ export interface Service {
 export interface ClientAddress {
   readonly host: string;
   readonly websockets: { readonly host: string; readonly path: string };
-  /** Namespace from which alone clients reach Kazoo. Default: they reach it from anywhere. */
+  /** The only namespace from which clients reach Kazoo. Default: they reach it from anywhere. */
   readonly controllerNamespace?: string;
 }
 
 export interface Ingress extends ClientAddress {
   /** Default: the cluster's default class. */
   readonly class?: string;
-  /** Secret with the certificate, and who makes it, if not the operator. */
+  /** Secret with the certificate, and who issues it, if not the operator. */
   readonly tls?: { readonly secretName: string; readonly issuer?: string; readonly clusterIssuer?: string };
   readonly annotations: Readonly<Record<string, string>>;
 }

@@ -5,7 +5,7 @@ import { aName, aValue, labelText, labelValue, nameOf, qualifiedName } from "./l
 import { bytes } from "./quantity";
 
 /**
- * What an operator can say of the pods of each workload, in Kubernetes' own words. Without a key, the pods have what the components give them.
+ * Settings for the pods of each workload, with Kubernetes' own names. Without a key, the components' defaults apply.
  */
 
 /** Labels that select pods, or by which controllers tell their pods apart. */
@@ -58,7 +58,7 @@ const toleration = field(
         description: "How long a pod stays on a node that gets the taint, with `effect: NoExecute`.",
         expected: "a whole number of seconds, 0 or more",
         example: "300",
-        default: "for ever",
+        default: "forever",
       }).exactOptional(),
     })
     .refine(
@@ -91,7 +91,7 @@ const timings = mapping(
       default: "startup 1, liveness 10, readiness 5",
     }).exactOptional(),
     failureThreshold: field(wholeNumber(1, 100_000), {
-      description: "Failed checks in a row that count.",
+      description: "Consecutive failed checks after which the probe has failed.",
       expected: "a whole number from 1 to 100000",
       example: "720",
       default: "startup 180 for Kazoo and 120 for stores, liveness 4 for Kazoo and 3 for stores, readiness 3",
@@ -101,7 +101,7 @@ const timings = mapping(
   "{ periodSeconds: 5, failureThreshold: 720 }",
 );
 
-/** Of the pods of every workload, the Jobs among them. */
+/** Settings for the pods of every workload, including Jobs. */
 const podSettings = {
   nodeSelector: named(nameOf("a node's label", "example.com/pool"), labelValue, {
     description: "Labels of the nodes that the pods may run on.",
@@ -156,7 +156,7 @@ const scratch = (what: string) =>
 /** Space on the disk, for the resources of each workload. */
 export const ephemeralStorage = { requests: scratch("request"), limits: scratch("limit") };
 
-/** Of the pods of the Jobs. */
+/** Settings for the pods of Jobs. */
 export const jobSettings = {
   ...podSettings,
   resources: mapping(
@@ -177,7 +177,7 @@ export const jobSettings = {
   ).exactOptional(),
 };
 
-/** Of the pods of workloads that run all the time. */
+/** Settings for the pods of permanently running workloads. */
 export const nodeSettings = {
   ...podSettings,
   topologySpread: field(z.enum(["ScheduleAnyway", "DoNotSchedule"]), {

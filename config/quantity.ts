@@ -7,7 +7,7 @@ import { z } from "zod";
 
 const binary = ["", "Ki", "Mi", "Gi", "Ti", "Pi"] as const;
 
-/** An amount of memory or storage, `128Mi`, `2Gi`; returned in canonical form. Bytes need a binary unit, so that a bare `2` is no surprise. */
+/** An amount of memory or storage, `128Mi`, `2Gi`; returned in canonical form. A binary unit is required, because a bare `2` could be a mistake. */
 export const bytes = z
   .string()
   .regex(/^[1-9][0-9]*(Ki|Mi|Gi|Ti|Pi)$/)

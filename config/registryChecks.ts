@@ -22,7 +22,7 @@ export function registryProblems(given: Given, platform: Platform): Problem[] {
     }
     if (secretName !== undefined && own.includes(secretName)) {
       return [
-        problem(`${key}.secretName`, secretName, "a Secret that the stack does not make itself", "registry-pull"),
+        problem(`${key}.secretName`, secretName, "a Secret that the stack does not create itself", "registry-pull"),
       ];
     }
     if (secretName !== undefined && docker !== undefined) {

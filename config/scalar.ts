@@ -1,5 +1,5 @@
 /**
- * What Pulumi's engine makes of a plain (unquoted) scalar: a port of the rules of its YAML library, gopkg.in/yaml.v3 (resolve.go). They are
+ * How Pulumi's engine reads a plain (unquoted) scalar: a port of the rules of its YAML library, gopkg.in/yaml.v3 (resolve.go). They are
  * those of YAML 1.2 with much of YAML 1.1: octal numbers with a leading zero, underscores, a leading plus, dates.
  */
 export type Plain = string | number | boolean | null | Date;
@@ -30,7 +30,7 @@ const words: Readonly<Record<string, Plain>> = Object.assign(Object.create(null)
   "-.INF": -Infinity,
 }) as Record<string, Plain>;
 
-/** The value of a plain scalar; text that is nothing else stays text. Whole numbers beyond 2^53 are rounded, as the program would get them. */
+/** The value of a plain scalar; text without another meaning stays text. Whole numbers beyond 2^53 are rounded, as the program would get them. */
 export function resolvePlain(text: string): Plain {
   const word = words[text];
   if (word !== undefined) return word;

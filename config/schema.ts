@@ -224,7 +224,8 @@ const datacenter = mapping(
       {
         description:
           "Workloads that run no pods, for maintenance: they stop in this order, and start again in reverse. Volumes stay. `make drain` and `make return` set it, see docs/runbooks.md.",
-        expected: "[kazoo], [kazoo, rabbitmq] or [kazoo, rabbitmq, database]: none without those that use it",
+        expected:
+          "[kazoo], [kazoo, rabbitmq] or [kazoo, rabbitmq, database]: a workload only together with those that use it",
         example: "[kazoo, rabbitmq]",
       },
     ).default([]),
@@ -393,20 +394,20 @@ export const defaultKazooVersion: KazooVersion = "4.3";
 
 const rotation = (what: Rotated, of: string, first: string) => {
   const steps = {
-    add: "`add` makes it beside the one before it",
-    move: "`move` uses it",
-    remove: "`remove` takes the one before it away",
+    add: "`add` creates it beside the previous one",
+    move: "`move` switches to it",
+    remove: "`remove` removes the previous one",
   };
   const all = rotationSteps[what];
   return mapping(
     {
       number: field(wholeNumber(2, 9999), {
-        description: `Number of the ${of} that is used, or is to be used.`,
+        description: `Number of the current or next ${of}.`,
         expected: "a whole number from 2 to 9999",
         example: "2",
       }),
       step: field(z.enum(all), {
-        description: `Where the rotation to it is: ${all.map((step) => steps[step]).join(", ")}. Each needs an update, in this order.`,
+        description: `Current step of the rotation: ${all.map((step) => steps[step]).join(", ")}. Each step needs an update, in this order.`,
         expected: `one of ${all.join(", ")}`,
         example: all[0],
         default: "the rotation is done",
@@ -433,7 +434,7 @@ const ring = mapping(
     ).default("couchdb-2.3.1"),
     rabbitmq: field(version(rabbitmqVersions), {
       description: "RabbitMQ's release series.",
-      expected: `one of ${rabbitmqVersions.join(", ")}, in quotes, so that YAML does not read 3.10 as 3.1 (a broker of 3.8, whose image logs its password, goes to 3.9 first; then rotate the password: make rotate)`,
+      expected: `one of ${rabbitmqVersions.join(", ")}, in quotes, so that YAML does not read 3.10 as 3.1 (upgrade RabbitMQ 3.8, whose image logs its password, to 3.9 first, then rotate the password: make rotate)`,
     }).default("3.13"),
     permitTransientQueues: field(z.boolean(), {
       description:
@@ -446,10 +447,10 @@ const ring = mapping(
         q: count("Shards of each database.", "3, or 1 on a single node"),
         n: count(
           "Copies of each document; with a placement, at least its sum. In BigCouch and CouchDB before 3.2, uploads hang in older databases with more copies, so never lower it there.",
-          "without a placement 3, or the number of nodes where that is lower; with one its sum, in BigCouch and CouchDB before 3.2 at least 4",
+          "3, or the number of nodes if that is lower; with a placement its sum, and at least 4 in BigCouch and CouchDB before 3.2",
         ),
-        r: count("Copies that must agree on a read; BigCouch only.", "2, or n where that is lower"),
-        w: count("Copies that must agree on a write; BigCouch only.", "2, or n where that is lower"),
+        r: count("Copies that must agree on a read; BigCouch only.", "2, or n if that is lower"),
+        w: count("Copies that must agree on a write; BigCouch only.", "2, or n if that is lower"),
       },
       "Shards, copies and quorums of the database ring. Shards and copies apply to databases created afterwards. CouchDB always requires a majority of the copies.",
       "{ q: 3, n: 3 }",
@@ -506,10 +507,10 @@ const ring = mapping(
     ).default({}),
     upgrading: field(z.enum(upgradeSteps), {
       description:
-        "What is left to do of an upgrade that has begun. `make upgrade` writes it, and removes it in the end; see docs/runbooks.md#upgrade.",
+        "The next step of an unfinished upgrade. `make upgrade` writes it, and removes it at the end; see docs/runbooks.md#upgrade.",
       expected: `one of ${upgradeSteps.join(", ")}`,
       example: "migrate",
-      default: "no upgrade is under way",
+      default: "no upgrade is in progress",
     }).optional(),
   },
   "A ring: the zones that are one Kazoo system and share database, cookie and credentials.",
@@ -573,7 +574,7 @@ const credentials = named(
         "1 to 255 bytes without double quotes, control characters, `@` and `/`, since Kazoo puts it into a URL without encoding; not true or false, which Kazoo reads as booleans",
       ),
       masterAccount: secret(
-        // Kazoo's schema of users takes no more.
+        // Kazoo's schema for users accepts no more.
         text(/^[A-Za-z0-9._~-]{8,32}$/),
         "masterAccount",
         "Password of the master account's administrator.",
@@ -592,7 +593,7 @@ const credentials = named(
   },
 ).default({});
 
-/** The folder of the Kazoo image that this project has. */
+/** This project's folder with the Kazoo image. */
 export const imageFolder = "image";
 
 const build = mapping(
@@ -711,7 +712,7 @@ export const schema = mapping(
     ).prefault({}),
     imageMirror: field(imagePrefix, {
       description:
-        "Registry to pull Docker Hub's images from:  `rabbitmq:3.13-management` as `MIRROR/library/rabbitmq:3.13-management`, `curlimages/curl:8.11.1` as `MIRROR/curlimages/curl:8.11.1`. Images in `kazoo:images` that name another registry, and the Kazoo image that the config names or builds, keep their names.",
+        "Registry to pull Docker Hub's images from: `rabbitmq:3.13-management` as `MIRROR/library/rabbitmq:3.13-management`, `curlimages/curl:8.11.1` as `MIRROR/curlimages/curl:8.11.1`. Images in `kazoo:images` that name another registry, and the Kazoo image that the config names or builds, keep their names.",
       expected: "a registry's host, optionally with port and path, without https:// and without a trailing slash",
       example: "registry.example.com/mirror",
       default: "none, images come from Docker Hub",
@@ -812,10 +813,10 @@ export const schema = mapping(
   "clusters: { local: { sandbox: true } }",
 );
 
-/** The same keys without defaults: a config as its file has it. */
+/** The same keys without defaults, for a config as written in its file. */
 export const givenSchema = unset(schema);
 
-/** A config as its file has it. */
+/** A config as written in its file. */
 export type Given = z.output<typeof givenSchema>;
 export type GivenRegion = Given["regions"][string];
 export type GivenDatacenter = GivenRegion["datacenters"][string];

@@ -1,6 +1,6 @@
 /**
- * What looks secret, by name or by form: one rule for the config, which refuses such values where everyone could read them, and for all that is
- * written for people: reports, drift, logs, errors. Masking too much is better than too little.
+ * Detects secrets by their name or form: one rule for the config, which refuses such values in places that everyone can read, and for all output
+ * for people: reports, drift, logs, errors. Masking too much is better than too little.
  */
 
 /** A word that marks a name as secret, alone or at the end of a longer word such as SMTPPASS. */
@@ -57,7 +57,7 @@ const forms: readonly Form[] = [
     pattern: /((?<![a-z0-9+.-])[a-z][a-z0-9+.-]*:\/\/)([^\s:/@"'<>]{16,})(@)/gi,
     parts: ([, before = "", user = "", at = ""]) => [before, user, at],
   },
-  // Webhooks and bots: who knows the address may use it.
+  // Webhooks and bots: anyone who knows the address may use it.
   {
     pattern: /(https?:\/\/[^\s"'<>]*?(?:hook|\/services\/|\/bot|token)[^\s"'<>]*)/gi,
     parts: ([url = ""]) => url.split(/(?<=\/|\/bot)((?=[^/?#]*\d)(?=[^/?#]*[A-Za-z])[\w:%.~-]{16,})(?=[/?#]|$)/),
@@ -102,7 +102,7 @@ const forms: readonly Form[] = [
 
 /**
  * Masks what looks secret in a text.
- * @param onSecret receives each secret, as it stands there
+ * @param onSecret receives each secret, as it appears in the text
  */
 export function maskSecrets(text: string, onSecret: (found: string) => void = () => undefined): string {
   return forms.reduce(

@@ -12,11 +12,11 @@ const prefix = "kazoo:";
 /** A stack's name without its organization. */
 const bareName = (stack: string): string => stack.split("/").at(-1) ?? stack;
 
-/** Path of a stack's file in the project's folder; the stack of a region has the file of the whole. */
+/** Path of a stack's file in the project's folder; the stack of a region uses the file of the whole stack. */
 export const stackFilePath = (project: string, stack: string): string =>
   join(project, `Pulumi.${wholeOf(project, bareName(stack))}.yaml`);
 
-/** `prod` for `prod.us-east`, where the file of `prod` says that regions have stacks of their own; else the name itself. */
+/** `prod` for `prod.us-east`, if the file of `prod` gives regions stacks of their own; otherwise the name itself. */
 function wholeOf(project: string, stack: string): string {
   const whole = stack.slice(0, Math.max(0, stack.lastIndexOf(".")));
   const path = join(project, `Pulumi.${whole}.yaml`);
@@ -34,7 +34,7 @@ export const knownStacks = (project: string): string[] =>
  * Encrypted values stay encrypted; a valid placeholder replaces each.
  * @param project the project's folder
  * @param stack the stack's name, with or without its organization
- * @throws UnknownStackError where there is no such file; ConfigError with all problems of the file and its config
+ * @throws UnknownStackError if the file does not exist, ConfigError with all problems of the file and its config
  */
 export function readStackFile(project: string, stack: string): Platform {
   const path = stackFilePath(project, stack);
@@ -76,7 +76,7 @@ export function misreadIn(bytes: Uint8Array, name: string): readonly Misread[] {
   return kazooKeys(readYaml(bytes, name), name).misread;
 }
 
-/** The keys of the project, without their prefix; as the engine does, a key without a prefix is taken for one of the project. */
+/** The keys of the project, without their prefix; as in the engine, a key without a prefix belongs to the project. */
 function kazooKeys(
   { value, misread }: YamlFile,
   name: string,
@@ -110,7 +110,7 @@ function mappingOf(value: unknown, key: string): Record<string, unknown> {
   throw new ConfigError([problem(key, value, "a mapping", "config: { kazoo:clusters: … }")]);
 }
 
-/** Linux hands at most 128 KiB to a program in one variable of its environment, and the engine hands over the config in one. */
+/** Linux limits an environment variable to 128 KiB, and the engine passes the config in one. */
 const largest = 128 * 1024;
 
 function tooLarge(entries: readonly [string, unknown][], name: string): Problem[] {
@@ -125,8 +125,8 @@ function tooLarge(entries: readonly [string, unknown][], name: string): Problem[
         {
           key: name,
           found: `a config of ${Math.ceil(size / 1024)} KiB`,
-          expected: "at most 128 KiB, since the engine hands it to the program in one variable of its environment",
-          example: "say once for the platform or a region what datacenters share, or give regions stacks of their own",
+          expected: "at most 128 KiB, since the engine passes it to the program in one environment variable",
+          example: "set what datacenters share once, for the platform or a region, or give regions stacks of their own",
         },
       ];
 }

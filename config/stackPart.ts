@@ -2,7 +2,7 @@ import type { Platform, Zone } from "./platform";
 
 /** What one Pulumi stack holds of a platform: everything, what regions share, or the datacenters of a region. */
 export interface StackPart {
-  /** Name of the whole, as its file has it: `prod` for the Pulumi stack `prod.us-east`. */
+  /** Name of the whole stack, from its file: `prod` for the Pulumi stack `prod.us-east`. */
   readonly whole: string;
   /** The whole's name on the labels of its objects, which stays when a stack is renamed. */
   readonly label: string;

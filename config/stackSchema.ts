@@ -45,17 +45,17 @@ export function stackFileSchema(): Json {
 /** The text of config/stack.schema.json. */
 export const stackFileSchemaText = (): string => `${JSON.stringify(stackFileSchema(), null, 2)}\n`;
 
-/** Adds what the docs say about a node; a secret's own form gives way to that of an encrypted value. */
+/** Adds what the docs say about a node; the form of an encrypted value replaces a secret's own. */
 function documentNode(node: z.core.$ZodType, json: Json): void {
   const inner = unwrapped(node);
   const about = docs.get(inner);
   if (about === undefined) return;
   const isMapping = inner instanceof z.ZodObject || inner instanceof z.ZodRecord;
-  // Called for what is inside of a wrapper first, then for the wrapper.
+  // Called first for the content of a wrapper, then for the wrapper.
   if (about.secret === true && node === inner) {
     const form = { ...json };
     for (const key of Object.keys(json)) Reflect.deleteProperty(json, key);
-    // Of the forms of a union, the plain text gives way.
+    // In a union, the encrypted form replaces only the plain text.
     const others = isMapping ? [form] : (form.anyOf ?? []).filter(({ type }) => type === "object");
     Object.assign(json, others.length === 0 ? encrypted : { anyOf: [...others, encrypted] });
   }

@@ -3,8 +3,8 @@ import { problem, show, type Problem } from "./problem";
 import { looksSecret } from "./secrets";
 
 /**
- * Settings in the stores' own formats: keys of rabbitmq.conf, plugins, and CouchDB's ini. Settings that the program makes are refused,
- * as are values that a file cannot express and those that look secret, because the files are ConfigMaps.
+ * Settings in the stores' own formats: keys of rabbitmq.conf, plugins, and CouchDB's ini. Settings that the program makes itself are refused, and
+ * so are values that a file cannot represent and values that look secret, because the files are ConfigMaps.
  */
 
 /** Why a setting is refused, as what is expected instead, and a way to get it. */
@@ -52,7 +52,7 @@ const alone: Refusal = [
   remove,
 ];
 const listeners: Refusal = [
-  "nothing about listeners, since Services, probes and NetworkPolicies go by the usual ports, on every address",
+  "nothing about listeners, since Services, probes and NetworkPolicies use the usual ports, on every address",
   remove,
 ];
 const ownVolume: Refusal = ["no other folder for data, since the volume is mounted at the usual one", remove];
@@ -66,7 +66,7 @@ function brokerRefusal(name: string, ring: string): Refusal | undefined {
     return listeners;
   if (/^default_(user|pass|users|user_tags|permissions)(\.|$)/.test(name)) {
     return [
-      "no user here, since the program makes the user kazoo, with all permissions",
+      "no user here, since the program creates the user kazoo, with all permissions",
       `kazoo:credentials.${ring}.rabbitmq, for the password`,
     ];
   }
@@ -75,7 +75,7 @@ function brokerRefusal(name: string, ring: string): Refusal | undefined {
     return ["guest to be refused from other machines, as the program has it", remove];
   if (/^((management\.)?load_definitions$|definitions\.)/.test(name)) {
     return [
-      "no definitions at the start, since a broker that imports some does not make the user kazoo",
+      "no definitions at the start, since a broker that imports some does not create the user kazoo",
       "rabbitmqctl import_definitions FILE, on both brokers",
     ];
   }
@@ -93,21 +93,21 @@ function databaseRefusal(section: string, name: string, ring: string): Refusal |
   }
   if (section === "admins") {
     return [
-      "no administrators here, since the program makes the administrator kazoo",
+      "no administrators here, since the program creates the administrator kazoo",
       `kazoo:credentials.${ring}.database, for the password`,
     ];
   }
   if (/^cluster\.[qnrw]$/.test(setting)) {
-    return ["the ring's key for this, which also looks at its nodes", `kazoo:rings.${ring}.quorum: { ${name}: … }`];
+    return ["the ring's key for this, which also considers its nodes", `kazoo:rings.${ring}.quorum: { ${name}: … }`];
   }
   if (setting === "cluster.placement") {
-    return ["the ring's key for this, which also looks at its zones", `kazoo:rings.${ring}.placement: { ZONE: 2 }`];
+    return ["the ring's key for this, which also considers its zones", `kazoo:rings.${ring}.placement: { ZONE: 2 }`];
   }
   if (setting === "cluster.seedlist" || setting === "couchdb.single_node") {
     return ["nothing about the database's nodes, since a Job joins them", remove];
   }
   if (setting === "couchdb.uuid" || setting === "chttpd_auth.secret" || setting === "couch_httpd_auth.secret") {
-    return ["the value that the program makes for all nodes of the ring", remove];
+    return ["the value that the program generates for all nodes of the ring", remove];
   }
   if (setting === "couchdb.default_security" || setting === "chttpd.admin_only_all_dbs") {
     return ["databases that administrators alone can read, as the program makes them", remove];

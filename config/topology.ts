@@ -109,8 +109,8 @@ function ringConfig(given: Given, config: Config, name: string): RingConfig {
 }
 
 /**
- * The build arguments, with Kazoo's version from the rings. Left to the Dockerfile if the version is its default, so that stacks that never
- * named a version keep their image; with a Dockerfile of the operator's own, unless a ring names one.
+ * The build arguments, with Kazoo's version from the rings. The version is omitted if it is the Dockerfile's default, so that stacks that never
+ * named one keep their image. With the operator's own Dockerfile, it is omitted unless a ring names one.
  */
 function buildArguments(given: Given, ring: Ring | undefined): Readonly<Record<string, string>> {
   const { args = {}, context = imageFolder } = given.image?.build ?? {};
@@ -292,11 +292,11 @@ function masterAccountOf(config: RingConfig["masterAccount"], zones: readonly Zo
 }
 
 /**
- * Two copies in each of two zones (2600Hz's figures), one in each of three. On BigCouch, one of two zones that is cut off still reaches
- * its r = w = 2; CouchDB wants 3 of the 4 copies, which neither side of a cut has: both go on, and writes are answered with 202 until
- * they meet again. In more zones there are still three copies, and no need to place them where each zone has equally many nodes: the
- * database deals copies out over its nodes by name (mem3:choose_shards), and the names of pods start with their number, so neighbours are
- * of different zones. Otherwise checks.ts demands a placement.
+ * Two copies in each of two zones (2600Hz's figures), one in each of three. If two zones lose their connection, each still reaches its r = w = 2
+ * on BigCouch. CouchDB requires 3 of the 4 copies, which neither zone has: both continue, and answer writes with 202 until they are connected
+ * again. In more zones there are still three copies. They need no placement if all zones have the same number of nodes: the database distributes
+ * copies over its nodes in the order of their names (mem3:choose_shards), and the names of pods start with their number, so neighbours are in
+ * different zones. Otherwise checks.ts requires a placement.
  */
 function defaultPlacement(zones: readonly Zone[]): Record<string, number> | undefined {
   if (zones.length < 2 || zones.length > 3) return undefined;
@@ -306,9 +306,9 @@ function defaultPlacement(zones: readonly Zone[]): Record<string, number> | unde
 }
 
 /**
- * 2600Hz's figures q=3 n=3 r=2 w=2 as far as there are nodes; a single node has 1 of each. Where copies are placed, n makes none: it is only
- * what uploads wait for where {@link DatabaseKind.uploadsWaitForConfiguredCopies}. Databases keep the copies that they were made with, and a
- * ring of two zones made them with 4, so n stays at least that when the ring gets a third.
+ * 2600Hz's figures q=3 n=3 r=2 w=2, reduced if there are fewer nodes; a single node has 1 of each. With a placement, n creates no copies: uploads
+ * wait for n copies if {@link DatabaseKind.uploadsWaitForConfiguredCopies}. Databases keep the number of copies that they were created with, which
+ * is 4 in a ring of two zones, so n stays at least 4 when the ring gets a third zone.
  */
 function quorumOf(
   config: NonNullable<RingConfig["quorum"]>,

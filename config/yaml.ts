@@ -17,8 +17,8 @@ import { ConfigError, type Problem } from "./problem";
 import { resolvePlain, type Plain } from "./scalar";
 
 /**
- * Reads a stack's file exactly as Pulumi's engine does (gopkg.in/yaml.v3): plain scalars by its rules, merge keys, aliases. What the two might
- * read differently is an error.
+ * Reads a stack's file exactly as Pulumi's engine does (gopkg.in/yaml.v3): plain scalars by its rules, merge keys, aliases. Anything that the
+ * two might read differently is an error.
  */
 
 /** A plain scalar that YAML reads as something other than its text. */
@@ -70,10 +70,10 @@ function decoded(bytes: Uint8Array, name: string): string {
   try {
     text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch {
-    const found = "bytes that are no UTF-8";
+    const found = "bytes that are not UTF-8";
     throw new ConfigError([{ key: name, found, expected: "a text file in UTF-8", example: "save it as UTF-8" }]);
   }
-  // The engine ends a line at these characters, too; others it does not take at all.
+  // The engine also ends lines at these characters, and refuses others.
   const strange =
     /\r(?!\n)|[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\u{10000}-\u{10ffff}]/u.exec(text);
   const directive = /^%/m.exec(text);
@@ -223,7 +223,7 @@ class Reading {
       const key = pair.key as Node;
       const value = pair.value as Node | null;
       if (!isScalar(key)) {
-        this.report(key, "a key that is no text", "text as a key", "kazoo:ring");
+        this.report(key, "a key that is not text", "text as a key", "kazoo:ring");
       } else if (key.type !== "PLAIN" && key.value === "<<") {
         // The engine loses some of these.
         this.report(key, "the key << in quotes", "another key, or the merge key << without quotes", "<<: *defaults");
@@ -248,7 +248,7 @@ class Reading {
       if (source !== undefined)
         this.report(
           item ?? this.document.contents,
-          "a merge key, <<, of what is no mapping",
+          "a merge key, <<, of something that is not a mapping",
           "a mapping or a list of mappings",
           "<<: *defaults",
         );
@@ -256,7 +256,7 @@ class Reading {
     });
   }
 
-  /** A key becomes text again, which is another one for `010`, and for a decimal in some cases. */
+  /** Keys become text again, which can differ from the original: for `010`, and for some decimals. */
   private checkKey(key: Scalar, path: readonly string[]): void {
     const text = path.at(-1) ?? "";
     const value = key.type === "PLAIN" ? resolvePlain(text) : text;

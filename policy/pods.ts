@@ -4,7 +4,7 @@ import { at, isContainer, kindOf, list, type Resource, text, type Tree, tree } f
 export interface Container {
   readonly name: string;
   readonly image: unknown;
-  /** Its settings, as Kubernetes or the Docker provider have them. */
+  /** Its settings, in the form of Kubernetes or of the Docker provider. */
   readonly settings: Tree;
   /** Its variables with plain values. */
   readonly environment: Readonly<Record<string, unknown>>;

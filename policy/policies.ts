@@ -25,7 +25,7 @@ const configSchema: PolicyConfigSchema = {
     throwAway: {
       type: "boolean",
       description:
-        "Whether the stack holds nothing worth keeping. Unless given: where kazoo:protect is false and all of kazoo:clusters are sandboxes or Docker Engines.",
+        "Whether the stack holds nothing worth keeping. Unless given: true if kazoo:protect is false and all of kazoo:clusters are sandboxes or Docker Engines.",
     },
   },
 };

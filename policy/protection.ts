@@ -23,7 +23,7 @@ export const protectedData: ResourceRule = {
   },
 };
 
-/** What a resource holds that must not be lost; undefined if nothing. */
+/** The data or identity in a resource that must not be lost; undefined if there is none. */
 function heldBy(resource: Resource): string | undefined {
   const { type, name, props } = resource;
   // A rotation's last step removes the user that Kazoo no longer uses.

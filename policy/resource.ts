@@ -1,4 +1,4 @@
-/** A resource as plain data, however it reached the policy pack. */
+/** A resource as plain data, independent of how it reached the policy pack. */
 
 export type Tree = Readonly<Record<string, unknown>>;
 

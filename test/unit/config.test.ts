@@ -302,7 +302,7 @@ const table: Record<string, Bad> = {
     config: ringOf({ rabbitmq: "3.8" }),
     key: "kazoo:rings.main.rabbitmq",
     found: '"3.8"',
-    expected: /^one of 3\.9, .*goes to 3\.9 first; then rotate the password/,
+    expected: /^one of 3\.9, .*to 3\.9 first, then rotate the password/,
   },
   "RabbitMQ 4.3 without the permit flag": {
     config: ringOf({ rabbitmq: 4.3 }),
@@ -433,7 +433,7 @@ const table: Record<string, Bad> = {
     config: { ...good(), registries: { "registry.example.com": { secretName: "rabbitmq" } } },
     key: "kazoo:registries.registry.example.com.secretName",
     found: '"rabbitmq"',
-    expected: /does not make itself/,
+    expected: /does not create itself/,
   },
   "a Secret for a Docker Engine": {
     config: onDocker({ registries: { "registry.example.com": { secretName: "pull" } } }),
@@ -937,7 +937,7 @@ const table: Record<string, Bad> = {
     config: { ...good(), regions: { "us-east": { cluster: "east", datacenters: { nyc: { drained: ["rabbitmq"] } } } } },
     key: "kazoo:regions.us-east.datacenters.nyc.drained",
     found: '["rabbitmq"]',
-    expected: /none without those that use it/,
+    expected: /only together with those that use it/,
   },
   "a volume's size on Docker": {
     config: onDocker({ workloads: { database: { storage: "1Gi" } } }),

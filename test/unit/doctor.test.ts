@@ -437,7 +437,7 @@ describe("status", () => {
     );
     assert.deepEqual(lines({ simulated: true, unasked: ["a/kazoo-0: exit code 1"] }), [
       "the pods are simulated: brokers, databases and Kazoo were not queried",
-      "not asked: a/kazoo-0: exit code 1",
+      "not checked: a/kazoo-0: exit code 1",
     ]);
     assert.match(lines({}, { ...zone, kazoo: { ready: 0, wanted: 1 } }).at(-1) ?? "", /^next: make doctor STACK=dev /);
     // A cluster that does not answer has its own message.

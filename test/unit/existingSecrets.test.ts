@@ -152,7 +152,7 @@ test("combinations that cannot work are refused", () => {
   assert.match(problemsOf(stack({ cookie: "in-plain" })).join(), /^kazoo:credentials: plain text; /);
   assert.match(
     problemsOf(stack({ rabbitmq: { secretName: "rabbitmq" } })).join(),
-    /^kazoo:credentials\.main\.rabbitmq: the Secret rabbitmq; another name, since the stack makes.*kazoo-rabbitmq/,
+    /^kazoo:credentials\.main\.rabbitmq: the Secret rabbitmq; another name, since the stack itself creates.*kazoo-rabbitmq/,
   );
   assert.match(
     problemsOf(stack({ database: { secretName: "Vault Database" } })).join(),

@@ -155,9 +155,9 @@ describe("invalid YAML: file, line, column and what is wrong", () => {
     ["a list", "- 1", /^Pulumi\.shown\.yaml: found \[1\]; expected a mapping/],
     ["a line separator", 'config: { kazoo:ring: "a\u2028b" }', /:1:25: found the character U\+2028/],
     ["a carriage return alone", "config: {}\rx: 1", /:1:11: found the character U\+000D/],
-    ["Latin-1", Uint8Array.from([0x63, 0x3a, 0x20, 0xe9]), /found bytes that are no UTF-8/],
-    ["a mapping as a key", "config: { ? { a: 1 } : b }", /found a key that is no text/],
-    ["a merge of text", "config: { <<: main }", /found a merge key, <<, of what is no mapping/],
+    ["Latin-1", Uint8Array.from([0x63, 0x3a, 0x20, 0xe9]), /found bytes that are not UTF-8/],
+    ["a mapping as a key", "config: { ? { a: 1 } : b }", /found a key that is not text/],
+    ["a merge of text", "config: { <<: main }", /found a merge key, <<, of something that is not a mapping/],
     [
       "aliases of aliases",
       `a0: &a0 [x, x]\n${Array.from({ length: 30 }, (_, n) => `a${n + 1}: &a${n + 1} [*a${n}, *a${n}]`).join("\n")}\n`,

@@ -7,7 +7,7 @@ import fc from "fast-check";
 import { parse } from "yaml";
 import { choose, confirmed } from "../../tools/cli/choose";
 import { kazoo } from "../../tools/cli/commandLine";
-import { editText, editedEnvironment } from "../../tools/cli/commands/edit";
+import { editText, editedEnvironment, editorOf } from "../../tools/cli/commands/edit";
 import { ago, healthTable, imageTable, shortImage } from "../../tools/cli/commands/status";
 import { type ZoneHealth, imageOf, isHealthy, stateOf } from "../../tools/cli/health";
 import { type Update, differences, earlier, imageMessage, rollouts, zoneMessage } from "../../tools/cli/history";
@@ -235,6 +235,12 @@ describe("the editor", () => {
     for (const wrong of ["- a", "text", "KAZOO_LOG_LEVEL: debug", "environment: [a]", "a: {"]) {
       assert.throws(() => editedEnvironment(wrong), /the saved text /, wrong);
     }
+  });
+
+  test("is vi by default, which needs a terminal", () => {
+    assert.equal(editorOf({}, true), "vi");
+    assert.equal(editorOf({ EDITOR: "ed", VISUAL: "emacs" }, false), "emacs");
+    assert.throws(() => editorOf({}, false), /^UserError: there is no terminal for the editor vi$/);
   });
 });
 

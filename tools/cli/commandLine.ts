@@ -370,7 +370,7 @@ function runbookCommands(): Command[] {
     runbook("return", "return a drained zone to service: database nodes, then brokers, then Kazoo", (options) =>
       code.drain().returnZone(options),
     ),
-    runbook("grow", "make the volumes of a zone's database nodes or brokers bigger; the pods keep running", (options) =>
+    runbook("grow", "enlarge the volumes of a zone's database nodes or brokers; the pods keep running", (options) =>
       code.grow().grow(options as GrowOptions),
     )
       .addOption(
@@ -410,7 +410,7 @@ function runbookCommands(): Command[] {
     steps(
       asking(withStack("split", "move the datacenters of a live stack to a stack per region; no cluster is touched")),
     ).action(exiting((options: RunbookOptions) => code.split().split(options))),
-    steps(asking(withStack("join", "move the stacks of all regions back to one stack; no cluster is touched"))).action(
+    steps(asking(withStack("join", "merge the stacks of all regions into one; no cluster is touched"))).action(
       exiting((options: RunbookOptions) => code.split().join(options)),
     ),
     steps(asking(withStack("rename", "give a live stack another name; no cluster is touched")))

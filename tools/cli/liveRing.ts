@@ -14,7 +14,7 @@ import { UserError, reportToStderr } from "../shared/terminal";
 /** A ring whose database nodes can be asked. */
 export interface LiveRing {
   readonly ring: Ring;
-  /** All its database nodes, as the stack's outputs have them. */
+  /** All its database nodes, from the stack's outputs. */
   readonly places: readonly Place[];
   readonly database: RingDatabase;
 }

@@ -75,7 +75,7 @@ export async function ensureStack(context: PulumiContext, state: LocalState, sta
 
 /** Renames a stack in the backend, and what else is kept by its name. */
 export async function renameStack(context: PulumiContext, state: LocalState, from: string, to: string): Promise<void> {
-  // Beside the copies of the stacks' files, which Pulumi renames, too; they are made anew at each run.
+  // Beside the copies of the stacks' files, which Pulumi renames, too; each run recreates them.
   for (const stack of [from, to]) rmSync(join(state.configs, `Pulumi.${stack}.yaml`), { force: true });
   // First, while the stack still has its name: an interruption must not lose them.
   for (const file of [clusterIdsFile, copyFile])

@@ -7,7 +7,7 @@ export type Path = readonly (string | number)[];
 /** One property that changes. */
 export interface PropertyChange {
   readonly path: Path;
-  /** The path for people: list elements by their `name` where they have one, `containers[kazoo].image`. */
+  /** The path as text; list elements by their `name` if they have one, `containers[kazoo].image`. */
   readonly label: string;
   /** What is removed: the value, or the affected lines or words of a longer text. */
   readonly removed: readonly string[];
@@ -19,7 +19,7 @@ export function difference(before: unknown, after: unknown): PropertyChange[] {
   return sorted(compare([], [], before, after));
 }
 
-/** In the order of labels. */
+/** Changes sorted by label. */
 export const sorted = (changes: readonly PropertyChange[]): PropertyChange[] =>
   [...changes].sort((a, b) => (a.label < b.label ? -1 : a.label > b.label ? 1 : 0));
 
@@ -35,7 +35,7 @@ export function overlap(a: Path, b: Path): boolean {
   return a.slice(0, b.length).every((segment, index) => segment === b[index]);
 }
 
-/** A path for people. */
+/** A path as text. */
 export function labelOf(path: readonly (string | number)[]): string {
   return path
     .map((segment, index) =>

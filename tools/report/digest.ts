@@ -61,7 +61,7 @@ const state = z.looseObject({
   dependencies: z.array(text).optional(),
   additionalSecretOutputs: z.array(text).optional(),
 });
-/** What of a preview's JSON a report relies on. */
+/** The part of a preview's JSON that a report relies on. */
 const shape = z.looseObject({
   steps: z
     .array(
@@ -82,7 +82,7 @@ const shape = z.looseObject({
  * Reads a digest.
  * @param text what pulumi printed
  * @param source where it comes from, for the error
- * @throws UserError where it is anything else
+ * @throws UserError if it is anything else
  */
 export function parseDigest(text: string, source: string): Digest {
   const read = parsed(text);
@@ -93,7 +93,7 @@ export function parseDigest(text: string, source: string): Digest {
     const where = problem === undefined || problem.path.length === 0 ? "" : `; wrong is ${problem.path.join(".")}`;
     throw new UserError(
       `${source} is not a preview: expected the JSON that \`pulumi preview --json\` prints, with "steps"${where}`,
-      "make one with: pulumi preview --json > preview.json, without --show-secrets",
+      "create one with: pulumi preview --json > preview.json, without --show-secrets",
     );
   }
   return { steps: steps ?? [], diagnostics: diagnostics ?? [] };

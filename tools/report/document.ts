@@ -32,7 +32,7 @@ export type Block =
   | { readonly kind: "picture"; readonly regions: readonly PictureRegion[] }
   | { readonly kind: "details"; readonly entries: readonly Detail[]; readonly importance: number };
 
-/** A report as it is read, from top to bottom. */
+/** A report in reading order. */
 export type Document = readonly Block[];
 
 /** How many entries of a block can be omitted. */
@@ -49,7 +49,7 @@ export function entriesOf(block: Block): number {
   }
 }
 
-/** The block with its first entries alone. */
+/** The block with only its first entries. */
 export function shortened(block: Block, entries: number): Block {
   switch (block.kind) {
     case "list":

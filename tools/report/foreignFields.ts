@@ -2,24 +2,24 @@ import type { KubernetesObject } from "@kubernetes/client-node";
 import { secret } from "../../config/secrets";
 
 /**
- * Fields that somebody else added to an object. Server-side apply ignores what the program does not own, so neither a preview nor a refresh sees
- * them; the object's `managedFields` do (Kubernetes documentation, "Server-Side Apply").
+ * Fields that someone else added to an object. Server-side apply ignores fields that the program does not own, so neither a preview nor a refresh
+ * shows them; the object's `managedFields` do (Kubernetes documentation, "Server-Side Apply").
  */
 
 /**
- * Field managers that write fields as part of their work: Pulumi itself, the parts of Kubernetes, and what is commonly installed beside them.
- * kubectl is none, nor is any name that a person chose.
+ * Field managers that write fields as part of their work: Pulumi itself, the parts of Kubernetes, and common add-ons. Neither kubectl nor any
+ * name that a person chose is one of them.
  */
 const working =
   /^(pulumi|kubelet|kwok|istio|linkerd|rancher|cert-manager|external-secrets|kube-)|controller|operator|webhook|injector|autoscaler/;
 
-/** What the API server fills in when somebody changes the type of a Service, and takes away with it. */
+/** Fields that the API server sets or removes when someone changes the type of a Service. */
 const assigned = new Set(["nodePort", "healthCheckNodePort", "clusterIP", "clusterIPs", "externalTrafficPolicy"]);
 
 /** A key of a mapping, or what identifies an element of a list. */
 type Segment = string | Inputs;
 
-/** Whether somebody made an object by hand. What controllers make has no other managers, or an owner. */
+/** Whether someone created an object by hand. Objects of controllers have only managers such as those above, or an owner. */
 export const isHandmade = ({ metadata }: KubernetesObject): boolean =>
   metadata?.ownerReferences === undefined &&
   (metadata?.managedFields ?? []).some(({ manager = "" }) => !working.test(manager)) &&
@@ -28,10 +28,12 @@ export const isHandmade = ({ metadata }: KubernetesObject): boolean =>
 type Inputs = Readonly<Record<string, unknown>>;
 
 /**
- * A resource's object as it is in the cluster, if somebody has added fields to it. A refresh then misreads its lists: it compares them by number.
+ * A resource's object in the cluster, if someone has added fields to it. A refresh then misreads its lists, because it compares elements by
+ * position.
  * @param inputs of the resource in the state
  * @param live the object in the cluster, with its managedFields
- * @returns the inputs' own fields as they are there, and the same with what was added; undefined if nothing was. Values of a Secret become a placeholder.
+ * @returns the inputs with the values in the cluster, without and with the additions; undefined if there are none. Values of a Secret become a
+ * placeholder.
  */
 export function foreignFields(
   inputs: Inputs,
@@ -52,28 +54,28 @@ export function foreignFields(
   return JSON.stringify(all) === JSON.stringify(own) ? undefined : { own, all };
 }
 
-/** Labels and annotations of an object are everyone's; `kubectl rollout restart` leaves an annotation in the pod template. */
+/** Anyone may set labels and annotations of an object; `kubectl rollout restart` leaves an annotation in the pod template. */
 const isOurBusiness = (path: readonly Segment[]): boolean =>
   path.length > 0 &&
   path[0] !== "metadata" &&
   !path.includes("kubectl.kubernetes.io/restartedAt") &&
   !path.some((segment) => typeof segment === "string" && assigned.has(segment));
 
-/** Fields in the format FieldsV1: `f:` a key, `k:` an element of a list by its keys, `.` the thing itself. */
+/** Fields in the format FieldsV1: `f:` a key, `k:` an element of a list by its keys, `.` the element itself. */
 interface Fields {
   readonly [key: string]: Fields;
 }
 
 function leaves(fields: Fields, path: readonly Segment[] = []): (readonly Segment[])[] {
   const inner = Object.entries(fields).filter(([key]) => key !== ".");
-  // Elements by value or number: the list as a whole.
+  // Elements by value or position: treat the list as a whole.
   if (inner.length === 0 || inner.some(([key]) => !/^[fk]:/.test(key))) return [path];
   return inner.flatMap(([key, content]) => {
     return leaves(content, [...path, key.startsWith("f:") ? key.slice(2) : selector(key)]);
   });
 }
 
-/** The values of the live object at all places that the inputs set. Elements of lists are found by the keys that Kubernetes knows them by. */
+/** The live object's values of all fields that the inputs set. Elements of lists are matched by their keys in `managedFields`. */
 function asLive(inputs: unknown, live: unknown, trees: readonly Fields[]): unknown {
   if (Array.isArray(inputs) && Array.isArray(live)) {
     const keys = trees.flatMap((tree) => Object.keys(tree).filter((key) => key.startsWith("k:")));
@@ -100,7 +102,7 @@ const within = (trees: readonly Fields[], key: string): Fields[] => trees.flatMa
 
 const selector = (key: string): Inputs => JSON.parse(key.slice(2)) as Inputs;
 
-/** The target with the live value at a path; unchanged where the live object has none. */
+/** The target with the live value at a path; unchanged if the live object has none. */
 function insert(target: unknown, live: unknown, [segment, ...rest]: readonly Segment[]): unknown {
   if (segment === undefined) return live;
   if (typeof segment === "string") {

@@ -33,7 +33,7 @@ export function groupEqual<T>(
   }));
 }
 
-/** Where, in a few words: `all 4 datacenters`, `us-east-nyc`, `28 datacenters (us-east 14, us-west 14)`; at most 6 regions are named. */
+/** A short list of places: `all 4 datacenters`, `us-east-nyc`, `28 datacenters (us-east 14, us-west 14)`; at most 6 regions are named. */
 export function whereShort(places: readonly (Place | undefined)[], all: readonly Place[]): string {
   const known = places.filter((place) => place !== undefined);
   if (known.length === 0) return "the stack itself";
@@ -47,7 +47,7 @@ export function whereShort(places: readonly (Place | undefined)[], all: readonly
 
 const mostRegions = 6;
 
-/** Where, name by name: `us-east: bos, nyc; us-west: lax`. */
+/** A full list of places: `us-east: bos, nyc; us-west: lax`. */
 export function whereInFull(places: readonly (Place | undefined)[]): string {
   const known = places.filter((place) => place !== undefined);
   if (known.length === 0) return "the stack itself";

@@ -38,9 +38,9 @@ export function replacementLines(changes: readonly Change[], all: readonly Place
         : resources.length > 0
           ? [`because it depends on ${firstOf(resources, mostTitles)}, which is replaced`]
           : ["Pulumi does not say which property forces it"];
-    // Kubernetes keeps the claims of a StatefulSet as they are, whatever its new templates say.
+    // Kubernetes keeps the existing claims of a StatefulSet, even if the new templates differ.
     const claims = properties.some(({ label }) => label.includes("volumeClaimTemplates["))
-      ? ["; existing volumes stay, and keep their size and class (make grow makes them bigger)"]
+      ? ["; existing volumes stay, and keep their size and class (make grow enlarges them)"]
       : [];
     return [
       { strong: `${title} replaced` },
@@ -89,7 +89,7 @@ export const creationLines = (changes: readonly Change[], all: readonly Place[])
     return [{ strong: whereShort(places, all) }, `: ${what}`];
   });
 
-/** Objects that somebody else added next to a datacenter's own. */
+/** Objects that someone else added next to a datacenter's own. */
 export const additionLines = (changes: readonly Change[], all: readonly Place[]): Text[] =>
   groupEqual(bundles(changes, "create")).map(({ value, places }) => [
     { strong: whereShort(places, all) },

@@ -83,7 +83,7 @@ function mask(key: string, value: unknown, found: Set<string>): unknown {
   );
 }
 
-/** Masks a value whole, but keeps the names of an object's keys. */
+/** Masks a whole value, but keeps the names of an object's keys. */
 function maskAll(value: unknown, found: Set<string>): unknown {
   remember(value, found);
   if (typeof value !== "object" || value === null || Array.isArray(value)) return secret;

@@ -16,7 +16,7 @@ export interface ChangeReport {
   readonly byHand: readonly Change[];
   /** Why the engine, a provider or the program stopped. */
   readonly refusals: readonly Refusal[];
-  /** Clusters that did not answer: what is said of their zones is from the state alone. */
+  /** Clusters that did not answer: the changes in their zones come from the state alone. */
   readonly unseen: readonly UnseenCluster[];
   /** Whether the engine reached the end, so that no change is missing. */
   readonly complete: boolean;
@@ -109,7 +109,7 @@ export const failedReport = (purpose: ChangeReport["purpose"], stack: string, me
 export const isGrave = ({ effect, subject, protected: kept }: Change): boolean =>
   (effect === "replace" || effect === "delete") && (kept || subject.stake === "data");
 
-/** The exit code of a report: 0 no change, 1 the preview failed or did not see all, 2 changes, 3 changes that replace or delete what is protected or holds data. */
+/** The exit code of a report: 0 no change, 1 the preview failed or is incomplete, 2 changes, 3 changes that replace or delete what is protected or holds data. */
 export function exitCodeOf({ changes, byHand, refusals, unseen }: ChangeReport): 0 | 1 | 2 | 3 {
   if ([...changes, ...byHand].some(isGrave) || refusals.some(({ cause }) => cause === "protected")) return 3;
   if (refusals.length > 0 || unseen.length > 0) return 1;

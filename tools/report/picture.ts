@@ -12,7 +12,7 @@ export type Mark = (typeof marks)[number];
 export interface PictureZone {
   readonly datacenter: string;
   readonly mark: Mark;
-  /** In words, since colour alone must not say it: `2 pods restart`. */
+  /** The change in words, because colour alone is not enough: `2 pods restart`. */
   readonly text: string;
 }
 
@@ -22,10 +22,10 @@ export interface PictureRegion {
   readonly zones: readonly PictureZone[];
 }
 
-/** More datacenters are not readable. */
+/** A picture with more datacenters is unreadable. */
 const mostZones = 64;
 
-/** The picture of a change that treats datacenters differently; where all have the same part in it, the lists say as much. */
+/** The picture of a change that affects datacenters differently; if it affects all alike, the lists are enough. */
 export function pictureOf(changes: readonly Change[], places: readonly Place[]): Block[] {
   if (places.length > mostZones) return [];
   const regions = [...byRegion(places)].map(([name, inside]) => ({
@@ -69,7 +69,7 @@ export function toMermaid(regions: readonly PictureRegion[]): string {
   return ["flowchart LR", ...lines, ...marksIn(regions).map((mark) => `  classDef ${mark} ${styles[mark]}`)].join("\n");
 }
 
-/** A name without what Mermaid could read as markup; those of a valid config have none. */
+/** A name without characters that Mermaid could read as markup; names in a valid config have none. */
 const plain = (name: string): string => name.replace(/[^\w.-]/g, "_");
 
 const styles: Record<Mark, string> = {

@@ -70,7 +70,7 @@ export const isError = ({ severity, message }: Diagnostic): boolean => severity 
 /** The engine's final message, which only says that there were errors. */
 const isSummary = (message: string): boolean => /^(error: )*(preview|update|refresh) failed\s*$/.test(message.trim());
 
-/** A message without what differs between runs and what a reader cannot use: URNs, generated names, stack traces. */
+/** A message without parts that differ between runs or do not help a reader: URNs, generated names, stack traces. */
 function tidy(message: string, places: readonly Place[]): string {
   return message
     .replace(/^(error: )+/, "")

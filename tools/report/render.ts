@@ -7,17 +7,17 @@ import { documentOf } from "./summary";
 import { verdictOf } from "./verdict";
 import type { Colours } from "../shared/terminal";
 
-/** A report in Markdown, below 60,000 characters. Its first line is how a comment with it is found again. */
+/** A report in Markdown, below 60,000 characters. Its first line identifies the comment that contains it. */
 export function markdownOf(report: ChangeReport): string {
   const marker = `<!-- kazoo ${report.purpose} of ${report.stack} -->\n`;
   return fit(documentOf(report), (document) => marker + toMarkdown(document), mostCharacters, "report.html");
 }
 
-/** A report as a page, whole. */
+/** A complete report as a page. */
 export const htmlOf = (report: ChangeReport): string =>
   toHtml(`${report.purpose === "drift" ? "Drift" : "Preview"} of ${report.stack}`, documentOf(report));
 
-/** The verdict and what it rests on, for a terminal. */
+/** The verdict and its reasons, for a terminal. */
 export function terminalText(report: ChangeReport, colours: Colours): string {
   const { headline, counts } = verdictOf(report);
   const colour = [colours.green, colours.red, colours.yellow, colours.red][exitCodeOf(report)] ?? colours.red;

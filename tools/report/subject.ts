@@ -2,7 +2,7 @@ import { patchesAnnotation, workloads } from "../../components/names";
 import type { State } from "./digest";
 import type { Place } from "./place";
 
-/** What is at stake when a resource goes: stored data and credentials, calls and registrations, or neither. */
+/** What is at stake when a resource is deleted: stored data and credentials, calls and registrations, or neither. */
 export type Stake = "data" | "calls" | "none";
 
 /** A resource in a reviewer's terms. */

@@ -106,7 +106,7 @@ function refusalLines(refusals: readonly Refusal[], all: readonly Place[]): Text
       `: Pulumi refuses to replace or delete ${firstOf(workloadsFirst(value), 12)}: protected`,
     ],
   );
-  // The engine stops at the first error, which may be in another datacenter next time, so the place is not shown.
+  // The engine stops at the first error, which may be in another datacenter next time, so do not show the place.
   const messages = new Set(
     refusals
       .filter(({ cause }) => cause !== "protected")
@@ -194,6 +194,6 @@ const howToUndo = (stack: string, byHand: readonly Change[]): Text => [
   "To keep it, change the stack's config.",
 ];
 
-/** Whether somebody added an object, or a field that the program does not set. */
+/** Whether someone added an object, or a field that the program does not set. */
 const isAddition = ({ effect, properties }: Change): boolean =>
   effect === "create" || properties.some(({ removed, added }) => removed.length === 0 && added.length > 0);

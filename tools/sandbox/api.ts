@@ -2,11 +2,11 @@ import { readFileSync } from "node:fs";
 import { Agent, request } from "node:https";
 import type { ClusterFiles } from "./files";
 
-/** A small client of the cluster's own servers: TLS verified by the cluster's authority, as the sandbox's administrator. */
+/** A small client of the cluster's servers, as the sandbox's administrator; it verifies TLS with the cluster's CA. */
 export interface Api {
   /** Status and body of a GET; undefined without an answer. */
   readonly get: (url: string) => Promise<{ status: number; body: string } | undefined>;
-  /** Makes the object at this URL be as given (server-side apply). */
+  /** Applies an object at this URL (server-side apply). */
   readonly apply: (url: string, object: object) => Promise<void>;
   /** Closes its connections. */
   readonly close: () => void;

@@ -13,9 +13,9 @@ import { simulatedNodes, storageClass } from "./simulation";
 const patience = 180_000;
 
 /**
- * Makes all programs of a cluster run and waits until they are ready. Starts only programs that do not run. A cluster
- * that was created from another configuration is stopped and created again, with the same data. An interrupted start
- * ends the programs that it has started.
+ * Starts the programs of a cluster that do not run, and waits until all are ready. A cluster that was created from
+ * another configuration is stopped and recreated with the same data. An interrupted start ends the programs that it has
+ * started.
  * @returns the programs that it started
  * @throws UserError naming the program that ended or did not become ready, with the end of its log
  */
@@ -28,7 +28,7 @@ export async function startControlPlane(
     const running = runningPrograms(files);
     const missing = wanted.filter((component) => running[component] === undefined);
     if (missing.length === 0) return;
-    // kwokctl takes any process with the number in this file for the program.
+    // kwokctl assumes that a process with the id in this file is the program.
     for (const component of missing) rmSync(files.processNumber(component), { force: true });
     await startCluster(options);
   };
@@ -58,7 +58,7 @@ export async function startControlPlane(
     const objects = nodes.length === 0 ? [] : [storageClass, ...nodes];
     const server = serverUrl(settings);
     await Promise.all(objects.map(({ path, object }) => api.apply(server + path, object)));
-    // Of nodes that are there already, an update of the object leaves the size as it is.
+    // For existing nodes, applying the object does not change the size, which is in the status.
     await Promise.all(nodes.map(({ path, object }) => api.apply(`${server}${path}/status`, object)));
     await untilReady(files, wanted, signal, async () => {
       const states = await Promise.all(nodes.map(({ path }) => api.get(server + path)));
@@ -74,7 +74,7 @@ export async function startControlPlane(
   return wanted.filter((component) => component in started());
 }
 
-/** Waits until `lagging` returns nothing. A program that ends meanwhile, or takes too long, is an error that names it. */
+/** Waits until `lagging` returns nothing. Throws an error that names a program that ends or takes too long. */
 async function untilReady(
   files: ClusterFiles,
   wanted: readonly Component[],

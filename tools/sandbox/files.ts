@@ -8,7 +8,7 @@ export type Component = (typeof components)[number];
 /** What kwokctl calls a program. */
 export const kwokctlName = (component: Component): string => (component === "kwok" ? "kwok-controller" : component);
 
-/** Where the sandbox of a project keeps everything: `<project>/.sandbox`. */
+/** The folder of a project's sandbox: `<project>/.sandbox`. */
 export const sandboxDirectory = (project: string): string => join(project, ".sandbox");
 
 /** The kubeconfig of all sandbox clusters of a project; each is a context `sandbox-<name>` in it. */
@@ -19,11 +19,11 @@ export interface ClusterFiles {
   readonly name: string;
   readonly directory: string;
   readonly settings: string;
-  /** etcd's folder; outside kwokctl's folder, which may be deleted and created again at any time. */
+  /** etcd's folder; outside kwokctl's folder, which may be deleted and recreated at any time. */
   readonly data: string;
   /** kwokctl's folder for the cluster: certificates, logs, process numbers. */
   readonly work: string;
-  /** The configuration that kwokctl has created this folder from; missing when it did not finish. */
+  /** The configuration from which kwokctl created this folder; missing if it did not finish. */
   readonly config: string;
   readonly certificate: (user: "ca" | "admin") => string;
   readonly key: (user: "ca" | "admin") => string;
@@ -51,7 +51,7 @@ export function clusterFiles(project: string, name: string): ClusterFiles {
   };
 }
 
-/** Names of the clusters that a project's sandbox has, running or not, sorted. */
+/** Sorted names of the clusters in a project's sandbox, running or not. */
 export function clusterNames(project: string): string[] {
   try {
     return readdirSync(sandboxDirectory(project), { withFileTypes: true })
@@ -64,7 +64,7 @@ export function clusterNames(project: string): string[] {
   }
 }
 
-/** Writes a file that only its owner may read, all or nothing; leaves one alone that holds the content already. */
+/** Writes a file atomically, readable only by its owner; does nothing if it already has this content. */
 export function writePrivate(path: string, content: string): void {
   if (readText(path) === content) return;
   const draft = `${path}.${process.pid}.new`;
@@ -72,12 +72,12 @@ export function writePrivate(path: string, content: string): void {
   renameSync(draft, path);
 }
 
-/** Makes a folder, and those above it, that only its owner may enter. */
+/** Creates a folder and its parents, accessible only to their owner. */
 export function makePrivateDirectory(path: string): void {
   mkdirSync(path, { recursive: true, mode: 0o700 });
 }
 
-/** What a file holds; undefined when it is not there. */
+/** The content of a file; undefined if it does not exist. */
 export function readText(path: string): string | undefined {
   try {
     return readFileSync(path, "utf8");

@@ -30,38 +30,38 @@ export const sandboxParts = [...components, "kwokctl"] as const;
 /** The programs that run in a sandbox cluster. */
 export const sandboxPrograms: readonly Component[] = components;
 
-/** What {@link sandboxUp} takes. */
+/** Options of {@link sandboxUp}. */
 export interface SandboxUpOptions {
-  /** Folder of the project; the sandbox keeps all it has in `.sandbox` below it. */
+  /** Folder of the project; the sandbox keeps everything in its subfolder `.sandbox`. */
   readonly directory: string;
-  /** Names of the clusters to run; others of this sandbox are left as they are. */
+  /** Names of the clusters to run; other clusters of this sandbox are not touched. */
   readonly clusters: readonly string[];
   readonly toolchain: Toolchain;
   readonly report: Report;
-  /** Address that the API servers listen on, of a network that exists; default loopback. */
+  /** Address that the API servers listen on, of an existing network interface; default loopback. */
   readonly address?: string;
   /** Simulated nodes of each cluster, over three zones; default 6. With 0 KWOK is not started. */
   readonly simulatedNodes?: number;
   /** Additional flags per program, without `--`; they override the sandbox's own. Default none. */
   readonly extraFlags?: ClusterOptions["extraFlags"];
-  /** Whether the API servers write an audit log; default: as before, for a new cluster no. */
+  /** Whether the API servers write an audit log; default: unchanged, and off for a new cluster. */
   readonly audit?: boolean;
 }
 
 /** A running cluster, as {@link sandboxUp} returns it. */
 export interface RunningCluster {
   readonly name: string;
-  /** Unique: a cluster that is created again under the same name after a purge has another one. */
+  /** Unique: a cluster that is recreated under the same name after a purge has another id. */
   readonly id: string;
   readonly context: string;
   readonly server: string;
-  /** The programs that had to be started; none when the cluster ran already. */
+  /** The programs that had to be started; empty if the cluster was already running. */
   readonly started: readonly Component[];
 }
 
 /**
- * Refuses a machine or a folder that cannot run a sandbox. kwokctl splits the programs' command lines at blanks, also those in paths (seen with
- * 0.8.0).
+ * Refuses a machine or a folder that cannot run a sandbox. kwokctl splits the programs' command lines at blanks, even at those in paths (seen
+ * with 0.8.0).
  * @throws UserError
  */
 export function requireSandboxHost(directory: string): void {
@@ -74,8 +74,8 @@ export function requireSandboxHost(directory: string): void {
 }
 
 /**
- * Makes each named cluster run: real etcd, API server, controller manager and scheduler, with nodes that KWOK simulates.
- * Does nothing where all is well, starts what has ended, and keeps the data that a cluster has.
+ * Starts each named cluster: real etcd, API server, controller manager and scheduler, with nodes that KWOK simulates.
+ * Starts only programs that do not run, and keeps the cluster's data.
  * @throws UserError naming the program that does not start, with the end of its log
  */
 export async function sandboxUp(options: SandboxUpOptions): Promise<RunningCluster[]> {
@@ -105,7 +105,7 @@ export async function sandboxUp(options: SandboxUpOptions): Promise<RunningClust
       if (started.length > 0) report(`sandbox cluster ${name}: ready after ${seconds} s (${started.join(", ")})`);
       return { name, id: cluster.id, context: contextName(name), server: serverUrl(cluster), started };
     };
-    // Waits for all before it reports one's failure, so that nothing runs behind the caller's back.
+    // Wait for all before reporting a failure, so that nothing continues to run after this function returns.
     const results = await Promise.allSettled(names.map(one));
     writeKubeconfig(directory);
     return results.map((result) => {
@@ -149,23 +149,23 @@ export async function sandboxDown(options: {
   });
 }
 
-/** How a cluster of the sandbox is. */
+/** The state of a sandbox cluster. */
 export interface ClusterStatus {
   readonly name: string;
   readonly context: string;
   readonly server: string;
   readonly podNetwork: string;
   readonly serviceNetwork: string;
-  /** Process number of each program that runs. */
+  /** Process id of each running program. */
   readonly running: Readonly<Partial<Record<Component, number>>>;
-  /** Bytes that all its programs hold. */
+  /** Memory of all its programs, in bytes. */
   readonly memory: number;
   /** Whether the API server answers and is ready. */
   readonly ready: boolean;
   readonly nodes: { readonly total: number; readonly ready: number };
 }
 
-/** Looks at every cluster of the project's sandbox; changes nothing. */
+/** Reads the state of every cluster of the project's sandbox; changes nothing. */
 export async function sandboxStatus(options: { readonly directory: string }): Promise<ClusterStatus[]> {
   const states = clusterNames(options.directory).map(async (name): Promise<ClusterStatus[]> => {
     const files = clusterFiles(options.directory, name);
@@ -209,7 +209,7 @@ function locked<T>(directory: string, report: Report, work: (signal: AbortSignal
   return interruptible((signal) => withLock(lock, waiting, () => work(signal), signal));
 }
 
-/** Files that lie beside the clusters' folders. */
+/** Files beside the clusters' folders. */
 const reserved = ["kubeconfig", "lock"];
 
 function checkName(name: string): void {

@@ -8,8 +8,8 @@ export const contextName = (cluster: string): string => `sandbox-${cluster}`;
 
 /**
  * Writes the kubeconfig of all clusters of the project's sandbox, with a context for each; the first is the current one.
- * Removes the file when there are none. It holds the credentials themselves. kwokctl's own kubeconfig has other context
- * names, and always names loopback.
+ * Removes the file if there are no clusters. It contains the credentials themselves. kwokctl's own kubeconfig has other
+ * context names, and always names loopback.
  */
 export function writeKubeconfig(project: string): void {
   const entries = clusterNames(project).flatMap((cluster) => {

@@ -10,7 +10,7 @@ import { simulatedNodeAnnotation, stageFolders } from "./simulation";
 /** Flags of a program, without `--`, and their values. */
 type Flags = Readonly<Record<string, string | number | boolean>>;
 
-/** What a cluster is created from. */
+/** The settings from which a cluster is created. */
 export interface ClusterOptions {
   readonly files: ClusterFiles;
   readonly settings: ClusterSettings;
@@ -18,7 +18,7 @@ export interface ClusterOptions {
   readonly binary: (part: Component | "kwokctl") => string;
   /** KWOK's stage files' folder. */
   readonly stages: string;
-  /** Number of nodes that KWOK simulates. With 0 KWOK does not run, and claims bind only to volumes that others create. */
+  /** Number of nodes that KWOK simulates. With 0, KWOK does not run, and claims bind only to volumes that something else creates. */
   readonly simulatedNodes: number;
   /** Additional flags per program; they override the sandbox's own. */
   readonly extraFlags?: Partial<Readonly<Record<Component, Flags>>>;
@@ -90,7 +90,7 @@ function flags(options: ClusterOptions): Record<Component, { replaced?: Flags; a
   });
   return {
     etcd: {
-      // With client certificates: otherwise every user of the machine could read and write the cluster's data.
+      // Require client certificates: otherwise every user of the machine could read and write the cluster's data.
       replaced: {
         "data-dir": files.data,
         "listen-client-urls": etcd,
@@ -179,7 +179,7 @@ async function kwokctl({ files, binary }: ClusterOptions, args: readonly string[
   const running = execa(program, args, {
     input,
     reject: false,
-    // Ctrl-C must not reach kwokctl: it ends in a second or two, and then has noted all that it started.
+    // Ctrl-C must not reach kwokctl: it ends within a second or two, and by then has recorded everything that it started.
     detached: true,
     // No proxies, no credentials of the caller, no kubectl on the PATH.
     extendEnv: false,

@@ -16,8 +16,8 @@ export const clusterPorts = (first: number) =>
   }) as const;
 
 /**
- * Below the range that Linux gives to outgoing connections (32768 to 60999), where a connection may hold a port just when
- * its server starts again, and below that of node ports (30000 to 32767). In steps of ten, so that blocks do not overlap.
+ * Below the range that Linux uses for outgoing connections (32768 to 60999), where a connection may occupy a port just
+ * when its server restarts, and below that of node ports (30000 to 32767). In steps of ten, so that blocks do not overlap.
  */
 const blocks = { first: 2_000, end: 3_000 } as const;
 

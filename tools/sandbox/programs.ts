@@ -3,12 +3,12 @@ import { basename } from "node:path";
 import { type ProcessId, endProcess, identify } from "../shared/processes";
 import { type ClusterFiles, type Component, components, kwokctlName } from "./files";
 
-/** The programs of a cluster that run, with their processes. */
+/** The running programs of a cluster, with their processes. */
 export type Programs = Readonly<Partial<Record<Component, ProcessId>>>;
 
 /**
- * Finds a cluster's programs among all processes, by the folder in which they run. kwokctl's files with process numbers
- * are not reliable: the kernel reuses numbers, and a killed kwokctl may not have written one.
+ * Finds a cluster's programs among all processes, by the folder in which they run. kwokctl's files with process ids are
+ * not reliable: the kernel reuses ids, and a killed kwokctl may not have written one.
  */
 export function runningPrograms(files: ClusterFiles): Programs {
   let folder: string;
@@ -33,10 +33,10 @@ export function runningPrograms(files: ClusterFiles): Programs {
 }
 
 /**
- * Ends the programs of a cluster, those that use the API server first, the store last.
+ * Ends the programs of a cluster: first those that use the API server, etcd last.
  *
- * Not with `kwokctl stop`: it kills by number, does not wait until ports and files are free, and needs the toolchain,
- * which may be gone when somebody wants to clean up.
+ * It does not use `kwokctl stop`, which kills by process id, does not wait until ports and files are free, and needs the
+ * toolchain, which may no longer exist when someone wants to clean up.
  */
 export async function endPrograms(programs: Programs): Promise<Component[]> {
   const end = async (component: Component): Promise<void> => {

@@ -4,11 +4,11 @@ import { type ClusterFiles, clusterFiles, clusterNames, makePrivateDirectory, re
 import { areFree, choosePort, clusterPorts } from "./ports";
 import { runningPrograms } from "./programs";
 
-/** What a cluster gets when it is created, and keeps. */
+/** Settings that a cluster gets when it is created, and keeps. */
 export interface ClusterSettings {
-  /** Unique: a cluster that is created again under the same name has another one. */
+  /** Unique: a cluster that is recreated under the same name has another id. */
   readonly id: string;
-  /** 0 to 127, different for each cluster of a sandbox: its networks follow from it. */
+  /** 0 to 127, different for each cluster of a sandbox; its networks are derived from it. */
   readonly network: number;
   /** Address that the API server listens on. */
   readonly address: string;
@@ -28,11 +28,11 @@ export function networks({ network }: ClusterSettings): { pods: string; services
   };
 }
 
-/** Where clients reach the API server. */
+/** URL of the API server. */
 export const serverUrl = ({ address, port }: ClusterSettings): string =>
   `https://${address}:${clusterPorts(port).apiServer}`;
 
-/** Reads a cluster's settings; undefined when there is no such cluster. */
+/** Reads a cluster's settings; undefined if the cluster does not exist. */
 export function readSettings(files: ClusterFiles): ClusterSettings | undefined {
   const text = readText(files.settings);
   if (text === undefined) return undefined;

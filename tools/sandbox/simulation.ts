@@ -1,14 +1,14 @@
 import { join } from "node:path";
 import { contextName } from "./kubeconfig";
 
-/** Marks the nodes that KWOK simulates; it leaves all others alone. */
+/** Marks the nodes that KWOK simulates; it ignores all others. */
 export const simulatedNodeAnnotation = ["kwok.x-k8s.io/node", "fake"] as const;
 
-/** KWOK's stages in use, below the folder that comes with it: nodes and pods that are ready at once, Jobs that complete, claims that bind. */
+/** KWOK's stages in use, in its folder of stages: nodes and pods that are ready at once, Jobs that complete, claims that bind. */
 export const stageFolders = (stages: string): string[] =>
   ["node/fast", "node/heartbeat-with-lease", "pod/fast", "volume/fast"].map((folder) => join(stages, folder));
 
-/** An object and where it is applied, below the API server's address. */
+/** An object and its path on the API server. */
 interface Placed {
   readonly path: string;
   readonly object: object;
@@ -29,8 +29,8 @@ export const storageClass: Placed = {
 };
 
 /**
- * KWOK's default size of a node, and a disk, without which no pod that asks for ephemeral storage is scheduled. What is scheduled on it runs
- * nowhere.
+ * KWOK's default size of a node, and a disk: without it, no pod that requests ephemeral storage is scheduled. Pods on these nodes do not really
+ * run.
  */
 const nodeSize = { cpu: "1k", memory: "1Ti", pods: "1M", "ephemeral-storage": "1Ti" };
 

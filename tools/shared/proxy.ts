@@ -2,8 +2,8 @@
 const loopback = ["localhost", "127.0.0.1", "::1"];
 
 /**
- * The variables that exempt this machine from proxies: the sandbox listens on loopback, and Pulumi's processes talk to
- * each other there. Go always makes this exception, gRPC for Node.js does not.
+ * The variables that exempt this machine from proxies: the sandbox listens on loopback, and Pulumi's processes connect
+ * to each other there. Go always makes this exception, gRPC for Node.js does not.
  * @returns names and values; none if no proxy is set
  */
 export function withoutLoopbackProxy(env: NodeJS.ProcessEnv): Record<string, string> {

@@ -32,10 +32,10 @@ export class UserError extends Error {
   }
 }
 
-/** An error that a reviewer must see as well: a report says it, too. */
+/** An error that a reviewer must see as well: reports include it. */
 export class RefusedError extends UserError {}
 
-/** Receives one line of progress for people; never a secret. */
+/** Receives one line of progress; never a secret. */
 export type Report = (line: string) => void;
 
 /** Writes progress to standard error; standard output is for a command's result. */

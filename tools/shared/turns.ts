@@ -1,10 +1,10 @@
-/** As many pieces of work at a time as there are turns; the others wait, in the order in which they came. */
+/** Limits how many pieces of work run at a time; the others wait, in order of arrival. */
 export class Turns {
   private readonly waiting: (() => void)[] = [];
 
   constructor(private free: number) {}
 
-  /** Does work when there is a turn for it. */
+  /** Runs work when its turn comes. */
   async run<T>(work: () => Promise<T>): Promise<T> {
     if (this.free > 0) this.free -= 1;
     else await new Promise<void>((turn) => this.waiting.push(turn));
@@ -18,7 +18,7 @@ export class Turns {
   }
 }
 
-/** Does work for all items, so many at a time; results in the order of the items. */
+/** Runs work for all items, at most `limit` at a time; returns results in the order of the items. */
 export function sideBySide<T, R>(limit: number, items: readonly T[], work: (item: T) => Promise<R>): Promise<R[]> {
   const turns = new Turns(limit);
   return Promise.all(items.map((item) => turns.run(() => work(item))));

@@ -5,8 +5,8 @@ import type { Compiler } from "./cache";
 import type { Group } from "./groups";
 
 /**
- * The compiler that `go env -json` describes; `undefined` output means that there is no `go`. Refuses one that is
- * older than the go.mod of a wanted group asks for.
+ * The compiler that `go env -json` describes; `undefined` output means that `go` is missing. Refuses a compiler that is
+ * older than the go.mod of a wanted group requires.
  */
 export function checkGo(output: string | undefined, wanted: readonly Group[]): Compiler {
   const minimum = wanted.map(({ folder }) => goMinimum(folder)).reduce(newer, "1.21.0");
@@ -28,7 +28,7 @@ function goMinimum(folder: string): string {
   return line[1];
 }
 
-/** Refuses to begin what would fill the disk. `need` in GiB; `folder` need not exist yet. */
+/** Refuses to start work that would fill the disk. `need` in GiB; `folder` need not exist yet. */
 export function checkDisk(
   folder: string,
   need: number,

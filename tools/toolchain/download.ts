@@ -8,7 +8,7 @@ import { withoutLoopbackProxy } from "../shared/proxy";
 /** A published file. */
 export interface RemoteFile {
   readonly url: string;
-  /** Its SHA-256 in hexadecimal, or the URL of a list of checksums or of a release in GitHub's API, which has it. */
+  /** Its SHA-256 in hexadecimal, or the URL of a list of checksums or of a release in GitHub's API that contains it. */
   readonly sha256: string;
   /** Path in the target folder. Archives are unpacked. @default the last part of the URL */
   readonly to?: string;
@@ -16,7 +16,7 @@ export interface RemoteFile {
 
 /** Options of a download. */
 export interface DownloadOptions {
-  /** Where files are fetched from instead: `<mirror>/<host>/<path>`. */
+  /** A mirror to fetch files from instead: `<mirror>/<host>/<path>`. */
   readonly mirror?: string;
   /** Time without a byte, in milliseconds, after which a download fails. */
   readonly patience: number;

@@ -25,7 +25,7 @@ export interface Group {
   readonly name: string;
   /** The folder with go.mod and go.sum. */
   readonly folder: string;
-  /** Part -> package, relative to the module or of one of its dependencies. Its last element names the binary. */
+  /** Part -> package, relative to the module or in one of its dependencies. Its last element names the binary. */
   readonly packages: Readonly<Record<string, string>>;
   /** Build tags. */
   readonly tags?: string;
@@ -36,8 +36,8 @@ export interface Group {
   /** Pattern of packages to compile without optimisation: large ones that do not affect run time. */
   readonly unoptimised?: readonly string[];
   /**
-   * Files of a module to embed in a package of this folder. Go cannot embed what lies in another module: the build
-   * puts them here by an overlay.
+   * Files of a module to embed in a package of this folder. Go cannot embed files of another module, so the build puts
+   * them here by an overlay.
    */
   readonly embed?: ModuleFiles;
   /** Files of a module that belong beside the binaries: path in the group's folder -> path in the module. */
@@ -60,7 +60,7 @@ export function groupOf(groups: readonly Group[], part: string): Group {
   return group;
 }
 
-/** The package that is a part's program, as `go build` takes it in the group's folder. */
+/** The package of a part's program, as an argument of `go build` in the group's folder. */
 export function packageOf(group: Group, part: string): string {
   const found = group.packages[part];
   if (found === undefined) throw new Error(`no package is ${part}`);
@@ -83,7 +83,7 @@ export function buildFlags(group: Group): string[] {
     "-trimpath",
     "-buildvcs=false",
     ...(group.tags === undefined ? [] : [`-tags=${group.tags}`]),
-    // Without debugging tables: the linker drops them, and producing them takes a good part of the compile time.
+    // No debugging tables: the linker drops them, and producing them takes much of the compile time.
     "-gcflags=all=-dwarf=false",
     ...(group.unoptimised ?? []).map((pattern) => `-gcflags=${pattern}=-N -l -dwarf=false`),
     `-ldflags=${link(shared)}`,

@@ -18,13 +18,13 @@ export { allParts, pulumiParts } from "./parts";
 export interface Toolchain {
   /** Where the Pulumi CLI and its plugins come from. The sandbox's programs are always downloaded or built. */
   readonly mode: Mode;
-  /** The absolute path of a part's program. In mode `system`, the language host and the plugins are Pulumi's own: none. */
+  /** The absolute path of a part's program. In mode `system`, the language host and the plugins have none, because Pulumi uses its own. */
   binary(part: Part): string;
   /** The folder of KWOK's stage files (`node/`, `pod/`, `volume/`), to be passed to it with `--config`. */
   readonly kwokStages: string;
   /**
-   * What to set in the environment of `pulumi` (and of an Automation API workspace): PATH with the CLI and the
-   * language host first, PULUMI_HOME, … In mode `system`, the user's own Pulumi stays as it is.
+   * Variables for the environment of `pulumi` (and of an Automation API workspace): PATH with the CLI and the
+   * language host first, PULUMI_HOME, … In mode `system`, the user's own Pulumi is used unchanged.
    */
   readonly env: Readonly<Record<string, string>>;
 }
@@ -39,7 +39,7 @@ export async function ensureToolchain(parts: readonly Part[], report: Report): P
   const pulumi = parts.filter((part) => pulumiParts.includes(part));
   const look = pulumi.length > 0 && (mode === undefined || mode === "system");
   const system = look ? await installedPulumi(pulumi, root, process.env, mode === "system", report) : undefined;
-  // Pulumi, its language host and its plugins come from one place.
+  // Pulumi, its language host and its plugins must come from one place.
   const others = parts.filter((part) => !pulumi.includes(part)).map((part) => [part]);
   const units = system !== undefined || pulumi.length === 0 ? others : [pulumi, ...others];
   const placeOf = await provide(units, { ...provision(report), root, groups });
@@ -58,9 +58,7 @@ export async function ensureToolchain(parts: readonly Part[], report: Report): P
   };
 }
 
-/**
- * The same for programs of other groups than the toolchain's own.
- */
+/** The same for programs of groups outside the toolchain. */
 export async function ensurePrograms<G extends Group>(
   from: readonly G[],
   parts: readonly PartOf<G>[],
@@ -115,7 +113,7 @@ function ownEnvironment(place: Place | undefined): Record<string, string> {
     PULUMI_HOME: place.home,
     ...(existsSync(join(login, "credentials.json")) ? { PULUMI_CREDENTIALS_PATH: login } : {}),
     PULUMI_SKIP_UPDATE_CHECK: "true",
-    // A missing plugin is an error at once, not after minutes of retries on a closed network.
+    // A missing plugin is an immediate error, instead of minutes of retries on a closed network.
     PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true",
   };
 }

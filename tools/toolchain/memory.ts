@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-/** Which downloads failed, kept from run to run so that no later run waits for them again. */
+/** The downloads that failed, kept between runs so that no later run waits for them again. */
 export class Memory {
   private readonly file: string;
 

@@ -1,8 +1,8 @@
 import { UserError } from "../shared/terminal";
 
 /**
- * Where programs come from. `system`: the Pulumi that is installed, with its own plugins and login; `download`: what
- * their makers publish; `build`: Go modules.
+ * Where programs come from. `system`: the installed Pulumi, with its own plugins and login; `download`: published
+ * releases; `build`: Go modules.
  */
 export type Mode = "system" | "download" | "build";
 
@@ -17,8 +17,8 @@ export function forcedMode(value: string | undefined): Mode | undefined {
 }
 
 /**
- * The mirror that KAZOO_MIRROR names; undefined when it is unset or empty. Throws a UserError for what is no address of
- * a web server.
+ * The mirror that KAZOO_MIRROR names; undefined when it is unset or empty. Throws a UserError unless it is a URL of a
+ * web server.
  */
 export function mirrorOf(value: string | undefined): string | undefined {
   if (value === undefined || value === "") return undefined;

@@ -6,18 +6,18 @@ import { type Plugin, versions } from "./parts";
 /** Milliseconds that the download of one plugin may take. */
 const limit = 300_000;
 
-/** The program of a plugin below a Pulumi home, there or not. */
+/** Path of a plugin's program below a Pulumi home, whether it exists or not. */
 export const pluginBinary = (home: string, plugin: Plugin): string =>
   join(home, "plugins", `resource-${plugin}-v${versions[plugin]}`, `pulumi-resource-${plugin}`);
 
 /** Whether a Pulumi home has a plugin. */
 export function hasPlugin(home: string, plugin: Plugin): boolean {
   const binary = pluginBinary(home, plugin);
-  // Pulumi marks a download that has not ended with a file beside the folder.
+  // Pulumi marks an unfinished download with a file beside the folder.
   return existsSync(binary) && !existsSync(`${join(binary, "..")}.partial`);
 }
 
-/** Lets Pulumi download a plugin into its home. Returns why it could not; undefined when the plugin is there. */
+/** Lets Pulumi download a plugin into its home. Returns why it could not; undefined if the plugin is installed. */
 export async function installPlugin(
   cli: string,
   plugin: Plugin,
@@ -25,7 +25,7 @@ export async function installPlugin(
     readonly home: string;
     readonly env: NodeJS.ProcessEnv;
     readonly signal?: AbortSignal;
-    /** Further options of `pulumi plugin install`. */
+    /** More options for `pulumi plugin install`. */
     readonly args?: readonly string[];
   },
 ): Promise<string | undefined> {

@@ -1,11 +1,11 @@
 import { type Report, reportToStderr } from "../shared/terminal";
 
-/** Seconds between two lines where lines cannot be rewritten. */
+/** Seconds between two lines if lines cannot be rewritten. */
 const interval = 15;
 
 /**
- * The progress of one step. On a terminal one line is rewritten each second; elsewhere a line of its own is reported,
- * at most one each 15 seconds.
+ * The progress of one step: on a terminal, one line that is rewritten each second; elsewhere, a new line every 15
+ * seconds at most.
  */
 export class Progress {
   private readonly begun = Date.now();
@@ -13,7 +13,7 @@ export class Progress {
   private readonly live: boolean;
   private lastLine = Date.now();
 
-  /** `describe` says what there is to say after so many seconds. */
+  /** `describe` returns the line for a number of seconds. */
   constructor(
     private readonly report: Report,
     private readonly describe: (seconds: number) => string,
@@ -37,7 +37,7 @@ export class Progress {
     }
   }
 
-  /** Ends the step; always to be called. */
+  /** Ends the step; must always be called. */
   stop(): void {
     clearInterval(this.timer);
     if (this.live) process.stderr.write("\r\x1b[K");

@@ -17,9 +17,9 @@ export interface Provision {
   /** Folder of the cache. */
   readonly root: string;
   readonly groups: readonly Group[];
-  /** The only permitted way. @default what is in the cache, then a download, then a build */
+  /** The only permitted way. @default the cache, then a download, then a build */
   readonly only?: "download" | "build";
-  /** Where files are downloaded from instead: `<mirror>/<host>/<path>`. */
+  /** A mirror to download from instead: `<mirror>/<host>/<path>`. */
   readonly mirror?: string;
   readonly report: Report;
 }

@@ -23,7 +23,7 @@ export class Releases {
   constructor(
     readonly root: string,
     readonly groups: readonly Group[],
-    /** Where files are fetched from instead: `<mirror>/<host>/<path>`. */
+    /** A mirror to fetch files from instead: `<mirror>/<host>/<path>`. */
     readonly mirror: string | undefined,
   ) {}
 

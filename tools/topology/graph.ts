@@ -12,10 +12,10 @@ import {
 } from "../../config/platform";
 import type { NodeState, State } from "./live";
 
-/** What is known of a thing, for people who want to know more: a label and its value. */
+/** A detail of an item, shown on request: a label and its value. */
 export type Fact = readonly [label: string, value: string];
 
-/** Something that is drawn. */
+/** An item in the drawing. */
 export interface Item {
   /** Unique in the topology. */
   readonly id: string;
@@ -25,13 +25,13 @@ export interface Item {
   readonly facts: readonly Fact[];
 }
 
-/** What is outside of the stack and talks to it. */
+/** A system outside the stack that communicates with it. */
 export interface Outside extends Item {
   /** `in`: it calls Kazoo; `out`: Kazoo calls it; `both`. */
   readonly direction: "in" | "out" | "both";
 }
 
-/** A stack as regions with what is in them, the rings that their zones share, and what talks to what. */
+/** A stack: its regions and their contents, the rings that zones share, and the connections. */
 export interface Topology {
   readonly stack: string;
   readonly facts: readonly Fact[];
@@ -39,7 +39,7 @@ export interface Topology {
   readonly regions: readonly Region[];
   /** Rings of more than one zone. */
   readonly rings: readonly Item[];
-  /** Between regions and what is not in one. */
+  /** Links between regions and items outside them. */
   readonly links: readonly Link[];
 }
 
@@ -57,7 +57,7 @@ export interface ZoneBox extends Item {
   /** Whether the ring has other zones, and this one gets each change first. */
   readonly first: boolean;
   readonly workloads: readonly WorkloadBox[];
-  /** The worst of its nodes, where they were asked. */
+  /** The worst state of its nodes, if it was queried. */
   readonly state?: State;
   readonly links: readonly Link[];
 }
@@ -67,7 +67,7 @@ export interface WorkloadBox extends Item {
   readonly kind: "kazoo" | "broker" | "database" | "elsewhere";
   /** Names of its pods or containers. */
   readonly nodes: readonly string[];
-  /** Of each node, where they were asked. */
+  /** The state of each node, if it was queried. */
   readonly states?: Readonly<Record<string, NodeState>>;
 }
 
@@ -75,7 +75,7 @@ export interface WorkloadBox extends Item {
 export interface Link {
   readonly from: string;
   readonly to: string;
-  /** `failover` is used where `use` does not answer; `member` belongs to a ring. */
+  /** `failover` is used if `use` does not answer; `member` belongs to a ring. */
   readonly kind: "use" | "failover" | "member";
   readonly arrow: "to" | "both" | "none";
   readonly label: readonly string[];
@@ -147,7 +147,7 @@ function imageOf({ image }: Platform): string {
     : `${name}@${image.digest}`;
 }
 
-/** What is outside, and which zones it has to do with. */
+/** The systems outside the stack, and the zones that each communicates with. */
 function outsideOf({ zones, clusters }: Platform): { item: Outside; reaches: (zone: Zone) => boolean }[] {
   const onDocker = (zone: Zone) => clusters[zone.cluster]?.kind === "docker";
   const networks = [...new Set(zones.flatMap(({ mediaNetworks }) => mediaNetworks))];
@@ -288,7 +288,7 @@ function copiesIn({ name }: Zone, ring: Ring): string {
 
 interface Workload {
   readonly box: WorkloadBox;
-  /** From Kazoo to it. */
+  /** The link from Kazoo to it. */
   readonly link?: Link;
 }
 

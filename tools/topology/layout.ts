@@ -19,50 +19,50 @@ export interface Point {
   readonly y: number;
 }
 
-/** A link as it is drawn: the corners of its line, and where its label is. */
+/** A drawn link: the corners of its line, and the position of its label. */
 export interface Line {
   readonly points: readonly Point[];
   readonly label?: Box;
 }
 
-/** What lies where in an open region, from its corner. */
+/** Positions in an open region, relative to its corner. */
 export interface Plan extends Size {
   readonly boxes: Readonly<Record<string, Box>>;
   readonly lines: Readonly<Record<string, Line>>;
 }
 
-/** What lies where in the whole picture, for one choice of open regions. */
+/** Positions in the whole picture, for one choice of open regions. */
 export interface Arrangement extends Size {
   readonly places: Readonly<Record<string, Point>>;
   readonly lines: Readonly<Record<string, Line>>;
 }
 
-/** Where everything is drawn. */
+/** The positions of everything. */
 export interface Drawing {
   readonly folded: Readonly<Record<string, Size>>;
   readonly open: Readonly<Record<string, Plan>>;
-  /** Of what is in no region. */
+  /** Sizes of items outside regions. */
   readonly loose: Readonly<Record<string, Size>>;
   /** By the open regions, see {@link keyOf}. */
   readonly arrangements: Readonly<Record<string, Arrangement>>;
-  /** Key of the arrangement to begin with. */
+  /** Key of the initial arrangement. */
   readonly initial: string;
 }
 
 /** Key of the arrangement in which these regions are open, by their number. */
 export const keyOf = (open: readonly number[]): string => [...open].sort((a, b) => a - b).join(" ");
 
-/** Of a link; unique, since there is at most one from one item to another. */
+/** Id of a link; unique, because there is at most one from one item to another. */
 export const linkId = ({ from, to }: Pick<Link, "from" | "to">): string => `${from} > ${to}`;
 
-/** Above this many zones a picture begins with folded regions. */
+/** With more zones than this, a picture starts with folded regions. */
 const mostOpenZones = 6;
-/** Up to this many regions there is an arrangement for each choice of open ones; of more, for none, each alone, and all. */
+/** With up to this many regions, each choice of open ones has an arrangement; with more: none, each alone, and all. */
 const mostChoices = 4;
 
 type Layout = (graph: ElkNode) => Promise<ElkNode>;
 
-/** Lays out a topology, by the Eclipse Layout Kernel. */
+/** Lays out a topology with the Eclipse Layout Kernel. */
 export async function layOut(topology: Topology): Promise<Drawing> {
   // Loaded here: it is large.
   const { default: ELK } = await import("elkjs/lib/elk.bundled.js");
@@ -88,7 +88,7 @@ export async function layOut(topology: Topology): Promise<Drawing> {
   return { folded, open, loose, arrangements, initial };
 }
 
-/** The choices of open regions that there is an arrangement for. */
+/** The choices of open regions that have an arrangement. */
 function choicesOf(count: number): number[][] {
   const all = [...Array(count).keys()];
   if (count > mostChoices) return [[], ...all.map((index) => [index]), all];
@@ -109,7 +109,7 @@ const packed = (head: Size, aspectRatio: number): LayoutOptions => ({
 });
 
 async function openRegion(region: Region, regions: number, layout: Layout): Promise<Plan> {
-  // Regions stand side by side: the more there are, the narrower each is.
+  // Regions are side by side: the more there are, the narrower each is.
   const aspectRatio = Math.max(0.5, 1.8 / regions);
   const laidOut = await layout({
     id: region.id,
@@ -174,7 +174,7 @@ const labelOf = ({ label }: Link) => ({
   text: label.join("\n"),
   width: Math.max(...label.map((line) => widthOf(line, "note"))),
   height: label.length * lineHeight.note,
-  // Beside the line's middle would take more space, and leave open which line it is about.
+  // A label beside its line would take more space, and could belong to another line.
   layoutOptions: { "elk.edgeLabels.inline": "true" },
 });
 
@@ -191,7 +191,7 @@ function lineOf({ sections = [], labels = [] }: ElkExtendedEdge, x: number, y: n
       };
 }
 
-/** Regions with what calls them above, and what they call and their rings below. */
+/** Regions with their clients above, and their servers and rings below. */
 async function arrange(
   { outside, regions, rings, links }: Topology,
   sizes: Readonly<Record<string, Size>>,
@@ -199,7 +199,7 @@ async function arrange(
 ): Promise<Arrangement> {
   const shared = [...outside, ...rings];
   const port = (id: string) => `${id} port`;
-  // All lines of what several regions share begin at one port, so that they run together as far as they can; at a region they end apart.
+  // All lines of an item that several regions share start at one port, so that they run together as far as possible; they end apart at a region.
   const end = (id: string) => (shared.some((item) => item.id === id) ? port(id) : id);
   const laidOut = await layout({
     id: "stack",

@@ -1,10 +1,10 @@
 import type { Fact, Region, Topology, WorkloadBox, ZoneBox } from "./graph";
 
-/** The states of a node, the worst last. `rolling`: it is being replaced, or will be; `away`: it does not exist or does not run. */
+/** The states of a node, the worst last. `rolling`: it is being replaced, or will be; `away`: it does not exist or is not running. */
 export const states = ["ready", "rolling", "starting", "away", "unknown"] as const;
 export type State = (typeof states)[number];
 
-/** What is known of a node. */
+/** The state of a node. */
 export interface NodeState {
   readonly state: State;
   readonly waitsFor?: string;
@@ -12,15 +12,15 @@ export interface NodeState {
   readonly restarts?: number;
 }
 
-/** What is known of a zone. */
+/** The state of a zone. */
 export interface ZoneState {
   /** By the names of its pods or containers. */
   readonly nodes?: Readonly<Record<string, NodeState>>;
-  /** Why nothing is known. */
+  /** Why the state is unknown. */
   readonly problem?: string;
 }
 
-/** A topology in which each node carries its state. @param at when it was seen, for people */
+/** A topology in which each node carries its state. @param at when the states were read, as text */
 export function withStates(topology: Topology, zones: Readonly<Record<string, ZoneState>>, at: string): Topology {
   const regions = topology.regions.map((region): Region => {
     const clusters = region.clusters.map((cluster) => ({

@@ -1,4 +1,4 @@
-// The topology page: opens and folds regions, zooms, finds zones, shows details. It asks nobody for anything.
+// The topology page: opens and folds regions, zooms, finds zones, shows details. It makes no requests.
 (() => {
   const { items, regions, arrangements, initial } = JSON.parse(document.getElementById("data").textContent);
   const view = document.getElementById("view");
@@ -21,7 +21,7 @@
   const itemOf = (id) => shown().find((element) => element.dataset.id === id);
   const regionOf = (id) => regions.findIndex((region) => region.id === id || region.inside.includes(id));
 
-  /** Draws what is open. */
+  /** Draws the open regions. */
   function draw() {
     const { width, height, places, lines } = arrangements[keyOf(open)];
     svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
@@ -50,7 +50,7 @@
     scale();
   }
 
-  /** Opens these regions; where there is no such arrangement, only the last one. */
+  /** Opens these regions; if they have no arrangement, only the last one. */
   function openOnly(numbers, last) {
     open = keyOf(numbers) in arrangements ? new Set(numbers) : new Set([last]);
     draw();
@@ -79,7 +79,7 @@
     view.scrollTo(left, top);
   }
 
-  /** As large as the view is wide, and high if `whole`; never larger than drawn. */
+  /** Fits the picture to the view's width, and to its height if `whole`; never larger than drawn. */
   function fit(whole) {
     const { width, height } = arrangements[keyOf(open)];
     const wide = view.clientWidth / width;
@@ -121,7 +121,7 @@
     element.scrollIntoView({ block: "nearest", inline: "nearest" });
   }
 
-  /** Opens the region of an item that is not to be seen, and shows the item. */
+  /** Opens the region of a hidden item, and shows the item. */
   function goTo(id) {
     const number = regionOf(id);
     if (number !== -1 && !open.has(number)) openOnly([...open, number], number);
@@ -157,13 +157,13 @@
           : `${count}; Enter shows ${ids.length === 1 ? "it" : "the next"}`;
   }
 
-  /** Where an item's head is: what is in it lies below. */
+  /** Position of an item's head; its content is below. */
   function headOf(element) {
     const { left, right, top } = (element.querySelector(".box, .chip") ?? element).getBoundingClientRect();
     return { left, right, y: top + 12 };
   }
 
-  /** The nearest item in a direction; what is aside is farther away than what is ahead. What is in an item is not beside it. */
+  /** The nearest item in a direction; sideways distance counts more than distance ahead. An item's content is not beside it. */
   function beside(element, [right, down]) {
     const from = headOf(element);
     const gap = (to) => Math.max(0, to.left - from.right, from.left - to.right) + Math.abs(to.left - from.left) / 20;
@@ -201,7 +201,7 @@
     }
   });
 
-  // The view is dragged; what was dragged was not clicked.
+  // Dragging moves the view, and is not a click.
   let drag;
   let dragged = false;
   view.addEventListener("pointerdown", (event) => {

@@ -37,7 +37,7 @@ export function pageOf(topology: Topology, drawing: Drawing): string {
 <button id="print" type="button">Print</button>
 </div>
 </header>
-<p class="legend">${escaped(topology.facts.map(([label, value]) => `${label}: ${value}`).join(" · "))}. An arrow leads from who connects to what is connected to, with TCP ports; dashed: where the first does not answer; dotted: member of a ring. A star or “first zone”: each change reaches it first. <span class="controls">Click, or Tab, arrow keys and Enter: unfold a region, show details. Keys: / finds, + − 0 zoom.</span></p>
+<p class="legend">${escaped(topology.facts.map(([label, value]) => `${label}: ${value}`).join(" · "))}. An arrow points from client to server, with the TCP ports; dashed: used if the first does not answer; dotted: member of a ring. A star or “first zone”: each change reaches it first. <span class="controls">Click, or Tab, arrow keys and Enter: unfold a region, show details. Keys: / finds, + − 0 zoom.</span></p>
 <div class="stage">
 <main id="view" aria-label="Picture of the stack">
 <svg xmlns="http://www.w3.org/2000/svg" role="group" aria-label="${escaped(inWords(topology))}">
@@ -77,12 +77,12 @@ function declared({ ink, soft, paper, field, line, focus }: Colours): string {
 interface Described {
   readonly title: string;
   readonly kind: string;
-  /** What it is in. */
+  /** Its parent item. */
   readonly where?: string;
   readonly facts: readonly Fact[];
 }
 
-/** What the page's script knows. */
+/** The data for the page's script. */
 function dataOf(topology: Topology, { arrangements, initial }: Drawing): object {
   const { regions, rings, outside } = topology;
   const described =
@@ -126,7 +126,7 @@ const drawable = ({ lines, ...rest }: Arrangement) => ({
   lines: Object.fromEntries(Object.entries(lines).map(([id, line]) => [id, along(line)])),
 });
 
-/** The zones in words, for those who cannot see or have printed the picture. */
+/** The zones as a table, for people who cannot see the picture or have printed it. */
 function tableOf({ regions }: Topology): string {
   const head = ["Zone", "Region", "Cluster", "Place", "Ring", "Kazoo nodes", "Brokers", "Database nodes", "Copies"];
   const isLive = regions.some((region) => zonesOf(region).some(({ state }) => state !== undefined));

@@ -1,7 +1,7 @@
 import type { ClusterPart, Item, Region, WorkloadBox, ZoneBox } from "./graph";
 import { lineHeight, widthOf } from "./text";
 
-/** How large what is drawn must be for its text. */
+/** Sizes of drawn items, derived from their text. */
 
 export interface Size {
   readonly width: number;
@@ -21,7 +21,7 @@ const heightOf = ({ notes }: Item): number => lineHeight.title + notes.length * 
 const textWidth = ({ title, notes }: Item): number =>
   Math.max(widthOf(title, "title"), ...notes.map((note) => widthOf(note, "note")));
 
-/** A box with text alone. */
+/** A box with only text. */
 export const sizeOfText = (item: Item): Size => ({
   width: textWidth(item) + 2 * padding,
   height: heightOf(item) + 2 * padding,
@@ -36,7 +36,7 @@ export const sizeOfZoneHead = (zone: ZoneBox): Size => ({
   height: heightOf(zone) + padding,
 });
 
-/** What a cluster says in one line. */
+/** A cluster in one line. */
 export const clusterLine = ({ title, notes }: ClusterPart): string => `cluster ${title}: ${notes.join(", ")}`;
 
 export const sizeOfClusterHead = (cluster: ClusterPart): Size => ({
@@ -95,7 +95,7 @@ export function sizeOfWorkload(workload: WorkloadBox): Size {
   };
 }
 
-/** The star that marks the first zone where there is no space for words. */
+/** The star that marks the first zone if there is no space for words. */
 export const star = 16;
 
 export const zonesOf = (region: Region): readonly ZoneBox[] => region.clusters.flatMap(({ zones }) => zones);

@@ -20,7 +20,7 @@ import type { State } from "./live";
 import { pictureStyle } from "./theme";
 import { escaped, lineHeight, widthOf } from "./text";
 
-/** The picture of a stack as a file of its own. */
+/** The picture of a stack as a standalone file. */
 export function svgOf(topology: Topology, drawing: Drawing): string {
   const { stack, regions } = topology;
   const arrangement = drawing.arrangements[drawing.initial];
@@ -41,7 +41,7 @@ ${regions.map((region, index) => at(region.id, open(index) ? openRegion(region, 
 `;
 }
 
-/** The picture's inside for a page that opens and folds regions itself: each region once folded and once open, at no place yet. */
+/** The picture's inside for a page that opens and folds regions itself: each region once folded and once open, without a position. */
 export function pictureOf(topology: Topology, drawing: Drawing): string {
   const { regions, links } = topology;
   const at = (id: string, content: string) => `<g data-place="${escaped(id)}">${content}</g>`;
@@ -72,7 +72,7 @@ const loose = ({ outside, rings }: Topology, drawing: Drawing, at: (id: string, 
     )
     .join("\n");
 
-/** The stack in a sentence or two, for those who do not see the picture. */
+/** The stack in a sentence or two, for people who cannot see the picture. */
 export function inWords({ regions, rings, outside }: Topology): string {
   const zones = regions.map(
     (region) =>
@@ -113,7 +113,7 @@ const rect = ({ x, y, width, height }: Box, kind: string, radius: number): strin
 const text = (content: string, x: number, y: number, kind: string, anchor = "start"): string =>
   `<text class="${kind}" x="${round(x)}" y="${round(y)}"${anchor === "start" ? "" : ` text-anchor="${anchor}"`}>${escaped(content)}</text>`;
 
-/** A title with notes below, from a corner; `gap` of what is before the title. */
+/** A title with notes below, from a corner; `gap` is the space before the title. */
 const lines = (title: string, notes: readonly string[], { x, y }: Point, gap = 0): string =>
   [
     text(title, x + padding + gap, y + padding + 12, "title"),
@@ -122,7 +122,7 @@ const lines = (title: string, notes: readonly string[], { x, y }: Point, gap = 0
     ),
   ].join("");
 
-/** What can be chosen on a page. */
+/** An item that can be selected on a page. */
 const choosable = ({ id, title, notes }: Item, kind: string, content: string): string =>
   `<g class="item ${kind}" data-id="${escaped(id)}" aria-label="${escaped([title, ...notes].join(", "))}">${content}</g>`;
 

@@ -1,4 +1,4 @@
-/** Text as the pictures have it: sizes of its lines, and how wide it is where there is no browser to ask. */
+/** Text in pictures: font sizes, and estimated widths, because no browser can measure it. */
 
 export const lineHeight = { title: 20, note: 16 } as const;
 export const fontSize = { title: 14, note: 12 } as const;
@@ -6,7 +6,7 @@ export const fontSize = { title: 14, note: 12 } as const;
 const narrow = /[ijlt.,:;|'()[\] fr-]/;
 const wide = /[mwMW@%]/;
 
-/** Width of a line in pixels: of the wider fonts that a system may have, rather too much than too little. */
+/** Width of a line in pixels, in one of the wider fonts that a system may have: rather too wide than too narrow. */
 export function widthOf(text: string, kind: keyof typeof fontSize): number {
   const ems = [...text].reduce(
     (sum, letter) => sum + (narrow.test(letter) ? 0.42 : wide.test(letter) ? 0.98 : /[A-Z]/.test(letter) ? 0.72 : 0.63),

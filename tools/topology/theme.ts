@@ -12,11 +12,11 @@ export interface Colours {
   readonly broker: Pair;
   readonly database: Pair;
   readonly ring: Pair;
-  /** Signs of what is ready, of what is on its way, and of what is not there. */
+  /** Signs of nodes that are ready, in transition, or missing. */
   readonly good: string;
   readonly busy: string;
   readonly bad: string;
-  /** What has the keyboard's focus, or was found. */
+  /** The item that has the keyboard focus or was found. */
   readonly focus: string;
 }
 
@@ -57,7 +57,7 @@ export const dark: Colours = {
   focus: "#79c0ff",
 };
 
-/** The picture's style, light or dark like the reader's system; without variables, which not all programs that show SVG know. */
+/** The picture's style, light or dark like the reader's system; without variables, because not all SVG viewers support them. */
 export const pictureStyle = `
 text { font: ${fontSize.note}px system-ui, -apple-system, "Segoe UI", "Helvetica Neue", Arial, sans-serif }
 .title { font-size: ${fontSize.title}px; font-weight: 600 }

@@ -6,15 +6,16 @@ import { parse, stringify } from "yaml";
 import type { Zone } from "../../../config/platform";
 import { runFolder } from "../runFolder";
 import { type OwnEnvironment, ownEnvironment, withOwnEnvironment } from "../stackEdit";
-import { UserError, reportToStderr } from "../../shared/terminal";
+import { UserError, isTerminal, reportToStderr } from "../../shared/terminal";
 import { type DeployOptions, applyFile, stackFile, zoneOfFile } from "./apply";
 
 /** `kube-deploy-edit`. */
 export async function edit(options: DeployOptions): Promise<void> {
+  const editor = editorOf(process.env, isTerminal());
   const zone = await zoneOfFile(options);
   const read = (): string => readFileSync(stackFile(options.stack), "utf8");
   const own = ownEnvironment(read(), zone);
-  const wanted = editOwn(zone, own, options.stack);
+  const wanted = editOwn(editor, zone, own, options.stack);
   if (isDeepStrictEqual(wanted, own)) {
     reportToStderr("nothing was changed");
     return;
@@ -30,13 +31,27 @@ export async function edit(options: DeployOptions): Promise<void> {
   await applyFile(options, zone, withOwnEnvironment(text, zone, wanted), "kube-deploy-edit");
 }
 
+/** The user's editor. @throws UserError if there is none, and no terminal for vi */
+export function editorOf(
+  { KUBE_EDITOR, VISUAL, EDITOR }: Readonly<Record<string, string | undefined>>,
+  terminal: boolean,
+): string {
+  const editor = KUBE_EDITOR ?? VISUAL ?? EDITOR;
+  if (editor === undefined && !terminal)
+    throw new UserError(
+      "there is no terminal for the editor vi",
+      "run the command on a terminal, or set EDITOR to a program that needs none",
+    );
+  return editor ?? "vi";
+}
+
 /** Opens an editor with the variables that a datacenter itself sets, and returns the edited ones. */
-function editOwn(zone: Zone, own: OwnEnvironment, stack: string): OwnEnvironment {
+function editOwn(editor: string, zone: Zone, own: OwnEnvironment, stack: string): OwnEnvironment {
   const folder = mkdtempSync(join(runFolder(), "edit-"));
   try {
     const path = join(folder, `${zone.name}.yaml`);
     writeFileSync(path, editText(zone, own, stack));
-    const editor = process.env.KUBE_EDITOR ?? process.env.VISUAL ?? process.env.EDITOR ?? "vi";
+
     const run = spawnSync("sh", ["-c", `${editor} "$1"`, "sh", path], { stdio: "inherit" });
     if (run.status !== 0)
       throw new UserError(`${editor} ended with exit code ${run.status}`, "set EDITOR to another editor");

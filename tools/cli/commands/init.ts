@@ -109,7 +109,7 @@ async function classAnswered({ storageClasses = [] }: ClusterFacts): Promise<str
   return choose("StorageClass", "--storage-class", names, undefined);
 }
 
-/** The cluster and namespace of the stack, as its file has them. */
+/** The cluster and namespace of the stack, read from its file. */
 function placeOf(stack: FirstStack, path: string): { readonly cluster: KubernetesCluster; readonly namespace: string } {
   try {
     const { clusters, zones } = platformOfBytes(Buffer.from(firstStackText(stack)), basename(path));

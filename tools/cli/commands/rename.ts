@@ -17,7 +17,7 @@ interface RenameOptions extends RunbookOptions {
 
 type Backend = Pick<Stack, "state" | "pulumi">;
 
-/** Gives a live stack another name. Clusters are not touched: the labels of its objects keep the first name. */
+/** Renames a live stack. Clusters are not touched: the labels of its objects keep the first name. */
 export async function rename({ stack: from, to, dryRun, yes }: RenameOptions): Promise<void> {
   const platform = readPlatform(from);
   const file = stackFile(from);
@@ -30,7 +30,7 @@ export async function rename({ stack: from, to, dryRun, yes }: RenameOptions): P
   const both = stacks.find((pair) => pair.every((name) => there.includes(name)));
   if (both !== undefined)
     throw new UserError(
-      `the backend has a stack ${both[1]} already`,
+      `the backend already has a stack ${both[1]}`,
       `choose another name; if it is empty: eval "$(npx kazoo env -s ${from})" && pulumi stack rm ${both[1]}`,
     );
   if (stacks.some((pair) => pair.every((name) => !there.includes(name))))
@@ -43,7 +43,7 @@ export async function rename({ stack: from, to, dryRun, yes }: RenameOptions): P
     {
       title: "The labels keep their name",
       touches: [
-        `${basename(file)}: kazoo:stackLabel: ${platform.stackLabel ?? from}, if a preview shows that nothing else is to change`,
+        `${basename(file)}: kazoo:stackLabel: ${platform.stackLabel ?? from}, after a preview has shown no changes`,
       ],
       isDone: async () => (await stacksIn(backend)).some((name) => stacks.some(([, after]) => after === name)),
       run: async () => {
@@ -73,7 +73,7 @@ export async function rename({ stack: from, to, dryRun, yes }: RenameOptions): P
       name: `rename stack ${from} to ${to}`,
       notes: [
         `no cluster is touched; make backup STACK=${from} saves the state first`,
-        `do not use the name ${platform.stackLabel ?? from} for another stack in the same clusters: labels keep it`,
+        `do not use the name ${platform.stackLabel ?? from} for another stack in the same clusters, because the labels keep it`,
       ],
       steps,
     },
@@ -82,7 +82,7 @@ export async function rename({ stack: from, to, dryRun, yes }: RenameOptions): P
   );
 }
 
-/** The Pulumi stacks with their new names, the one that has the file's name last. */
+/** The Pulumi stacks with their new names; the one with the file's name comes last. */
 export function stacksOf(platform: Platform, from: string, to: string): (readonly [before: string, after: string])[] {
   const regions = platform.stacks === "region" ? regionsOf(platform) : [];
   return [...regions.map((region) => [regionStack(from, region), regionStack(to, region)] as const), [from, to]];
@@ -91,13 +91,13 @@ export function stacksOf(platform: Platform, from: string, to: string): (readonl
 function refuse(platform: Platform, from: string, to: string, renamed: string): void {
   const { whole } = partOf(platform, from);
   if (whole !== from)
-    throw new UserError(`stack ${from} is a region of stack ${whole}`, `rename the whole: STACK=${whole}`);
+    throw new UserError(`stack ${from} is a region of stack ${whole}`, `rename that stack: STACK=${whole}`);
   if (!/^[A-Za-z0-9][-\w.]{0,99}$/.test(to) || partOf(platform, to).whole !== to)
     throw new UserError(
-      `${JSON.stringify(to)} is no name for this stack`,
-      "use letters, digits, dashes, dots and underscores, and not the ending of a region's stack: TO=prod",
+      `${JSON.stringify(to)} is not a valid name for this stack`,
+      "use letters, digits, dashes, dots and underscores, without the suffix of a region's stack, e.g. TO=prod",
     );
-  if (existsSync(renamed)) throw new UserError(`${basename(renamed)} exists already`, "choose another name: TO=");
+  if (existsSync(renamed)) throw new UserError(`${basename(renamed)} already exists`, "choose another name: TO=");
 }
 
 /** Names of the project's stacks in a backend. */

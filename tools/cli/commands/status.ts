@@ -116,8 +116,8 @@ function nextStep(
 
 /** Some of the checks that could not be made. */
 export const unaskedLines = (unasked: readonly string[], most = 5): string[] => [
-  ...unasked.slice(0, most).map((line) => colours.dim(`not asked: ${line}`)),
-  ...(unasked.length > most ? [colours.dim(`not asked: ${unasked.length - most} more, see JSON=1`)] : []),
+  ...unasked.slice(0, most).map((line) => colours.dim(`not checked: ${line}`)),
+  ...(unasked.length > most ? [colours.dim(`not checked: ${unasked.length - most} more, see JSON=1`)] : []),
 ];
 
 /** The images of all nodes as a table for people; `--json` has the whole digests. Empty if no node runs. */
