@@ -223,6 +223,7 @@ describe("runbooks on the sandbox", { concurrency: 1 }, () => {
     const interrupted = await stack.clone.interrupt(upgrade, /rabbitmq-alpha-nodes.*updating/);
     assert.notEqual(interrupted.code, 0, interrupted.stdout);
     assert.match(file(), /rabbitmq"?: "?4\.0"?, "?upgrading"?: "?rabbitmq/, interrupted.stdout + interrupted.stderr);
+    assert.match((await stack.clone.run(["status"])).stdout, /ring main: an upgrade to rabbitmq 4\.0 is not finished/);
     await stack.succeeds(...upgrade);
     assert.deepEqual(those(await images(), /rabbitmq/), ["rabbitmq:4.0-management"]);
 

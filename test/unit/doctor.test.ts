@@ -20,7 +20,12 @@ import {
   portFindings,
   volumeFindings,
 } from "../../tools/cli/checks/pods";
-import { type Running, differingFindings, unconfiguredFindings } from "../../tools/cli/checks/versions";
+import {
+  type Running,
+  differingFindings,
+  unconfiguredFindings,
+  upgradeFindings,
+} from "../../tools/cli/checks/versions";
 import { findingsText } from "../../tools/cli/commands/doctor";
 import { healthTable } from "../../tools/cli/commands/status";
 import { stateFindings } from "../../tools/cli/examine";
@@ -573,4 +578,12 @@ describe("questions", () => {
     assert.deepEqual(results, [2, 4, 6, 8, 10, 12, 14]);
     assert.equal(most, 3);
   });
+});
+
+test("an upgrade that is not finished is a finding with the command that continues it", () => {
+  const ring = { name: "main", kazoo: "4.3", rabbitmq: "4.0", database: requireDatabaseKind("couchdb-2.3.1") } as Ring;
+  assert.deepEqual(upgradeFindings([ring]), []);
+  const [finding] = upgradeFindings([{ ...ring, upgrading: "flags" }]);
+  assert.equal(finding?.what, "an upgrade to rabbitmq 4.0 is not finished: upgrading is flags");
+  assert.equal(finding?.fix, "make upgrade WHAT=rabbitmq RING=main TO=4.0 continues it");
 });

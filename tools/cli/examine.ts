@@ -8,7 +8,7 @@ import type { Finding } from "./checks/finding";
 import { kazooFindings, kazooVersion, readKnownNodes } from "./checks/kazoo";
 import { claimFindings, healthFindings, quotaFindings, secretFindings } from "./checks/objects";
 import { clockFindings, loginFindings, nameFindings, percentUsed, portFindings, volumeFindings } from "./checks/pods";
-import { type Running, differingFindings, unconfiguredFindings } from "./checks/versions";
+import { type Running, differingFindings, unconfiguredFindings, upgradeFindings } from "./checks/versions";
 import { readShardMaps } from "./copies";
 import type { ZoneHealth } from "./health";
 import { SimulatedPodError, asking } from "./kubernetes";
@@ -108,7 +108,11 @@ export async function examine(platform: Platform, zones: readonly SelectedZone[]
     ),
     Promise.all(places.map(inCluster)),
   ]);
-  const findings = [...ofObjects.flat(), ...answerFindings(platform, places, asked.flat(), unasked)];
+  const findings = [
+    ...upgradeFindings(Object.values(platform.rings)),
+    ...ofObjects.flat(),
+    ...answerFindings(platform, places, asked.flat(), unasked),
+  ];
   return { findings, unasked, simulated };
 }
 

@@ -2,6 +2,7 @@ import {
   type DatabaseKind,
   type KazooVersion,
   type RabbitmqVersion,
+  type UpgradeStep,
   databaseFormat,
   databaseKind,
   incompatibilities,
@@ -14,6 +15,23 @@ import type { Platform, Ring } from "../../config/platform";
 import { UserError } from "../shared/terminal";
 
 /** The versions that a ring can be upgraded to. The current one is accepted, because an interrupted upgrade has already set it in the stack's file. */
+
+/** What can be upgraded. */
+export type Upgraded = "kazoo" | "rabbitmq" | "database";
+
+/** The steps after the first edit of the stack's file, in order. */
+export const phases: Readonly<Record<Upgraded, readonly UpgradeStep[]>> = {
+  kazoo: ["kazoo", "migrate"],
+  rabbitmq: ["rabbitmq", "flags"],
+  database: ["database"],
+};
+
+/** A ring's upgrade that has begun and is not finished, with its next step. */
+export function unfinishedUpgrade({ upgrading, kazoo, rabbitmq, database }: Ring) {
+  const what = (Object.keys(phases) as Upgraded[]).find((each) => phases[each].some((step) => step === upgrading));
+  if (upgrading === undefined || what === undefined) return undefined;
+  return { what, step: upgrading, to: { kazoo, rabbitmq, database: database.version }[what] };
+}
 
 const noWayBack = "keep the running version, or restore a backup of the data into a new ring";
 

@@ -1,4 +1,5 @@
 import type { Ring } from "../../../config/platform";
+import { unfinishedUpgrade } from "../upgradePaths";
 import { type Finding, groupedBy, some } from "./finding";
 
 /** The version of a running node. */
@@ -49,6 +50,22 @@ export const unconfiguredFindings = (running: readonly Running[], rings: Readonl
         what: `${program} is ${version} in ${some([...new Set(own.map(({ zone }) => zone))])}, but ${configured} in the stack's file`,
         why: "the version in the file decides ports, settings and compatibility",
         fix: `set ${key} of the ring to the version of its image, or use an image of ${configured}`,
+      },
+    ];
+  });
+
+/** Upgrades that have begun and are not finished. */
+export const upgradeFindings = (rings: readonly Ring[]): Finding[] =>
+  rings.flatMap((ring): Finding[] => {
+    const left = unfinishedUpgrade(ring);
+    if (left === undefined) return [];
+    return [
+      {
+        kind: "warning",
+        where: `ring ${ring.name}`,
+        what: `an upgrade to ${left.what} ${left.to} is not finished: upgrading is ${left.step}`,
+        why: "until then, feature flags or data can be those of the old version, and other upgrades are refused",
+        fix: `make upgrade WHAT=${left.what} RING=${ring.name} TO=${left.to} continues it`,
       },
     ];
   });

@@ -23,26 +23,22 @@ import {
   wantedBrokers,
   wantedDatabase,
   wantedKazoo,
+  type Upgraded,
+  phases,
+  unfinishedUpgrade,
 } from "../upgradePaths";
 import { inBrokers, openWhole, refuseDocker, requireNoChanges, upOrAgain } from "../wholeRing";
 import { UserError, reportToStderr } from "../../shared/terminal";
 import { stackFile } from "./apply";
 import { begin } from "./lifecycle";
 
-export type Upgraded = "kazoo" | "rabbitmq" | "database";
+export type { Upgraded };
 
 interface UpgradeOptions extends RunbookOptions {
   readonly ring?: string;
   readonly to: string;
   readonly image?: string;
 }
-
-/** The steps after the first edit of the stack's file, in order. */
-const phases: Readonly<Record<Upgraded, readonly UpgradeStep[]>> = {
-  kazoo: ["kazoo", "migrate"],
-  rabbitmq: ["rabbitmq", "flags"],
-  database: ["database"],
-};
 
 /** How another version gets into a stack's file and its zones. */
 interface Change {
@@ -242,13 +238,12 @@ function refuseUnfinished(
   own: readonly UpgradeStep[],
   continues: boolean,
 ): void {
-  for (const { name, upgrading, kazoo, rabbitmq, database } of rings) {
-    if (upgrading === undefined || (continues && own.includes(upgrading))) continue;
-    const versions = { kazoo, rabbitmq, database: database.version };
-    const [what] = (Object.keys(phases) as Upgraded[]).filter((each) => phases[each].includes(upgrading));
+  for (const ring of rings) {
+    const left = unfinishedUpgrade(ring);
+    if (left === undefined || (continues && own.includes(left.step))) continue;
     throw new UserError(
-      `an upgrade of ring ${name} is not finished: upgrading is ${upgrading}`,
-      what && `finish it: ${commandOf(stack, what, { ring: name, to: versions[what] })}`,
+      `an upgrade of ring ${ring.name} is not finished: upgrading is ${left.step}`,
+      `finish it: ${commandOf(stack, left.what, { ring: ring.name, to: left.to })}`,
     );
   }
 }
