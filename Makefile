@@ -90,6 +90,9 @@ grow: $(packages) ## enlarge volumes while pods keep running (WORKLOAD=database 
 add: $(packages) ## add a datacenter to a ring (REGION=, DATACENTER=, RING=, CLUSTER=, CONTEXT= if the cluster is new, COPIES=)
 	@$(kazoo) $@ $(stack) $(call given,REGION,--region) $(call given,DATACENTER,--datacenter) $(call given,RING,--ring) $(call given,CLUSTER,--cluster) $(call given,CONTEXT,--context) $(call given,COPIES,--copies) $(call flag,YES,--yes) $(call flag,DRY_RUN,--dry-run)
 
+scale: $(packages) ## change the number of a zone's database nodes (TO=number); shards move accordingly
+	@$(runbook) $(call given,TO,--to)
+
 remove: $(packages) ## remove a datacenter: move its shards to the ring's other zones, delete its resources (COPIES=)
 	@$(runbook) $(call given,COPIES,--copies)
 

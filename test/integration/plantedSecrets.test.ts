@@ -108,6 +108,7 @@ const runs: Readonly<Record<string, readonly Arguments[] | string>> = {
   return: oneWay(...dev, "--dry-run"),
   grow: oneWay(...dev, "--workload", "database", "--to", "200Gi", "--dry-run"),
   add: oneWay(...dev, "--region", "local", "--datacenter", "other", "--dry-run"),
+  scale: oneWay(...dev, "--to", "2", "--dry-run"),
   remove: oneWay(...dev, "--dry-run"),
   rebalance: oneWay(...dev, "--dry-run"),
   rotate: oneWay("rabbitmq", ...dev, "--dry-run"),

@@ -276,4 +276,20 @@ describe("runbooks on the sandbox", { concurrency: 1 }, () => {
     assert.deepEqual([await claims("local-a"), await ids("secrets", "local-a")], [volumes, secrets]);
     await stack.isUnchanged();
   });
+
+  test("a zone gets fewer database nodes if all copies have a place; claims stay, and new nodes do not start with them", async () => {
+    const scale = (zone: string, to: string, ...more: string[]) => ["scale", "--zone", zone, "--to", to, ...more];
+    const few = await stack.clone.run(scale("local-a", "1"));
+    assert.match(few.stderr, /with 1 database nodes in local-a, Pulumi\.dev\.yaml would be invalid/);
+    const [other, volumes] = [await nodes("local-a"), await claims("local-b")];
+    const shown = await stack.succeeds(...scale("local-b", "1", "--dry-run"));
+    assert.match(shown, /2\. The database nodes stop\n[^]*bigcouch-1\.bigcouch\.local-b\..*: its claim .* stays/);
+    await stack.succeeds(...scale("local-b", "1", "--yes"));
+    assert.equal((await replicas("local-b"))["bigcouch"], 1);
+    assert.deepEqual(await nodes("local-a"), other);
+    assert.deepEqual(await claims("local-b"), volumes);
+    await stack.isUnchanged();
+    const more = await stack.clone.run(scale("local-b", "2", "--yes"));
+    assert.match(more.stderr, /claim data-bigcouch-1 of an earlier node still exists/);
+  });
 });

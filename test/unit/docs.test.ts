@@ -208,6 +208,7 @@ const elsewhere: Readonly<Record<string, string>> = {
   "docs/regions.md: npx kazoo operator": "needs the operator; test/unit/operator.test.ts runs it",
   "docs/rings.md: kubectl": "the sandbox runs no containers; test/unit/joinScript.test.ts runs it",
   "docs/runbooks.md: make add": "needs a stack of the user; test/integration/runbooks.test.ts runs it",
+  "docs/runbooks.md: make scale": "needs a stack of the user; test/integration/runbooks.test.ts runs it",
   "docs/runbooks.md: make drain": "needs a stack of the user; test/integration/runbooks.test.ts runs them",
   "docs/runbooks.md: make grow": "needs a stack of the user; test/integration/runbooks.test.ts runs it",
   "docs/runbooks.md: kubectl -n us-east-nyc patch": "needs a stack of the user",

@@ -3,6 +3,7 @@ import { describe, test, type TestContext } from "node:test";
 import { databaseKind, type DatabaseKind } from "../../config/compatibility";
 import { onlyThere, readShardMaps, shardMapsScript } from "../../tools/cli/copies";
 import { wantedSize } from "../../tools/cli/commands/grow";
+import { ordinal, wantedNodes } from "../../tools/cli/commands/scale";
 import { type Runbook, follow } from "../../tools/cli/runbook";
 import { UserError } from "../../tools/shared/terminal";
 
@@ -129,4 +130,10 @@ test("a volume's size must be a Kubernetes quantity, and not smaller than before
   assert.equal(wantedSize("20Gi", "20Gi"), "20Gi");
   assert.throws(() => wantedSize("20480Mi", "21Gi"), /20Gi is less than the 21Gi/);
   assert.throws(() => wantedSize("200G", "20Gi"), /"200G" is not a size/);
+});
+
+test("a number of database nodes is a whole number, and a node's own number is that of its pod", () => {
+  assert.equal(wantedNodes("12"), 12);
+  for (const wrong of ["0", "-1", "100", "two", "1.5"]) assert.throws(() => wantedNodes(wrong), /is no number/);
+  assert.equal(ordinal("couchdb@bigcouch-2.bigcouch.us-east-1.svc.cluster.local"), 2);
 });

@@ -508,7 +508,7 @@ describe("make", () => {
     "kube-deploy-rollback",
     "kube-delete-deployment",
   ]);
-  changing.push("drain", "return", "remove");
+  changing.push("drain", "return", "remove", "scale");
   const looking = ["kube-rollout-status", "kube-rollout-history", "kube-logsf", "kube-logsft", "kube-shell"];
   const alike = ["init-account", "init-apps", "get-master-account", "logs", "logsf", "shell", "kazoo-maint-nodes"];
   const fromEnvironment = Object.fromEntries(

@@ -31,6 +31,7 @@ const code = {
   report: () => require("./commands/report") as typeof import("./commands/report"),
   rollback: () => require("./commands/rollback") as typeof import("./commands/rollback"),
   rotate: () => require("./commands/rotate") as typeof import("./commands/rotate"),
+  scale: () => require("./commands/scale") as typeof import("./commands/scale"),
   split: () => require("./commands/split") as typeof import("./commands/split"),
   sandbox: () => require("./commands/sandbox") as typeof import("./commands/sandbox"),
   schema: () => require("./commands/schema") as typeof import("./commands/schema"),
@@ -345,6 +346,7 @@ const whatToRotate = {
 
 type RotateOptions = Parameters<typeof import("./commands/rotate").rotate>[1];
 type RebalanceOptions = Parameters<typeof import("./commands/rebalance").rebalance>[0];
+type ScaleOptions = Parameters<typeof import("./commands/scale").scale>[0];
 type AddOptions = Parameters<typeof import("./commands/add").add>[0];
 type RenameOptions = Parameters<typeof import("./commands/rename").rename>[0];
 type GrowOptions = Parameters<typeof import("./commands/grow").grow>[0];
@@ -389,6 +391,11 @@ function runbookCommands(): Command[] {
       .option("--context <name>", "context of the kubeconfig, if the stack's file does not have this cluster yet")
       .option("--copies <number>", "copies of each shard there, if the stack's file names the ring's placement")
       .action(exiting((options: AddOptions) => code.add().add(options))),
+    runbook(
+      "scale",
+      "change the number of a zone's database nodes: shards move to new nodes, or off those that go",
+      (options) => code.scale().scale(options as ScaleOptions),
+    ).requiredOption("--to <number>", "how many database nodes the zone is to have"),
     runbook(
       "remove",
       "remove a datacenter: stop its Kazoo and brokers, move its shards to the ring's other zones, delete its resources",

@@ -126,7 +126,7 @@ const waitsForRestart = ({ status }: V1PersistentVolumeClaim): boolean =>
   status?.conditions?.some(({ type }) => type === "FileSystemResizePending") ?? false;
 
 /** The claims of a workload's pods. */
-async function claimsOf(
+export async function claimsOf(
   { cluster, zone }: LiveZone,
   workload: GrowOptions["workload"],
 ): Promise<V1PersistentVolumeClaim[]> {

@@ -1,0 +1,166 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import { basename } from "node:path";
+import { type Ring, copiesOf } from "../../../config/platform";
+import { parseUrn } from "../../report/digest";
+import { judged } from "../judged";
+import { unlessSimulated } from "../kubernetes";
+import { forgetStep, liveRing, movesShards, requireNodes, shardPlan, shardStep, wantedCopies } from "../liveRing";
+import { type LiveZone, liveZone } from "../liveZone";
+import { deployedIn } from "../missing";
+import { type SelectedZone, zonesOf } from "../nodes";
+import { type Stack, isThrowAway } from "../openStack";
+import { askPulumi } from "../pulumi";
+import { type RunbookOptions, type RunbookStep, follow } from "../runbook";
+import { withSetting } from "../stackEdit";
+import { requireNoChanges, upOrAgain } from "../wholeRing";
+import { UserError, reportToStderr } from "../../shared/terminal";
+import { stackFile } from "./apply";
+import { requireHealthy } from "./drain";
+import { claimsOf } from "./grow";
+import { rebalance } from "./rebalance";
+
+interface ScaleOptions extends RunbookOptions {
+  readonly to: string;
+}
+
+/** Changes the number of a zone's database nodes: shards move to new nodes, or off those that go. */
+export async function scale(options: ScaleOptions): Promise<void> {
+  const to = wantedNodes(options.to);
+  const live = await liveZone(options);
+  const { stack, zone, selected } = live;
+  refuse(live);
+  const ring = stack.platform.rings[zone.ring] as Ring;
+  const path = stackFile(stack.name);
+  const file = basename(path);
+  const edited = () => withSetting(readFileSync(path, "utf8"), zone, ["workloads", "database", "replicas"], to);
+  const after = judged(edited(), file, `with ${to} database nodes in ${zone.name}`).rings[ring.name] as Ring;
+  if (copiesOf(after) < copiesOf(ring))
+    throw new UserError(
+      `with ${to} database nodes in ${zone.name}, ring ${ring.name} would make ${copiesOf(after)} copies of new databases instead of ${copiesOf(ring)}`,
+      "give other zones more database nodes first",
+    );
+  const zones = (await zonesOf(stack)).filter((each) => each.zone.ring === ring.name);
+  await requireHealthy(stack, zones);
+
+  const isEdited = zone.database.replicas === to;
+  const again = `make scale STACK=${stack.name} ZONE=${zone.name} TO=${to}`;
+  /** The step in which Pulumi changes the number. */
+  const update = (title: string, touches: readonly string[], before = () => Promise.resolve()): RunbookStep => ({
+    title,
+    touches: [
+      `Pulumi.${stack.whole}.yaml: workloads.database.replicas of datacenter ${zone.region}/${zone.datacenter}: ${to}`,
+      ...touches,
+    ],
+    isDone: () => Promise.resolve(isEdited && selected.zone.nodes.database.length === to),
+    run: async () => {
+      await before();
+      writeFileSync(path, edited());
+      await upOrAgain(stack.name, again);
+    },
+  });
+  const all = movesShards(ring.database) ? await nodesIn(live, ring, zones) : selected.zone.nodes.database;
+  const leaving = all.filter((name) => ordinal(name) >= to);
+  let steps: RunbookStep[];
+  if (leaving.length > 0) {
+    const known = zones.map((each) => (each.name === zone.name ? withNodes(each, all) : each));
+    const database = liveRing(stack, ring, known, leaving);
+    const wanted = { ...wantedCopies(after), even: false };
+    const plan = await shardPlan(database, wanted);
+    if (plan !== undefined) requireNodes(plan, "give other zones more database nodes first (replicas)");
+    steps = [
+      shardStep(database, wanted, "Shards move to the nodes that stay", plan),
+      update(
+        "The database nodes stop",
+        leaving.map((name) => `${name}: its claim data-bigcouch-${ordinal(name)} stays until you delete it`),
+        () => unprotect(stack, zone.name, to),
+      ),
+      forgetStep(database),
+    ];
+  } else {
+    if (!isEdited) await refuseOldClaims(live, selected.zone.nodes.database.length, to);
+    steps = [
+      update("The new database nodes start and join the ring", [
+        "the database's nodes of the ring restart, zone by zone, if the number of copies changes",
+      ]),
+      ...(movesShards(ring.database)
+        ? [
+            {
+              title: "Existing shards move to the new nodes",
+              touches: [`as make rebalance STACK=${stack.name} RING=${ring.name} does`],
+              isDone: () => Promise.resolve(false),
+              run: () => rebalance({ stack: stack.name, ring: ring.name, yes: true }),
+            },
+          ]
+        : []),
+    ];
+  }
+  // Before the first step, because the update would apply them too.
+  if (options.dryRun !== true && !isEdited) await requireNoChanges(stack);
+  await follow(
+    {
+      name: `change the number of database nodes in zone ${zone.name} to ${to}`,
+      notes: movesShards(ring.database)
+        ? []
+        : [`existing databases of ${ring.database.version} stay where they are; docs/runbooks.md#move-shards by hand`],
+      steps,
+    },
+    { dryRun: options.dryRun, unasked: options.yes === true || isThrowAway(stack.platform) },
+    reportToStderr,
+  );
+}
+
+/** @throws UserError if it is no number of nodes */
+export function wantedNodes(given: string): number {
+  if (/^[1-9]\d?$/.test(given)) return Number(given);
+  throw new UserError(`${JSON.stringify(given)} is no number of database nodes`, "give one from 1 to 99: TO=3");
+}
+
+/** Number of a database node in its StatefulSet: 2 for `couchdb@bigcouch-2.bigcouch.us-east-nyc.svc.cluster.local`. */
+export const ordinal = (node: string): number => Number(/@[^.]*-(\d+)\./.exec(node)?.[1] ?? 0);
+
+function refuse({ stack: { platform, whole }, zone }: LiveZone): void {
+  if (platform.stacks === "region")
+    throw new UserError(
+      `scale works on a stack that contains its whole ring, and in Pulumi.${whole}.yaml each region has its own stack`,
+      "docs/runbooks.md#change-the-number-of-database-nodes has the steps by hand",
+    );
+  const away = platform.zones.find((each) => each.ring === zone.ring && each.drained.includes("database"));
+  if (away !== undefined)
+    throw new UserError(`the database nodes of zone ${away.name} are drained`, `make return ZONE=${away.name} first`);
+}
+
+/** All database nodes of a zone, also those that an interrupted run has stopped but that the ring still lists. */
+async function nodesIn({ stack, selected }: LiveZone, ring: Ring, zones: readonly SelectedZone[]): Promise<string[]> {
+  const own = selected.zone.nodes.database;
+  const domain = own[0]?.replace(/^[^.]*/, "") ?? "";
+  const { database } = liveRing(stack, ring, zones, []);
+  const members = (await unlessSimulated(() => database.members())) ?? [];
+  return [...new Set([...own, ...members.filter((name) => name.endsWith(domain))])].sort();
+}
+
+const withNodes = (zone: SelectedZone, database: readonly string[]): SelectedZone => ({
+  ...zone,
+  zone: { ...zone.zone, nodes: { ...zone.zone.nodes, database: [...database] } },
+});
+
+/** Refuses new nodes that would start with the volume of an earlier one, whose data is out of date. */
+async function refuseOldClaims(live: LiveZone, from: number, to: number): Promise<void> {
+  const names = Array.from({ length: Math.max(0, to - from) }, (_, index) => `data-bigcouch-${from + index}`);
+  const left = (await claimsOf(live, "database")).flatMap(({ metadata }) => metadata?.name ?? []);
+  const old = names.filter((name) => left.includes(name));
+  if (old.length > 0)
+    throw new UserError(
+      `claim ${old.join(", ")} of an earlier node still exists, with data that is out of date`,
+      `kubectl --context ${live.cluster.context} -n ${live.zone.namespace} delete pvc ${old.join(" ")}`,
+    );
+}
+
+/** Allows Pulumi to delete what guards the nodes from a number on. */
+async function unprotect(stack: Stack, zone: string, from: number): Promise<void> {
+  const guard = new RegExp(`^${zone}-database-node-(\\d+)$`);
+  for (const { urn, protect } of await deployedIn(stack)) {
+    const number = Number(guard.exec(parseUrn(urn).name)?.[1] ?? -1);
+    if (protect === true && number >= from)
+      await askPulumi(stack.pulumi, ["state", "unprotect", urn, "--stack", stack.name, "--yes"]);
+  }
+}
