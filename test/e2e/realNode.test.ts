@@ -584,6 +584,69 @@ describe("a ring of two datacenters on a real node", { timeout: 60 * 60_000 }, a
       zones.map((zone) => `bigcouchbal.${zone}.svc.${domain}`),
     ));
 
+  void test("a zone is drained and returns: its pods go and come back, its volumes stay with what is on them, the other zone's pods go on", async () => {
+    const inZone = async (kind: string, namespace: string) =>
+      Object.fromEntries(
+        (await json<{ items: Named[] }>("get", kind, "-n", namespace)).items.map(
+          ({ metadata }) => [metadata.name, metadata.uid] as const,
+        ),
+      );
+    const runbook = async (command: string) => {
+      const { code, stdout, stderr } = await stage.kazoo([command, "--zone", two, "--yes"]);
+      assert.equal(code, 0, stdout + stderr);
+    };
+    const nodes = async () => (await pods(two, "")).filter(({ status }) => status.phase !== "Succeeded");
+    await leaveMessage(two, "beta");
+    await database(two, "PUT", "kept");
+    const [volumes, others] = [await inZone("pvc", two), await inZone("pods", one)];
+    assert.equal(Object.keys(volumes).length, 3);
+
+    await runbook("drain");
+    assert.deepEqual(await nodes(), []);
+    const { code, stdout } = await stage.kazoo(["status"]);
+    assert.equal(code, 0, stdout);
+    assert.match(stdout, /^e2e-one +node +main +2\/2 +2\/2 +1\/1 /m);
+    assert.match(stdout, /^e2e-two +node +main +0\/0 +0\/0 +0\/0 /m);
+
+    await runbook("return");
+    const back = await nodes();
+    assert.deepEqual(back.map(({ metadata }) => metadata.name).sort(), [
+      "bigcouch-0",
+      "kazoo-0",
+      "rabbitmq-alpha-0",
+      "rabbitmq-beta-0",
+    ]);
+    assert.ok(back.every(isReady), JSON.stringify(back));
+    await allConnected(two, "kazoo-0");
+    assert.deepEqual([await inZone("pvc", two), await inZone("pods", one)], [volumes, others]);
+    const queues = ["rabbitmqctl", "-q", "list_queues", "name", "messages"];
+    assert.match(await stage.exec(two, "rabbitmq-beta-0", queues), /^e2e\t1$/m);
+    assert.match(await database(two, "GET", "_all_dbs"), /"kept"/);
+  });
+
+  void test("status and doctor find what was broken on purpose and what is no real ring here, and nothing else", async () => {
+    // The queue of the test before is still there.
+    const change = 'rabbitmqctl -q change_password "$RABBITMQ_DEFAULT_USER" another';
+    await stage.exec(two, "rabbitmq-alpha-0", ["sh", "-c", change]);
+    await stage.exec(two, "rabbitmq-beta-0", ["rabbitmqctl", "-q", "set_vm_memory_high_watermark", "0.00001"]);
+    await until("the alarm", async () => /"mem_alarm":true/.test(await manage(two, "beta", "GET", "nodes", {})));
+    // One after the other: each asks all pods, with a limit of its own.
+    const status = await stage.kazoo(["status"]);
+    const doctor = await stage.kazoo(["doctor"]);
+    assert.deepEqual([status.code, doctor.code], [1, 1], status.stderr + doctor.stderr);
+    const alarm = /e2e-two\/rabbitmq-beta-0: memory alarm$/m;
+    const queue = /e2e-two\/rabbitmq-beta-0: 1 message in queues .*: e2e$/m;
+    for (const said of [alarm, queue, /^next: make doctor STACK=e2e /m]) assert.match(status.stdout, said);
+    // The stand-in for Kazoo hears of no other node, and the brokers are not those of the version in the stack's file.
+    const isKnown = (line: string) => /the Kazoo node .* is not known to|RabbitMQ is 3\.10\.\d+ in/.test(line);
+    const findings = doctor.stdout.split("\n").filter((line) => /^(error|warning): /.test(line) && !isKnown(line));
+    assert.equal(findings.length, 3, doctor.stdout);
+    const login = /^error: e2e-two\/kazoo-0: rabbitmq-alpha\.e2e-two\S+ refuses the user and password/;
+    for (const [index, said] of [alarm, login, queue].entries()) assert.match(findings[index] ?? "", said);
+    assert.match(doctor.stdout, /memory alarm\n {2}why: .+\n {2}fix: .+\n/);
+    assert.match(doctor.stdout, /\ne2e: 2 of \d+ findings are errors\n$/);
+  });
+
   void test("destroy leaves nothing", async () => {
     const { code, stdout, stderr } = await stage.kazoo(["destroy", "--yes"]);
     assert.equal(code, 0, stdout + stderr);

@@ -104,13 +104,15 @@ export async function setStage(report: Report): Promise<Stage> {
       MONSTER_UI_VERSION: version,
     };
     const push = pushTo(engine, registry.address);
-    const images = {
-      rabbitmq: await push(await rabbitmqImage(engine)),
-      database: await push(await couchdbImage(engine)),
-      curl: await push(await couchdbImage(engine)),
-    };
+    // Side by side: an engine compresses an image on one processor.
+    const pushed = async (image: (engine: Engine) => Promise<string>) => push(await image(engine));
+    const [rabbitmq, database, pauseImage] = await Promise.all([
+      pushed(rabbitmqImage),
+      pushed(couchdbImage),
+      pushed(pauseImageOf),
+    ]);
+    const images = { rabbitmq, database, curl: database };
     const otherRabbitmq = await push(await relabelled(engine, await rabbitmqImage(engine)));
-    const pauseImage = await push(await pauseImageOf(engine));
 
     const registryPort = Number(registry.address.split(":")[1]);
     const cluster = await startCluster({ runFolder, toolchain, program, registryPort, pauseImage, volumes: 8, report });
