@@ -256,8 +256,8 @@ faults: $(packages) ## break things on the sandbox, and see it recover (KILLS=po
 e2e: $(packages) ## a ring of two datacenters with real pods (root, Linux): minutes
 	@npm run --silent test:e2e
 
-bench: $(packages) ## compare the program with plain kubectl, as ratios: minutes
-	@npm run --silent bench
+bench: $(packages) ## compare the program with Helm and kubectl (DATACENTERS=1,8,32,64 ROUNDS=): an hour
+	@$(if $(call typed,DATACENTERS),DATACENTERS=$(call quoted,$(DATACENTERS))) $(if $(call typed,ROUNDS),ROUNDS=$(call quoted,$(ROUNDS))) npm run --silent bench
 
 lint: $(packages) ## check formatting, lint and types
 	@npm run lint && npm run types

@@ -1,124 +1,106 @@
-import { execFile } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { promisify } from "node:util";
-import { stringify } from "yaml";
 import { testPrograms } from "../programs";
-import { cloneProject, type Clone } from "../support/clone";
-import { opened } from "../support/exported";
+import { type Clone, cloneProject } from "../support/clone";
+import { type Contender, helm, kazoo, kubectl, steps } from "./contenders";
+import { exportObjects } from "./exportObjects";
+import { fleetOf, stackFile } from "./fleet";
+import { type Figures, measured, median } from "./measured";
+import { type Result, writePerformance } from "./writePerformance";
 
 /**
- * `make bench`: the program's time compared with plain kubectl's, for the same objects on the same sandbox cluster in one run. Times depend on
- * the machine and the moment; compare the ratios.
+ * `make bench`: the program's time, CPU and memory next to Helm's and kubectl's, for the same objects on the same sandbox clusters in one run.
+ * Figures depend on the machine and the moment, so compare the ratios. It updates docs/performance.md with the sizes that it measured.
+ *
+ * DATACENTERS: sizes, e.g. `8` or `1,8,32,64` (the default). ROUNDS: how often each size is measured; by default three times if no step
+ * of the first round took a minute, otherwise once.
  */
 async function main(): Promise<void> {
-  const program = await testPrograms(["kubectl"], () => undefined);
-  const rows: string[] = [];
-  for (const datacenters of [1, 8]) {
-    process.stderr.write(`${datacenters} datacenter${datacenters === 1 ? "" : "s"} …\n`);
+  const sizes = numbers("DATACENTERS") ?? [1, 8, 32, 64];
+  const rounds = numbers("ROUNDS")?.[0];
+  const program = await testPrograms(["helm", "kubectl"], say);
+  for (const datacenters of sizes) {
     const clone = await cloneProject();
     try {
-      rows.push(...(await compare(clone, datacenters, program("kubectl"))));
+      await writePerformance(
+        await benchmark(clone, datacenters, rounds, { helm: program("helm"), kubectl: program("kubectl") }),
+      );
     } finally {
       await clone.dispose();
     }
   }
-  process.stdout.write(`datacenters  step                  kazoo   kubectl   ratio\n${rows.join("\n")}\n`);
+  say("updated: docs/performance.md");
 }
 
-async function compare(clone: Clone, datacenters: number, kubectl: string): Promise<string[]> {
-  writeFileSync(join(clone.directory, "Pulumi.bench.yaml"), stringify(stackOf(datacenters)));
-  await must(clone, ["sandbox", "up", "--stack", "bench"]);
-  const kazoo = {
-    up: await timed(() => must(clone, ["up", "--stack", "bench"])),
-    preview: await timed(() => must(clone, ["preview", "--stack", "bench"])),
-  };
-  const { file, namespaces, dispose } = await manifests(clone);
-  const destroy = await timed(() => must(clone, ["destroy", "--stack", "bench"]));
-
-  const run = (...args: string[]) =>
-    promisify(execFile)(kubectl, ["--kubeconfig", join(clone.directory, ".sandbox/kubeconfig"), ...args], {
-      maxBuffer: 64 * 1024 * 1024,
-    });
-  const apply = async () => {
-    await run("apply", "--server-side", "-f", file);
-    await Promise.all(
-      namespaces.map((namespace) =>
-        run("-n", namespace, "rollout", "status", "statefulset", "-l", "app.kubernetes.io/part-of=kazoo"),
-      ),
-    );
-  };
-  const plain = {
-    apply: await timed(apply),
-    diff: await timed(() => run("diff", "--server-side", "-f", file)),
-    delete: await timed(() => run("delete", "-f", file)),
-  };
-  dispose();
-  return [
-    line(datacenters, "up / apply", kazoo.up, plain.apply),
-    line(datacenters, "preview / diff", kazoo.preview, plain.diff),
-    line(datacenters, "destroy / delete", destroy, plain.delete),
+async function benchmark(
+  clone: Clone,
+  datacenters: number,
+  rounds: number | undefined,
+  programs: Record<"helm" | "kubectl", string>,
+): Promise<Result> {
+  const fleet = fleetOf(datacenters);
+  const objects = { folder: join(clone.directory, "bench"), namespaces: new Map<string, string[]>() };
+  mkdirSync(objects.folder, { mode: 0o700 });
+  const perRegion = kazoo(clone, fleet, "a stack per region");
+  const contenders: Contender[] = [
+    // More in one stack is not how they are run: the cost of checkpoints grows with the square of a stack's resources.
+    ...(datacenters <= 8 ? [kazoo(clone, fleet, "one stack")] : []),
+    perRegion,
+    helm(programs.helm, clone, fleet, objects),
+    kubectl(programs.kubectl, clone, fleet, objects),
   ];
-}
+  stackFile(clone, fleet, "one stack", {});
+  const up = await clone.run(["sandbox", "up", "--stack", "bench"]);
+  if (up.code !== 0) throw new Error(up.stderr);
 
-const stackOf = (datacenters: number) => ({
-  config: {
-    "kazoo:protect": false,
-    "kazoo:clusters": { local: { sandbox: true } },
-    "kazoo:regions": {
-      bench: {
-        cluster: "local",
-        datacenters: Object.fromEntries(Array.from({ length: datacenters }, (_, index) => [`dc${index}`, {}])),
-      },
-    },
-  },
-});
-
-/** The stack's objects as one file for kubectl, namespaces first. */
-async function manifests(clone: Clone): Promise<{ file: string; namespaces: string[]; dispose: () => void }> {
-  const { stdout } = await must(clone, ["env", "--stack", "bench"]);
-  const exported = await promisify(execFile)(
-    "sh",
-    ["-c", `${stdout}\nexec pulumi stack export --show-secrets --stack bench`],
-    { cwd: clone.directory, maxBuffer: 256 * 1024 * 1024 },
-  );
-  type Manifest = { kind: string; metadata: { name: string } };
-  const { deployment } = JSON.parse(exported.stdout) as {
-    deployment: { resources: { type: string; inputs: Manifest }[] };
-  };
-  const objects = deployment.resources
-    .filter(({ type }) => type.startsWith("kubernetes:"))
-    .map(({ inputs }) => opened(inputs) as Manifest);
-  const isNamespace = ({ kind }: Manifest) => kind === "Namespace";
-  const ordered = [...objects.filter(isNamespace), ...objects.filter((object) => !isNamespace(object))];
-  // It contains plain-text secrets, so it exists only during the measurement, in a private folder.
-  const folder = mkdtempSync(join(tmpdir(), "kazoo-bench-"));
-  const file = join(folder, "objects.json");
-  writeFileSync(file, JSON.stringify({ apiVersion: "v1", kind: "List", items: ordered }), { mode: 0o600 });
+  const found = new Map<string, Figures[]>();
+  const figuresOf = ({ name }: Contender, step: string): Figures[] => found.get(`${name}/${step}`) ?? [];
+  let count = { objects: 0, resources: 0 };
+  let round = 0;
+  do {
+    for (const contender of contenders) {
+      for (const step of steps) {
+        if (contender.run[step] === undefined) continue;
+        const figures = await measured(contender.run[step]);
+        found.set(`${contender.name}/${step}`, [...figuresOf(contender, step), figures]);
+        say(`${datacenters} datacenters, ${contender.name}, ${step}: ${figures.seconds.toFixed(1)} s`);
+        // The other programs get the objects that this one has deployed.
+        if (contender === perRegion && step === "up") count = await exportObjects(clone, fleet, objects, "before");
+        if (contender === perRegion && step === "changed variable")
+          await exportObjects(clone, fleet, objects, "changed");
+      }
+    }
+    round += 1;
+  } while (round < (rounds ?? ([...found.values()].flat().some(({ seconds }) => seconds >= 60) ? 1 : 3)));
   return {
-    file,
-    namespaces: objects.filter(isNamespace).map(({ metadata }) => metadata.name),
-    dispose: () => rmSync(folder, { recursive: true }),
+    datacenters,
+    clusters: fleet.clusters,
+    regions: fleet.regions.length,
+    ...count,
+    rounds: round,
+    figures: Object.fromEntries(
+      contenders.map((contender) => [
+        contender.name,
+        Object.fromEntries(
+          steps
+            .filter((step) => contender.run[step] !== undefined)
+            .map((step) => [step, median(figuresOf(contender, step))]),
+        ),
+      ]),
+    ),
   };
 }
 
-async function must(clone: Clone, args: readonly string[]) {
-  const run = await clone.run(args);
-  if (run.code !== 0) throw new Error(`kazoo ${args.join(" ")} ended with ${run.code}\n${run.stdout}${run.stderr}`);
-  return run;
+function numbers(variable: string): number[] | undefined {
+  const text = process.env[variable];
+  if (text === undefined || text === "") return undefined;
+  const parsed = text.split(",").map(Number);
+  if (parsed.some((number) => !Number.isInteger(number) || number < 1))
+    throw new Error(`${variable} is '${text}'; expected are whole numbers from 1, such as 8 or 1,8,32`);
+  return parsed;
 }
 
-async function timed(action: () => Promise<unknown>): Promise<number> {
-  const start = performance.now();
-  await action();
-  return (performance.now() - start) / 1000;
-}
-
-function line(datacenters: number, step: string, ours: number, theirs: number): string {
-  const seconds = (value: number) => `${value.toFixed(1)} s`.padStart(8);
-  return `${String(datacenters).padStart(11)}  ${step.padEnd(18)} ${seconds(ours)}  ${seconds(theirs)}  ${(ours / theirs).toFixed(1).padStart(6)}`;
-}
+const say = (line: string): void => void process.stderr.write(`${line}\n`);
 
 main().catch((error: unknown) => {
   process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);

@@ -3,7 +3,7 @@ import { printError, reportToStderr } from "../../tools/shared/terminal";
 import { type TestProgram, programGroups, testPrograms } from "./index";
 
 /**
- * `npm run test:programs`: builds all programs that only tests need, so that no test's time limit has to cover it. With
+ * `npm run test:programs`: builds all programs that only tests need (not those of `make bench`), so that no test's time limit has to cover it. With
  * `-- --prune` it removes what other versions of them have left.
  */
 async function main(): Promise<void> {
@@ -12,7 +12,8 @@ async function main(): Promise<void> {
     process.stdout.write(`removed from ${root}: ${removed.join(", ") || "nothing"}\n`);
     return;
   }
-  const names = programGroups.flatMap(({ packages }) => Object.keys(packages)) as TestProgram[];
+  const groups = programGroups.filter(({ name }) => name !== "helm");
+  const names = groups.flatMap(({ packages }) => Object.keys(packages)) as TestProgram[];
   const program = await testPrograms(names, reportToStderr);
   for (const name of names) process.stdout.write(`${name.padEnd(12)}${program(name)}\n`);
 }

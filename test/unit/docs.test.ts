@@ -205,6 +205,7 @@ const elsewhere: Readonly<Record<string, string>> = {
   "docs/regions.md: pulumi preview": "needs a stack of the user",
   "docs/regions.md: eval": "needs a backend of the user",
   "docs/regions.md: pulumi up": "needs a backend of the user",
+  "docs/performance.md: make bench": "it takes an hour",
   "docs/regions.md: npx kazoo operator": "needs the operator; test/unit/operator.test.ts runs it",
   "docs/rings.md: kubectl": "the sandbox runs no containers; test/unit/joinScript.test.ts runs it",
   "docs/runbooks.md: make add": "needs a stack of the user; test/integration/runbooks.test.ts runs it",
