@@ -99,7 +99,7 @@ export function orderOf(zones: readonly OrderedZone[], clusterOf: ClusterOf, own
 }
 
 function onKubernetes(
-  { name, context, kubeconfig, clusterDomain }: KubernetesCluster,
+  { name, context, kubeconfig, clusterDomain, apiClient }: KubernetesCluster,
   platform: Platform,
   rollouts: Rollouts,
   randomProvider: pulumi.ProviderResource,
@@ -117,6 +117,8 @@ function onKubernetes(
           clusterIdentifier: name,
           // A changed credential changes its Secret in place: replacing it would replace the StatefulSets that refer to it.
           enableSecretMutable: true,
+          // All or none: the SDK would fill in the rest from the environment, and write it into the state.
+          ...(apiClient === undefined ? {} : { kubeClientSettings: apiClient }),
         }),
     ));
   const statefulSets = {

@@ -118,7 +118,7 @@ function clusters(given: Given): Problem[] {
   return Object.entries(given.clusters).flatMap(([name, cluster]) => {
     const key = `kazoo:clusters.${name}`;
     if (cluster.docker !== undefined) {
-      return (["sandbox", "context", "kubeconfig", "clusterDomain", "podNetwork"] as const)
+      return (["sandbox", "context", "kubeconfig", "clusterDomain", "podNetwork", "apiClient"] as const)
         .filter((other) => cluster[other] !== undefined)
         .map((other) => problem(`${key}.${other}`, cluster[other], "no key of Kubernetes next to docker", "remove it"));
     }

@@ -106,6 +106,8 @@ export interface KubernetesCluster {
   readonly clusterDomain: string;
   /** Network of the pods in CIDR notation. */
   readonly podNetwork?: string;
+  /** How fast the provider asks the API server; default: as its environment says. The timeout is in seconds. */
+  readonly apiClient?: { readonly qps: number; readonly burst: number; readonly timeout: number };
 }
 
 /** One Kazoo system: what its zones share. */

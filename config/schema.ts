@@ -287,6 +287,31 @@ const dockerCluster = mapping(
   "{ network: local }",
 ).optional();
 
+/**
+ * How fast the provider asks a cluster's API server: a stack of many datacenters sends thousands of requests, and the provider's own limits, 50 and
+ * 120, make it wait.
+ */
+export const requestLimits = { qps: 200, burst: 400, timeout: 32 } as const;
+
+const apiClient = mapping(
+  {
+    qps: field(wholeNumber(1, 10_000), {
+      description: "Requests per second, on average.",
+      expected: "a whole number from 1 to 10000",
+    }).default(requestLimits.qps),
+    burst: field(wholeNumber(1, 10_000), {
+      description: "Requests at once.",
+      expected: "a whole number from 1 to 10000",
+    }).default(requestLimits.burst),
+    timeout: field(wholeNumber(1, 3600), {
+      description: "Seconds until a request that is not answered fails.",
+      expected: "a whole number of seconds from 1 to 3600",
+    }).default(requestLimits.timeout),
+  },
+  "How fast Pulumi's provider asks the cluster's API server. If the key is missing, `kazoo` uses these defaults, unless `PULUMI_K8S_CLIENT_QPS`, `PULUMI_K8S_CLIENT_BURST` and `PULUMI_K8S_CLIENT_TIMEOUT` are set.",
+  "{ qps: 50, burst: 100 }",
+).optional();
+
 const cluster = mapping(
   {
     sandbox: field(z.boolean(), {
@@ -318,6 +343,7 @@ const cluster = mapping(
       expected: "a network in CIDR notation",
       example: "10.8.0.0/14",
     }).optional(),
+    apiClient,
   },
   "A Kubernetes cluster, `sandbox: true` or a `context`, or a Docker Engine, `docker`.",
   "{ context: prod-east, clusterDomain: east.internal }",

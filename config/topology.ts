@@ -141,13 +141,13 @@ function buildOf(build: BuildConfig, config: Config, args: Readonly<Record<strin
 
 function clusterOf(
   name: string,
-  { docker, sandbox, clusterDomain, podNetwork, context, kubeconfig }: ClusterConfig,
+  { docker, sandbox, clusterDomain, podNetwork, context, kubeconfig, apiClient }: ClusterConfig,
 ): Cluster {
   if (docker !== undefined) {
     const { host, network, address, ports } = docker;
     return { name, kind: "docker", host, network, published: { address, ...ports } };
   }
-  const common = { name, clusterDomain, ...defined({ podNetwork }) };
+  const common = { name, clusterDomain, ...defined({ podNetwork, apiClient }) };
   return sandbox
     ? { ...common, kind: "sandbox", context: `sandbox-${name}`, kubeconfig: ".sandbox/kubeconfig" }
     : { ...common, kind: "kubernetes", context: context ?? "", ...defined({ kubeconfig }) };

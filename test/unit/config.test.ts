@@ -232,6 +232,18 @@ const table: Record<string, Bad> = {
     found: '"10.0.0.0"',
     expected: /CIDR/,
   },
+  "a provider that asks a cluster nothing": {
+    config: { ...good(), clusters: { east: { context: "x", apiClient: { qps: 0 } } } },
+    key: "kazoo:clusters.east.apiClient.qps",
+    found: "0",
+    expected: /whole number from 1 to 10000/,
+  },
+  "limits of a provider for Kubernetes on Docker": {
+    config: { ...good(), clusters: { east: { docker: {}, apiClient: {} } } },
+    key: "kazoo:clusters.east.apiClient",
+    found: "{}",
+    expected: /no key of Kubernetes next to docker/,
+  },
   "a cluster that nothing uses": {
     config: { ...good(), clusters: { east: { context: "x" }, west: { context: "y" } } },
     key: "kazoo:clusters.west",
