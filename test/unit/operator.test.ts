@@ -136,7 +136,7 @@ describe("kazoo operator", () => {
     const [{ spec } = assert.fail()] = read(readFileSync(join(clone.directory, "stacks.yaml"), "utf8"));
     assert.deepEqual([spec.branch, spec.commit, spec.repoDir], [undefined, "abc", "telephony"]);
     const both = await run("--commit", "abc", "--branch", "main");
-    assert.match(both.stderr, /a branch and a commit are given/);
+    assert.match(both.stderr, /both a branch and a commit are given/);
   });
 
   test("refuses what the operator's pods cannot deploy, with what to do", async () => {

@@ -134,6 +134,6 @@ test("a volume's size must be a Kubernetes quantity, and not smaller than before
 
 test("a number of database nodes is a whole number, and a node's own number is that of its pod", () => {
   assert.equal(wantedNodes("12"), 12);
-  for (const wrong of ["0", "-1", "100", "two", "1.5"]) assert.throws(() => wantedNodes(wrong), /is no number/);
+  for (const wrong of ["0", "-1", "100", "two", "1.5"]) assert.throws(() => wantedNodes(wrong), /is not a number/);
   assert.equal(ordinal("couchdb@bigcouch-2.bigcouch.us-east-1.svc.cluster.local"), 2);
 });

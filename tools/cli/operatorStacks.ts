@@ -3,7 +3,7 @@ import type { Platform } from "../../config/platform";
 import { regionStack } from "../../config/stackPart";
 import { planUp } from "./regionPlan";
 
-/** What the Pulumi Kubernetes Operator needs to know beside a stack's file. */
+/** What the Pulumi Kubernetes Operator needs to know besides a stack's file. */
 export interface OperatorSettings {
   /** The stack that the file is named after, with or without its organization. */
   readonly stack: string;
@@ -11,7 +11,7 @@ export interface OperatorSettings {
   readonly file: string;
   readonly git: {
     readonly repository: string;
-    /** Either is given. */
+    /** Either this or a commit is given. */
     readonly branch?: string | undefined;
     readonly commit?: string | undefined;
     /** Folder of the project in the repository. @default its root */
@@ -25,7 +25,7 @@ export interface OperatorSettings {
   readonly backend?: string | undefined;
   /** What encrypts the stack's secrets, as in its file. @default the backend */
   readonly secretsProvider?: string | undefined;
-  /** Secret with Pulumi's access token and passphrase, as far as they are needed. */
+  /** Secret with Pulumi's access token and passphrase, if they are needed. */
   readonly secret: string;
   /** Secret with the key `kubeconfig`. */
   readonly kubeconfigSecret: string;
@@ -33,17 +33,17 @@ export interface OperatorSettings {
   readonly serviceAccount: string;
   /** Image of these pods. */
   readonly image: string;
-  /** Whether the regions' stacks are new: then they are created together, since they wait for each other. */
+  /** Whether the regions' stacks are new: they are then created together, because they wait for each other. */
   readonly isNew: boolean;
 }
 
-/** How long the operator takes an earlier stack's success for a current one. After that it updates it again before a later one. */
+/** How long an earlier stack's success counts. After that, the operator updates it again before the later one. */
 const current = "10m";
 
 const kubeconfigFolder = "/etc/kubeconfig";
 
 /**
- * The `Stack` objects of a stack's file: one, or where regions have stacks of their own, one with what they share and one for each of them.
+ * The `Stack` objects of a stack's file: one, or with a stack per region, one for what the regions share and one for each region.
  * @param platform the whole of the file
  */
 export function operatorStacks(platform: Platform, settings: OperatorSettings): object[] {
@@ -129,10 +129,10 @@ export function secretKeys({ backend, secretsProvider }: Pick<OperatorSettings, 
   return [...(isService ? ["PULUMI_ACCESS_TOKEN"] : []), ...(isPassphrase ? ["PULUMI_CONFIG_PASSPHRASE"] : [])];
 }
 
-/** The operator's limit: it makes longer names of a Stack's. */
+/** The operator derives longer names from a Stack's name, so it limits its length. */
 const longest = 42;
 
-/** A name for objects of all kinds, also of those that the operator makes, such as Services: without dots. */
+/** A name without dots, because the operator also creates Services, whose names cannot have any. */
 export function objectName(stack: string): string {
   const bare = stack.split("/").at(-1) ?? stack;
   const name = bare.toLowerCase().replace(/[^a-z0-9]+/g, "-");

@@ -118,7 +118,7 @@ export async function add(options: AddOptions): Promise<void> {
   );
 }
 
-/** The stack's file with the datacenter, and with copies there in the ring's placement where the operator wants some. */
+/** The stack's file with the datacenter, and with copies there in the ring's placement if the operator wants any. */
 function newText(before: string, wanted: NewDatacenter, { copies }: AddOptions, file: string): string {
   const text = withDatacenter(before, wanted);
   if (copies === undefined) return text;
@@ -132,7 +132,7 @@ function newText(before: string, wanted: NewDatacenter, { copies }: AddOptions, 
 const findIn = ({ zones }: Platform, { region, datacenter }: Pick<NewDatacenter, "region" | "datacenter">) =>
   zones.find((zone) => zone.region === region && zone.datacenter === datacenter);
 
-/** What the file gets: a cluster that it does not have needs a context; without one, the region's, or the only one. */
+/** What the file gets. A new cluster needs a context; by default the datacenter is in its region's cluster, or in the only one. */
 async function datacenterOf(
   { zones, clusters }: Platform,
   ring: string,
@@ -157,7 +157,7 @@ async function datacenterOf(
   return { ...wanted, cluster };
 }
 
-/** Writes the stack's file, and restores it where a preview shows that the new one would do harm, or fails. */
+/** Writes the stack's file, and restores it if the preview fails or shows that the new one would do harm. */
 async function write(stack: Stack, path: string, text: string): Promise<void> {
   await requireNoChanges(stack);
   const before = readFileSync(path, "utf8");
@@ -169,7 +169,7 @@ async function write(stack: Stack, path: string, text: string): Promise<void> {
       code === 3
         ? "the update would replace or delete what is protected or holds data"
         : "the preview with the datacenter fails",
-      `see the report above; ${basename(path)} is as it was, and nothing was changed`,
+      `see the report above; ${basename(path)} is restored, and nothing has changed`,
       1,
     );
   } catch (error) {

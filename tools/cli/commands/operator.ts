@@ -51,12 +51,12 @@ export async function operator(options: OperatorOptions): Promise<void> {
   reportToStderr(`${out}: ${objects.length} ${objects.length === 1 ? "Stack" : "Stacks"}`);
 }
 
-/** @throws UserError if the operator's pods cannot deploy it, or it is only a part */
+/** @throws UserError if the operator's pods cannot deploy the stack, or it is only a region's */
 function refuseUnfit(platform: Platform, stack: string): void {
   const { whole } = partOf(platform, stack);
   if (whole !== stack)
     throw new UserError(
-      `${stack} is the stack of a region, and the operator gets those of all regions`,
+      `${stack} is the stack of a region, and the operator needs the stacks of all regions`,
       `name the whole: npx kazoo operator --stack ${whole}`,
     );
   const own = Object.values(platform.clusters).find(({ kind }) => kind !== "kubernetes");
@@ -82,7 +82,7 @@ function providerIn(file: string): string | undefined {
 async function gitSource(options: OperatorOptions): Promise<OperatorSettings["git"]> {
   const { commit, gitSecret: secret } = options;
   if (commit !== undefined && options.branch !== undefined)
-    throw new UserError("a branch and a commit are given", "give the one that the operator is to deploy");
+    throw new UserError("both a branch and a commit are given", "give only the one that the operator is to deploy");
   const repository = options.repository ?? (await git("remote", "get-url", "origin"));
   if (repository === undefined || /^[./]|^file:/.test(repository))
     throw new UserError(
@@ -109,7 +109,7 @@ async function git(...args: readonly string[]): Promise<string | undefined> {
   }
 }
 
-/** What must exist beside the objects. */
+/** A comment that lists what else must exist. */
 function comment(settings: OperatorSettings): string {
   const { stack, secret, kubeconfigSecret, serviceAccount, git: source } = settings;
   const keys = secretKeys(settings);

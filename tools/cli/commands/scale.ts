@@ -23,7 +23,7 @@ interface ScaleOptions extends RunbookOptions {
   readonly to: string;
 }
 
-/** Changes the number of a zone's database nodes: shards move to new nodes, or off those that go. */
+/** Changes the number of a zone's database nodes: shards move to the new nodes, or away from those that are removed. */
 export async function scale(options: ScaleOptions): Promise<void> {
   const to = wantedNodes(options.to);
   const live = await liveZone(options);
@@ -109,10 +109,10 @@ export async function scale(options: ScaleOptions): Promise<void> {
   );
 }
 
-/** @throws UserError if it is no number of nodes */
+/** @throws UserError unless it is a number from 1 to 99 */
 export function wantedNodes(given: string): number {
   if (/^[1-9]\d?$/.test(given)) return Number(given);
-  throw new UserError(`${JSON.stringify(given)} is no number of database nodes`, "give one from 1 to 99: TO=3");
+  throw new UserError(`${JSON.stringify(given)} is not a number of database nodes`, "give one from 1 to 99: TO=3");
 }
 
 /** Number of a database node in its StatefulSet: 2 for `couchdb@bigcouch-2.bigcouch.us-east-nyc.svc.cluster.local`. */
@@ -155,7 +155,7 @@ async function refuseOldClaims(live: LiveZone, from: number, to: number): Promis
     );
 }
 
-/** Allows Pulumi to delete what guards the nodes from a number on. */
+/** Allows Pulumi to delete the guard resources of the nodes from this ordinal on. */
 async function unprotect(stack: Stack, zone: string, from: number): Promise<void> {
   const guard = new RegExp(`^${zone}-database-node-(\\d+)$`);
   for (const { urn, protect } of await deployedIn(stack)) {
