@@ -6,6 +6,7 @@ import { type Contender, helm, kazoo, kubectl, steps } from "./contenders";
 import { exportObjects } from "./exportObjects";
 import { fleetOf, stackFile } from "./fleet";
 import { type Figures, measured, median } from "./measured";
+import { mustRun } from "./mustRun";
 import { type Result, writePerformance } from "./writePerformance";
 
 /**
@@ -50,8 +51,7 @@ async function benchmark(
     kubectl(programs.kubectl, clone, fleet, objects),
   ];
   stackFile(clone, fleet, "one stack", {});
-  const up = await clone.run(["sandbox", "up", "--stack", "bench"]);
-  if (up.code !== 0) throw new Error(up.stderr);
+  await mustRun(clone, ["sandbox", "up", "--stack", "bench"]);
 
   const found = new Map<string, Figures[]>();
   const figuresOf = ({ name }: Contender, step: string): Figures[] => found.get(`${name}/${step}`) ?? [];

@@ -1,4 +1,5 @@
-import { readFileSync, readdirSync } from "node:fs";
+import { readdirSync } from "node:fs";
+import { processFields } from "../../tools/shared/processes";
 
 /** What a step took. */
 export interface Figures {
@@ -67,20 +68,14 @@ function descendants(): Process[] {
 }
 
 function readProcess(pid: number): Process | undefined {
-  let stat: string;
-  try {
-    stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-  } catch {
-    return undefined; // it has ended
-  }
-  // The fields after the name, which is in parentheses and may contain blanks: see proc_pid_stat(5).
-  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  const field = (number: number): number => Number(fields[number - 3]);
+  const field = processFields(pid);
+  if (field === undefined) return undefined;
+  const number = (index: number): number => Number(field(index));
   return {
     id: `${pid}/${field(22)}`,
     pid,
-    parent: field(4),
-    ticks: field(14) + field(15),
-    pages: field(24),
+    parent: number(4),
+    ticks: number(14) + number(15),
+    pages: number(24),
   };
 }

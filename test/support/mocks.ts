@@ -182,3 +182,13 @@ function stateOf(type: string, name: string, inputs: Record<string, unknown>): R
   }
   return inputs;
 }
+
+/** Config of a stack per region over two real clusters; rings and regions are each test's own. */
+export const regionsInTwoClusters = {
+  stacks: "region",
+  image: { prebuilt: "registry.example.com/kazoo:4.3" },
+  clusters: {
+    east: { context: "prod-east", clusterDomain: "east.internal", podNetwork: "10.0.0.0/16" },
+    west: { context: "prod-west", clusterDomain: "west.internal", podNetwork: "10.2.0.0/16" },
+  },
+};

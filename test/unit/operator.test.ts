@@ -7,15 +7,10 @@ import { promisify } from "node:util";
 import { parseAllDocuments } from "yaml";
 import { type OperatorSettings, objectName, operatorStacks } from "../../tools/cli/operatorStacks";
 import { type Clone, cloneProject } from "../support/clone";
-import { platformFrom } from "../support/mocks";
+import { platformFrom, regionsInTwoClusters } from "../support/mocks";
 
 const config = {
-  stacks: "region",
-  image: { prebuilt: "registry.example.com/kazoo:4.3" },
-  clusters: {
-    east: { context: "prod-east", clusterDomain: "east.internal", podNetwork: "10.0.0.0/16" },
-    west: { context: "prod-west", clusterDomain: "west.internal", podNetwork: "10.2.0.0/16" },
-  },
+  ...regionsInTwoClusters,
   rings: { main: {}, own: {} },
   regions: {
     "us-east": { cluster: "east", datacenters: { nyc: { ring: "main" } } },

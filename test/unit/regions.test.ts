@@ -1,14 +1,9 @@
 import assert from "node:assert/strict";
 import { before, describe, test } from "node:test";
-import { deployWithMocks, platformFrom, type Registered } from "../support/mocks";
+import { deployWithMocks, platformFrom, type Registered, regionsInTwoClusters } from "../support/mocks";
 
 const config = {
-  stacks: "region",
-  image: { prebuilt: "registry.example.com/kazoo:4.3" },
-  clusters: {
-    east: { context: "prod-east", clusterDomain: "east.internal", podNetwork: "10.0.0.0/16" },
-    west: { context: "prod-west", clusterDomain: "west.internal", podNetwork: "10.2.0.0/16" },
-  },
+  ...regionsInTwoClusters,
   rings: { main: { kazoo: "4.3", masterAccount: { name: "main", realm: "main.example.com", user: "admin" } } },
   ring: "main",
   regions: {

@@ -13,13 +13,16 @@ import { UserError, reportToStderr } from "../shared/terminal";
 /** Opens a stack that holds whole rings. @throws UserError if each region has a stack of its own */
 export async function openWhole(name: string, command: string): Promise<Stack> {
   const stack = await openStack(name, reportToStderr);
-  if (stack.platform.stacks === "region")
-    throw new UserError(
-      `${command} needs a stack that holds its whole ring, but Pulumi.${stack.whole}.yaml gives each region a stack of its own`,
-      "docs/regions.md#limits has the steps by hand",
-    );
+  if (stack.platform.stacks === "region") throw notWhole(command, stack.whole, "docs/regions.md#limits");
   return stack;
 }
+
+/** The error of a command that changes a whole ring, if each region has a stack of its own. @param page has the steps by hand */
+export const notWhole = (command: string, whole: string, page: string): UserError =>
+  new UserError(
+    `${command} needs a stack that holds its whole ring, but Pulumi.${whole}.yaml gives each region a stack of its own`,
+    `${page} has the steps by hand`,
+  );
 
 /** Refuses a ring on Docker. */
 export function refuseDocker({ clusters }: Platform, ring: string, zones: readonly Zone[], command: string): void {

@@ -13,8 +13,8 @@ export interface ProcessId {
   readonly startTime: string;
 }
 
-/** The process with this id; undefined if there is none, or only one that has ended (a zombie). */
-export function identify(pid: number): ProcessId | undefined {
+/** The fields of a process in /proc, by their numbers in proc_pid_stat(5), from 3; undefined if there is no such process. */
+export function processFields(pid: number): ((number: number) => string | undefined) | undefined {
   let stat: string;
   try {
     stat = readFileSync(`/proc/${pid}/stat`, "utf8");
@@ -23,9 +23,16 @@ export function identify(pid: number): ProcessId | undefined {
   }
   // The command's name is in parentheses and can contain spaces and parentheses: count from the last one.
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  const state = fields[0];
-  const threads = Number(fields[17]);
-  const ticks = fields[19];
+  return (number) => fields[number - 3];
+}
+
+/** The process with this id; undefined if there is none, or only one that has ended (a zombie). */
+export function identify(pid: number): ProcessId | undefined {
+  const field = processFields(pid);
+  if (field === undefined) return undefined;
+  const state = field(3);
+  const threads = Number(field(20));
+  const ticks = field(22);
   // A killed program is a zombie as soon as its first thread has ended; its ports stay in use until the others have.
   const ended = state === "X" || (state === "Z" && threads <= 1);
   if (ended || ticks === undefined) return undefined;

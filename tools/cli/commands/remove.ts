@@ -13,7 +13,7 @@ import { askPulumi } from "../pulumi";
 import { type RunbookOptions, type RunbookStep, follow } from "../runbook";
 import { withPlacement, withoutDatacenter } from "../stackEdit";
 import { datacentersOf, withChildren } from "../stateMove";
-import { requireNoChanges, upOrAgain } from "../wholeRing";
+import { notWhole, requireNoChanges, upOrAgain } from "../wholeRing";
 import { UserError, reportToStderr } from "../../shared/terminal";
 import { stackFile } from "./apply";
 import { callsStop, requireHealthy, stops } from "./drain";
@@ -118,10 +118,7 @@ const text = (placement: Readonly<Record<string, number>>): string =>
 
 function refuse({ name, whole, platform }: Stack, ring: Ring, zone: Zone): void {
   if (platform.stacks === "region" || regionsIn(whole) !== undefined)
-    throw new UserError(
-      `remove needs a stack that holds its whole ring, but Pulumi.${whole}.yaml gives each region a stack of its own`,
-      "docs/runbooks.md#remove-a-datacenter has the steps by hand",
-    );
+    throw notWhole("remove", whole, "docs/runbooks.md#remove-a-datacenter");
   if (ring.zones.length === 1)
     throw new UserError(
       `zone ${zone.name} is the only one of ring ${ring.name}: its databases would be lost`,

@@ -12,7 +12,7 @@ import { type Stack, isThrowAway } from "../openStack";
 import { askPulumi } from "../pulumi";
 import { type RunbookOptions, type RunbookStep, follow } from "../runbook";
 import { withSetting } from "../stackEdit";
-import { requireNoChanges, upOrAgain } from "../wholeRing";
+import { notWhole, requireNoChanges, upOrAgain } from "../wholeRing";
 import { UserError, reportToStderr } from "../../shared/terminal";
 import { stackFile } from "./apply";
 import { requireHealthy } from "./drain";
@@ -120,10 +120,7 @@ export const ordinal = (node: string): number => Number(/@[^.]*-(\d+)\./.exec(no
 
 function refuse({ stack: { platform, whole }, zone }: LiveZone): void {
   if (platform.stacks === "region")
-    throw new UserError(
-      `scale works on a stack that contains its whole ring, and in Pulumi.${whole}.yaml each region has its own stack`,
-      "docs/runbooks.md#change-the-number-of-database-nodes has the steps by hand",
-    );
+    throw notWhole("scale", whole, "docs/runbooks.md#change-the-number-of-database-nodes");
   const away = platform.zones.find((each) => each.ring === zone.ring && each.drained.includes("database"));
   if (away !== undefined)
     throw new UserError(`the database nodes of zone ${away.name} are drained`, `make return ZONE=${away.name} first`);
