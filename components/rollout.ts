@@ -1,7 +1,8 @@
-import type { AppsV1Api, BatchV1Api, CoreV1Api, V1Namespace, V1Pod } from "@kubernetes/client-node";
+import type { AppsV1Api, BatchV1Api, CoreV1Api, KubeConfig, V1Namespace, V1Pod } from "@kubernetes/client-node";
 import type * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { readKubeconfig } from "../config/kubeconfig";
+import { Changes } from "./changes";
 import { rolloutProgress, workloadLabel } from "./names";
 import type { Rolled } from "./order";
 import { troubles } from "./trouble";
@@ -83,6 +84,11 @@ export function clusterRollouts(access: ClusterAccess, patience: Patience = { gr
   // which previews do not need.
   let client: Promise<Apis> | undefined;
   const apis = () => (client ??= apisOf(access));
+  const config = async () => (await apis()).config;
+  const changes = {
+    StatefulSet: new Changes(config, "apps/v1", "statefulsets"),
+    Job: new Changes(config, "batch/v1", "jobs"),
+  };
   return {
     exists: async (namespace, name) => {
       try {
@@ -101,12 +107,17 @@ export function clusterRollouts(access: ClusterAccess, patience: Patience = { gr
         throw error;
       }
     },
-    wait: async (rollout) => waitFor(await apis(), rollout, access.context, patience),
-    arrives: async (arrival) => arrive(await apis(), arrival),
+    wait: async (rollout) => waitFor(await apis(), changes.StatefulSet, rollout, access.context, patience),
+    arrives: async (arrival) => arrive(await apis(), changes[arrival.kind], arrival, patience),
   };
 }
 
-async function arrive({ apps, batch }: Apis, { namespace, kind, name, minutes, report, next }: Arrival): Promise<void> {
+async function arrive(
+  { apps, batch }: Apis,
+  changes: Changes,
+  { namespace, kind, name, minutes, report, next }: Arrival,
+  patience: Patience,
+): Promise<void> {
   const what = `${kind} ${namespace}/${name}`;
   const isThere = async (): Promise<boolean> => {
     if (kind === "StatefulSet") return (await apps.readNamespacedStatefulSet({ namespace, name })) !== undefined;
@@ -114,30 +125,39 @@ async function arrive({ apps, batch }: Apis, { namespace, kind, name, minutes, r
     return items.some(({ status }) => (status?.succeeded ?? 0) > 0);
   };
   const began = Date.now();
-  for (let said = false; ; said = true) {
+  let said = false;
+  await changes.until(namespace, name, async () => {
     // A cluster that does not answer may do so later.
-    if (await isThere().catch(() => false)) return;
+    if (await isThere().catch(() => false)) return undefined;
     if (!said) report(`waiting for ${what}, which another stack creates`);
-    if (Date.now() > began + minutes * 60_000)
+    said = true;
+    if (Date.now() >= began + minutes * 60_000)
       throw new pulumi.RunError(`${what} of another stack was not there within ${minutes} minutes: ${next}`);
-    await new Promise((resolve) => setTimeout(resolve, 500));
-  }
+    return patience.look;
+  });
 }
 
-async function waitFor({ apps, core }: Apis, rollout: Rollout, context: string, patience: Patience): Promise<void> {
+async function waitFor(
+  { apps, core }: Apis,
+  changes: Changes,
+  rollout: Rollout,
+  context: string,
+  patience: Patience,
+): Promise<void> {
   const { namespace, name, minutes, report } = rollout;
   const what = `StatefulSet ${namespace}/${name}`;
   const began = Date.now();
   let said = "";
   const warned = new Set<string>();
   let looked = began;
-  for (let failures = 0; ;) {
+  let failures = 0;
+  await changes.until(namespace, name, async () => {
     try {
       const { done, rolling, text } = rolloutProgress(await apps.readNamespacedStatefulSet({ namespace, name }));
-      if (done) return;
-      if (!rolling && Date.now() > began + patience.grace * 1000) {
+      if (done) return undefined;
+      if (!rolling && Date.now() >= began + patience.grace * 1000) {
         await pulumi.log.warn(`${what}: ${text}, but no rollout is in progress; continuing`);
-        return;
+        return undefined;
       }
       if (text !== said) report(`waiting for ${what}: ${text}`);
       [said, failures] = [text, 0];
@@ -152,24 +172,24 @@ async function waitFor({ apps, core }: Apis, rollout: Rollout, context: string, 
     } catch (error) {
       if (statusOf(error) === 404) {
         await pulumi.log.warn(`${what} was deleted by hand, and this update does not restore it; npx kazoo up does`);
-        return;
+        return undefined;
       }
       failures += 1;
       // This update has not changed a cluster that does not answer, or the provider would have failed.
       if (failures > 5) {
         const reason = (error as Error).message?.split("\n")[0] ?? String(error);
         await pulumi.log.warn(`${what}: cannot see whether it is rolled out: ${reason}`);
-        return;
+        return undefined;
       }
     }
-    if (Date.now() > began + minutes * 60_000) {
+    if (Date.now() >= began + minutes * 60_000) {
       throw new pulumi.RunError(
         `${what} was not rolled out within ${minutes} minutes: ${[said, ...warned].join("; ")}; ` +
           `kubectl --context ${context} -n ${namespace} describe pods shows why, and the next up continues from here`,
       );
     }
-    await new Promise((resolve) => setTimeout(resolve, 500));
-  }
+    return failures > 0 ? 0.5 : patience.look;
+  });
 }
 
 /** What keeps the pods of a StatefulSet from becoming ready; empty if the user may not read pods and events. */
@@ -203,6 +223,7 @@ async function withLastWords(core: CoreV1Api, pod: V1Pod): Promise<V1Pod> {
 const statusOf = (error: unknown): unknown => (error as { code?: unknown }).code;
 
 interface Apis {
+  readonly config: KubeConfig;
   readonly apps: AppsV1Api;
   readonly batch: BatchV1Api;
   readonly core: CoreV1Api;
@@ -213,6 +234,7 @@ async function apisOf({ kubeconfig, context }: ClusterAccess): Promise<Apis> {
   const config = readKubeconfig(client, kubeconfig);
   config.setCurrentContext(context);
   return {
+    config,
     apps: config.makeApiClient(client.AppsV1Api),
     batch: config.makeApiClient(client.BatchV1Api),
     core: config.makeApiClient(client.CoreV1Api),
