@@ -99,7 +99,7 @@ remove: $(packages) ## remove a datacenter: move its shards to the ring's other 
 rebalance: $(packages) ## move existing shards to where copies are wanted, evenly over nodes (RING=, WITHOUT=zone, COPIES=)
 	@$(kazoo) $@ $(stack) $(call given,RING,--ring) $(call given,WITHOUT,--without) $(call given,COPIES,--copies) $(call flag,YES,--yes) $(call flag,DRY_RUN,--dry-run)
 
-rotate: $(packages) ## replace a credential (WHAT=rabbitmq, database, cookie or database-cookie, RING=, KEEP=1: keep the old one)
+rotate: $(packages) ## replace a credential (WHAT=rabbitmq, database, cookie, database-cookie or master-account, RING=, KEEP=1: keep the old one)
 	@$(kazoo) $@ $(call given,WHAT) $(stack) $(call given,RING,--ring) $(call flag,KEEP,--keep) $(call flag,YES,--yes) $(call flag,DRY_RUN,--dry-run)
 
 upgrade: $(packages) ## upgrade Kazoo, brokers or database (WHAT=kazoo, rabbitmq or database, TO=version, RING=, IMAGE=)

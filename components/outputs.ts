@@ -32,6 +32,8 @@ export interface ZoneOutputs {
 export interface MasterAccountOutputs extends Pick<MasterAccount, "name" | "realm" | "user"> {
   /** Secret. */
   readonly password: pulumi.Output<string>;
+  /** The one before, while it is rotated. Secret. */
+  readonly previousPassword?: pulumi.Output<string>;
 }
 
 /** The stack's outputs. */
@@ -90,7 +92,14 @@ export function stackOutputs(
   const accountOf = ({ ring: { name: ring, masterAccount }, credentials }: DeployedRing) => {
     if (masterAccount === undefined || credentials.masterAccount === undefined) return [];
     const { name, realm, user } = masterAccount;
-    const outputs: MasterAccountOutputs = { name, realm, user, password: credentials.masterAccount };
+    const { masterAccount: password, masterAccountBefore: previousPassword } = credentials;
+    const outputs: MasterAccountOutputs = {
+      name,
+      realm,
+      user,
+      password,
+      ...(previousPassword === undefined ? {} : { previousPassword }),
+    };
     return [[ring, outputs] as const];
   };
   return {

@@ -72,6 +72,8 @@ export interface RingCredentials {
   readonly databaseAuthSecret: pulumi.Output<string>;
   /** Password of the master account's administrator, if the ring has a master account. */
   readonly masterAccount?: pulumi.Output<string>;
+  /** The password before it, while it is rotated: Kazoo may still have it. */
+  readonly masterAccountBefore?: pulumi.Output<string>;
 }
 
 /** The file `ring.ini` that all database nodes of a ring get; secret. @param version of the database, such as `couchdb-2.3.1` */
@@ -129,13 +131,15 @@ export class Ring extends pulumi.ComponentResource {
     // Letters and digits need no escaping in AMQP URIs, ini files and shells.
     const random32 = (name: string, opts: Kept = options) =>
       new random.RandomPassword(name, { length: 32, special: false }, opts).result;
-    const password = (role: string, given?: string) =>
-      given === undefined ? random32(`${name}-${role}`) : pulumi.secret(given);
+    const password = (what: keyof GivenCredentials, number: number, name: string, opts: Kept) => {
+      const given = number === 1 ? credentials[what] : undefined;
+      return given === undefined ? random32(name, opts) : pulumi.secret(given);
+    };
     const users = (store: "rabbitmq" | "database") =>
-      numbered(store, `${store}-password`, (number, name, opts): StoreUser => {
-        const given = number === 1 ? credentials[store] : undefined;
-        return { name: storeUser(number), password: given === undefined ? random32(name, opts) : pulumi.secret(given) };
-      });
+      numbered(store, `${store}-password`, (number, name, opts): StoreUser => ({
+        name: storeUser(number),
+        password: password(store, number, name, opts),
+      }));
     const cookie = () =>
       numbered("cookie", "erlang-cookie", (number, name, { protect, ...opts }) => {
         const given = number === 1 ? credentials.cookie : undefined;
@@ -143,6 +147,12 @@ export class Ring extends pulumi.ComponentResource {
       })[0];
     const databaseCookie = () =>
       numbered("databaseCookie", "database-cookie", (_, name, opts) => random32(name, opts))[0];
+    const masterAccount = () => {
+      const [used, before] = numbered("masterAccount", "master-account-password", (...one) =>
+        password("masterAccount", ...one),
+      );
+      return { masterAccount: used, ...(before === undefined ? {} : { masterAccountBefore: before }) };
+    };
     const uuid = () => pulumi.secret(new random.RandomId(`${name}-database-uuid`, { byteLength: 16 }, options).hex);
     const unlessIn = (existing: string | undefined, make: () => pulumi.Output<string>) =>
       existing === undefined ? make() : pulumi.secret("");
@@ -160,10 +170,8 @@ export class Ring extends pulumi.ComponentResource {
       database: databaseUsers[0].password,
       databaseCookie: unlessIn(secrets.database, databaseCookie),
       databaseUuid: unlessIn(secrets.database, uuid),
-      databaseAuthSecret: unlessIn(secrets.database, () => password("database-auth-secret")),
-      ...(args.masterAccount === true
-        ? { masterAccount: password("master-account-password", credentials.masterAccount) }
-        : {}),
+      databaseAuthSecret: unlessIn(secrets.database, () => random32(`${name}-database-auth-secret`)),
+      ...(args.masterAccount === true ? masterAccount() : {}),
     };
     this.credentials = { ...shared, rabbitmqUsers, databaseUsers };
     this.registerOutputs({ credentials: shared });

@@ -75,7 +75,12 @@ export function madeBy(stack: string, platform: Platform): Shared {
       databaseAuthSecret: credential(ring.name, ({ databaseAuthSecret }) => databaseAuthSecret),
       ...(ring.masterAccount === undefined
         ? {}
-        : { masterAccount: credential(ring.name, ({ masterAccount }) => masterAccount) }),
+        : {
+            masterAccount: credential(ring.name, ({ masterAccount }) => masterAccount),
+            ...(numbersOf(ring.rotations.masterAccount).length === 1
+              ? {}
+              : { masterAccountBefore: credential(ring.name, ({ masterAccountBefore }) => masterAccountBefore) }),
+          }),
     }),
   };
 }

@@ -536,6 +536,9 @@ function rotations(given: Given, platform: Platform, ring: Ring): Problem[] {
       ...(what === "database" && ring.database.engine === "bigcouch"
         ? [nothing("with BigCouch, whose image creates the administrator")]
         : []),
+      ...(what === "masterAccount" && ring.masterAccount === undefined
+        ? [nothing(`without kazoo:rings.${ring.name}.masterAccount`)]
+        : []),
       ...(typeof value === "string" && step === undefined && what === part
         ? [problem(credential, value, `nothing: ${what} was rotated to number ${number}, which is random`, "remove it")]
         : []),

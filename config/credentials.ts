@@ -44,22 +44,23 @@ export const namesSecret = (value: unknown): boolean =>
 export const namesSecretsAlone = (value: unknown): boolean =>
   namesSecret(value) || (typeof value === "object" && value !== null && Object.values(value).every(namesSecretsAlone));
 
-/** What can be rotated: the user of a store, or the cookie of Erlang nodes. */
-export const rotated = ["rabbitmq", "database", "cookie", "databaseCookie"] as const;
+/** What can be rotated: the user of a store, the cookie of Erlang nodes, or the password of the master account's administrator. */
+export const rotated = ["rabbitmq", "database", "cookie", "databaseCookie", "masterAccount"] as const;
 
 export type Rotated = (typeof rotated)[number];
 
-/** The steps of a rotation, in their order: see `kazoo:rings.NAME.rotations`. An Erlang node has only one cookie, so cookies have no step `add`. */
+/** The steps of a rotation, in their order: see `kazoo:rings.NAME.rotations`. An Erlang node has only one cookie, and a Kazoo user one password, so they have no step `add`. */
 export const rotationSteps = {
   rabbitmq: ["add", "move", "remove"],
   database: ["add", "move", "remove"],
   cookie: ["move", "remove"],
   databaseCookie: ["move", "remove"],
+  masterAccount: ["move", "remove"],
 } as const;
 
 /** How far a credential was rotated. */
 export interface Rotation {
-  /** Number of the current or next user or cookie. */
+  /** Number of the current or next user, cookie or password. */
   readonly number: number;
   /** The rotation's current step; undefined once it is finished. */
   readonly step?: (typeof rotationSteps)[Rotated][number];
@@ -71,7 +72,7 @@ export type Rotations = { readonly [what in Rotated]?: Rotation };
 /** Name of a store's user, by its number. */
 export const storeUser = (number: number): string => (number === 1 ? "kazoo" : `kazoo-${number}`);
 
-/** Numbers of a store's users, or of the kept cookies; the first one is in use. */
+/** Numbers of a store's users, or of the kept cookies or passwords; the first one is in use. */
 export function numbersOf({ number, step }: Rotation = { number: 1 }): readonly [used: number, ...others: number[]] {
   if (step === "add") return [number - 1, number];
   return step === "move" ? [number, number - 1] : [number];

@@ -527,6 +527,7 @@ const ring = mapping(
         database: rotation("database", "administrator of the database, 2 being `kazoo-2`", "`kazoo`"),
         cookie: rotation("cookie", "Erlang cookie of the Kazoo nodes", "the first one"),
         databaseCookie: rotation("databaseCookie", "Erlang cookie of the database's nodes", "the first one"),
+        masterAccount: rotation("masterAccount", "password of the master account's administrator", "the first one"),
       },
       "How far the credentials were rotated. `make rotate` writes it; see docs/runbooks.md#rotate-a-credential.",
       "{ rabbitmq: { number: 2 } }",

@@ -655,6 +655,59 @@ describe("a rotation", () => {
   });
 });
 
+describe("a rotation of the master account's password", () => {
+  const rotate = ["rotate", "master-account", "--ring", nyc];
+  const given = { name: "example", realm: "sip.example.com", user: "admin" };
+  const own = (more: object = {}) =>
+    writeStack({ "kazoo:rings": { [nyc]: { masterAccount: given } }, "kazoo:protect": true, ...more });
+  const inFile = () => /masterAccount: (\{ number.*?\})/.exec(written())?.[1];
+
+  test("shows its steps, and begins only if Kazoo can be asked about the password", async () => {
+    own();
+    const { stdout } = await kazoo(...rotate, "--dry-run");
+    assert.match(stdout, /^rotate master-account of ring us-east-nyc\n/);
+    assert.match(stdout, / 1\. The master account's administrator gets another password\n/);
+    assert.match(stdout, /namespace us-east-nyc: Secret kazoo-master-account has it[^]* 2\. The stack forgets the old/);
+    answers["/version"] = (response) => response.end("{}");
+    writeFileSync(join(fake, "history.json"), "[]");
+    const before = written();
+    assert.match(await refused(...rotate, "--yes"), /step 1, .*the master account's password does not exist yet/);
+    const deployed = { ...outputs([nyc]), masterAccounts: { [nyc]: { ...given, password: "password-of-the-stack" } } };
+    says("output", `echo '${JSON.stringify(deployed)}'`);
+    assert.match(await refused(...rotate, "--yes"), /step 1, .*there is no pod kazoo-0/);
+    assert.equal(written(), before);
+    assert.doesNotMatch(calls(), /^up/m);
+  });
+
+  test("continues with the failed step, and asks Kazoo only in the first", async () => {
+    own({
+      "kazoo:rings": { [nyc]: { masterAccount: given, rotations: { masterAccount: { number: 2, step: "move" } } } },
+    });
+    answers["/version"] = (response) => response.end("{}");
+    writeFileSync(join(fake, "history.json"), "[]");
+    const passwords = { password: "password-that-is-new", previousPassword: "password-that-is-old" };
+    const deployed = { ...outputs([nyc]), masterAccounts: { [nyc]: { ...given, ...passwords } } };
+    says("output", `echo '${JSON.stringify(deployed)}'`);
+    const failed = await refused(...rotate, "--yes");
+    assert.match(failed, /step 1, .*there is no pod kazoo-0/);
+    assert.doesNotMatch(failed + calls(), /password-that/);
+    assert.equal(inFile(), "{ number: 2, step: move }");
+    own({
+      "kazoo:rings": { [nyc]: { masterAccount: given, rotations: { masterAccount: { number: 2, step: "remove" } } } },
+    });
+    const done = await kazoo(...rotate, "--yes");
+    assert.equal(done.code, 0, done.stderr);
+    assert.equal(inFile(), "{ number: 2 }");
+  });
+
+  test("refuses a ring without a master account, and one whose Kazoo is drained", async () => {
+    assert.match(await refused(...rotate, "--yes"), /ring us-east-nyc has no masterAccount/);
+    const datacenters = { nyc: { drained: ["kazoo"] }, bos: {} };
+    own({ "kazoo:regions": { "us-east": { cluster: "east", datacenters } } });
+    assert.match(await refused(...rotate, "--yes"), /zone us-east-nyc is drained[^]*make return ZONE=us-east-nyc/);
+  });
+});
+
 describe("an upgrade", () => {
   const upgrade = ["upgrade", "rabbitmq", "--ring", nyc, "--to", "4.0"];
   const ring = (name: string) => (parse(written()) as Written).config["kazoo:rings"]?.[name];

@@ -923,6 +923,12 @@ const table: Record<string, Bad> = {
     found: '{"number":2}',
     expected: /nothing with BigCouch/,
   },
+  "a rotation of a password that the stack does not have": {
+    config: ringOf({ rotations: { masterAccount: { number: 2 } } }),
+    key: "kazoo:rings.main.rotations.masterAccount",
+    found: '{"number":2}',
+    expected: /nothing without kazoo:rings\.main\.masterAccount/,
+  },
   "a second cookie beside the first": {
     config: ringOf({ rotations: { cookie: { number: 2, step: "add" } } }),
     key: "kazoo:rings.main.rotations.cookie.step",

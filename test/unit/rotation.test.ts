@@ -141,8 +141,15 @@ describe("a rotation of the brokers' user", () => {
     for (const step of [...rotationSteps.rabbitmq, undefined]) {
       const rotation = { number: 2, ...(step === undefined ? {} : { step }) };
       const cookie = { ...rotation, ...(step === "add" ? { step: "move" } : {}) };
-      const rotations = { rabbitmq: rotation, database: rotation, cookie, databaseCookie: cookie };
-      const resources = await resourcesOf(platformFrom({ ...stack(), rings: { main: { rotations } } }));
+      const rotations = {
+        rabbitmq: rotation,
+        database: rotation,
+        cookie,
+        databaseCookie: cookie,
+        masterAccount: cookie,
+      };
+      const masterAccount = { name: "example", realm: "sip.example.com", user: "admin" };
+      const resources = await resourcesOf(platformFrom({ ...stack(), rings: { main: { masterAccount, rotations } } }));
       for (const rule of rules.filter(({ level }) => level === "mandatory")) {
         const found =
           "resource" in rule
@@ -251,6 +258,61 @@ describe("a rotation of cookies", () => {
     assert.equal(move.cookies[0], `random-of-${cookies[0]}-2-value`);
     assert.equal(move.kept["ring-main-given-cookie"], false);
     assert.equal((await rotated({ number: 2, step: "remove" }, given)).kept["ring-main-given-cookie"], undefined);
+  });
+});
+
+describe("a rotation of the master account's password", () => {
+  const account = { name: "example", realm: "sip.example.com", user: "admin" };
+  const rotated = async (rotation?: Rotation, credentials?: Tree) => {
+    const ring = {
+      masterAccount: account,
+      ...(rotation === undefined ? {} : { rotations: { masterAccount: rotation } }),
+    };
+    const config = { ...stack(undefined, credentials), rings: { main: ring } };
+    const { resources, asked, returned } = await deployWithMocks(platformFrom(config, ...secrets));
+    const { password, previousPassword } = returned.masterAccounts.main ?? assert.fail();
+    const shown = (value: typeof previousPassword) =>
+      value && new Promise((resolve) => value.apply((text) => resolve(text)));
+    return {
+      shown: [await shown(password), await shown(previousPassword)],
+      secret: opened(objects(resources, "Secret")["us-east-bos/kazoo-master-account"]?.stringData),
+      job: objects(resources, "Job")["us-east-bos/kazoo-bootstrap"],
+      others: resources.filter(({ name }) => !/master-?account|-bootstrap-account$/i.test(name)),
+      kept: Object.fromEntries(
+        asked
+          .filter(({ name }) => /^ring-main-(master-account|given-masterAccount)/.test(name))
+          .map(({ name, protect }) => [name, protect]),
+      ),
+    };
+  };
+  const password = "ring-main-master-account-password";
+
+  test("move: the outputs show both passwords, and nothing but the Secret changes: the Job does not run again", async () => {
+    const [before, move] = [await rotated(), await rotated({ number: 2, step: "move" })];
+    assert.deepEqual(before.shown, [`random-of-${password}`, undefined]);
+    assert.deepEqual(move.shown, [`random-of-${password}-2`, `random-of-${password}`]);
+    assert.deepEqual(move.secret, { password: `random-of-${password}-2` });
+    assert.ok(move.job !== undefined);
+    assert.deepEqual([move.job, move.others], [before.job, before.others]);
+    assert.deepEqual(move.kept, { [`${password}-2`]: true, [`${password}-replaced`]: false });
+  });
+
+  test("remove: the stack forgets the old one; the same when done", async () => {
+    const [move, remove] = [await rotated({ number: 2, step: "move" }), await rotated({ number: 2, step: "remove" })];
+    assert.deepEqual(remove.shown, [`random-of-${password}-2`, undefined]);
+    assert.deepEqual([remove.secret, remove.job, remove.others], [move.secret, move.job, move.others]);
+    assert.deepEqual(remove.kept, { [`${password}-2`]: true });
+    assert.deepEqual(await rotated({ number: 2 }), remove);
+  });
+
+  test("a configured password is the first one; it stays in the outputs until the last step", async () => {
+    const given = { masterAccount: "given-password" };
+    assert.deepEqual((await rotated(undefined, given)).shown, [given.masterAccount, undefined]);
+    const move = await rotated({ number: 2, step: "move" }, given);
+    assert.deepEqual(move.shown, [`random-of-${password}-2`, given.masterAccount]);
+    assert.deepEqual(move.kept, { "ring-main-given-masterAccount": false, [`${password}-2`]: true });
+    const remove = await rotated({ number: 2, step: "remove" }, given);
+    assert.deepEqual(remove.kept, { [`${password}-2`]: true });
   });
 });
 

@@ -342,6 +342,7 @@ const whatToRotate = {
   database: "database",
   cookie: "cookie",
   "database-cookie": "databaseCookie",
+  "master-account": "masterAccount",
 } as const satisfies Record<string, Rotated>;
 
 type RotateOptions = Parameters<typeof import("./commands/rotate").rotate>[1];

@@ -3,8 +3,8 @@ import { join } from "node:path";
 import { bootstrapScriptPath } from "../../../components/names";
 import { appsPath } from "../../../config/schema";
 import { runScriptInside } from "../insideNode";
+import { accountOf } from "../masterAccount";
 import { type SelectedZone, type Selection, type ZoneNode, selectNode, selectZone } from "../nodes";
-import { readOutputs } from "../pulumi";
 import { quoted } from "../../shared/shell";
 import { type Stack, openStack, projectDirectory } from "../openStack";
 import { UserError, reportToStderr } from "../../shared/terminal";
@@ -16,18 +16,11 @@ interface AccountOptions extends Selection {
   readonly name?: string;
 }
 
-/** A ring's master account, from the stack's outputs. */
-interface Account {
-  readonly name: string;
-  readonly realm: string;
-  readonly user: string;
-  readonly password: string;
-}
-
 /** Creates the master account of the zone's ring, a step of first boot, on a Kazoo node. Returns the exit code, like the others here. */
 export async function initAccount(given: AccountOptions): Promise<number> {
   const { stack, selected, node } = await target(given);
-  const { name, realm, user, password } = await masterAccount(stack, selected);
+  configuredName(stack, selected);
+  const { name, realm, user, password } = await accountOf(stack, selected.zone.ring);
   // On Docker, no Job secures databases that were created while the server accepted requests without a password.
   const closes = ringOf(stack, selected)?.database.engine !== "bigcouch";
   return firstBoot(selected, node, "security account", {
@@ -92,15 +85,6 @@ function configuredName(stack: Stack, selected: SelectedZone): string {
   const account = ringOf(stack, selected)?.masterAccount;
   if (account === undefined) throw missing(stack, selected);
   return account.name;
-}
-
-async function masterAccount(stack: Stack, selected: SelectedZone): Promise<Account> {
-  configuredName(stack, selected);
-  type Outputs = { readonly masterAccounts?: Record<string, Account> };
-  const { masterAccounts = {} } = await readOutputs<Outputs>(stack.pulumi, stack.name, ["--show-secrets"]);
-  const account = masterAccounts[selected.zone.ring];
-  if (account !== undefined) return account;
-  throw new UserError("the master account's password does not exist yet", `make up STACK=${stack.name}`);
 }
 
 function apps(stack: Stack, selected: SelectedZone, given: AccountOptions): { path: string; url: string } {

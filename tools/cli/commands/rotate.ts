@@ -3,6 +3,7 @@ import { type Rotated, type Rotation, rotationSteps, storeUser } from "../../../
 import { secrets } from "../../../config/hosts";
 import type { Ring, Zone } from "../../../config/platform";
 import { choose } from "../choose";
+import { replacePassword, requirePassword } from "../masterAccount";
 import { setsOf } from "../liveZone";
 import { type Stack, isThrowAway, readPlatform } from "../openStack";
 import { type RunbookOptions, type RunbookStep, follow } from "../runbook";
@@ -31,7 +32,7 @@ export async function rotate(what: Rotated, options: RotateOptions): Promise<voi
   const { number, step } = ring.rotations[what] ?? { number: 1 };
   const next = step === undefined ? number + 1 : number;
   const users = { before: storeUser(next - 1), after: storeUser(next) };
-  const again = `make rotate STACK=${stack.name} RING=${name} WHAT=${what === "databaseCookie" ? "database-cookie" : what}`;
+  const again = `make rotate STACK=${stack.name} RING=${name} WHAT=${word(what)}`;
   const path = stackFile(stack.name);
   const write = (rotation: Rotation, text = readFileSync(path, "utf8")) =>
     writeFileSync(path, withRotation(text, name, what, rotation));
@@ -49,14 +50,20 @@ export async function rotate(what: Rotated, options: RotateOptions): Promise<voi
       title,
       touches: [
         `Pulumi.${stack.name}.yaml: rotations.${what} of ring ${name}: number ${next}, step ${each}`,
-        ...zones.map(({ namespace }) => `namespace ${namespace}: ${touches}`),
+        ...zones
+          .filter((zone) => what !== "masterAccount" || zone.name === ring.zones[0])
+          .map(({ namespace }) => `namespace ${namespace}: ${touches}`),
       ],
       // Its update succeeded if the next step was started.
       isDone: async () => begun() > index,
       run: async () => {
-        if (begun() < 0) await requireNoChanges(stack);
+        if (begun() < 0) {
+          await requireNoChanges(stack);
+          if (what === "masterAccount") await requirePassword(stack, ring);
+        }
         write({ number: next, step: each });
         await upOrAgain(options.stack, again);
+        if (what === "masterAccount" && each === "move") await replacePassword(stack, ring);
         if (each !== "remove") return;
         // Brokers keep it on their volumes.
         if (what === "rabbitmq") await inBrokers(stack, name, deleteUserScript(users.before));
@@ -67,7 +74,7 @@ export async function rotate(what: Rotated, options: RotateOptions): Promise<voi
   const given = what === "databaseCookie" ? undefined : ring.credentials[what];
   await follow(
     {
-      name: `rotate ${what} of ring ${name}`,
+      name: `rotate ${word(what)} of ring ${name}`,
       notes: [
         ...notes[what](users),
         ...(given === undefined
@@ -80,6 +87,9 @@ export async function rotate(what: Rotated, options: RotateOptions): Promise<voi
     reportToStderr,
   );
 }
+
+/** A credential as commands name it. */
+const word = (what: Rotated): string => what.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 
 interface Users {
   readonly before: string;
@@ -104,6 +114,10 @@ const notes: Readonly<Record<Rotated, (users: Users) => string[]>> = {
     "until all database nodes have restarted, those with the old cookie and those with the new one do not see each other",
     "each side answers from its own copies, and answers writes with 202; requests for documents without a copy on that side fail",
     "the sides reconnect on their own; choose a quiet hour",
+  ],
+  masterAccount: () => [
+    "the administrator gets a random password; everybody and everything that logs in as this user needs it afterwards",
+    "until the last step, the stack's output masterAccounts shows both: password and previousPassword",
   ],
 };
 
@@ -157,6 +171,13 @@ const described: Readonly<Record<Rotated, (users: Users) => Readonly<Record<stri
     },
     remove: { title: "The stack forgets the old cookie", touches: state },
   }),
+  masterAccount: () => ({
+    move: {
+      title: "The master account's administrator gets another password",
+      touches: `Secret ${secrets.masterAccount} has it; then Crossbar of kazoo-0 sets it, and both passwords are tried`,
+    },
+    remove: { title: "The stack forgets the old password", touches: state },
+  }),
 };
 
 /** A shell script for a broker's container: it succeeds if the user does not exist. */
@@ -172,6 +193,7 @@ const elsewhere: Readonly<Record<Rotated, readonly string[]>> = {
   database: ["BIGCOUCH_HOST"],
   cookie: [],
   databaseCookie: [],
+  masterAccount: [],
 };
 
 /** Refuses credentials and stores that the stack does not manage, and unavailable brokers. */
@@ -183,6 +205,7 @@ function refuseForeign({ platform }: Stack, ring: Ring, zones: readonly Zone[], 
       `BigCouch's image creates the administrator of ring ${ring.name}, and supports only one`,
       byHand,
     );
+  if (what === "masterAccount") return refuseUnreachable(ring, zones);
   const part = what === "databaseCookie" ? "database" : what;
   const secret = ring.secrets[part];
   if (secret !== undefined)
@@ -199,4 +222,18 @@ function refuseForeign({ platform }: Stack, ring: Ring, zones: readonly Zone[], 
         `first run make return ZONE=${name}`,
       );
   }
+}
+
+/** Refuses a ring without a master account, or whose administrator cannot get a password now. */
+function refuseUnreachable({ name, masterAccount, zones: [first] }: Ring, zones: readonly Zone[]): void {
+  if (masterAccount === undefined)
+    throw new UserError(
+      `ring ${name} has no masterAccount, so the stack has no password of it`,
+      "change passwords of other accounts in Monster UI",
+    );
+  if (zones.find((zone) => zone.name === first)?.drained.includes("kazoo") === true)
+    throw new UserError(
+      `zone ${first} is drained, so no Kazoo can be asked there`,
+      `first run make return ZONE=${first}`,
+    );
 }
