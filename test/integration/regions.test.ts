@@ -170,6 +170,10 @@ describe("a stack per region, two regions in two sandbox clusters", { concurrenc
 
   test("rename gives all stacks another name, also after an interruption, and touches no object", async () => {
     const before = await objects();
+    writeFileSync(join(clone.directory, "passphrase"), "a passphrase of the tests");
+    const locked = ["--passphrase-file", "passphrase"];
+    const backup = await clone.run(["backup", "--stack", "split.us-east", "--out", "before.age", ...locked]);
+    assert.equal(backup.code, 0, backup.stderr);
     const [file, renamed] = ["split", "renamed"].map((each) => join(clone.directory, `Pulumi.${each}.yaml`));
     const { code, stdout, stderr } = await run("rename", "--to", "renamed");
     assert.equal(code, 0, stdout + stderr);
@@ -180,6 +184,13 @@ describe("a stack per region, two regions in two sandbox clusters", { concurrenc
     assert.equal(again.code, 0, again.stdout + again.stderr);
     assert.match(again.stdout, /Stack split becomes renamed \(done\)/);
     name = "renamed";
+    const west = await clone.run(["restore", "--stack", "renamed.us-west", "--from", "before.age", ...locked]);
+    assert.match(west.stderr, /this is a backup of stack split\.us-east, not of renamed\.us-west/);
+    const restored = await clone.run([
+      ...["restore", "--stack", "renamed.us-east", "--from", "before.age", ...locked, "--yes"],
+    ]);
+    assert.equal(restored.code, 0, restored.stderr);
+    await noChanges();
     assert.deepEqual(await objects(), before);
     const left = readdirSync(join(clone.directory, ".state/configs")).filter((file) => file.includes("split"));
     assert.deepEqual(left, []);

@@ -49,6 +49,21 @@ test("an unreadable backup is refused without showing a key or the content", asy
   await assert.rejects(sealed(backup, { recipients: ["age1nonsense"] }), /age1nonsense is not a public key of age/);
 });
 
+test("a backup from before a rename belongs to the renamed stack, and one from after it to no other", async () => {
+  const { identity, recipient } = await keyPair();
+  const [locks, keys] = [{ recipients: [recipient] }, { identities: identity }];
+  const before = await sealed(backup, locks);
+  assert.deepEqual(await opened(before, keys, "renamed", "prod"), backup);
+  await assert.rejects(opened(before, keys, "renamed"), (error: UserError) => {
+    assert.match(error.message, /^this is a backup of stack prod, not of renamed$/);
+    assert.match(error.next ?? "", /kazoo:stackLabel/);
+    return true;
+  });
+  const after = await sealed({ ...backup, stack: "renamed", firstName: "prod" }, locks);
+  assert.equal((await opened(after, keys, "renamedAgain", "prod")).stack, "renamed");
+  await assert.rejects(opened(after, keys, "renamed"), /of stack renamed, which was first named prod, not of renamed/);
+});
+
 test("an age file with other content is refused", async () => {
   const { identity, recipient } = await keyPair();
   const { Encrypter } = await import("age-encryption");

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { withoutComponents } from "../../tools/cli/stateMove";
+import { renamedState, withoutComponents } from "../../tools/cli/stateMove";
 
 const urn = (name: string): string => `urn:pulumi:prod::kazoo::x::${name}`;
 
@@ -41,4 +41,24 @@ test("a component leaves a state with all that is below it, and nothing refers t
       ],
     },
   });
+});
+
+test("a state is renamed wherever it names the stack in a URN, and nowhere else", () => {
+  const stateOf = (stack: string) => ({
+    version: 3,
+    deployment: {
+      resources: [
+        { urn: `urn:pulumi:${stack}::kazoo::pulumi:pulumi:Stack::kazoo-${stack}`, outputs: { zone: "eu::eu" } },
+        {
+          urn: `urn:pulumi:${stack}::kazoo::a:b:C$kubernetes:core/v1:Namespace::eu-west`,
+          parent: `urn:pulumi:${stack}::kazoo::pulumi:pulumi:Stack::kazoo-${stack}`,
+          provider: `urn:pulumi:${stack}::kazoo::pulumi:providers:kubernetes::cluster-eu::0a1b`,
+          propertyDependencies: { metadata: [`urn:pulumi:${stack}::kazoo::a:b:C::eu`], spec: null },
+          inputs: { metadata: { labels: { "kazoo/stack": "eu" } } },
+        },
+        { urn: "urn:pulumi:eu-2::kazoo::a:b:C::eu" },
+      ],
+    },
+  });
+  assert.deepEqual(renamedState(stateOf("eu"), "eu", "europe"), stateOf("europe"));
 });

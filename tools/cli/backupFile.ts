@@ -6,6 +6,8 @@ import { UserError } from "../shared/terminal";
  */
 export interface Backup {
   readonly stack: string;
+  /** The stack's first name, if it was renamed. */
+  readonly firstName?: string;
   /** When it was written, ISO 8601. */
   readonly time: string;
   readonly state: ExportedState;
@@ -53,18 +55,21 @@ export async function sealed(backup: Backup, locks: Locks): Promise<Uint8Array> 
 }
 
 /**
- * Decrypts a backup and checks that it is complete and belongs to this stack.
+ * Decrypts a backup and checks that it is complete and belongs to this stack, under its current or an earlier name.
+ * @param firstName of the stack, if it was renamed
  * @throws UserError if it does not; the message contains none of the content
  */
-export async function opened(file: Uint8Array, keys: Keys, stack: string): Promise<Backup> {
+export async function opened(file: Uint8Array, keys: Keys, stack: string, firstName = stack): Promise<Backup> {
   const { format: found, ...backup } = parsed(await decrypted(file, keys));
   if (found !== format || !isState(backup.state)) {
     throw new UserError("this file is not a backup of a stack", "choose a file that make backup wrote");
   }
-  if (backup.stack !== stack) {
+  const original = String(backup.firstName ?? backup.stack);
+  if (original !== firstName) {
+    const also = original === backup.stack ? "" : `, which was first named ${original}`;
     throw new UserError(
-      `this is a backup of stack ${String(backup.stack)}, not of ${stack}`,
-      `restore it with STACK=${String(backup.stack)}`,
+      `this is a backup of stack ${String(backup.stack)}${also}, not of ${stack}`,
+      `restore it with STACK=${String(backup.stack)}; if ${stack} is the same stack under another name, its file has kazoo:stackLabel with the first name`,
     );
   }
   return backup as Backup;

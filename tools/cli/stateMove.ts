@@ -1,5 +1,5 @@
 import { datacenterTypes } from "../../components/names";
-import { type Deployed, parseUrn } from "../report/digest";
+import { type Deployed, parseUrn, stackType } from "../report/digest";
 import type { ExportedState } from "./backupFile";
 import { deployedIn } from "./missing";
 import { type PulumiContext, askPulumi } from "./pulumi";
@@ -35,6 +35,20 @@ export async function moveState(
 
 /** The URN that a resource has in another stack. */
 const urnIn = (stack: string, urn: string): string => urn.replace(/^urn:pulumi:[^:]*/, `urn:pulumi:${stack}`);
+
+/** A state with the URNs that its resources have in a stack of another name, as `pulumi stack rename` would write it. */
+export function renamedState(state: ExportedState, from: string, to: string): ExportedState {
+  if (from === to) return state;
+  const renamed = (text: string): string => {
+    if (!text.startsWith(`urn:pulumi:${from}::`)) return text;
+    const urn = urnIn(to, text);
+    // The stack itself is a resource with its name.
+    return parseUrn(urn).type === stackType ? `${urn.slice(0, -from.length)}${to}` : urn;
+  };
+  return JSON.parse(JSON.stringify(state), (_, value: unknown) =>
+    typeof value === "string" ? renamed(value) : value,
+  ) as ExportedState;
+}
 
 /** URNs of these zones' datacenters in a state. */
 export const datacentersOf = (resources: readonly Deployed[], zones: readonly string[]): string[] =>

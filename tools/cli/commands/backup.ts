@@ -1,10 +1,12 @@
 import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
+import { partOf } from "../../../config/stackPart";
 import { type Backup, type ExportedState, type Keys, opened, sealed } from "../backupFile";
 import { confirmed } from "../choose";
 import { ensureLocalState, recover, setAsideUnreadable } from "../localState";
 import { type Stack, isOfThisMachine, openStack, projectDirectory, readPlatform } from "../openStack";
 import { askPulumi } from "../pulumi";
+import { renamedState } from "../stateMove";
 import { quoted } from "../../shared/shell";
 import { UserError, colours, reportToStderr } from "../../shared/terminal";
 
@@ -29,7 +31,9 @@ export async function backup({ stack: name, out, passphraseFile, recipient = [] 
   const count = resourcesOf(state);
   if (count === 0) throw new UserError(`stack ${name} has no resources: there is nothing to back up`);
   // Written completely or not at all, because a truncated file must not look like a backup.
-  writeFileSync(`${path}.new`, await sealed({ stack: name, time, state }, locks), { mode: 0o600 });
+  const firstName = firstNameOf(name);
+  const content = { stack: name, ...(firstName === name ? {} : { firstName }), time, state };
+  writeFileSync(`${path}.new`, await sealed(content, locks), { mode: 0o600 });
   renameSync(`${path}.new`, path);
   process.stdout.write(`${path}: the state of stack ${name}, ${count} resources\n`);
   reportToStderr(
@@ -54,18 +58,18 @@ export async function restore(options: RestoreOptions): Promise<void> {
       ? { passphrase: passphraseIn(passphraseFile) }
       : { identities: contentOf(identity).toString("utf8") };
   // Everything that can be wrong with the file is found before anything changes.
-  const found = await opened(contentOf(from), keys, name);
+  const found = await opened(contentOf(from), keys, name, firstNameOf(name));
   if (isOfThisMachine(readPlatform(name))) setAsideUnreadable(ensureLocalState(projectDirectory), name, reportToStderr);
   const stack = await openStack(name, reportToStderr, { shared: true });
   if (stack.state !== undefined) await recover(stack, stack.state, reportToStderr);
   const current = await exported(stack);
-  if (!(await confirmed(question(found, current), yes || resourcesOf(current) === 0))) {
+  if (!(await confirmed(question(name, found, current), yes || resourcesOf(current) === 0))) {
     throw new UserError("nothing was changed");
   }
   await askPulumi(
     stack.pulumi,
     ["stack", "import", "--stack", name],
-    JSON.stringify(encryptedAs(current, found.state)),
+    JSON.stringify(renamedState(encryptedAs(current, found.state), found.stack, name)),
   );
   process.stdout.write(`stack ${name}: restored the state of ${found.time}, ${resourcesOf(found.state)} resources\n`);
   reportToStderr(
@@ -73,7 +77,13 @@ export async function restore(options: RestoreOptions): Promise<void> {
   );
 }
 
-const question = ({ stack, time, state }: Backup, current: ExportedState): string =>
+/** The name that a stack was deployed with, which its labels keep. */
+function firstNameOf(stack: string): string {
+  const { whole, label } = partOf(readPlatform(stack), stack);
+  return `${label}${stack.slice(whole.length)}`;
+}
+
+const question = (stack: string, { time, state }: Backup, current: ExportedState): string =>
   `replace the state of stack ${stack}, ${resourcesOf(current)} resources, with that of ${time}, ${resourcesOf(state)} resources?`;
 
 /** A state whose secrets the backend encrypts for the target stack, without the original stack's passphrase. */
