@@ -116,6 +116,7 @@ const runs: Readonly<Record<string, readonly Arguments[] | string>> = {
   split: oneWay(...dev, "--dry-run"),
   rename: oneWay(...dev, "--to", "renamed", "--dry-run"),
   join: oneWay(...dev, "--dry-run"),
+  "use-context": oneWay(...dev, "--context", "another", "--dry-run"),
   images: [dev, onImages],
   operator: oneWay(...dev, "--repository", "https://git.example.com/kazoo.git", "--branch", "main"),
   stacks: oneWay("dev", "images"),

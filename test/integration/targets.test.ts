@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { execFile, spawn } from "node:child_process";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { promisify } from "node:util";
@@ -337,30 +337,73 @@ test("a stack on another cluster needs confirmation, and its targets change noth
     `config:
   kazoo:image: { prebuilt: kazoo:5 }
   kazoo:clusters:
-    real: { context: sandbox-local, kubeconfig: .sandbox/kubeconfig }
+    real: { context: sandbox-local, kubeconfig: .sandbox/kubeconfig } # ours
   kazoo:regions:
     other: { cluster: real, datacenters: { dc: {} } }
 `,
   );
-  const own = {
-    PULUMI_BACKEND_URL: `file://${clone.directory}/.state`,
-    PULUMI_CONFIG_PASSPHRASE: "test",
-    PULUMI_CREDENTIALS_PATH: join(clone.directory, ".state"),
-  };
-  await plain(["stack", "init", "other"], own);
-  succeeded(await clone.run(["up", "--stack", "other", "--yes"], own));
+  await plain(["stack", "init", "other"], own());
+  succeeded(await clone.run(["up", "--stack", "other", "--yes"], own()));
   for (const target of ["kube-delete-deployment", "kube-delete-service"]) {
-    const said = await refused([target, "--stack", "other"], own);
+    const said = await refused([target, "--stack", "other"], own());
     assert.match(said, /will be deleted: .* Data is not touched\. This stack is protected/);
     assert.match(said, /there is no terminal to ask on\nnext: confirm with YES=1/);
   }
   assert.ok((await kazoo("statefulsets", "other-dc")) !== undefined);
-  succeeded(await clone.run(["kube-delete-deployment", "--stack", "other", "--yes"], own));
+  succeeded(await clone.run(["kube-delete-deployment", "--stack", "other", "--yes"], own()));
   assert.equal(await kazoo("statefulsets", "other-dc"), undefined);
   rewriteOther("config:\n", "config:\n  kazoo:protect: false\n");
-  succeeded(await clone.run(["up", "--stack", "other", "--yes"], own));
-  succeeded(await clone.run(["destroy", "--stack", "other", "--yes"], own));
+  succeeded(await clone.run(["up", "--stack", "other", "--yes"], own()));
 });
+
+/** The environment of a backend of one's own. */
+const own = () => ({
+  PULUMI_BACKEND_URL: `file://${clone.directory}/.state`,
+  PULUMI_CONFIG_PASSPHRASE: "test",
+  PULUMI_CREDENTIALS_PATH: join(clone.directory, ".state"),
+});
+
+test("a cluster is reached through another context, also after an interruption, and no object is touched", async () => {
+  const kubeconfig = readFileSync(join(clone.directory, ".sandbox", "kubeconfig"), "utf8");
+  writeFileSync(join(clone.directory, "renamed"), kubeconfig.replaceAll("sandbox-local", "prod-east"));
+  const before = await objectsIn("other-dc");
+  assert.ok(before.length > 20);
+  const use = ["use-context", "--stack", "other", "--context"];
+  const east = [...use, "prod-east", "--kubeconfig", "renamed"];
+  assert.match(await refused([...use, "prod-east"], own()), /"prod-east", which is not in .*contexts: sandbox-local/s);
+  const shown = succeeded(await clone.run([...east, "--dry-run"], own())).stdout;
+  assert.match(shown, /same cluster as through context sandbox-local: namespace kube-system has uid \S{36}\n/);
+  const interrupted = await clone.interrupt([...east, "--yes"], /\nReport: /, own());
+  assert.notEqual(interrupted.code, 0, interrupted.stdout);
+  succeeded(await clone.run([...east, "--yes"], own()));
+  assert.match(succeeded(await clone.run([...east], own())).stderr, /nothing is left to do/);
+
+  // Without the earlier context, only the state tells which cluster it was.
+  rmSync(join(clone.directory, "renamed"));
+  const back = [...use, "sandbox-local", "--kubeconfig", ".sandbox/kubeconfig", "--yes"];
+  assert.match(
+    succeeded(await clone.run(back, own())).stdout,
+    /runs on: namespace other-dc has uid \S{36}, as in the state\n/,
+  );
+  assert.match(
+    readFileSync(join(clone.directory, "Pulumi.other.yaml"), "utf8"),
+    /real: \{ context: sandbox-local, kubeconfig: \.sandbox\/kubeconfig \} # ours/,
+  );
+  assert.deepEqual(await objectsIn("other-dc"), before);
+  succeeded(await clone.run(["preview", "--stack", "other", "--", "--expect-no-changes"], own()));
+  succeeded(await clone.run(["destroy", "--stack", "other", "--yes"], own()));
+});
+
+/** The objects of a namespace, with their versions. */
+async function objectsIn(namespace: string) {
+  const paths = ["v1/secrets", "v1/configmaps", "v1/services", "v1/pods", "v1/persistentvolumeclaims"]
+    .map((kind) => `/api/${kind}`)
+    .concat("/apis/apps/v1/statefulsets", "/apis/batch/v1/jobs", "/apis/networking.k8s.io/v1/networkpolicies");
+  const found = await Promise.all(
+    paths.map((path) => api.list(path.replace(/\/(\w+)$/, `/namespaces/${namespace}/$1`))),
+  );
+  return found.flat().map(({ metadata }) => [metadata?.name, metadata?.uid, metadata?.resourceVersion]);
+}
 
 /** Runs plain pulumi in the clone, as a user would. */
 async function plain(args: readonly string[], environment: NodeJS.ProcessEnv): Promise<void> {

@@ -40,6 +40,7 @@ const code = {
   topology: () => require("./commands/topology") as typeof import("./commands/topology"),
   toolchain: () => require("./commands/toolchain") as typeof import("./commands/toolchain"),
   upgrade: () => require("./commands/upgrade") as typeof import("./commands/upgrade"),
+  useContext: () => require("./commands/useContext") as typeof import("./commands/useContext"),
 };
 
 /** The program `kazoo` with all its commands. */
@@ -349,6 +350,7 @@ type RotateOptions = Parameters<typeof import("./commands/rotate").rotate>[1];
 type RebalanceOptions = Parameters<typeof import("./commands/rebalance").rebalance>[0];
 type ScaleOptions = Parameters<typeof import("./commands/scale").scale>[0];
 type AddOptions = Parameters<typeof import("./commands/add").add>[0];
+type UseContextOptions = Parameters<typeof import("./commands/useContext").useContext>[0];
 type RenameOptions = Parameters<typeof import("./commands/rename").rename>[0];
 type GrowOptions = Parameters<typeof import("./commands/grow").grow>[0];
 type Upgraded = import("./commands/upgrade").Upgraded;
@@ -424,6 +426,15 @@ function runbookCommands(): Command[] {
     steps(asking(withStack("rename", "give a live stack another name; no cluster is touched")))
       .requiredOption("--to <name>", "the new name")
       .action(exiting((options: RenameOptions) => code.rename().rename(options))),
+    steps(
+      asking(
+        withStack("use-context", "reach a cluster of a live stack through another context; no object in it is touched"),
+      ),
+    )
+      .option("--cluster <name>", "which cluster of the stack's file; needed if it has several")
+      .requiredOption("--context <name>", "the context to use from now on")
+      .option("--kubeconfig <path>", "its file, from the project's folder; default: the one that the cluster has now")
+      .action(exiting((options: UseContextOptions) => code.useContext().useContext(options))),
     steps(
       asking(
         withStack("rotate", "replace a ring's credential with a random one; passwords change without refused logins"),

@@ -63,21 +63,33 @@ export async function otherCluster(
 ): Promise<string | undefined> {
   const own = known.filter((namespace) => namespace.cluster === cluster.name);
   if (own.length === 0) return undefined;
-  const { core, config } = await clientsOf(cluster);
-  const there = await Promise.all(
-    own.map(({ name, uid }) =>
-      asking(cluster, async () => {
-        try {
-          return (await core.readNamespace({ name })).metadata?.uid === uid;
-        } catch (error) {
-          const { code } = error as { code?: unknown };
-          if (code === 404 || code === 403) return code === 403;
-          throw error;
-        }
-      }),
-    ),
-  );
-  if (there.some(Boolean)) return undefined;
+  const there = await Promise.all(own.map((namespace) => hasNamespace(cluster, namespace)));
+  if (there.some((found) => found !== false)) return undefined;
+  const { config } = await clientsOf(cluster);
   const names = own.map(({ name, uid }) => `${name} (uid ${uid})`).join(", ");
   return `cluster ${cluster.name}: context ${cluster.context} leads to ${config.getCurrentCluster()?.server}, which has none of the namespaces that the stack was deployed to: ${names}. Either it is another cluster, or all of them were deleted there`;
+}
+
+/** Whether a cluster has this namespace, by its id; undefined if the user may not read it. */
+export const hasNamespace = async (
+  cluster: KubernetesCluster,
+  { name, uid }: Pick<KnownNamespace, "name" | "uid">,
+): Promise<boolean | undefined> => {
+  const found = await uidOf(cluster, name);
+  return found === "forbidden" ? undefined : found === uid;
+};
+
+/** The id of a namespace; undefined if there is none. */
+export async function uidOf(cluster: KubernetesCluster, name: string): Promise<string | "forbidden" | undefined> {
+  const { core } = await clientsOf(cluster);
+  return asking(cluster, async () => {
+    try {
+      return (await core.readNamespace({ name })).metadata?.uid;
+    } catch (error) {
+      const { code } = error as { code?: unknown };
+      if (code === 404) return undefined;
+      if (code === 403) return "forbidden";
+      throw error;
+    }
+  });
 }

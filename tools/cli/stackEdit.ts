@@ -153,6 +153,14 @@ export const withStacks = (text: string, stacks: "region" | undefined): string =
     else document.setIn(["config", "kazoo:stacks"], stacks);
   });
 
+/** A stack's file in which a cluster has this context, and this kubeconfig if one is given. */
+export const withContext = (text: string, cluster: string, context: string, kubeconfig?: string): string =>
+  edited(text, (document) => {
+    const own = ["config", "kazoo:clusters", cluster];
+    document.setIn([...own, "context"], context);
+    if (kubeconfig !== undefined) document.setIn([...own, "kubeconfig"], kubeconfig);
+  });
+
 /** A stack's file whose objects keep this stack name in their labels. */
 export const withStackLabel = (text: string, label: string): string =>
   edited(text, (document) => document.setIn(["config", "kazoo:stackLabel"], label));

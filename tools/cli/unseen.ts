@@ -10,7 +10,10 @@ import { asking, clientsOf } from "./kubernetes";
  * because they were just started, and so are Docker Engines, because their provider checks them.
  * @param patience time limit for each, in milliseconds
  */
-export async function unseenClusters({ clusters, zones }: Platform, patience = 20_000): Promise<UnseenCluster[]> {
+export async function unseenClusters(
+  { clusters, zones }: Pick<Platform, "clusters" | "zones">,
+  patience = 20_000,
+): Promise<UnseenCluster[]> {
   const asked = Object.values(clusters).filter(
     (cluster): cluster is KubernetesCluster => cluster.kind === "kubernetes",
   );

@@ -26,7 +26,7 @@ interface ReportOptions extends FleetOptions {
 /** Previews a stack and writes a report of it for a reviewer; returns the exit code. */
 export async function previewReport({ out, json, parts, alone, ...options }: ReportOptions): Promise<number> {
   const stack = await stackOf(options);
-  const directory = out ?? join(projectDirectory, ".state", "report", basename(stack));
+  const directory = out ?? folderOf(stack);
   const jobs = jobsOf(options.jobs);
   return tell("preview", stack, directory, () => {
     if (json !== undefined) return read(stack, json);
@@ -34,6 +34,15 @@ export async function previewReport({ out, json, parts, alone, ...options }: Rep
     return alone === true ? lookAlone(stack, previewStack, resolve(directory)) : look(stack, jobs, previewStack);
   });
 }
+
+/** Previews a whole stack for a runbook: writes and prints the report, and returns it. */
+export async function previewed(stack: string): Promise<ChangeReport> {
+  const report = await look(stack, jobsOf(undefined), previewStack);
+  print(report, folderOf(stack));
+  return report;
+}
+
+const folderOf = (stack: string): string => join(projectDirectory, ".state", "report", basename(stack));
 
 /** Finds manual changes, and what the program would undo; returns the exit code. */
 export async function drift({ out, alone, ...options }: ReportOptions): Promise<number> {
