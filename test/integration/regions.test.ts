@@ -140,7 +140,10 @@ describe("a stack per region, two regions in two sandbox clusters", { concurrenc
     configure({ "kazoo:environment": { KAZOO_LOG_LEVEL: "warning" } });
     const refused = await run("join");
     assert.equal(refused.code, 1);
-    assert.match(refused.stderr, /step 1, .*shows changes\nnext: make up STACK=split deploys them; then make join/);
+    assert.match(
+      refused.stderr,
+      /step 1, .*changes that are not applied.*\nnext: make up STACK=split applies them; then make join/,
+    );
     configure({ "kazoo:environment": { KAZOO_LOG_LEVEL: "notice" } });
     const { code, stdout, stderr } = await run("join");
     assert.equal(code, 0, stdout + stderr);
@@ -194,6 +197,47 @@ describe("a stack per region, two regions in two sandbox clusters", { concurrenc
     assert.deepEqual(await objects(), before);
     const left = readdirSync(join(clone.directory, ".state/configs")).filter((file) => file.includes("split"));
     assert.deepEqual(left, []);
+  });
+
+  test("a broker's user is rotated over all regions, also after an interruption in the second one", async () => {
+    const logins = async () => {
+      const apis = await Promise.all(["east", "west"].map((cluster) => clusterApi(clone.directory, cluster)));
+      const secrets = (await Promise.all(apis.map(({ list }) => list("/api/v1/secrets")))).flat();
+      return secrets.flatMap(({ metadata, data }) =>
+        metadata?.namespace?.startsWith("us-") && metadata.name === "rabbitmq"
+          ? [{ username: atob(data?.["username"] ?? ""), password: data?.["password"] }]
+          : [],
+      );
+    };
+    const file = () => readFileSync(join(clone.directory, `Pulumi.${name}.yaml`), "utf8");
+    const before = await logins();
+    const rotate = ["rotate", "rabbitmq", "--stack", name];
+    const interrupted = await clone.interrupt(rotate, /us-west: .*rabbitmq-alpha-nodes.*updating/);
+    assert.equal(interrupted.code, 130, interrupted.stdout + interrupted.stderr);
+    assert.match(interrupted.stderr, /make rotate STACK=renamed RING=main WHAT=rabbitmq continues/);
+    assert.match(file(), /"?number"?: 2, "?step"?: add/);
+    assert.deepEqual(await logins(), before, "Kazoo stays with the first user until all brokers have both");
+    const { code, stdout, stderr } = await clone.run(rotate);
+    assert.equal(code, 0, stdout + stderr);
+    const [east, west, ...others] = await logins();
+    assert.deepEqual([east?.username, others], ["kazoo-2", []]);
+    assert.notEqual(east?.password, before[0]?.password);
+    assert.deepEqual(west, east);
+    assert.match(file(), /rabbitmq"?: \{ "?number"?: 2 \}/);
+  });
+
+  test("a region's last datacenter is removed with its stack", async () => {
+    const remove = ["--zone", "us-west-sfo"];
+    const shown = await run("remove", ...remove, "--dry-run");
+    assert.match(
+      shown.stdout,
+      /\. Stack renamed\.us-west is destroyed, because us-west-sfo is the last zone of region/,
+    );
+    const { code, stdout, stderr } = await run("remove", ...remove);
+    assert.equal(code, 0, stdout + stderr);
+    assert.match(stdout, /Stack renamed: 1 zone\n/);
+    const stacks = await plainPulumi(clone, ["stack", "ls"], name);
+    assert.doesNotMatch(stacks.stdout, /us-west/);
   });
 
   test("an API server with the operator's definition accepts its Stacks, strictly, and would keep all they say", async () => {

@@ -2,7 +2,7 @@ import { workloads } from "../../components/names";
 import { type Cluster, type KubernetesCluster, hostsOf } from "../../config/platform";
 import { choose, chooseAmong } from "./choose";
 import { dockerPlaces } from "./dockerImage";
-import { type Stack, openStack, readPlatform } from "./openStack";
+import { type Stack, openRegions, openStack, readPlatform, regionsIn } from "./openStack";
 import { UserError, reportToStderr } from "../shared/terminal";
 import { type ZoneView, readZones } from "./zones";
 
@@ -78,9 +78,11 @@ export interface SelectedZone {
   readonly cluster: Cluster;
 }
 
-/** The zones of a deployed stack. */
+/** The zones of a deployed stack, also if its regions have stacks of their own. */
 export async function zonesOf(stack: Stack): Promise<SelectedZone[]> {
-  const zones = Object.entries(await readZones(stack));
+  const isSplit = regionsIn(stack.name, stack.platform) !== undefined;
+  const holders = isSplit ? await openRegions(stack.name, reportToStderr) : [stack];
+  const zones = (await Promise.all(holders.map(readZones))).flatMap((found) => Object.entries(found));
   if (zones.length === 0) throw new UserError(`stack ${stack.name} is not deployed`, `make up STACK=${stack.name}`);
   return zones.map(([name, zone]) => {
     const cluster = stack.platform.clusters[zone.cluster];

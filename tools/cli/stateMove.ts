@@ -87,3 +87,16 @@ export function withoutComponents(state: ExportedState, components: readonly str
     }));
   return { ...state, deployment: { ...state.deployment, resources: stays } };
 }
+
+/** Allows Pulumi to delete resources. @returns how many of them were protected */
+export async function unprotect(
+  pulumi: PulumiContext,
+  stack: string,
+  urns: (resources: readonly Resource[]) => ReadonlySet<string>,
+): Promise<number> {
+  const resources = await deployedIn({ name: stack, pulumi });
+  const meant = urns(resources);
+  const kept = resources.filter(({ urn, protect }) => protect === true && meant.has(urn));
+  for (const { urn } of kept) await askPulumi(pulumi, ["state", "unprotect", urn, "--stack", stack, "--yes"]);
+  return kept.length;
+}

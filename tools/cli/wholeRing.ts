@@ -1,28 +1,39 @@
 import { workloads } from "../../components/names";
 import type { Platform, Zone } from "../../config/platform";
-import { up } from "./commands/lifecycle";
+import { partOf, regionStack, regionsOf } from "../../config/stackPart";
+import { begin } from "./commands/lifecycle";
+import * as fleet from "./fleet";
 import { askInside } from "./insideNode";
 import { unlessSimulated } from "./kubernetes";
+import { deployedIn } from "./missing";
 import { hostsIn, nodesOf, zonesOf } from "./nodes";
-import { type Stack, openStack } from "./openStack";
-import { runStack } from "./runStack";
+import { type Stack, openRegions, openStack, readPlatform } from "./openStack";
 import { UserError, reportToStderr } from "../shared/terminal";
 
 /** Shared by the runbooks that change a whole ring, with one update of its stack per step. */
 
-/** Opens a stack that holds whole rings. @throws UserError if each region has a stack of its own */
-export async function openWhole(name: string, command: string): Promise<Stack> {
-  const stack = await openStack(name, reportToStderr);
-  if (stack.platform.stacks === "region") throw notWhole(command, stack.whole, "docs/regions.md#limits");
-  return stack;
+/**
+ * Opens all that a stack's file describes. If regions have stacks of their own, it is the stack with what they share, but the platform has the
+ * zones and clusters of all regions.
+ * @throws UserError for the stack of a region
+ */
+export async function openWhole(name: string): Promise<Stack> {
+  const platform = readPlatform(name);
+  const { whole } = partOf(platform, name);
+  if (whole !== name) throw new UserError(`stack ${name} is a region of stack ${whole}`, `set STACK=${whole}`);
+  return { ...(await openStack(name, reportToStderr, { shared: true })), platform };
 }
 
-/** The error of a command that changes a whole ring, if each region has a stack of its own. @param page has the steps by hand */
-export const notWhole = (command: string, whole: string, page: string): UserError =>
-  new UserError(
-    `${command} needs a stack that holds its whole ring, but Pulumi.${whole}.yaml gives each region a stack of its own`,
-    `${page} has the steps by hand`,
-  );
+/** Starts the clusters of a stack, and cleans up after killed runs on each Pulumi stack that holds its zones. */
+export async function beginWhole({ name }: Stack): Promise<void> {
+  for (const stack of await openRegions(name, reportToStderr)) await begin(stack);
+}
+
+/** @throws UserError if the user's own backend lacks the stack of a region; in the project's local backend, they are created */
+export async function requireStacks({ name, pulumi, state }: Stack, platform: Platform): Promise<void> {
+  if (state !== undefined) return;
+  for (const region of regionsOf(platform)) await deployedIn({ name: regionStack(name, region), pulumi });
+}
 
 /** Refuses a ring on Docker. */
 export function refuseDocker({ clusters }: Platform, ring: string, zones: readonly Zone[], command: string): void {
@@ -30,21 +41,29 @@ export function refuseDocker({ clusters }: Platform, ring: string, zones: readon
     throw new UserError(`${command} is for Kubernetes, and ring ${ring} is on Docker`, "choose another ring: RING=");
 }
 
-/** Refuses to start while the stack's file has unapplied changes, because the first step would apply them too. */
-export async function requireNoChanges(stack: Stack): Promise<void> {
-  const code = await runStack(stack, ["preview", ...stack.selection, "--expect-no-changes"]);
+/**
+ * Refuses to start while the stack's file has unapplied changes: the first update would apply them too, and a preview after a move of states
+ * could not tell them from the move's.
+ * @param again the command to run once they are applied
+ */
+export async function requireNoChanges(stack: string, again: string): Promise<void> {
+  const code = await fleet.preview({ stack }, ["--expect-no-changes", "--suppress-outputs"]).catch((error: unknown) => {
+    if (!(error instanceof UserError)) throw error;
+    reportToStderr(error.message);
+    return error.exitCode;
+  });
   if (code === 0) return;
   throw new UserError(
     "the stack has changes that are not applied, or its preview fails",
-    `first run make up STACK=${stack.name}; nothing was changed`,
+    `make up STACK=${stack} applies them; then ${again}`,
     code,
   );
 }
 
-/** Updates the whole stack. @param again the command that continues after a failure */
+/** Updates a stack, with the stacks of its regions if they have some. @param again the command that continues after a failure */
 export async function upOrAgain(stack: string, again: string): Promise<void> {
   try {
-    await up({ stack, yes: true }, []);
+    await fleet.up({ stack, yes: true }, []);
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
     const advice = error.next === undefined ? [] : [error.next];

@@ -8,11 +8,10 @@ import { zonesOf } from "../nodes";
 import { type Stack, isThrowAway } from "../openStack";
 import { type RunbookOptions, type RunbookStep, follow } from "../runbook";
 import { type NewDatacenter, withDatacenter, withPlacement } from "../stackEdit";
-import { openWhole, refuseDocker, requireNoChanges, upOrAgain } from "../wholeRing";
+import { beginWhole, openWhole, refuseDocker, requireNoChanges, requireStacks, upOrAgain } from "../wholeRing";
 import { UserError, reportToStderr } from "../../shared/terminal";
 import { stackFile } from "./apply";
 import { requireHealthy } from "./drain";
-import { begin } from "./lifecycle";
 import { givenCopies, rebalance } from "./rebalance";
 import { previewReport } from "./report";
 
@@ -27,7 +26,7 @@ interface AddOptions extends RunbookOptions {
 
 /** Adds a datacenter to a ring: it is deployed, its database nodes join, and existing shards get copies there. */
 export async function add(options: AddOptions): Promise<void> {
-  const stack = await openWhole(options.stack, "add");
+  const stack = await openWhole(options.stack);
   const { platform } = stack;
   const name = await choose("ring", "RING", Object.keys(platform.rings), options.ring);
   const ring = platform.rings[name] as Ring;
@@ -52,6 +51,7 @@ export async function add(options: AddOptions): Promise<void> {
       "choose another name: DATACENTER=",
     );
 
+  const again = `make add STACK=${stack.name} REGION=${region} DATACENTER=${datacenter} RING=${name}`;
   const steps: RunbookStep[] = [
     {
       title: `${file} gets datacenter ${region}/${datacenter}`,
@@ -60,7 +60,7 @@ export async function add(options: AddOptions): Promise<void> {
         "only if a preview with it replaces and deletes nothing that is protected or holds data",
       ],
       isDone: () => Promise.resolve(isThere),
-      run: () => write(stack, path, text),
+      run: () => write(stack, path, text, after, again),
     },
     {
       title: `${zone.name} is deployed, and its database nodes join the ring`,
@@ -72,8 +72,7 @@ export async function add(options: AddOptions): Promise<void> {
           : ["the database's nodes restart, zone by zone, with the copies of new databases"]),
       ],
       isDone: () => Promise.resolve(false),
-      run: () =>
-        upOrAgain(stack.name, `make add STACK=${stack.name} REGION=${region} DATACENTER=${datacenter} RING=${name}`),
+      run: () => upOrAgain(stack.name, again),
     },
     ...(movesShards(ring.database)
       ? [
@@ -87,7 +86,7 @@ export async function add(options: AddOptions): Promise<void> {
       : []),
   ];
   if (options.dryRun !== true) {
-    await begin(stack);
+    await beginWhole(stack);
     if (!isThere)
       await requireHealthy(
         stack,
@@ -158,8 +157,9 @@ async function datacenterOf(
 }
 
 /** Writes the stack's file, and restores it if the preview fails or shows that the new one would do harm. */
-async function write(stack: Stack, path: string, text: string): Promise<void> {
-  await requireNoChanges(stack);
+async function write(stack: Stack, path: string, text: string, after: Platform, again: string): Promise<void> {
+  if (after.stacks === "region") await requireStacks(stack, after);
+  await requireNoChanges(stack.name, again);
   const before = readFileSync(path, "utf8");
   writeFileSync(path, text);
   try {

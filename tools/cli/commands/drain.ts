@@ -114,7 +114,7 @@ function scaling(
     },
     run: () =>
       applyFile(
-        { ...options, yes: true },
+        { ...options, stack: live.own, yes: true },
         zone,
         withSetting(readFileSync(stackFile(stack.name), "utf8"), zone, ["drained"], pods ? undefined : drained),
         command,

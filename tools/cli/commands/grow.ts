@@ -76,7 +76,7 @@ export async function grow(options: GrowOptions): Promise<void> {
       run: async () => {
         await orphan(live, set, size);
         await applyFile(
-          { ...options, yes: true },
+          { ...options, stack: live.own, yes: true },
           zone,
           withSetting(readFileSync(stackFile(stack.name), "utf8"), zone, path, size),
           "grow",

@@ -2,10 +2,10 @@ import type { Ring } from "../../../config/platform";
 import { choose } from "../choose";
 import { liveRing, requireNodes, shardPlan, shardStep, wantedCopies } from "../liveRing";
 import { zonesOf } from "../nodes";
-import { isThrowAway, openStack } from "../openStack";
+import { isThrowAway } from "../openStack";
 import { type RunbookOptions, follow } from "../runbook";
+import { beginWhole, openWhole } from "../wholeRing";
 import { UserError, reportToStderr } from "../../shared/terminal";
-import { begin } from "./lifecycle";
 
 export interface RebalanceOptions extends RunbookOptions {
   readonly ring?: string;
@@ -16,11 +16,11 @@ export interface RebalanceOptions extends RunbookOptions {
 
 /** Copies and moves existing shards to the zones where the stack's file wants copies, evenly over the nodes of each zone. */
 export async function rebalance(options: RebalanceOptions): Promise<void> {
-  const stack = await openStack(options.stack, reportToStderr);
+  const stack = await openWhole(options.stack);
   const { platform } = stack;
   const name = await choose("ring", "RING", Object.keys(platform.rings), options.ring);
   const ring = platform.rings[name] as Ring;
-  if (options.dryRun !== true) await begin(stack);
+  if (options.dryRun !== true) await beginWhole(stack);
   const zones = (await zonesOf(stack)).filter(({ zone }) => zone.ring === name);
   const away = platform.zones.find((zone) => zone.ring === name && zone.drained.includes("database"));
   if (away !== undefined)

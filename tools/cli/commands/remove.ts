@@ -5,18 +5,19 @@ import { ConfigError } from "../../../config/problem";
 import { platformOfBytes } from "../../../config/stackFile";
 import { judged } from "../judged";
 import { forgetStep, liveRing, requireNodes, shardPlan, shardStep, wantedCopies } from "../liveRing";
-import { liveZone } from "../liveZone";
+import { holderOf, liveZone, openWholeOf } from "../liveZone";
 import { deployedIn } from "../missing";
 import { zonesOf } from "../nodes";
-import { type Stack, isThrowAway, regionsIn } from "../openStack";
+import { type Stack, isThrowAway } from "../openStack";
 import { askPulumi } from "../pulumi";
 import { type RunbookOptions, type RunbookStep, follow } from "../runbook";
 import { withPlacement, withoutDatacenter } from "../stackEdit";
-import { datacentersOf, withChildren } from "../stateMove";
-import { notWhole, requireNoChanges, upOrAgain } from "../wholeRing";
+import { datacentersOf, unprotect, withChildren } from "../stateMove";
+import { requireNoChanges, upOrAgain } from "../wholeRing";
 import { UserError, reportToStderr } from "../../shared/terminal";
 import { stackFile } from "./apply";
 import { callsStop, requireHealthy, stops } from "./drain";
+import { destroy } from "./lifecycle";
 import { givenCopies } from "./rebalance";
 
 export interface RemoveOptions extends RunbookOptions {
@@ -25,6 +26,7 @@ export interface RemoveOptions extends RunbookOptions {
 
 /** Removes a datacenter from its ring: stops Kazoo and brokers, moves shards to the other zones, then deletes its resources. */
 export async function remove(options: RemoveOptions): Promise<void> {
+  if (await complete(options)) return;
   const live = await liveZone(options);
   const { stack, zone, selected } = live;
   const { platform } = stack;
@@ -77,25 +79,11 @@ export async function remove(options: RemoveOptions): Promise<void> {
     shards,
     { ...databaseStops, title: "The database nodes stop" },
     forgetStep(database),
-    {
-      title: `The resources of ${zone.name} are deleted`,
-      touches: [
-        `Pulumi.${stack.whole}.yaml: datacenter ${zone.region}/${zone.datacenter} is removed`,
-        `namespace ${zone.namespace}: ${zone.adopt ? "the stack's objects in it are deleted" : "deleted with everything in it, including volume claims"}`,
-        `the stack's state: the resources of ${zone.name} lose their protection`,
-        `Kazoo of ${others.map(({ name }) => name).join(", ")} restarts without its brokers`,
-      ],
-      isDone: async () => false,
-      run: async () => {
-        await unprotect(stack, zone.name);
-        writeFileSync(path, withoutDatacenter(read(), zone, platform));
-        await upOrAgain(stack.name, `make up STACK=${stack.name}`);
-      },
-    },
+    ...deletion(stack, zone),
   ];
   // Only before the first step: its update would also apply other changes.
   if (options.dryRun !== true && !isDrained("kazoo") && (placement !== undefined || ring.placement === undefined))
-    await requireNoChanges(stack);
+    await requireNoChanges(stack.name, again);
   await follow(
     {
       name: `remove zone ${zone.name} from ring ${ring.name}`,
@@ -116,9 +104,7 @@ const text = (placement: Readonly<Record<string, number>>): string =>
     .map(([zone, copies]) => `${copies} in ${zone}`)
     .join(", ");
 
-function refuse({ name, whole, platform }: Stack, ring: Ring, zone: Zone): void {
-  if (platform.stacks === "region" || regionsIn(whole) !== undefined)
-    throw notWhole("remove", whole, "docs/runbooks.md#remove-a-datacenter");
+function refuse({ name }: Stack, ring: Ring, zone: Zone): void {
   if (ring.zones.length === 1)
     throw new UserError(
       `zone ${zone.name} is the only one of ring ${ring.name}: its databases would be lost`,
@@ -152,12 +138,68 @@ function choices(text: string, file: string): Platform | undefined {
   }
 }
 
-/** Allows Pulumi to delete a zone's resources. */
-async function unprotect(stack: Stack, zone: string): Promise<void> {
-  const resources = await deployedIn(stack);
-  const within = withChildren(resources, datacentersOf(resources, [zone]));
-  const kept = resources.filter(({ urn, protect }) => protect === true && within.has(urn));
-  reportToStderr(`removed the protection from ${kept.length} resources of ${zone}`);
-  for (const { urn } of kept)
-    await askPulumi(stack.pulumi, ["state", "unprotect", urn, "--stack", stack.name, "--yes"]);
+/** The last steps: the zone's resources are deleted, with the Pulumi stack that holds them if it holds no other zone. */
+function deletion(stack: Stack, zone: Zone): RunbookStep[] {
+  const { name, pulumi, platform } = stack;
+  const own = holderOf(stack, zone);
+  const others = platform.zones.filter((each) => each !== zone);
+  const isAlone = others.every((other) => holderOf(stack, other) !== own);
+  const resources = [
+    `namespace ${zone.namespace}: ${zone.adopt ? "the stack's objects in it are deleted" : "deleted with everything in it, including volume claims"}`,
+    `the state of stack ${own}: the resources of ${zone.name} lose their protection`,
+  ];
+  const allow = async () => {
+    const count = await unprotect(pulumi, own, (all) =>
+      isAlone ? new Set(all.map(({ urn }) => urn)) : withChildren(all, datacentersOf(all, [zone.name])),
+    );
+    reportToStderr(`removed the protection from ${count} resources of ${zone.name}`);
+  };
+  return [
+    ...(isAlone
+      ? [
+          {
+            title: `Stack ${own} is destroyed, because ${zone.name} is the last zone of region ${zone.region}`,
+            touches: resources,
+            isDone: () => isEmpty(stack, own),
+            run: async () => {
+              await allow();
+              const code = await destroy({ stack: own, yes: true }, []);
+              if (code !== 0) throw new UserError(`pulumi destroy ended with exit code ${code}`, undefined, code);
+            },
+          },
+        ]
+      : []),
+    {
+      title: isAlone ? `Stack ${name} forgets ${zone.name}` : `The resources of ${zone.name} are deleted`,
+      touches: [
+        `Pulumi.${name}.yaml: datacenter ${zone.region}/${zone.datacenter} is removed`,
+        ...(isAlone ? [`stack ${own}, which is empty, is removed`] : resources),
+        `Kazoo of ${others.flatMap((other) => (other.ring === zone.ring ? other.name : [])).join(", ")} restarts without its brokers`,
+      ],
+      isDone: () => Promise.resolve(false),
+      run: async () => {
+        if (!isAlone) await allow();
+        writeFileSync(stackFile(name), withoutDatacenter(readFileSync(stackFile(name), "utf8"), zone, platform));
+        if (isAlone) await askPulumi(pulumi, ["stack", "rm", own, "--yes", "--preserve-config"]);
+        await upOrAgain(name, `make up STACK=${name}`);
+      },
+    },
+  ];
+}
+
+const isEmpty = async ({ pulumi }: Stack, name: string): Promise<boolean> =>
+  (await deployedIn({ name, pulumi })).length === 0;
+
+/** Completes a removal that was interrupted after the zone's stack had been destroyed, if it was: no output has the zone since then. */
+async function complete({ stack: name, zone: given, dryRun, yes }: RemoveOptions): Promise<boolean> {
+  const stack = await openWholeOf(name);
+  const zone = stack.platform.zones.find((each) => each.name === given);
+  if (stack.platform.stacks === "one" || zone?.drained.includes("database") !== true) return false;
+  if (!(await isEmpty(stack, holderOf(stack, zone)))) return false;
+  await follow(
+    { name: `remove zone ${zone.name} from ring ${zone.ring}`, notes: [], steps: deletion(stack, zone) },
+    { dryRun, unasked: yes === true || isThrowAway(stack.platform) },
+    reportToStderr,
+  );
+  return true;
 }

@@ -8,8 +8,8 @@ import { type Stack, backendOf, isThrowAway, projectDirectory, readPlatform } fr
 import { askPulumi } from "../pulumi";
 import { type RunbookOptions, type RunbookStep, follow } from "../runbook";
 import { withStackLabel } from "../stackEdit";
+import { requireNoChanges } from "../wholeRing";
 import { stackFile } from "./apply";
-import { requireNoChanges } from "./split";
 
 interface RenameOptions extends RunbookOptions {
   readonly to: string;

@@ -8,10 +8,9 @@ import { setsOf } from "../liveZone";
 import { type Stack, isThrowAway, readPlatform } from "../openStack";
 import { type RunbookOptions, type RunbookStep, follow } from "../runbook";
 import { withRotation, withoutCredential } from "../stackEdit";
-import { inBrokers, openWhole, refuseDocker, requireNoChanges, upOrAgain } from "../wholeRing";
+import { beginWhole, inBrokers, openWhole, refuseDocker, requireNoChanges, upOrAgain } from "../wholeRing";
 import { UserError, reportToStderr } from "../../shared/terminal";
 import { stackFile } from "./apply";
-import { begin } from "./lifecycle";
 
 interface RotateOptions extends RunbookOptions {
   readonly ring?: string;
@@ -21,13 +20,13 @@ interface RotateOptions extends RunbookOptions {
 
 /** Replaces a ring's credential with a random one. An old user works until the last step. */
 export async function rotate(what: Rotated, options: RotateOptions): Promise<void> {
-  const stack = await openWhole(options.stack, "rotate");
+  const stack = await openWhole(options.stack);
   const { platform } = stack;
   const name = await choose("ring", "RING", Object.keys(platform.rings), options.ring);
   const ring = platform.rings[name] as Ring;
   const zones = platform.zones.filter((zone) => zone.ring === name);
   refuseForeign(stack, ring, zones, what);
-  if (options.dryRun !== true) await begin(stack);
+  if (options.dryRun !== true) await beginWhole(stack);
 
   const { number, step } = ring.rotations[what] ?? { number: 1 };
   const next = step === undefined ? number + 1 : number;
@@ -58,7 +57,7 @@ export async function rotate(what: Rotated, options: RotateOptions): Promise<voi
       isDone: async () => begun() > index,
       run: async () => {
         if (begun() < 0) {
-          await requireNoChanges(stack);
+          await requireNoChanges(stack.name, again);
           if (what === "masterAccount") await requirePassword(stack, ring);
         }
         write({ number: next, step: each });

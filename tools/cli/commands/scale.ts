@@ -6,13 +6,12 @@ import { judged } from "../judged";
 import { unlessSimulated } from "../kubernetes";
 import { forgetStep, liveRing, movesShards, requireNodes, shardPlan, shardStep, wantedCopies } from "../liveRing";
 import { type LiveZone, liveZone } from "../liveZone";
-import { deployedIn } from "../missing";
 import { type SelectedZone, zonesOf } from "../nodes";
-import { type Stack, isThrowAway } from "../openStack";
-import { askPulumi } from "../pulumi";
+import { isThrowAway } from "../openStack";
 import { type RunbookOptions, type RunbookStep, follow } from "../runbook";
 import { withSetting } from "../stackEdit";
-import { notWhole, requireNoChanges, upOrAgain } from "../wholeRing";
+import { unprotect } from "../stateMove";
+import { requireNoChanges, upOrAgain } from "../wholeRing";
 import { UserError, reportToStderr } from "../../shared/terminal";
 import { stackFile } from "./apply";
 import { requireHealthy } from "./drain";
@@ -27,7 +26,7 @@ interface ScaleOptions extends RunbookOptions {
 export async function scale(options: ScaleOptions): Promise<void> {
   const to = wantedNodes(options.to);
   const live = await liveZone(options);
-  const { stack, zone, selected } = live;
+  const { stack, own, zone, selected } = live;
   refuse(live);
   const ring = stack.platform.rings[zone.ring] as Ring;
   const path = stackFile(stack.name);
@@ -72,7 +71,9 @@ export async function scale(options: ScaleOptions): Promise<void> {
       update(
         "The database nodes stop",
         leaving.map((name) => `${name}: its claim data-bigcouch-${ordinal(name)} stays until you delete it`),
-        () => unprotect(stack, zone.name, to),
+        async () => {
+          await unprotect(stack.pulumi, own, (resources) => guardsFrom(zone.name, to, resources));
+        },
       ),
       forgetStep(database),
     ];
@@ -95,7 +96,7 @@ export async function scale(options: ScaleOptions): Promise<void> {
     ];
   }
   // Before the first step, because the update would apply them too.
-  if (options.dryRun !== true && !isEdited) await requireNoChanges(stack);
+  if (options.dryRun !== true && !isEdited) await requireNoChanges(stack.name, again);
   await follow(
     {
       name: `change the number of database nodes in zone ${zone.name} to ${to}`,
@@ -118,9 +119,7 @@ export function wantedNodes(given: string): number {
 /** Number of a database node in its StatefulSet: 2 for `couchdb@bigcouch-2.bigcouch.us-east-nyc.svc.cluster.local`. */
 export const ordinal = (node: string): number => Number(/@[^.]*-(\d+)\./.exec(node)?.[1] ?? 0);
 
-function refuse({ stack: { platform, whole }, zone }: LiveZone): void {
-  if (platform.stacks === "region")
-    throw notWhole("scale", whole, "docs/runbooks.md#change-the-number-of-database-nodes");
+function refuse({ stack: { platform }, zone }: LiveZone): void {
   const away = platform.zones.find((each) => each.ring === zone.ring && each.drained.includes("database"));
   if (away !== undefined)
     throw new UserError(`the database nodes of zone ${away.name} are drained`, `make return ZONE=${away.name} first`);
@@ -152,12 +151,9 @@ async function refuseOldClaims(live: LiveZone, from: number, to: number): Promis
     );
 }
 
-/** Allows Pulumi to delete the guard resources of the nodes from this ordinal on. */
-async function unprotect(stack: Stack, zone: string, from: number): Promise<void> {
+/** URNs of the guard resources of a zone's nodes from this ordinal on. */
+function guardsFrom(zone: string, from: number, resources: readonly { readonly urn: string }[]): Set<string> {
   const guard = new RegExp(`^${zone}-database-node-(\\d+)$`);
-  for (const { urn, protect } of await deployedIn(stack)) {
-    const number = Number(guard.exec(parseUrn(urn).name)?.[1] ?? -1);
-    if (protect === true && number >= from)
-      await askPulumi(stack.pulumi, ["state", "unprotect", urn, "--stack", stack.name, "--yes"]);
-  }
+  const number = (urn: string) => Number(guard.exec(parseUrn(urn).name)?.[1] ?? -1);
+  return new Set(resources.map(({ urn }) => urn).filter((urn) => number(urn) >= from));
 }

@@ -1,23 +1,24 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { type Platform } from "../../../config/platform";
-import { partOf, regionStack, regionsOf } from "../../../config/stackPart";
+import { regionStack, regionsOf } from "../../../config/stackPart";
 import { UserError, reportToStderr } from "../../shared/terminal";
 import * as fleet from "../fleet";
 import { ensureStack, readClusterIds, recover, writeClusterIds } from "../localState";
 import { deployedIn } from "../missing";
-import { type Stack, isThrowAway, openStack, readPlatform } from "../openStack";
+import { type Stack, isThrowAway, readPlatform } from "../openStack";
 import { askPulumi, readOutputs } from "../pulumi";
 import { type RunbookOptions, type RunbookStep, follow } from "../runbook";
 import { withStacks } from "../stackEdit";
 import { datacentersOf, moveState } from "../stateMove";
+import { openWhole, requireNoChanges, requireStacks } from "../wholeRing";
 import { stackFile } from "./apply";
 
 /** Moves the datacenters of a live stack to a stack per region. Clusters are not touched. */
 export async function split(options: RunbookOptions): Promise<void> {
-  const { stack, platform } = await wholeStack(options.stack);
-  const { name } = stack;
+  const stack = await openWhole(options.stack);
+  const { name, platform } = stack;
   const again = `make split STACK=${name}`;
-  await followOn(options, stack, platform, `give each region of stack ${name} a stack of its own`, [
+  await followOn(options, stack, `give each region of stack ${name} a stack of its own`, [
     {
       title: `Pulumi.${name}.yaml describes a stack per region`,
       touches: ["kazoo:stacks: region, after a preview has shown no changes"],
@@ -46,12 +47,12 @@ export async function split(options: RunbookOptions): Promise<void> {
 
 /** Moves the datacenters of all regions' stacks back to one stack. Clusters are not touched. */
 export async function join(options: RunbookOptions): Promise<void> {
-  const { stack, platform } = await wholeStack(options.stack);
-  const { name } = stack;
+  const stack = await openWhole(options.stack);
+  const { name, platform } = stack;
   const regions = regionsOf(platform);
   const left = async (region: string) =>
     (await deployedIn({ name: regionStack(name, region), pulumi: stack.pulumi }).catch(() => [])).length > 0;
-  await followOn(options, stack, platform, `merge the stacks of all regions into stack ${name}`, [
+  await followOn(options, stack, `merge the stacks of all regions into stack ${name}`, [
     ...regions.map((region): RunbookStep => {
       const own = regionStack(name, region);
       return {
@@ -63,7 +64,7 @@ export async function join(options: RunbookOptions): Promise<void> {
         isDone: async () => !(await left(region)),
         run: async () => {
           // Once a region has moved, a preview shows changes until all have.
-          if ((await Promise.all(regions.map(left))).every(Boolean) && !(await holds(stack, platform)))
+          if ((await Promise.all(regions.map(left))).every(Boolean) && !(await holds(stack)))
             await requireNoChanges(name, `make join STACK=${name}`);
           await move(stack, own, name, await datacenters(stack, own, platform, region));
           await askPulumi(stack.pulumi, ["stack", "rm", own, "--yes", "--force", "--preserve-config"]);
@@ -80,24 +81,19 @@ export async function join(options: RunbookOptions): Promise<void> {
   ]);
 }
 
-/** The stack that holds everything, or what its regions share. @throws UserError for the stack of a region */
-async function wholeStack(name: string): Promise<{ stack: Stack; platform: Platform }> {
-  const platform = readPlatform(name);
-  const { whole } = partOf(platform, name);
-  if (whole !== name) throw new UserError(`stack ${name} is a region of stack ${whole}`, `set STACK=${whole}`);
-  return { stack: await openStack(name, reportToStderr, { shared: true }), platform };
-}
-
 async function followOn(
   { dryRun, yes }: RunbookOptions,
   stack: Stack,
-  platform: Platform,
   name: string,
   steps: readonly RunbookStep[],
 ): Promise<void> {
   if (stack.state !== undefined && dryRun !== true) await recover(stack, stack.state, reportToStderr);
   const notes = [`no cluster is touched; make backup STACK=${stack.name} saves the state first`];
-  await follow({ name, notes, steps }, { dryRun, unasked: yes === true || isThrowAway(platform) }, reportToStderr);
+  await follow(
+    { name, notes, steps },
+    { dryRun, unasked: yes === true || isThrowAway(stack.platform) },
+    reportToStderr,
+  );
 }
 
 /** The last step: an update that changes no object, only the stacks' outputs and lists of providers. */
@@ -111,23 +107,6 @@ const recordStep = ({ name, pulumi }: Stack, perRegion: boolean): RunbookStep =>
   },
 });
 
-/** @throws UserError if the stack differs from its file: a preview after the move could not tell these changes from the move's */
-export async function requireNoChanges(name: string, again: string): Promise<void> {
-  const code = await fleet
-    .preview({ stack: name }, ["--expect-no-changes", "--suppress-outputs"])
-    .catch((error: unknown) => {
-      if (!(error instanceof UserError)) throw error;
-      reportToStderr(error.message);
-      return error.exitCode;
-    });
-  if (code === 0) return;
-  throw new UserError(
-    `the preview of stack ${name} failed, or shows changes`,
-    `make up STACK=${name} deploys them; then ${again}`,
-    code,
-  );
-}
-
 const zoneNames = ({ zones }: Platform, region: string): string[] =>
   zones.filter((zone) => zone.region === region).map(({ name }) => name);
 
@@ -137,14 +116,8 @@ async function datacenters({ pulumi }: Stack, name: string, platform: Platform, 
   return datacentersOf(await deployedIn({ name, pulumi }), zones);
 }
 
-const holds = async (stack: Stack, platform: Platform): Promise<boolean> =>
-  (await datacenters(stack, stack.name, platform)).length > 0;
-
-/** @throws UserError if the user's own backend lacks the stack of a region; in the project's local backend, they are created */
-async function requireStacks({ name, pulumi, state }: Stack, platform: Platform): Promise<void> {
-  if (state !== undefined) return;
-  for (const region of regionsOf(platform)) await deployedIn({ name: regionStack(name, region), pulumi });
-}
+const holds = async (stack: Stack): Promise<boolean> =>
+  (await datacenters(stack, stack.name, stack.platform)).length > 0;
 
 async function move({ pulumi, state }: Stack, from: string, to: string, urns: readonly string[]): Promise<void> {
   if (state !== undefined)

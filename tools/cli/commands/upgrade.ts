@@ -27,10 +27,9 @@ import {
   phases,
   unfinishedUpgrade,
 } from "../upgradePaths";
-import { inBrokers, openWhole, refuseDocker, requireNoChanges, upOrAgain } from "../wholeRing";
+import { beginWhole, inBrokers, openWhole, refuseDocker, requireNoChanges, upOrAgain } from "../wholeRing";
 import { UserError, reportToStderr } from "../../shared/terminal";
 import { stackFile } from "./apply";
-import { begin } from "./lifecycle";
 
 export type { Upgraded };
 
@@ -53,7 +52,7 @@ interface Change {
 
 /** Upgrades a ring's brokers or database, or the Kazoo of all rings of a stack. */
 export async function upgrade(what: Upgraded, options: UpgradeOptions): Promise<void> {
-  const stack = await openWhole(options.stack, "upgrade");
+  const stack = await openWhole(options.stack);
   const { platform } = stack;
   const path = stackFile(stack.name);
   const file = basename(path);
@@ -67,7 +66,7 @@ export async function upgrade(what: Upgraded, options: UpgradeOptions): Promise<
   const after = readText(change.edit(text()), file);
   const isEdited = () => isDeepStrictEqual(readText(change.edit(text()), file), readText(text(), file));
   refuseUnfinished(stack, rings, phases[what], isEdited());
-  if (options.dryRun !== true) await begin(stack);
+  if (options.dryRun !== true) await beginWhole(stack);
 
   /** Writes the file, with the next step of these rings' upgrade. */
   const write = (changed: string, left: UpgradeStep | undefined, ...of: readonly string[]) =>
@@ -89,7 +88,7 @@ export async function upgrade(what: Upgraded, options: UpgradeOptions): Promise<
     run: async () => {
       if (!isEdited()) {
         await requireReady(stack, names);
-        await requireNoChanges(stack);
+        await requireNoChanges(stack.name, commandOf(stack.name, what, options));
       }
       write(change.edit(text()), phase, ...names);
       await upOrAgain(stack.name, commandOf(stack.name, what, options));
