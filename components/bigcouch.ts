@@ -256,7 +256,7 @@ export class BigCouch extends pulumi.ComponentResource {
       podHosts("bigcouch", replicas, headless).map((host) => ({ host, name: `${kind.nodeName}@${host}` })),
     );
     this.adminPort = kind.adminPort ?? databasePort;
-    this.rolled = afterRollout(this, statefulSet, args.rollouts, Math.max(20, minutes));
+    this.rolled = afterRollout(this, statefulSet, metadata, args.rollouts, Math.max(20, minutes));
     this.registerOutputs({ host: this.host, nodes: this.nodes, adminPort: this.adminPort });
   }
 }

@@ -5,6 +5,9 @@ import { setTimeout as pause } from "node:timers/promises";
 import type { KubeConfig } from "@kubernetes/client-node";
 import { workloadLabel } from "./names";
 
+/** Selects what belongs to any stack. */
+export const partOfKazoo = "app.kubernetes.io/part-of=kazoo";
+
 /** The part of a watch's event that names the object. */
 interface WatchEvent {
   readonly object: {
@@ -109,7 +112,7 @@ export class Changes {
     const options: RequestOptions = { headers: { Accept: "application/json" }, signal };
     await config.applyToHTTPSOptions(options);
     const path = `${scope === "" ? "" : `namespaces/${scope}/`}${this.plural}`;
-    const selector = encodeURIComponent("app.kubernetes.io/part-of=kazoo");
+    const selector = encodeURIComponent(partOfKazoo);
     const url = `${config.getCurrentCluster()?.server}/apis/${this.api}/${path}?watch=true&labelSelector=${selector}`;
     const request = (url.startsWith("http:") ? http : https).get(url, options);
     request.on("error", () => undefined); // Aborting also causes one after the response.

@@ -279,7 +279,7 @@ export class Kazoo extends pulumi.ComponentResource {
     this.nodes = pulumi
       .all([host("kazooNodes"), erlangVm(args.environment ?? {})])
       .apply(([headless, vm]) => podHosts("kazoo", replicas, headless).map((node) => `${vm}@${node}`));
-    this.rolled = afterRollout(this, statefulSet, args.rollouts, minutes);
+    this.rolled = afterRollout(this, statefulSet, metadata, args.rollouts, minutes);
     this.registerOutputs({ host: this.host, nodes: this.nodes, pullSecrets: this.pullSecrets });
   }
 }

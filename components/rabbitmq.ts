@@ -220,7 +220,7 @@ export class RabbitMQ extends pulumi.ComponentResource {
     );
     this.host = pulumi.output(args.namespace).apply((namespace) => serviceHost(fixedName, namespace, clusterDomain));
     this.endpoint = pulumi.interpolate`${this.host}:${rabbitmqPorts.amqp}`;
-    this.rolled = afterRollout(this, statefulSet, args.rollouts, Math.max(20, minutes));
+    this.rolled = afterRollout(this, statefulSet, metadata, args.rollouts, Math.max(20, minutes));
     this.registerOutputs({ host: this.host, endpoint: this.endpoint });
   }
 }

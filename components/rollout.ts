@@ -1,11 +1,11 @@
-import type { AppsV1Api, BatchV1Api, CoreV1Api, KubeConfig, V1Namespace, V1Pod } from "@kubernetes/client-node";
+import type { AppsV1Api, BatchV1Api, CoreV1Api, KubeConfig, V1Namespace } from "@kubernetes/client-node";
 import type * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { readKubeconfig } from "../config/kubeconfig";
 import { Changes } from "./changes";
+import { Lookout } from "./lookout";
 import { rolloutProgress, workloadLabel } from "./names";
 import type { Rolled } from "./order";
-import { troubles } from "./trouble";
 
 /** A StatefulSet to wait for. */
 export interface Rollout {
@@ -23,6 +23,8 @@ export interface Rollouts {
   readonly exists: (namespace: string, name: string) => Promise<boolean>;
   /** A namespace, if it exists. Rejects if the cluster does not answer, or the namespace may not be read. */
   readonly namespace: (name: string) => Promise<V1Namespace | undefined>;
+  /** From now on, and until it is waited for, warns of what keeps a StatefulSet's pods from becoming ready. */
+  readonly begins: (set: { readonly namespace: string; readonly name: string }) => void;
   /** Resolves once a StatefulSet is rolled out. @throws RunError after the time limit */
   readonly wait: (rollout: Rollout) => Promise<void>;
   /** Resolves once a namespace has a StatefulSet, or a Job with a label that has succeeded. @throws RunError after the time limit */
@@ -55,23 +57,26 @@ export interface ClusterAccess {
 
 /**
  * What dependents must wait for until a workload is rolled out. A preview waits for nothing. Without `rollouts` only the Kubernetes provider
- * waits, which mistakes the status from before a change for the new one (seen with 4.25) and is only right for a first `up`.
+ * waits, which mistakes the status from before a change for the new one (seen with 4.25) and is only right for a first `up`. While the provider
+ * waits, it may not say why for many minutes; `rollouts` does.
+ * @param metadata of the StatefulSet, which the program knows before the provider returns it
  * @param minutesPerNode time limit for each node
  */
 export function afterRollout(
   workload: pulumi.Resource,
   set: k8s.apps.v1.StatefulSet,
+  metadata: { readonly namespace: pulumi.Input<string>; readonly name: string },
   rollouts: Rollouts | undefined,
   minutesPerNode = 20,
 ): Rolled {
   if (rollouts === undefined || pulumi.runtime.isDryRun()) return [workload];
-  const waited = pulumi
-    .all([set.metadata.namespace, set.metadata.name, set.spec.replicas])
-    .apply(async ([namespace, name, replicas]) => {
-      const report = (progress: string) => void pulumi.log.info(progress, set, undefined, true);
-      await rollouts.wait({ namespace, name, minutes: Math.max(1, replicas) * minutesPerNode, report });
-      return set;
-    });
+  const { name } = metadata;
+  pulumi.output(metadata.namespace).apply((namespace) => rollouts.begins({ namespace, name }));
+  const waited = pulumi.all([set.metadata.namespace, set.spec.replicas]).apply(async ([namespace, replicas]) => {
+    const report = (progress: string) => void pulumi.log.info(progress, set, undefined, true);
+    await rollouts.wait({ namespace, name, minutes: Math.max(1, replicas) * minutesPerNode, report });
+    return set;
+  });
   return [workload, waited];
 }
 
@@ -89,6 +94,7 @@ export function clusterRollouts(access: ClusterAccess, patience: Patience = { gr
     StatefulSet: new Changes(config, "apps/v1", "statefulsets"),
     Job: new Changes(config, "batch/v1", "jobs"),
   };
+  const lookout = new Lookout(apis, patience.look);
   return {
     exists: async (namespace, name) => {
       try {
@@ -107,7 +113,11 @@ export function clusterRollouts(access: ClusterAccess, patience: Patience = { gr
         throw error;
       }
     },
-    wait: async (rollout) => waitFor(await apis(), changes.StatefulSet, rollout, access.context, patience),
+    begins: (set) => lookout.begin(set),
+    wait: async (rollout) => {
+      lookout.end(rollout);
+      await waitFor(await apis(), changes.StatefulSet, lookout, rollout, access.context, patience);
+    },
     arrives: async (arrival) => arrive(await apis(), changes[arrival.kind], arrival, patience),
   };
 }
@@ -138,8 +148,9 @@ async function arrive(
 }
 
 async function waitFor(
-  { apps, core }: Apis,
+  { apps }: Apis,
   changes: Changes,
+  lookout: Lookout,
   rollout: Rollout,
   context: string,
   patience: Patience,
@@ -148,7 +159,7 @@ async function waitFor(
   const what = `StatefulSet ${namespace}/${name}`;
   const began = Date.now();
   let said = "";
-  const warned = new Set<string>();
+  let troubles: ReadonlySet<string> = new Set();
   let looked = began;
   let failures = 0;
   await changes.until(namespace, name, async () => {
@@ -163,10 +174,7 @@ async function waitFor(
       [said, failures] = [text, 0];
       // A pod that has just started is not in trouble yet.
       if (Date.now() >= looked + patience.look * 1000) {
-        for (const trouble of await troublesOf(core, namespace, name)) {
-          if (!warned.has(trouble)) await pulumi.log.warn(`${what}: ${trouble}`);
-          warned.add(trouble);
-        }
+        troubles = await lookout.look(rollout);
         looked = Date.now();
       }
     } catch (error) {
@@ -184,40 +192,12 @@ async function waitFor(
     }
     if (Date.now() >= began + minutes * 60_000) {
       throw new pulumi.RunError(
-        `${what} was not rolled out within ${minutes} minutes: ${[said, ...warned].join("; ")}; ` +
+        `${what} was not rolled out within ${minutes} minutes: ${[said, ...troubles].join("; ")}; ` +
           `kubectl --context ${context} -n ${namespace} describe pods shows why, and the next up continues from here`,
       );
     }
     return failures > 0 ? 0.5 : patience.look;
   });
-}
-
-/** What keeps the pods of a StatefulSet from becoming ready; empty if the user may not read pods and events. */
-async function troublesOf(core: CoreV1Api, namespace: string, name: string): Promise<string[]> {
-  try {
-    const { items: pods } = await core.listNamespacedPod({ namespace });
-    const { items: events } = await core.listNamespacedEvent({
-      namespace,
-      fieldSelector: `involvedObject.kind=StatefulSet,involvedObject.name=${name},reason=FailedCreate`,
-    });
-    const own = pods.filter(({ metadata }) => metadata?.ownerReferences?.some((owner) => owner.name === name));
-    const found = await Promise.all(own.map((pod) => withLastWords(core, pod)));
-    return troubles(found, own.length === 0 ? events.flatMap(({ message }) => message ?? []) : []);
-  } catch {
-    return [];
-  }
-}
-
-/** A pod in which the message of each crashing container is the last lines of its log. */
-async function withLastWords(core: CoreV1Api, pod: V1Pod): Promise<V1Pod> {
-  const name = pod.metadata?.name ?? "";
-  const namespace = pod.metadata?.namespace ?? "";
-  for (const { name: container, state, lastState } of pod.status?.containerStatuses ?? []) {
-    const ended = lastState?.terminated;
-    if (state?.waiting?.reason !== "CrashLoopBackOff" || ended === undefined || ended.message !== undefined) continue;
-    ended.message = await core.readNamespacedPodLog({ name, namespace, container, previous: true, tailLines: 3 });
-  }
-  return pod;
 }
 
 const statusOf = (error: unknown): unknown => (error as { code?: unknown }).code;

@@ -128,6 +128,7 @@ export async function deployWithMocks(
     kazoo(platform, stack.name, () => ({
       arrives: async ({ namespace, name }) => void arrived.push(`${namespace}/${name}`),
       namespace: noCluster,
+      begins: () => undefined,
       exists: async (namespace, name) => exists(`${namespace}/${name}`),
       wait: async ({ namespace, name }) => {
         await untilStill(() => asked);

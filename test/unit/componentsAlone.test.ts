@@ -170,7 +170,13 @@ describe("built alone", () => {
 
   test("KubernetesDatacenter creates two brokers and a database, and Kazoo on request", async () => {
     const nothing = async () => undefined;
-    const rollouts = { namespace: noCluster, exists: async () => false, wait: nothing, arrives: nothing };
+    const rollouts = {
+      namespace: noCluster,
+      exists: async () => false,
+      begins: () => undefined,
+      wait: nothing,
+      arrives: nothing,
+    };
     const sets = (resources: readonly Registered[]) =>
       kinds(resources).filter((kind) => kind.startsWith("StatefulSet "));
     const more = { clusterDomain: "cluster.local", otherClusters: [], rollouts };

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { after, before, describe, test, type TestContext } from "node:test";
 import * as pulumi from "@pulumi/pulumi";
 import { clusterRollouts } from "../../components/rollout";
+import { until } from "../support/until";
 
 /** The API server's answers, one after the other; the last one repeats. */
 type Answers = readonly (number | object)[];
@@ -86,31 +87,95 @@ describe("waiting for a roll", () => {
     assert.equal(asked, 4);
   });
 
-  test("warns once about what keeps pods from becoming ready, with a crashing container's last lines", async (t) => {
-    const pods = "/api/v1/namespaces/us-east-nyc/pods";
-    const crashing = {
-      metadata: { name: "kazoo-1", namespace: "us-east-nyc", ownerReferences: [{ name: "kazoo" }] },
-      status: {
-        containerStatuses: [
-          {
-            name: "kazoo",
-            state: { waiting: { reason: "CrashLoopBackOff" } },
-            lastState: { terminated: { exitCode: 64 } },
-          },
-        ],
-      },
-    };
-    besides = {
-      [pods]: JSON.stringify({ items: [crashing] }),
-      [`${pods}/kazoo-1/log`]: "error: COUCHDB_PASS is empty\n",
-      "/api/v1/namespaces/us-east-nyc/events": JSON.stringify({ items: [] }),
-    };
-    t.after(() => (besides = {}));
-    const { warnings } = await wait(t, [set(2, 1, 1), set(2, 1, 1), set(2, 2, 2)]);
-    assert.deepEqual(warnings, [
-      "StatefulSet us-east-nyc/kazoo: pod kazoo-1: container kazoo: CrashLoopBackOff, exit code 64: error: COUCHDB_PASS is empty",
-    ]);
+  const inNamespace = "/api/v1/namespaces/us-east-nyc";
+  const pod = (status: object, spec: object = {}) => ({
+    metadata: { name: "kazoo-1", namespace: "us-east-nyc", ownerReferences: [{ name: "kazoo" }] },
+    spec,
+    status,
   });
+  /** What the API server says beside the StatefulSet: its pods, all events, and claims. */
+  const around = (
+    t: TestContext,
+    pods: readonly object[],
+    events: readonly object[] = [],
+    claims: readonly object[] = [],
+  ) => {
+    t.after(() => (besides = {}));
+    const list = (items: readonly object[]) => JSON.stringify({ items });
+    besides = {
+      [`${inNamespace}/pods`]: list(pods),
+      [`${inNamespace}/events`]: list(events),
+      [`${inNamespace}/persistentvolumeclaims`]: list(claims),
+    };
+  };
+  const crashing = pod({
+    containerStatuses: [
+      {
+        name: "kazoo",
+        state: { waiting: { reason: "CrashLoopBackOff" } },
+        lastState: { terminated: { exitCode: 64 } },
+      },
+    ],
+  });
+  const crash =
+    "StatefulSet us-east-nyc/kazoo: pod kazoo-1: container kazoo: CrashLoopBackOff, exit code 64: error: COUCHDB_PASS is empty; " +
+    "next: kubectl logs --previous shows more of its output; correct the cause and run up again";
+
+  test("warns once about what keeps pods from becoming ready, with a crashing container's last lines", async (t) => {
+    around(t, [crashing]);
+    besides[`${inNamespace}/pods/kazoo-1/log`] = "error: COUCHDB_PASS is empty\n";
+    const { warnings } = await wait(t, [set(2, 1, 1), set(2, 1, 1), set(2, 2, 2)]);
+    assert.deepEqual(warnings, [crash]);
+  });
+
+  test("warns about a pod that is refused now, but not about one that was created since", async (t) => {
+    const event = (reason: string, lastTimestamp: string) => ({
+      reason,
+      lastTimestamp,
+      message: `${reason}: no quota`,
+    });
+    const refused = event("FailedCreate", "2026-01-01T10:00:00Z");
+    around(t, [], [event("SuccessfulCreate", "2026-01-01T09:00:00Z"), refused]);
+    assert.match(
+      (await wait(t, [set(2, 1, 1), set(2, 2, 2)])).warnings.join(),
+      /kazoo: FailedCreate: no quota; next: /,
+    );
+    around(t, [], [refused, event("SuccessfulCreate", "2026-01-01T11:00:00Z")]);
+    assert.deepEqual((await wait(t, [set(2, 1, 1), set(2, 2, 2)])).warnings, []);
+  });
+
+  test("warns about a claim that gets no volume", async (t) => {
+    const waits = pod({}, { volumes: [{ persistentVolumeClaim: { claimName: "data-kazoo-1" } }] });
+    const claim = { metadata: { name: "data-kazoo-1" }, status: { phase: "Pending" } };
+    const message = 'storageclass "fast" not found';
+    const event = { type: "Warning", reason: "ProvisioningFailed", message, involvedObject: { name: "data-kazoo-1" } };
+    around(t, [waits], [event], [claim]);
+    const { warnings } = await wait(t, [set(2, 1, 1), set(2, 2, 2)]);
+    assert.match(warnings.join(), /kazoo: claim data-kazoo-1 is not bound: storageclass "fast" not found; next: check/);
+  });
+
+  for (const rights of ["the cluster", "its namespace"])
+    test(`warns while the provider still waits for the StatefulSet, if the user may see ${rights}`, async (t) => {
+      const warn = t.mock.method(pulumi.log, "warn", async () => undefined);
+      around(t, [crashing]);
+      besides[`${inNamespace}/pods/kazoo-1/log`] = "error: COUCHDB_PASS is empty\n";
+      const name = { namespace: "us-east-nyc", name: "kazoo" };
+      const rolling = set(2, 1, 1);
+      if (rights === "the cluster")
+        besides["/apis/apps/v1/statefulsets"] = JSON.stringify({
+          items: [{ ...rolling, metadata: { ...rolling.metadata, ...name } }],
+        });
+      [answers, asked] = [[{ ...rolling, metadata: { ...rolling.metadata, ...name } }], 0];
+      const rollouts = clusterRollouts(access, { grace: 120, look: 0.05 });
+      rollouts.begins(name);
+      await until("the warning", () => warn.mock.callCount() > 0);
+      [answers, asked] = [[rolling, set(2, 2, 2)], 0];
+      await rollouts.wait({ ...name, minutes: 1, report: () => undefined });
+      assert.deepEqual(
+        warn.mock.calls.map((call) => String((call.arguments as unknown[])[0])),
+        [crash],
+      );
+    });
 
   test("does not wait if the StatefulSet was deleted by hand, and says how to restore it", async (t) => {
     assert.deepEqual(await wait(t, [404]), {
