@@ -89,8 +89,8 @@ export default tseslint.config(
     rules: { "import-x/no-cycle": "error" },
   },
   {
-    // The command line loads a command's code when it runs.
-    files: ["tools/cli/commandLine.ts", "**/*.js"],
+    // The command line loads a command's code when it runs, and the program when Pulumi does.
+    files: ["tools/cli/commandLine.ts", "tools/cli/program.ts", "**/*.js"],
     rules: { "@typescript-eslint/no-require-imports": "off" },
   },
 );

@@ -1,27 +1,15 @@
-import { spawn } from "node:child_process";
-import { constants, cpus } from "node:os";
-import { join } from "node:path";
-import { createInterface } from "node:readline";
-import type { Readable } from "node:stream";
+import { cpus } from "node:os";
 import type { Platform } from "../../config/platform";
 import { regionStack } from "../../config/stackPart";
 import { datacenterTypes, kazooParts } from "../../components/names";
 import { parseUrn } from "../report/digest";
 import { interruptible } from "../shared/interrupt";
-import { UserError, colours, reportToStderr } from "../shared/terminal";
+import { runBeside } from "../shared/beside";
+import { UserError, colours, printError, reportToStderr } from "../shared/terminal";
 import { choose, confirmed } from "./choose";
 import * as one from "./commands/lifecycle";
 import { deployedIn } from "./missing";
-import {
-  type Stack,
-  isThrowAway,
-  openRegions,
-  openStack,
-  projectDirectory,
-  readPlatform,
-  regionsIn,
-  startClusters,
-} from "./openStack";
+import { type Stack, isThrowAway, openRegions, openStack, readPlatform, regionsIn, startClusters } from "./openStack";
 import { type Outcome, type RegionPlan, atOnce, inOrder, limitOf, planUp } from "./regionPlan";
 
 import { type ZoneView, readZones, summary } from "./zones";
@@ -79,12 +67,12 @@ export async function up(options: FleetOptions, args: readonly string[]): Promis
   const asks = !isThrowAway(fleet.platform) && options.yes !== true;
   if (asks) {
     await one.preview(options, args);
-    finish(fleet, "preview", await runAll(fleet, atOnce(fleet.regions), ["preview"], args));
+    finish(fleet, "preview", await previewAll(fleet, args));
   }
   if (!(await confirmed(`deploy stack ${fleet.name} and its ${fleet.regions.length} regions?`, !asks))) return 0;
   await one.up({ ...options, yes: true }, args);
-  const flags = ["--yes", ...(options.force === true ? ["--force"] : [])];
-  finish(fleet, "up", await runAll(fleet, await planOf(fleet, shared), ["up", ...flags], args));
+  const upOf = (stack: string) => one.up({ ...options, stack, yes: true }, args);
+  finish(fleet, "up", await runAll(fleet, await planOf(fleet, shared), upOf));
   const stacks = await openRegions(fleet.name, reportToStderr);
   const zones = Object.assign({}, ...(await Promise.all(stacks.map(readZones)))) as Record<string, ZoneView>;
   process.stdout.write(`\n${summary(fleet.name, zones, one.clusterHints({ ...shared, platform: fleet.platform }))}`);
@@ -97,9 +85,12 @@ export async function preview(options: FleetOptions, args: readonly string[]): P
   if (fleet === undefined) return one.preview({ ...options, stack: await stackOf(options) }, args);
   await open(fleet);
   const code = await one.preview(options, args);
-  finish(fleet, "preview", await runAll(fleet, atOnce(fleet.regions), ["preview"], args));
+  finish(fleet, "preview", await previewAll(fleet, args));
   return code;
 }
+
+const previewAll = (fleet: Fleet, args: readonly string[]) =>
+  runAll(fleet, atOnce(fleet.regions), (stack) => one.preview({ stack }, args));
 
 /** `destroy` of one stack, or of all: the shared one last, once all regions are destroyed. */
 export async function destroy(options: FleetOptions, args: readonly string[]): Promise<number> {
@@ -109,7 +100,8 @@ export async function destroy(options: FleetOptions, args: readonly string[]): P
   const yes = options.yes === true || isThrowAway(fleet.platform);
   const question = `destroy stack ${fleet.name} and its regions ${fleet.regions.join(", ")}?`;
   if (!(await confirmed(question, yes))) return 0;
-  finish(fleet, "destroy", await runAll(fleet, atOnce(fleet.regions), ["destroy", "--yes"], args));
+  const destroyOf = (stack: string) => one.destroy({ stack, yes: true }, args);
+  finish(fleet, "destroy", await runAll(fleet, atOnce(fleet.regions), destroyOf));
   return one.destroy({ ...options, yes: true }, args);
 }
 
@@ -160,13 +152,11 @@ async function planOf({ name, platform, regions }: Fleet, { pulumi }: Stack): Pr
   );
 }
 
-/** Runs a command on the stacks of regions, each in a process of its own; its lines start with the region. */
-const runAll = (fleet: Fleet, plans: readonly RegionPlan[], command: readonly string[], args: readonly string[]) =>
+/** Runs a command on the stacks of regions. Lines of output start with the region; a failing region does not stop those that do not need it. */
+const runAll = (fleet: Fleet, plans: readonly RegionPlan[], command: (stack: string) => Promise<number>) =>
   interruptible(async (signal) => {
-    const run = (region: string, stop: AbortSignal) => {
-      const stack = ["--stack", regionStack(fleet.name, region)];
-      return runRegion(region, [...command, ...stack, ...(args.length === 0 ? [] : ["--", ...args])], stop);
-    };
+    const run = (name: string, stop: AbortSignal) =>
+      runBeside({ name, stop }, () => problemOf(() => command(regionStack(fleet.name, name))));
     const outcomes = await inOrder(plans, fleet.jobs, run, signal);
     if (signal.aborted) {
       process.stderr.write(outcomeLines(outcomes));
@@ -175,33 +165,16 @@ const runAll = (fleet: Fleet, plans: readonly RegionPlan[], command: readonly st
     return outcomes;
   });
 
-/** Runs a command on a region's stack; returns its error, if it fails. It gets Ctrl-C once, in a process group of its own. */
-function runRegion(region: string, args: readonly string[], stop: AbortSignal): Promise<string | undefined> {
-  const child = spawn(process.execPath, [join(projectDirectory, "tools", "cli", "kazoo.js"), ...args], {
-    env: { ...process.env, [one.partOfRun]: region },
-    stdio: ["ignore", "pipe", "pipe"],
-    detached: true,
-  });
-  const end = () => void child.kill("SIGINT");
-  if (stop.aborted) end();
-  stop.addEventListener("abort", end, { once: true });
-  const error: string[] = [];
-  const pass = (from: Readable, to: NodeJS.WriteStream) =>
-    createInterface({ input: from }).on("line", (line) => {
-      if (to === process.stderr && (error.length > 0 || line.startsWith("error: "))) error.push(line);
-      to.write(`${region}: ${line}\n`);
-    });
-  pass(child.stdout, process.stdout);
-  pass(child.stderr, process.stderr);
-  return new Promise((done, failed) => {
-    child.on("error", failed);
-    child.on("close", (code, signal) => {
-      stop.removeEventListener("abort", end);
-      const status = code ?? 128 + constants.signals[signal ?? "SIGTERM"];
-      const message = error.join("\n").replace(/^error: /, "");
-      done(status === 0 ? undefined : message === "" ? `it ended with exit code ${status}` : message);
-    });
-  });
+/** Runs a command; returns its error, if it fails. */
+async function problemOf(command: () => Promise<number>): Promise<string | undefined> {
+  try {
+    const code = await command();
+    return code === 0 ? undefined : `it ended with exit code ${code}`;
+  } catch (error) {
+    printError(error);
+    const { message, next } = error as UserError;
+    return next === undefined ? message : `${message}\nnext: ${next}`;
+  }
 }
 
 /** The summary of a run, one region after the other. */

@@ -1,6 +1,7 @@
 import { withoutLoopbackProxy } from "../shared/proxy";
 import { printError } from "../shared/terminal";
 import { kazoo } from "./commandLine";
+import { hasServed } from "./program";
 
 /** Runs the command on the command line; errors become a message and an exit code. */
 export async function run(): Promise<void> {
@@ -15,4 +16,5 @@ export async function run(): Promise<void> {
   } catch (error) {
     process.exitCode = printError(error);
   }
+  if (hasServed()) process.exit();
 }

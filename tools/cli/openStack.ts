@@ -166,6 +166,7 @@ export async function backendOf(
     binary: toolchain.binary("pulumi"),
     directory: projectDirectory,
     env: stackEnvironment(toolchain, state, process.env),
+    program: { path: join(projectDirectory, "index.ts"), directory: projectDirectory },
     ...(state === undefined ? {} : { mustStop: () => stopForRoom(state, name) }),
   };
   return { toolchain, state, pulumi };

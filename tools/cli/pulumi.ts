@@ -1,7 +1,11 @@
 import { execFile, spawn } from "node:child_process";
 import { constants } from "node:os";
+import { createInterface } from "node:readline";
+import type { Readable } from "node:stream";
 import { promisify } from "node:util";
+import { type Program, withProgram } from "./program";
 import { endProcessesOf } from "./runFolder";
+import { beside, labelled } from "../shared/beside";
 import { UserError } from "../shared/terminal";
 
 /** A Pulumi CLI with its working folder and environment. */
@@ -9,6 +13,8 @@ export interface PulumiContext {
   readonly binary: string;
   readonly directory: string;
   readonly env: NodeJS.ProcessEnv;
+  /** What `preview` and `up` run. @default Pulumi starts the program that Pulumi.yaml names */
+  readonly program?: Program;
   /** Returns why a run must stop, for example because the disk is almost full; called every second. @default never */
   readonly mustStop?: () => string | undefined;
 }
@@ -18,10 +24,14 @@ export interface PulumiContext {
  * Pulumi gets Ctrl-C once, so that it stops gracefully: a second one would make it abandon its work.
  * @throws UserError if `mustStop` returns a reason
  */
-export async function runPulumi(context: PulumiContext, args: readonly string[]): Promise<number> {
-  // On a terminal, Ctrl-C reaches the whole foreground group; without one, Pulumi gets its own process group and only
+export const runPulumi = (context: PulumiContext, args: readonly string[]): Promise<number> =>
+  withProgram(context.program, args, (client) => onTerminal(context, [...args, ...client]));
+
+async function onTerminal(context: PulumiContext, args: readonly string[]): Promise<number> {
+  // On a terminal, Ctrl-C reaches the whole foreground group; without one, or as one of several, Pulumi gets its own process group and only
   // receives the signals that we pass on.
-  const terminal = process.stdin.isTTY || process.stdout.isTTY || process.stderr.isTTY;
+  const run = beside();
+  const terminal = run === undefined && (process.stdin.isTTY || process.stdout.isTTY || process.stderr.isTTY);
   const onInterrupt = (): void => {
     if (!terminal) child.kill("SIGINT");
   };
@@ -33,9 +43,15 @@ export async function runPulumi(context: PulumiContext, args: readonly string[])
   const child = spawn(context.binary, args, {
     cwd: context.directory,
     env: context.env,
-    stdio: "inherit",
+    stdio: run === undefined ? "inherit" : ["ignore", "pipe", "pipe"],
     detached: !terminal,
   });
+  if (child.stdout !== null && child.stderr !== null) {
+    pass(child.stdout, process.stdout);
+    pass(child.stderr, process.stderr);
+  }
+  const stop = () => void child.kill("SIGINT");
+  run?.stop.addEventListener("abort", stop, { once: true });
   let reason: string | undefined;
   const watch = setInterval(() => {
     reason = context.mustStop?.();
@@ -47,16 +63,24 @@ export async function runPulumi(context: PulumiContext, args: readonly string[])
   try {
     code = await new Promise((resolve, reject) => {
       child.on("error", (error) => reject(new UserError(`could not start ${context.binary}: ${error.message}`)));
-      child.on("exit", (code, signal) => resolve(code ?? 128 + constants.signals[signal ?? "SIGTERM"]));
+      // With all of its output; but what a killed Pulumi leaves running holds its output open.
+      child.on("close", (code) => resolve(code ?? 1));
+      child.on("exit", (_, signal) => signal !== null && resolve(128 + constants.signals[signal]));
     });
   } finally {
     clearInterval(watch);
+    run?.stop.removeEventListener("abort", stop);
     process.off("SIGINT", onInterrupt).off("SIGTERM", onTerminate);
     // A Pulumi that is killed leaves its language host and providers running.
     if (child.signalCode !== null && context.env.TMPDIR !== undefined) await endProcessesOf(context.env.TMPDIR);
   }
   if (reason === undefined) return code;
   throw new UserError(`pulumi was stopped: ${reason}`, "free some space, then run the same command again to continue");
+}
+
+/** Passes on output line by line, with the name of its run. */
+function pass(from: Readable, to: NodeJS.WriteStream): void {
+  createInterface({ input: from }).on("line", (line) => to.write(labelled(`${line}\n`)));
 }
 
 /**

@@ -2,6 +2,7 @@ import { mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type ProcessId, endProcess, identify, isAlive, processName } from "../shared/processes";
+import { beside } from "../shared/beside";
 import type { Report } from "../shared/terminal";
 
 /**
@@ -11,15 +12,17 @@ import type { Report } from "../shared/terminal";
 const prefix = "kazoo-run-";
 const ownerFile = "owner";
 
-let own: string | undefined;
+const own = new Map<string | undefined, string>();
 
-/** The temporary folder of this command, created by the first call and removed when the command ends. */
+/** The temporary folder of this command, or of one of its runs; created by the first call and removed when the command ends. */
 export function runFolder(): string {
-  if (own !== undefined) return own;
+  const run = beside()?.name;
+  const known = own.get(run);
+  if (known !== undefined) return known;
   const folder = mkdtempSync(join(tmpdir(), prefix));
   writeFileSync(join(folder, ownerFile), JSON.stringify(identify(process.pid) ?? { pid: process.pid, startTime: "" }));
   process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
-  own = folder;
+  own.set(run, folder);
   return folder;
 }
 

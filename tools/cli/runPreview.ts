@@ -7,6 +7,7 @@ import { readClusterIds, readSnapshot } from "./localState";
 import { handmadeIn, previewWith, refreshWith } from "./handmade";
 import { deployedIn } from "./missing";
 import { type Stack, startClusters } from "./openStack";
+import { withProgram } from "./program";
 import { runFolder } from "./runFolder";
 import { policyPack, withEventLog } from "./runStack";
 import { type Report, UserError } from "../shared/terminal";
@@ -94,7 +95,7 @@ async function ask(
   environment: NodeJS.ProcessEnv,
   signal: AbortSignal,
 ): Promise<{ readonly digest: Digest; readonly failed: boolean }> {
-  const { binary, directory, env } = stack.pulumi;
+  const { binary, directory, env, program } = stack.pulumi;
   const log = join(runFolder(), `preview-events-${stack.name.replaceAll("/", "-")}`);
   rmSync(log, { force: true });
   const parsed = (text: string): Digest => {
@@ -110,7 +111,9 @@ async function ask(
   };
   const all = ["--non-interactive", "--color", "never", ...args, "--json", "--event-log", log, ...stack.selection];
   try {
-    const { stdout } = await promisify(execFile)(binary, all, options);
+    const { stdout } = await withProgram(program, args, (client) =>
+      promisify(execFile)(binary, [...all, ...client], options),
+    );
     return { digest: parsed(stdout), failed: false };
   } catch (error) {
     signal.throwIfAborted();

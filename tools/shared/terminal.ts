@@ -1,4 +1,5 @@
 import pc from "picocolors";
+import { labelled } from "./beside";
 
 /** Colours on a terminal, none in a pipe or file; picocolors itself would colour all output in CI. */
 export const colours = pc.createColors(
@@ -39,19 +40,19 @@ export class RefusedError extends UserError {}
 export type Report = (line: string) => void;
 
 /** Writes progress to standard error; standard output is for a command's result. */
-export const reportToStderr: Report = (line) => process.stderr.write(`${line}\n`);
+export const reportToStderr: Report = (line) => process.stderr.write(labelled(`${line}\n`));
 
 /** Prints an error for the user and returns the exit code. */
 export function printError(error: unknown): number {
   if (error instanceof UserError) {
-    process.stderr.write(`${colours.red("error:")} ${error.message}\n`);
-    if (error.next !== undefined) process.stderr.write(`${colours.cyan("next:")} ${error.next}\n`);
+    reportToStderr(`${colours.red("error:")} ${error.message}`);
+    if (error.next !== undefined) reportToStderr(`${colours.cyan("next:")} ${error.next}`);
     return error.exitCode;
   }
   const place = placeError(error);
   if (place !== undefined) return printError(place);
   const unexpected = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  process.stderr.write(`${colours.red("unexpected error:")} ${unexpected}\n`);
+  reportToStderr(`${colours.red("unexpected error:")} ${unexpected}`);
   return 70;
 }
 

@@ -6,6 +6,7 @@ import { engineHosts, requireEngines } from "../dockerEngines";
 import { deployedIn, knownObjects, missingIn, objectList } from "../missing";
 import { readOutputs, runPulumi, stackInit } from "../pulumi";
 import { policyPack, runStack } from "../runStack";
+import { beside } from "../../shared/beside";
 import type { UnseenCluster } from "../../report/model";
 import { quoted } from "../../shared/shell";
 import {
@@ -29,9 +30,6 @@ export interface StackOptions {
   /** Whether `up` takes back fields that others have changed in the cluster. */
   readonly force?: boolean;
 }
-
-/** Set in the environment of a command that is part of a run on all regions, which prints its own summary. */
-export const partOfRun = "KAZOO_PART_OF_RUN";
 
 /** Prints the variables that plain pulumi and kubectl need for a stack. */
 export async function env({ stack }: StackOptions): Promise<void> {
@@ -89,8 +87,8 @@ export async function up(options: StackOptions, args: readonly string[]): Promis
   }
   if (unseen.length > 0) throw unseenError(unseen);
   if (stack.state !== undefined) writeClusterIds(stack.state, stack.name, ids);
-  // The stack that regions share has no zones.
-  if (process.env[partOfRun] === undefined && stack.platform.zones.length > 0)
+  // A run on several regions prints its own summary; the stack that they share has no zones.
+  if (beside() === undefined && stack.platform.zones.length > 0)
     process.stdout.write(`\n${summary(stack.name, await readZones(stack), clusterHints(stack))}`);
   return 0;
 }
