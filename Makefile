@@ -114,6 +114,9 @@ join: $(packages) ## merge the stacks of all regions into one; no cluster is tou
 rename: $(packages) ## give a live stack another name (TO=name); no cluster is touched
 	@$(kazoo) $@ $(stack) $(call given,TO,--to) $(call flag,YES,--yes) $(call flag,DRY_RUN,--dry-run)
 
+move-images: $(packages) ## run the same images from another registry or mirror, after comparing digests (FROM=, TO=)
+	@$(kazoo) $@ $(stack) $(call given,FROM,--from) $(call given,TO,--to) $(call flag,YES,--yes) $(call flag,DRY_RUN,--dry-run)
+
 use-context: $(packages) ## reach a cluster through another context (CLUSTER=, CONTEXT=, KUBECONFIG_FILE=); no object is touched
 	@$(kazoo) $@ $(stack) $(call given,CLUSTER,--cluster) $(call given,CONTEXT,--context) $(call given,KUBECONFIG_FILE,--kubeconfig) $(call flag,YES,--yes) $(call flag,DRY_RUN,--dry-run)
 

@@ -116,6 +116,7 @@ const runs: Readonly<Record<string, readonly Arguments[] | string>> = {
   split: oneWay(...dev, "--dry-run"),
   rename: oneWay(...dev, "--to", "renamed", "--dry-run"),
   join: oneWay(...dev, "--dry-run"),
+  "move-images": oneWay(...dev, "--from", "registry.example.com", "--to", "127.0.0.1:1", "--dry-run"),
   "use-context": oneWay(...dev, "--context", "another", "--dry-run"),
   images: [dev, onImages],
   operator: oneWay(...dev, "--repository", "https://git.example.com/kazoo.git", "--branch", "main"),

@@ -6,6 +6,7 @@ import { after, before, describe, test } from "node:test";
 import { promisify } from "node:util";
 import { cloneProject, type Clone, type Run } from "../support/clone";
 import { clusterApi } from "../support/clusterApi";
+import { type RegistryDouble, startRegistry } from "../support/registryDouble";
 
 /** The Kubernetes targets on two zones of a ring in the sandbox: the real engine, a real API server, simulated nodes. */
 
@@ -26,12 +27,17 @@ config:
 
 let clone: Clone;
 let api: Awaited<ReturnType<typeof clusterApi>>;
+let registry: RegistryDouble;
 
 before(async () => {
   clone = await cloneProject();
   writeFileSync(stackFile(), file);
+  registry = await startRegistry();
 });
-after(() => clone?.dispose());
+after(async () => {
+  registry?.stop();
+  await clone?.dispose();
+});
 
 const stackFile = () => join(clone.directory, "Pulumi.dev.yaml");
 const written = () => readFileSync(stackFile(), "utf8");
@@ -335,7 +341,8 @@ test("a stack on another cluster needs confirmation, and its targets change noth
   writeFileSync(
     join(clone.directory, "Pulumi.other.yaml"),
     `config:
-  kazoo:image: { prebuilt: kazoo:5 }
+  kazoo:image: { prebuilt: "${registry.address}/hub/kazoo:5" }
+  kazoo:imageMirror: ${registry.address}/hub # ours
   kazoo:clusters:
     real: { context: sandbox-local, kubeconfig: .sandbox/kubeconfig } # ours
   kazoo:regions:
@@ -391,8 +398,48 @@ test("a cluster is reached through another context, also after an interruption, 
   );
   assert.deepEqual(await objectsIn("other-dc"), before);
   succeeded(await clone.run(["preview", "--stack", "other", "--", "--expect-no-changes"], own()));
+});
+
+test("images move to another place once all copies are there, also after an interruption; data stays", async () => {
+  const names = ["library/rabbitmq:3.13-management", "library/couchdb:2.3.1", "curlimages/curl:8.11.1", "kazoo:5"];
+  names.forEach((name, index) => registry.images.set(`hub/${name}`, `sha256:${`${index}`.repeat(64)}`));
+  for (const name of names.slice(1)) registry.images.set(`copies/${name}`, registry.images.get(`hub/${name}`) ?? "");
+  const other = () => readFileSync(join(clone.directory, "Pulumi.other.yaml"), "utf8");
+  const [before, claims] = [other(), await claimsIn("other-dc")];
+  const [from, to] = [`${registry.address}/hub`, `${registry.address}/copies`];
+  const move = ["move-images", "--stack", "other", "--from", from, "--to", to];
+  const missing = await refused([...move, "--yes"], own());
+  assert.match(
+    missing,
+    /^error: \S+\/copies\/library\/rabbitmq:3\.13-management does not exist\nnext: copy them first/,
+  );
+  assert.ok(missing.includes(`docker://${from}/${names[0]} docker://${to}/${names[0]}`), missing);
+  registry.images.set(`copies/${names[0]}`, registry.images.get(`hub/${names[0]}`) ?? "");
+  assert.match(
+    succeeded(await clone.run([...move, "--dry-run"], own())).stdout,
+    /couchdb:2\.3\.1 has the same digest, /,
+  );
+  assert.equal(other(), before);
+  const interrupted = await clone.interrupt([...move, "--yes"], /StatefulSet \S+ updating/, own());
+  assert.notEqual(interrupted.code, 0, interrupted.stdout);
+  succeeded(await clone.run([...move, "--yes"], own()));
+  assert.equal(other(), before.replaceAll("/hub", "/copies"));
+  const sets = await api.list("/apis/apps/v1/namespaces/other-dc/statefulsets");
+  assert.equal(sets.length, 4);
+  for (const set of sets) {
+    const { spec } = (set.spec as { template: { spec: { containers: { image: string }[] } } }).template;
+    for (const { image } of spec.containers) assert.ok(image.startsWith(`${to}/`), image);
+  }
+  assert.deepEqual(await claimsIn("other-dc"), claims);
+  succeeded(await clone.run(["preview", "--stack", "other", "--", "--expect-no-changes"], own()));
   succeeded(await clone.run(["destroy", "--stack", "other", "--yes"], own()));
 });
+
+const claimsIn = async (namespace: string) =>
+  (await api.list(`/api/v1/namespaces/${namespace}/persistentvolumeclaims`)).map(({ metadata }) => [
+    metadata?.name,
+    metadata?.uid,
+  ]);
 
 /** The objects of a namespace, with their versions. */
 async function objectsIn(namespace: string) {

@@ -218,6 +218,7 @@ const elsewhere: Readonly<Record<string, string>> = {
   "docs/runbooks.md: make rebalance": "the sandbox has no databases whose shards could move",
   "docs/runbooks.md: make remove": "needs a stack of the user; test/integration/runbooks.test.ts runs it",
   "docs/runbooks.md: make rename": "needs a stack of the user; test/integration/regions.test.ts runs it",
+  "docs/runbooks.md: make move-images": "needs a stack of the user; test/integration/targets.test.ts runs it",
   "docs/runbooks.md: make use-context": "needs a stack of the user; test/integration/targets.test.ts runs it",
   "docs/runbooks.md: make upgrade": "needs a stack of the user; test/integration/runbooks.test.ts runs some",
   "docs/sandbox.md: apt-get": "needs root; the gate runs them",

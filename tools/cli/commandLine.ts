@@ -24,6 +24,7 @@ const code = {
   remove: () => require("./commands/remove") as typeof import("./commands/remove"),
   rebalance: () => require("./commands/rebalance") as typeof import("./commands/rebalance"),
   lifecycle: () => require("./commands/lifecycle") as typeof import("./commands/lifecycle"),
+  moveImages: () => require("./commands/moveImages") as typeof import("./commands/moveImages"),
   nodes: () => require("./nodes") as typeof import("./nodes"),
   operator: () => require("./commands/operator") as typeof import("./commands/operator"),
   logs: () => require("./commands/logs") as typeof import("./commands/logs"),
@@ -350,6 +351,7 @@ type RotateOptions = Parameters<typeof import("./commands/rotate").rotate>[1];
 type RebalanceOptions = Parameters<typeof import("./commands/rebalance").rebalance>[0];
 type ScaleOptions = Parameters<typeof import("./commands/scale").scale>[0];
 type AddOptions = Parameters<typeof import("./commands/add").add>[0];
+type MoveImagesOptions = Parameters<typeof import("./commands/moveImages").moveImages>[0];
 type UseContextOptions = Parameters<typeof import("./commands/useContext").useContext>[0];
 type RenameOptions = Parameters<typeof import("./commands/rename").rename>[0];
 type GrowOptions = Parameters<typeof import("./commands/grow").grow>[0];
@@ -426,6 +428,17 @@ function runbookCommands(): Command[] {
     steps(asking(withStack("rename", "give a live stack another name; no cluster is touched")))
       .requiredOption("--to <name>", "the new name")
       .action(exiting((options: RenameOptions) => code.rename().rename(options))),
+    steps(
+      asking(
+        withStack(
+          "move-images",
+          "run a stack with the same images from another registry or mirror, after comparing digests",
+        ),
+      ),
+    )
+      .requiredOption("--from <place>", "registry, with or without a path; docker.io is Docker Hub")
+      .requiredOption("--to <place>", "where the same images are, e.g. registry.example.com/mirror")
+      .action(exiting((options: MoveImagesOptions) => code.moveImages().moveImages(options))),
     steps(
       asking(
         withStack("use-context", "reach a cluster of a live stack through another context; no object in it is touched"),

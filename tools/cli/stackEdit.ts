@@ -224,7 +224,8 @@ function typed(name: string, text: string): string | number | boolean {
   return schema === undefined ? text : (candidates.find((candidate) => schema.safeParse(candidate).success) ?? text);
 }
 
-function edited(text: string, change: (document: Document) => void): string {
+/** A stack's file with a change; everything else stays, including comments. */
+export function edited(text: string, change: (document: Document) => void): string {
   const document = parseDocument(text);
   change(document);
   return document.toString({ lineWidth: 0, flowCollectionPadding: true });
