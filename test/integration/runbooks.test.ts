@@ -128,6 +128,24 @@ describe("runbooks on the sandbox", { concurrency: 1 }, () => {
     await stack.succeeds("status");
   });
 
+  test("the master account's password is rotated, also after an interruption; no pod restarts, and first boot does not run again", async () => {
+    const rotate = ["rotate", "master-account", "--ring", "main", "--yes"];
+    const password = async () => (await secret("kazoo-master-account"))[0]?.password;
+    const pods = async () => [await ids("pods", "local-a"), await ids("pods", "local-b")];
+    const [old, there] = [await password(), await pods()];
+    const interrupted = await stack.clone.interrupt(rotate, /ring-main-bootstrap-account.*updating/);
+    assert.notEqual(interrupted.code, 0, interrupted.stdout);
+    assert.match(file(), /masterAccount"?: \{ "?number"?: 2, "?step"?: move/, interrupted.stdout + interrupted.stderr);
+    const { code, stdout, stderr } = await stack.clone.run(rotate);
+    assert.equal(code, 0, stdout + stderr);
+    assert.match(stderr, /the pods are simulated: there is no Kazoo that could get the new password/);
+    assert.match((await password()) ?? "", /^[A-Za-z0-9]{32}$/);
+    assert.notEqual(await password(), old);
+    assert.deepEqual(await pods(), there);
+    assert.match(file(), /masterAccount"?: \{ "?number"?: 2 \}/);
+    await stack.isUnchanged();
+  });
+
   test("a dry run of drain shows each step with what it touches, and changes nothing", async () => {
     const [text, there] = [file(), await replicas("local-a")];
     const shown = await stack.succeeds("drain", "--zone", "local-a", "--dry-run");
