@@ -139,13 +139,13 @@ const podsOf = (workload: DrainedWorkload, sets: Awaited<ReturnType<typeof state
     return sum + Math.max(spec?.replicas ?? 0, status?.replicas ?? 0);
   }, 0);
 
-/** Refuses if the zones that would take over are not ready. */
+/** Refuses while something in these zones is not ready: the change would also stop what replaces it. */
 export async function requireHealthy({ name: stack }: Stack, zones: readonly SelectedZone[]): Promise<void> {
   const sick = (await healthOf(zones)).filter((zone) => !isHealthy(zone));
   if (sick.length === 0) return;
   throw new UserError(
-    `not everything in ${sick.map(({ zone }) => zone).join(", ")} is ready, and the ring would lose this zone as well`,
-    `make status STACK=${stack} shows what is wrong; drain when all other zones are ready`,
+    `not everything in ${sick.map(({ zone }) => zone).join(", ")} is ready`,
+    `make status STACK=${stack} shows what is wrong; run the same command again when all of it is ready`,
   );
 }
 
