@@ -295,13 +295,18 @@ describe("runbooks on the sandbox", { concurrency: 1 }, () => {
     await stack.isUnchanged();
   });
 
-  test("a zone gets fewer database nodes if all copies have a place; claims stay, and new nodes do not start with them", async () => {
+  test("a zone gets fewer database nodes if all copies have a place, also after an interruption; claims stay, and new nodes do not start with them", async () => {
     const scale = (zone: string, to: string, ...more: string[]) => ["scale", "--zone", zone, "--to", to, ...more];
     const few = await stack.clone.run(scale("local-a", "1"));
-    assert.match(few.stderr, /with 1 database nodes in local-a, Pulumi\.dev\.yaml would be invalid/);
+    assert.match(few.stderr, /with 1 database node in local-a, Pulumi\.dev\.yaml would be invalid/);
     const [other, volumes] = [await nodes("local-a"), await claims("local-b")];
     const shown = await stack.succeeds(...scale("local-b", "1", "--dry-run"));
     assert.match(shown, /2\. The database nodes stop\n[^]*bigcouch-1\.bigcouch\.local-b\..*: its claim .* stays/);
+    const interrupted = await stack.clone.interrupt(
+      scale("local-b", "1", "--yes"),
+      /bigcouch-nodes.*(updating|updated)/,
+    );
+    assert.notEqual(interrupted.code, 0, interrupted.stdout);
     await stack.succeeds(...scale("local-b", "1", "--yes"));
     assert.equal((await replicas("local-b"))["bigcouch"], 1);
     assert.deepEqual(await nodes("local-a"), other);

@@ -85,6 +85,8 @@ describe("the kazoo command", () => {
       "tools/cli/kazoo.js",
       "tools/cli/main.ts",
       "tools/cli/nodeVersion.js",
+      "tools/cli/program.ts",
+      "tools/shared/beside.ts",
       "tools/shared/proxy.ts",
       "tools/shared/terminal.ts",
       "tools/toolchain/parts.ts",

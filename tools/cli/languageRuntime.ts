@@ -40,7 +40,10 @@ export async function serve(program: () => unknown): Promise<{ readonly address:
     getRequiredPlugins: (_: unknown, reply: sendUnaryData<unknown>) => reply(null, new GetRequiredPluginsResponse()),
     run: ({ request }: ServerUnaryCall<RunRequest, RunResponse>, reply: sendUnaryData<RunResponse>) => {
       // The error has been logged: Pulumi need not add one.
-      void run(request, program).then((succeeded) => reply(null, new RunResponse().setBail(!succeeded)));
+      void run(request, program).then(
+        (succeeded) => reply(null, new RunResponse().setBail(!succeeded)),
+        (error: Error) => reply(error),
+      );
     },
   });
   const port = await new Promise<number>((resolve, reject) => {

@@ -2,6 +2,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { basename } from "node:path";
 import { type Ring, copiesOf } from "../../../config/platform";
 import { parseUrn } from "../../report/digest";
+import { counted } from "../checks/finding";
 import { judged } from "../judged";
 import { unlessSimulated } from "../kubernetes";
 import { forgetStep, liveRing, movesShards, requireNodes, shardPlan, shardStep, wantedCopies } from "../liveRing";
@@ -32,10 +33,10 @@ export async function scale(options: ScaleOptions): Promise<void> {
   const path = stackFile(stack.name);
   const file = basename(path);
   const edited = () => withSetting(readFileSync(path, "utf8"), zone, ["workloads", "database", "replicas"], to);
-  const after = judged(edited(), file, `with ${to} database nodes in ${zone.name}`).rings[ring.name] as Ring;
+  const after = judged(edited(), file, `with ${counted(to, "database node")} in ${zone.name}`).rings[ring.name] as Ring;
   if (copiesOf(after) < copiesOf(ring))
     throw new UserError(
-      `with ${to} database nodes in ${zone.name}, ring ${ring.name} would make ${copiesOf(after)} copies of new databases instead of ${copiesOf(ring)}`,
+      `with ${counted(to, "database node")} in ${zone.name}, ring ${ring.name} would make ${copiesOf(after)} copies of new databases instead of ${copiesOf(ring)}`,
       "give other zones more database nodes first",
     );
   const zones = (await zonesOf(stack)).filter((each) => each.zone.ring === ring.name);
