@@ -537,7 +537,10 @@ test("a stack on Docker needs confirmation only if it is protected", async (cont
       assert.equal(code, 0, stderr);
       assert.match(
         calls(),
-        new RegExp(`^${command} --stack own --config-file \\S+${protect ? "( --event-log \\S+)?" : " --yes .*"}$`, "m"),
+        new RegExp(
+          `^${command} --stack own --config-file \\S+${protect ? "( --event-log \\S+ --client \\S+)?" : " --yes .*"}$`,
+          "m",
+        ),
       );
     }
   }
