@@ -28,6 +28,7 @@ import {
   stopForRoom,
 } from "../../tools/cli/localState";
 import { type PulumiContext, askPulumi, runPulumi } from "../../tools/cli/pulumi";
+import { runBeside } from "../../tools/shared/beside";
 import { identify } from "../../tools/shared/processes";
 import { UserError } from "../../tools/shared/terminal";
 import { until } from "../support/until";
@@ -60,6 +61,32 @@ describe("running pulumi", () => {
       assert.equal(error.message, "pulumi stack output: no stack named x");
       return true;
     });
+  });
+
+  test("one of several runs is stopped by its own signal, once, and never started after it", async () => {
+    const context = pulumiThat(
+      `trap 'echo stopped >> "${directory}/stopped"' INT
+      touch '${directory}/started'
+      while [ ! -e '${directory}/end' ]; do sleep 0.02; done
+      exit 9`,
+    );
+    const file = (name: string) => join(directory, name);
+    const stop = new AbortController();
+    const run = () => runBeside({ name: "us-east", stop: stop.signal }, () => runPulumi(context, ["up"]));
+    const ended = run();
+    await until("pulumi to start", () => existsSync(file("started")));
+    stop.abort();
+    await until("the signal", () => existsSync(file("stopped")));
+    // Ctrl-C also reaches this process, whose other handler has aborted the signal. A second one would make Pulumi abandon its work.
+    const deaf = () => undefined;
+    process.on("SIGINT", deaf);
+    process.emit("SIGINT");
+    process.off("SIGINT", deaf);
+    writeFileSync(file("end"), "");
+    assert.equal(await ended, 9);
+    assert.equal(readFileSync(file("stopped"), "utf8"), "stopped\n");
+    assert.equal(await run(), 130);
+    assert.equal(calls(), ".: up\n");
   });
 
   test("a disk that fills up during a run stops pulumi gracefully, once, and says how to continue", async () => {

@@ -32,14 +32,17 @@ async function onTerminal(context: PulumiContext, args: readonly string[]): Prom
   // receives the signals that we pass on.
   const run = beside();
   const terminal = run === undefined && (process.stdin.isTTY || process.stdout.isTTY || process.stderr.isTTY);
+  const stop = () => void child.kill("SIGINT");
   const onInterrupt = (): void => {
-    if (!terminal) child.kill("SIGINT");
+    if (!terminal) stop();
   };
   const onTerminate = (): void => {
     child.kill("SIGTERM");
   };
-  // Before Pulumi starts: a signal must never end this command alone.
-  process.on("SIGINT", onInterrupt).on("SIGTERM", onTerminate);
+  if (run?.stop.aborted === true) return 128 + constants.signals.SIGINT;
+  // Before Pulumi starts: a signal must never end this command alone. Of several runs, each is stopped by its own signal, once.
+  if (run === undefined) process.on("SIGINT", onInterrupt).on("SIGTERM", onTerminate);
+  else run.stop.addEventListener("abort", stop, { once: true });
   const child = spawn(context.binary, args, {
     cwd: context.directory,
     env: context.env,
@@ -50,14 +53,12 @@ async function onTerminal(context: PulumiContext, args: readonly string[]): Prom
     pass(child.stdout, process.stdout);
     pass(child.stderr, process.stderr);
   }
-  const stop = () => void child.kill("SIGINT");
-  run?.stop.addEventListener("abort", stop, { once: true });
   let reason: string | undefined;
   const watch = setInterval(() => {
     reason = context.mustStop?.();
     if (reason === undefined) return;
     clearInterval(watch);
-    child.kill("SIGINT");
+    stop();
   }, 1000);
   let code: number;
   try {

@@ -1,5 +1,6 @@
 import type { Platform } from "../../config/platform";
 import { regionsOf } from "../../config/stackPart";
+import { UserError } from "../shared/terminal";
 import { Turns } from "../shared/turns";
 
 /** A region of a run, and what it waits for. */
@@ -88,7 +89,8 @@ export async function inOrder(
         if (missing.length > 0 || signal.aborted) return { region, kind: "not run", for: missing };
         const problem = await run(region, AbortSignal.any([signal, own]));
         if (problem === undefined) return { region, kind: "done" };
-        if (!own.aborted) together.forEach((other) => stops.get(other)?.abort());
+        const reason = new UserError(`stopped, because region ${region} failed`);
+        if (!own.aborted) together.forEach((other) => stops.get(other)?.abort(reason));
         return { region, kind: "failed", problem };
       };
       return together.length === 0 ? turns.run(work) : work();

@@ -21,7 +21,7 @@ export function runFolder(): string {
   if (known !== undefined) return known;
   const folder = mkdtempSync(join(tmpdir(), prefix));
   writeFileSync(join(folder, ownerFile), JSON.stringify(identify(process.pid) ?? { pid: process.pid, startTime: "" }));
-  process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
+  if (own.size === 0) process.once("exit", () => own.forEach((each) => rmSync(each, { recursive: true, force: true })));
   own.set(run, folder);
   return folder;
 }

@@ -1,11 +1,14 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { beside } from "./beside";
 import { UserError } from "./terminal";
 
 /**
  * Runs `work` with an AbortSignal that Ctrl-C and SIGTERM abort, so that it stops only where it checks: nothing may interrupt
- * it between starting a process and recording its id.
+ * it between starting a process and recording its id. One of several runs side by side has its own signal, which they abort.
  */
 export async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const run = beside();
+  if (run !== undefined) return work(run.stop);
   const controller = new AbortController();
   const interrupt = (name: NodeJS.Signals): void =>
     controller.abort(
