@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from "node:async_hooks";
+import { once } from "node:events";
 import { setImmediate as turn, setTimeout as sleep } from "node:timers/promises";
 import {
   type ChannelOptions,
@@ -11,6 +12,7 @@ import {
   type sendUnaryData,
 } from "@grpc/grpc-js";
 import { RunError, log, runtime } from "@pulumi/pulumi";
+import { isGrpcError } from "@pulumi/pulumi/errors.js";
 import { LanguageRuntimeService } from "@pulumi/pulumi/proto/language_grpc_pb.js";
 import { GetRequiredPluginsResponse, type RunRequest, RunResponse } from "@pulumi/pulumi/proto/language_pb.js";
 import { ResourceMonitorClient } from "@pulumi/pulumi/proto/resource_grpc_pb.js";
@@ -54,13 +56,11 @@ export async function serve(program: () => unknown): Promise<{ readonly address:
   return { address: `127.0.0.1:${port}`, close: () => server.forceShutdown() };
 }
 
-/** A run of the program; several can be under way at a time, for several stacks. */
-interface Run {
-  readonly fail: (error: unknown) => void;
-}
+/** Lets a run of the program fail. Several can be under way at a time, for several stacks. */
+type Fail = (error: unknown) => void;
 
-const currentRun = new AsyncLocalStorage<Run>();
-const runs = new Set<Run>();
+const currentRun = new AsyncLocalStorage<Fail>();
+const runs = new Set<Fail>();
 let handling = false;
 
 /**
@@ -72,7 +72,7 @@ function handleUncaught(): void {
   handling = true;
   const onError = (error: unknown) => {
     const own = currentRun.getStore();
-    for (const each of own === undefined ? runs : [own]) each.fail(error);
+    for (const fail of own === undefined ? runs : [own]) fail(error);
     if (own !== undefined || runs.size > 0) return;
     process.exit(printError(error));
   };
@@ -102,29 +102,28 @@ function run(request: RunRequest, program: () => unknown): Promise<boolean> {
     const errors = new Set<unknown>();
     const logged: Promise<void>[] = [];
     const succeeded = () => errors.size === 0 && !log.hasErrors();
-    let self: Run = { fail: () => undefined };
-    const failed = new Promise<void>((resolve) => {
-      // Bound, because the SDK finds this run's engine by the context.
-      const fail = AsyncLocalStorage.bind((error: unknown) => {
-        if (errors.has(error) || !runs.has(self)) return;
-        errors.add(error);
-        const { message, stack = message } = error as Error;
-        const text = RunError.isInstance(error) ? message : `the program failed unexpectedly: ${stack}`;
-        if (!isOfClosedEngine(error)) logged.push(log.error(text));
-        resolve();
-      });
-      self = { fail };
-      runs.add(self);
+    const failure = new AbortController();
+    const failed = once(failure.signal, "abort");
+    // Bound, because the SDK finds this run's engine by the context.
+    const fail: Fail = AsyncLocalStorage.bind((error: unknown) => {
+      if (errors.has(error) || !runs.has(fail)) return;
+      errors.add(error);
+      const { message, stack = message } = error as Error;
+      const text = RunError.isInstance(error) ? message : `the program failed unexpectedly: ${stack}`;
+      // A Pulumi that has stopped says so itself.
+      if (!isGrpcError(error as Error)) logged.push(log.error(text));
+      failure.abort();
     });
+    runs.add(fail);
     try {
-      await Promise.race([failed, currentRun.run(self, () => throughout(program)).catch(self.fail)]);
-      if (succeeded()) await disconnect(true).catch(self.fail);
+      await Promise.race([failed, currentRun.run(fail, () => throughout(program)).catch(fail)]);
+      if (succeeded()) await disconnect(true).catch(fail);
       // What depends on the failed part would wait for it forever.
       else await calls.ended();
       await Promise.all(logged);
       return succeeded();
     } finally {
-      runs.delete(self);
+      runs.delete(fail);
     }
   });
 }
@@ -160,6 +159,3 @@ class Calls {
     for (let quiet = 0; quiet < 3; quiet = this.open === 0 ? quiet + 1 : 0) await sleep(20);
   }
 }
-
-/** Whether Pulumi has stopped, and says so itself. The codes are gRPC's CANCELLED and UNAVAILABLE. */
-const isOfClosedEngine = (error: unknown): boolean => [1, 14].includes((error as { code?: number }).code ?? 0);
