@@ -1,3 +1,4 @@
+import { readFileSync, writeFileSync } from "node:fs";
 import { workloads } from "../../components/names";
 import type { Platform, Zone } from "../../config/platform";
 import { partOf, regionStack, regionsOf } from "../../config/stackPart";
@@ -12,16 +13,34 @@ import { UserError, reportToStderr } from "../shared/terminal";
 
 /** Shared by the runbooks that change a whole ring, with one update of its stack per step. */
 
+/** All that a stack's file describes. @throws UserError for the stack of a region */
+export function readWhole(name: string): Platform {
+  const platform = readPlatform(name);
+  const { whole } = partOf(platform, name);
+  if (whole !== name) throw new UserError(`stack ${name} is a region of stack ${whole}`, `set STACK=${whole}`);
+  return platform;
+}
+
 /**
  * Opens all that a stack's file describes. If regions have stacks of their own, it is the stack with what they share, but the platform has the
  * zones and clusters of all regions.
  * @throws UserError for the stack of a region
  */
 export async function openWhole(name: string): Promise<Stack> {
-  const platform = readPlatform(name);
-  const { whole } = partOf(platform, name);
-  if (whole !== name) throw new UserError(`stack ${name} is a region of stack ${whole}`, `set STACK=${whole}`);
+  const platform = readWhole(name);
   return { ...(await openStack(name, reportToStderr, { shared: true })), platform };
+}
+
+/** Writes a stack's file, and restores it if a check with it fails. */
+export async function tryFile(path: string, text: string, check: () => Promise<void>): Promise<void> {
+  const before = readFileSync(path, "utf8");
+  writeFileSync(path, text);
+  try {
+    await check();
+  } catch (error) {
+    writeFileSync(path, before);
+    throw error;
+  }
 }
 
 /** Starts the clusters of a stack, and cleans up after killed runs on each Pulumi stack that holds its zones. */
@@ -60,10 +79,14 @@ export async function requireNoChanges(stack: string, again: string): Promise<vo
   );
 }
 
-/** Updates a stack, with the stacks of its regions if they have some. @param again the command that continues after a failure */
-export async function upOrAgain(stack: string, again: string): Promise<void> {
+/**
+ * Updates a stack, with the stacks of its regions if they have some.
+ * @param again the command that continues after a failure
+ * @param args for Pulumi
+ */
+export async function upOrAgain(stack: string, again: string, args: readonly string[] = []): Promise<void> {
   try {
-    await fleet.up({ stack, yes: true }, []);
+    await fleet.up({ stack, yes: true }, args);
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
     const advice = error.next === undefined ? [] : [error.next];

@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { basename } from "node:path";
 import type { Platform, Ring } from "../../../config/platform";
 import { choose } from "../choose";
@@ -8,7 +8,7 @@ import { zonesOf } from "../nodes";
 import { type Stack, isThrowAway } from "../openStack";
 import { type RunbookOptions, type RunbookStep, follow } from "../runbook";
 import { type NewDatacenter, withDatacenter, withPlacement } from "../stackEdit";
-import { beginWhole, openWhole, refuseDocker, requireNoChanges, requireStacks, upOrAgain } from "../wholeRing";
+import { beginWhole, openWhole, refuseDocker, requireNoChanges, requireStacks, tryFile, upOrAgain } from "../wholeRing";
 import { UserError, reportToStderr } from "../../shared/terminal";
 import { stackFile } from "./apply";
 import { requireHealthy } from "./drain";
@@ -160,9 +160,7 @@ async function datacenterOf(
 async function write(stack: Stack, path: string, text: string, after: Platform, again: string): Promise<void> {
   if (after.stacks === "region") await requireStacks(stack, after);
   await requireNoChanges(stack.name, again);
-  const before = readFileSync(path, "utf8");
-  writeFileSync(path, text);
-  try {
+  await tryFile(path, text, async () => {
     const code = await previewReport({ stack: stack.name });
     if (code === 2) return;
     throw new UserError(
@@ -172,8 +170,5 @@ async function write(stack: Stack, path: string, text: string, after: Platform, 
       `see the report above; ${basename(path)} is restored, and nothing has changed`,
       1,
     );
-  } catch (error) {
-    writeFileSync(path, before);
-    throw error;
-  }
+  });
 }

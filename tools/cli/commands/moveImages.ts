@@ -1,17 +1,17 @@
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { basename, join } from "node:path";
 import { dockerHub, fullName } from "../../../config/images";
 import type { Platform } from "../../../config/platform";
 import { exitCodeOf } from "../../report/model";
 import { UserError, reportToStderr } from "../../shared/terminal";
-import * as fleet from "../fleet";
 import { builds, isBelow, movedImages, runImages, withMove } from "../imageMove";
 import { judged } from "../judged";
-import { type Stack, isThrowAway, openStack, readPlatform } from "../openStack";
+import { type Stack, isThrowAway } from "../openStack";
 import { askPulumi } from "../pulumi";
 import { type Access, type Login, digestOf } from "../registry";
 import { type RunbookOptions, follow } from "../runbook";
+import { openWhole, tryFile, upOrAgain } from "../wholeRing";
 import { stackFile } from "./apply";
 import { previewed } from "./report";
 
@@ -23,14 +23,11 @@ interface MoveImagesOptions extends RunbookOptions {
 
 /** Runs a live stack with the same images from another registry or mirror. */
 export async function moveImages({ stack: name, from, to, dryRun, yes }: MoveImagesOptions): Promise<void> {
-  const platform = readPlatform(name);
-  const stack = await openStack(name, reportToStderr, { shared: true });
-  if (stack.whole !== name)
-    throw new UserError(`stack ${name} is a region of stack ${stack.whole}`, `set STACK=${stack.whole}`);
+  const stack = await openWhole(name);
+  const { platform } = stack;
   const path = stackFile(name);
   const file = basename(path);
-  const text = readFileSync(path, "utf8");
-  const changed = withMove(text, { from, to });
+  const changed = withMove(readFileSync(path, "utf8"), { from, to });
   const after = judged(changed, file, "with these images");
   const moved = movedImages(platform, after);
   const isBuiltElsewhere = builds(platform).join() !== builds(after).join();
@@ -63,9 +60,8 @@ export async function moveImages({ stack: name, from, to, dryRun, yes }: MoveIma
           ],
           // The preview comes before each update, also after an interruption.
           isDone: () => Promise.resolve(false),
-          run: async () => {
-            writeFileSync(path, changed);
-            try {
+          run: () =>
+            tryFile(path, changed, async () => {
               const code = exitCodeOf(await previewed(name));
               if (code === 0 || code === 2) return;
               throw new UserError(
@@ -74,11 +70,7 @@ export async function moveImages({ stack: name, from, to, dryRun, yes }: MoveIma
                   : "the preview with these images failed",
                 "see the report above; the stack's file is as it was",
               );
-            } catch (error) {
-              writeFileSync(path, text);
-              throw error;
-            }
-          },
+            }),
         },
         {
           title: "Pods restart with the images from there",
@@ -87,10 +79,7 @@ export async function moveImages({ stack: name, from, to, dryRun, yes }: MoveIma
             "Jobs of joining and first boot run once more, and find their work done",
           ],
           isDone: () => Promise.resolve(false),
-          run: async () => {
-            const code = await fleet.up({ stack: name, yes: true }, ["--skip-preview"]);
-            if (code !== 0) throw new UserError(`it ended with exit code ${code}`, `${again} continues`, code);
-          },
+          run: () => upOrAgain(name, again, ["--skip-preview"]),
         },
       ],
     },

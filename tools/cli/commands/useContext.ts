@@ -1,20 +1,20 @@
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { basename } from "node:path";
 import type { KubernetesCluster, Platform } from "../../../config/platform";
-import { partOf, regionStack, regionsOf } from "../../../config/stackPart";
+import { regionStack, regionsOf } from "../../../config/stackPart";
 import type { Change } from "../../report/changes";
 import { type Deployed, parseUrn } from "../../report/digest";
 import { exitCodeOf } from "../../report/model";
 import { UserError, reportToStderr } from "../../shared/terminal";
 import { choose } from "../choose";
-import * as fleet from "../fleet";
 import { judged } from "../judged";
 import { deployedIn } from "../missing";
-import { backendOf, isThrowAway, readPlatform } from "../openStack";
+import { backendOf, isThrowAway } from "../openStack";
 import { type KnownNamespace, hasNamespace, knownNamespaces, uidOf } from "../otherCluster";
 import { type RunbookOptions, follow } from "../runbook";
 import { withContext } from "../stackEdit";
 import { unseenClusters } from "../unseen";
+import { readWhole, tryFile, upOrAgain } from "../wholeRing";
 import { stackFile } from "./apply";
 import { previewed } from "./report";
 
@@ -27,13 +27,14 @@ interface UseContextOptions extends RunbookOptions {
 
 /** Reaches a cluster of a live stack through another context. No object in it is touched. */
 export async function useContext({ stack, dryRun, yes, ...options }: UseContextOptions): Promise<void> {
-  const platform = readPlatform(stack);
+  const platform = readWhole(stack);
   const before = await clusterOf(platform, stack, options.cluster);
   const { name } = before;
+  const { context, kubeconfig } = options;
+  const again = `make use-context STACK=${stack} CLUSTER=${name} CONTEXT=${context}${kubeconfig === undefined ? "" : ` KUBECONFIG_FILE=${kubeconfig}`}`;
   const path = stackFile(stack);
   const file = basename(path);
-  const text = readFileSync(path, "utf8");
-  const changed = withContext(text, name, options.context, options.kubeconfig);
+  const changed = withContext(readFileSync(path, "utf8"), name, context, kubeconfig);
   const after = judged(changed, file, "with this context").clusters[name] as KubernetesCluster;
   const isWritten = before.context === after.context && before.kubeconfig === after.kubeconfig;
   const { pulumi } = await backendOf(stack, platform, reportToStderr);
@@ -51,28 +52,16 @@ export async function useContext({ stack, dryRun, yes, ...options }: UseContextO
         {
           title: `${file} names context ${after.context}`,
           touches: [
-            `kazoo:clusters.${name}: context${options.kubeconfig === undefined ? "" : " and kubeconfig"}, only if a preview with it changes no object`,
+            `kazoo:clusters.${name}: context${kubeconfig === undefined ? "" : " and kubeconfig"}, only if a preview with it changes no object`,
           ],
           isDone: isRecorded,
-          run: async () => {
-            writeFileSync(path, changed);
-            try {
-              await requireNoChangedObject(stack, name);
-            } catch (error) {
-              writeFileSync(path, text);
-              throw error;
-            }
-          },
+          run: () => tryFile(path, changed, () => requireNoChangedObject(stack, name)),
         },
         {
           title: "An update records the context",
           touches: [`the provider of cluster ${name} in the state of ${stacks.join(", ")}, and the stack's outputs`],
           isDone: async () => (await states()).flat().every((each) => leadsTo(after, each)),
-          run: async () => {
-            const code = await fleet.up({ stack, yes: true }, ["--skip-preview", "--suppress-outputs"]);
-            if (code !== 0)
-              throw new UserError(`it ended with exit code ${code}`, `make up STACK=${stack} continues`, code);
-          },
+          run: () => upOrAgain(stack, again, ["--skip-preview", "--suppress-outputs"]),
         },
       ],
     },
@@ -81,10 +70,8 @@ export async function useContext({ stack, dryRun, yes, ...options }: UseContextO
   );
 }
 
-/** The chosen cluster. @throws UserError for a region's stack, or if no context leads to the clusters */
+/** The chosen cluster. @throws UserError if no context leads to the clusters */
 async function clusterOf(platform: Platform, stack: string, given: string | undefined): Promise<KubernetesCluster> {
-  const { whole } = partOf(platform, stack);
-  if (whole !== stack) throw new UserError(`stack ${stack} is a region of stack ${whole}`, `set STACK=${whole}`);
   const clusters = Object.values(platform.clusters).filter(
     (cluster): cluster is KubernetesCluster => cluster.kind === "kubernetes",
   );
