@@ -39,7 +39,7 @@ describe("what keeps pods from becoming ready", () => {
     ]);
   });
 
-  test("a pod whose claim has no volume is told from one for which no node is big enough", () => {
+  test("a claim without a volume and a lack of big enough nodes are reported as different problems", () => {
     const message = "0/3 nodes are available: pod has unbound immediate PersistentVolumeClaims.";
     const unschedulable = { type: "PodScheduled", status: "False", reason: "Unschedulable", message };
     assert.match(troubles({ pods: [pod({ conditions: [unschedulable] })] }).join(), /next: check storageClass/);
