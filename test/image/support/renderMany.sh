@@ -31,7 +31,8 @@ while IFS= read -r -d '' count; do
     IFS= read -r -d '' pair
     environment+=("$pair")
   done
-  { time render_one 2>"$scratch/errors"; } 2>"$scratch/time"
+  # Without its own input, ERLANG_COOKIE_FILE=- would read the environments that follow.
+  { time render_one </dev/null 2>"$scratch/errors"; } 2>"$scratch/time"
   code=$?
   IFS= read -r -d '' seconds <"$scratch/time"
   IFS= read -r -d '' errors <"$scratch/errors"
