@@ -9,9 +9,17 @@ import { UserError, colours, printError, reportToStderr } from "../shared/termin
 import { choose, confirmed } from "./choose";
 import * as one from "./commands/lifecycle";
 import { deployedIn } from "./missing";
-import { type Stack, isThrowAway, openRegions, openStack, readPlatform, regionsIn, startClusters } from "./openStack";
+import {
+  type Stack,
+  isThrowAway,
+  openRegions,
+  openStack,
+  readPlatform,
+  regionsIn,
+  sandboxClusters,
+  startClusters,
+} from "./openStack";
 import { type Outcome, type RegionPlan, atOnce, inOrder, limitOf, planUp } from "./regionPlan";
-
 import { type ZoneView, readZones, summary } from "./zones";
 
 export interface FleetOptions extends one.StackOptions {
@@ -95,14 +103,22 @@ const previewAll = (fleet: Fleet, args: readonly string[]) =>
 /** `destroy` of one stack, or of all: the shared one last, once all regions are destroyed. */
 export async function destroy(options: FleetOptions, args: readonly string[]): Promise<number> {
   const fleet = fleetOf(options);
-  if (fleet === undefined) return one.destroy({ ...options, stack: await stackOf(options) }, args);
+  if (fleet !== undefined && !(await destroyRegions(fleet, options, args))) return 0;
+  const stack = fleet === undefined ? { stack: await stackOf(options) } : { yes: true };
+  const code = await one.destroy({ ...options, ...stack }, args);
+  if (code === 0 && sandboxClusters(readPlatform(options.stack)).length > 0)
+    reportToStderr(`${colours.cyan("next:")} the sandbox still runs; make sandbox-down stops it`);
+  return code;
+}
+
+/** Returns whether the user agreed. */
+async function destroyRegions(fleet: Fleet, { yes }: FleetOptions, args: readonly string[]): Promise<boolean> {
   await open(fleet);
-  const yes = options.yes === true || isThrowAway(fleet.platform);
   const question = `destroy stack ${fleet.name} and its regions ${fleet.regions.join(", ")}?`;
-  if (!(await confirmed(question, yes))) return 0;
+  if (!(await confirmed(question, yes === true || isThrowAway(fleet.platform)))) return false;
   const destroyOf = (stack: string) => one.destroy({ stack, yes: true }, args);
   finish(fleet, "destroy", await runAll(fleet, atOnce(fleet.regions), destroyOf));
-  return one.destroy({ ...options, yes: true }, args);
+  return true;
 }
 
 /**

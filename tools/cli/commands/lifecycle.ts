@@ -172,9 +172,6 @@ export async function destroy(options: StackOptions, args: readonly string[]): P
     ...args,
   ]);
   if (code !== 0 && stack.state !== undefined) checkPassphrase(stack.state, stack.name);
-  if (code === 0 && sandboxClusters(stack.platform).length > 0) {
-    reportToStderr(`${colours.cyan("next:")} the sandbox still runs; make sandbox-down stops it`);
-  }
   return code;
 }
 
