@@ -39,7 +39,9 @@ export function ensureLocalState(project: string): LocalState {
   const directory = join(project, ".state");
   const state: LocalState = {
     directory,
-    backendUrl: `file://${directory}`,
+    // Without the attributes that the backend would keep beside each file: nothing needs them, and their checksums are a seventh of the
+    // engine's work.
+    backendUrl: `file://${directory}?metadata=skip`,
     passphraseFile: join(directory, "passphrase"),
     configs: join(directory, "configs"),
   };
@@ -257,8 +259,8 @@ export async function recover(
 }
 
 /**
- * Removes truncated attributes. The file backend keeps attributes beside a state, and cannot read the state if they are truncated ("failed to
- * load checkpoint: EOF"). It works without them, and writes them again.
+ * Removes truncated attributes. Earlier versions let the file backend keep attributes beside a state. It does not need them, but cannot read the
+ * state if they are truncated ("failed to load checkpoint: EOF").
  */
 function removeTornAttributes(path: string): void {
   const attributes = `${path}.attrs`;
