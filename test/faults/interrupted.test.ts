@@ -3,6 +3,7 @@ import { execFileSync } from "node:child_process";
 import { readFileSync, renameSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
+import type { Found } from "../support/clusterApi";
 import { type FaultStack, done, faultStack } from "../support/faults";
 import { until } from "../support/until";
 
@@ -23,6 +24,30 @@ describe("an interrupted run", { concurrency: 1 }, () => {
     assert.doesNotMatch(up.stderr, /\n\s+at \S+ \(/, "no stack trace");
     await stack.leavesNothing();
     await stack.converges(await stack.kept());
+  });
+
+  test("an object that another run created, and still owns: a preview has the next step, and the next up changes it", async () => {
+    const kept = await stack.kept();
+    const path = "/apis/apps/v1/namespaces/local-dev/statefulsets/kazoo";
+    const { apiVersion, kind, metadata, spec } = (await stack.api.call("GET", path)).body as unknown as Found;
+    const { name, namespace, labels, annotations } = metadata ?? {};
+    const object = { apiVersion, kind, metadata: { name, namespace, labels, annotations }, spec };
+    const applied = await stack.api.call(
+      "PATCH",
+      `${path}?fieldManager=pulumi-kubernetes-0a1b2c3d&force=true`,
+      object,
+      "application/apply-patch+yaml",
+    );
+    assert.equal(applied.status, 200, JSON.stringify(applied.body));
+    level("notice");
+    const preview = await stack.run(["preview"]);
+    assert.notEqual(preview.code, 0, preview.stdout);
+    assert.match(preview.stderr, /an interrupted run left StatefulSet kazoo in namespace local-dev behind\n/);
+    assert.match(preview.stderr, /next: make up STACK=dev adopts these objects/);
+    const up = await stack.converges(kept);
+    assert.match(up.stderr, /an interrupted run left StatefulSet kazoo in namespace local-dev behind; adopting/);
+    level("info");
+    assert.doesNotMatch((await stack.converges(kept)).stderr, /left/);
   });
 
   test("only the command is killed: its pulumi keeps running, and another up says so", async () => {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { isFromRun } from "../../tools/cli/leftBehind";
 import { identify, processName } from "../../tools/shared/processes";
 import type { Run } from "./clone";
 import { type SandboxStack, sandboxStack } from "./sandboxStack";
@@ -31,7 +32,10 @@ export interface FaultStack extends SandboxStack {
   /** The running Pulumi, language host and providers. */
   readonly started: () => Started[];
   readonly kept: () => Promise<Kept>;
-  /** Asserts that the next `up` works and keeps all this, that a preview then shows no change, and that nothing is left behind. */
+  /**
+   * Asserts that the next `up` works and keeps all this, that a preview then shows no change, that objects have one owner, and that nothing is left
+   * behind.
+   */
   readonly converges: (before?: Kept) => Promise<Run>;
   /** Asserts that no process keeps running and no temporary file is left. */
   readonly leavesNothing: () => Promise<void>;
@@ -95,6 +99,7 @@ export async function faultStack(environment: NodeJS.ProcessEnv = {}, stackName 
       assert.equal(preview.code, 0, preview.stdout + preview.stderr);
       assert.match(preview.stdout, /\d+ unchanged/);
       assert.doesNotMatch(preview.stdout, /to (create|update|replace|delete)/);
+      assert.deepEqual(await sharedIn(api), [], "no interrupted run can hold up a change");
       await leavesNothing();
       return up;
     },
@@ -102,9 +107,10 @@ export async function faultStack(environment: NodeJS.ProcessEnv = {}, stackName 
   };
 }
 
+const mine = "?labelSelector=app.kubernetes.io%2Fpart-of%3Dkazoo";
+
 /** Secrets with their values, and volume claims with their volumes, in all of the program's namespaces. */
 async function keptIn({ list }: SandboxStack["api"]): Promise<Kept> {
-  const mine = "?labelSelector=app.kubernetes.io%2Fpart-of%3Dkazoo";
   const [secrets, claims] = await Promise.all([list(`/api/v1/secrets${mine}`), list("/api/v1/persistentvolumeclaims")]);
   const name = (kind: string, { metadata }: { metadata?: { namespace?: string; name?: string } }) =>
     `${kind} ${metadata?.namespace}/${metadata?.name}`;
@@ -115,6 +121,21 @@ async function keptIn({ list }: SandboxStack["api"]): Promise<Kept> {
       .filter(({ metadata }) => metadata?.deletionTimestamp === undefined)
       .map((claim) => [name("claim", claim), claim.metadata?.uid]),
   ]) as Kept;
+}
+
+/** The program's objects that several of its runs own. */
+async function sharedIn({ list }: SandboxStack["api"]): Promise<string[]> {
+  const kinds = [
+    "api/v1/secrets",
+    "api/v1/services",
+    "apis/apps/v1/statefulsets",
+    "apis/policy/v1/poddisruptionbudgets",
+  ];
+  const objects = (await Promise.all(kinds.map((kind) => list(`/${kind}${mine}`)))).flat();
+  return objects.flatMap(({ metadata }) => {
+    const runs = (metadata?.managedFields ?? []).filter((entry) => isFromRun({ metadata: { managedFields: [entry] } }));
+    return runs.length > 1 ? [`${metadata?.name}: ${runs.map(({ manager }) => manager).join(", ")}`] : [];
+  });
 }
 
 /** Processes whose TMPDIR is in a folder. */

@@ -61,15 +61,6 @@ test("several conflicts are grouped by manager, and no secret value is shown", (
   assert.doesNotMatch(conflictLine(hidden, "this neither"), /to be shown|neither/);
 });
 
-test("an object that Pulumi created but the state lacks is recognised as left by an interrupted run", () => {
-  const own = 'conflict with "pulumi-kubernetes-453f79a8": .spec.volumeClaimTemplates';
-  const left = (message: string, op: string) =>
-    conflictsIn(eventsIn(log(message, "error", inputs, op))).map((conflict) => [conflict.urn, conflict.left]);
-  assert.deepEqual(left(own, "create"), [[urn, true]]);
-  assert.deepEqual(left(own, "update"), [[urn, false]]);
-  assert.deepEqual(left(one, "create"), [[urn, false]]);
-});
-
 test("other errors and warnings are not conflicts", () => {
   assert.deepEqual(conflictsIn(eventsIn(log("error: quota exceeded"))), []);
   assert.deepEqual(conflictsIn(eventsIn(log(one, "warning"))), []);

@@ -2,11 +2,9 @@ import { parseUrn } from "../report/digest";
 import type { EngineEvent, StepMetadata } from "./eventLog";
 import { isSecretName, secret } from "../../config/secrets";
 
-/** A field that the program wants to set, but that someone else has taken over in the cluster. */
+/** A field that the program wants to set, but that someone else has set in the cluster. */
 export interface Conflict {
   readonly urn: string;
-  /** Whether Pulumi itself created the object, in a run that was interrupted before it could record it in the state. */
-  readonly left: boolean;
   /** Kind, name and namespace of the object. */
   readonly object: string;
   /** Its path in the API server's notation, e.g. `.spec.replicas`. */
@@ -43,7 +41,6 @@ export function conflictsIn(events: readonly EngineEvent[]): Conflict[] {
     return fieldsIn(message).map(({ field, manager }): Conflict => {
       return {
         urn,
-        left: step.op === "create" && manager.startsWith("pulumi-kubernetes-"),
         object,
         field,
         manager,

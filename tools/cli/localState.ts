@@ -230,13 +230,14 @@ export interface SelectedStack {
 
 /**
  * Cleans up after a killed Pulumi: its lock, a half-written file, and operations whose result it did not see.
+ * @returns whether there were such operations
  * @throws UserError if another Pulumi is working on the stack
  */
 export async function recover(
   { name: stack, pulumi: context, selection }: SelectedStack,
   state: LocalState,
   report: Report,
-): Promise<void> {
+): Promise<boolean> {
   const holders = lockHolders(state, stack);
   const alive = holders.find((pid) => processName(pid)?.startsWith("pulumi"));
   if (alive !== undefined) {
@@ -251,11 +252,12 @@ export async function recover(
     await askPulumi(context, ["cancel", "--yes", "--stack", stack]);
   }
   const { pending } = readSnapshot(state, stack);
-  if (pending === 0) return;
+  if (pending === 0) return false;
   report(`stack ${stack}: ${pending} operations were interrupted; checking their results in the cluster`);
   const args = ["refresh", ...selection, "--yes", "--skip-preview", "--suppress-outputs"];
   const code = await runPulumi(context, [...args, "--clear-pending-creates"]);
   if (code !== 0) throw new UserError(`stack ${stack} could not be refreshed`, "see pulumi's messages above");
+  return true;
 }
 
 /**

@@ -78,8 +78,18 @@ const itemsOf = (
     }
   });
 
+/** Whether an object is one of the known ones. */
+export const isKnown = (
+  known: readonly KnownObject[],
+  { cluster, kind, name, namespace }: Pick<KnownObject, "cluster" | "kind" | "name" | "namespace">,
+): boolean =>
+  known.some(
+    (own) =>
+      own.cluster === cluster && own.kind === kind && own.name === name && (own.namespace ?? namespace) === namespace,
+  );
+
 /** Objects as text: `Secret rabbitmq, Service kazoo`. */
-export const objectList = (objects: readonly KnownObject[]): string =>
+export const objectList = (objects: readonly Pick<KnownObject, "kind" | "name">[]): string =>
   objects
     .map(({ kind, name }) => `${kind} ${name}`)
     .sort()

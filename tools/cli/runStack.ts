@@ -1,10 +1,12 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import type { KubernetesObject } from "@kubernetes/client-node";
+import type { KubernetesCluster } from "../../config/platform";
 import { UserError, reportToStderr } from "../shared/terminal";
 import { type Conflict, conflictLine, conflictsIn, valueAt } from "./conflicts";
 import { type EngineEvent, readEvents } from "./eventLog";
-import { asking, clientsOf } from "./kubernetes";
+import { clientsOf } from "./kubernetes";
+import { isFromRun, release } from "./leftBehind";
 import { checkPassphrase } from "./localState";
 import type { Stack } from "./openStack";
 import { runPulumi } from "./pulumi";
@@ -25,14 +27,14 @@ export const withEventLog = { PULUMI_DEBUG_COMMANDS: "true" };
  * refused something for a reason that a user can act on
  */
 export async function runStack(stack: Stack, args: readonly string[], { force = false } = {}): Promise<number> {
-  const taken = new Set<string>();
   for (;;) {
     const { code, events } = await runLogged(stack, args, force);
     if (code === 0) return code;
     if (stack.state !== undefined) checkPassphrase(stack.state, stack.name);
-    const conflicts = conflictsIn(events);
+    const conflicts = await Promise.all(conflictsIn(events).map((conflict) => withObject(stack, conflict)));
     if (conflicts.length === 0) return withAdvice(code, args, adviceOn(events));
-    if (conflicts.some(({ left, urn }) => !left || taken.has(urn))) throw await conflictsError(stack, conflicts, code);
+    if (!conflicts.every(({ there, manager }) => there !== undefined && isFromRun(there, manager)))
+      throw conflictsError(stack, conflicts, code);
     const left = [...new Set(conflicts.map(({ object }) => object))].join(", ");
     if (args[0] !== "up")
       throw new UserError(
@@ -41,17 +43,22 @@ export async function runStack(stack: Stack, args: readonly string[], { force = 
         code,
       );
     reportToStderr(`an interrupted run left ${left} behind; adopting these objects`);
-    conflicts.forEach(({ urn }) => taken.add(urn));
-    const targets = [...taken].flatMap((urn) => ["--target", urn]);
-    const others = args.filter((argument, index) => !isTarget(args, index) && argument !== "--refresh");
-    const takeover = await runLogged(stack, [...others, ...targets], true);
-    if (takeover.code !== 0) return takeover.code;
+    const runs = new Map(conflicts.map((conflict) => [`${conflict.object} ${conflict.manager}`, conflict]));
+    for (const { place, manager } of runs.values())
+      await release(stack.platform.clusters[place.cluster] as KubernetesCluster, place, manager);
   }
 }
 
-/** Whether an argument is `--target` or its value. */
-const isTarget = (args: readonly string[], index: number): boolean =>
-  args[index] === "--target" || args[index - 1] === "--target";
+/** A conflict with its object in the cluster; without, if that cannot be read. */
+async function withObject({ platform }: Stack, conflict: Conflict) {
+  const { cluster: name, apiVersion, kind, name: object, namespace } = conflict.place;
+  const cluster = platform.clusters[name];
+  if (cluster === undefined || cluster.kind === "docker") return { ...conflict, there: undefined };
+  const metadata = { name: object, ...(namespace === "" ? {} : { namespace }) };
+  const { objects } = await clientsOf(cluster);
+  const there = await objects.read<KubernetesObject>({ apiVersion, kind, metadata }).catch(() => undefined);
+  return { ...conflict, there };
+}
 
 /** Runs Pulumi, and returns its exit code, and the events of a run that failed. */
 async function runLogged(
@@ -79,27 +86,15 @@ function withAdvice(code: number, [command]: readonly string[], advice: readonly
   throw new UserError(`pulumi ${command} ended with exit code ${code}`, next, code);
 }
 
-async function conflictsError(stack: Stack, conflicts: readonly Conflict[], code: number): Promise<UserError> {
-  const lines = await Promise.all(conflicts.map(async (one) => conflictLine(one, await there(stack, one))));
+function conflictsError(
+  stack: Stack,
+  conflicts: readonly (Conflict & { readonly there: unknown })[],
+  code: number,
+): UserError {
+  const lines = conflicts.map((conflict) => conflictLine(conflict, valueAt(conflict.there, conflict.field)));
   return new UserError(
     `fields were changed in the cluster by others, who own them now:\n${lines.map((line) => `  ${line}`).join("\n")}`,
     `make up STACK=${stack.name} FORCE=1 takes them back; to keep what is there, set it in Pulumi.${stack.whole}.yaml`,
     code,
   );
-}
-
-/** A field's value in the cluster; undefined if it cannot be read. */
-async function there({ platform }: Stack, { place, field }: Conflict): Promise<unknown> {
-  const cluster = platform.clusters[place.cluster];
-  if (cluster === undefined || cluster.kind === "docker") return undefined;
-  const { apiVersion, kind, name, namespace } = place;
-  try {
-    const { objects } = await clientsOf(cluster);
-    const object = await asking<KubernetesObject>(cluster, () =>
-      objects.read({ apiVersion, kind, metadata: { name, ...(namespace === "" ? {} : { namespace }) } }),
-    );
-    return valueAt(object, field);
-  } catch {
-    return undefined;
-  }
 }

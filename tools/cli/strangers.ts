@@ -1,11 +1,11 @@
-import type { V1Namespace } from "@kubernetes/client-node";
+import type { KubernetesObject, V1Namespace } from "@kubernetes/client-node";
 import { fixedNames, stackLabel } from "../../components/names";
 import type { KubernetesCluster, Zone } from "../../config/platform";
 import { isHandmade } from "../report/foreignFields";
 import type { UnseenCluster } from "../report/model";
 import { RefusedError } from "../shared/terminal";
 import { asking, clientsOf } from "./kubernetes";
-import { deployedIn, knownObjects } from "./missing";
+import { deployedIn, isKnown, knownObjects } from "./missing";
 import type { Stack } from "./openStack";
 
 /** An object that a stack would create, but that someone else has already created. Server-side apply would silently take it over. */
@@ -42,15 +42,8 @@ export async function refuseStrangers(stack: Stack, unseen: readonly UnseenClust
   // Read only now, because it takes a moment: someone may have removed a label by hand.
   const known = knownObjects(await deployedIn(stack));
   const foreign = strangers.filter(
-    ({ kind, name, zone, leaving }) =>
-      leaving !== undefined ||
-      !known.some(
-        (own) =>
-          own.cluster === zone.cluster &&
-          own.kind === kind &&
-          own.name === name &&
-          (own.namespace ?? zone.namespace) === zone.namespace,
-      ),
+    ({ kind, name, zone: { cluster, namespace }, leaving }) =>
+      leaving !== undefined || !isKnown(known, { cluster, kind, name, namespace }),
   );
   if (foreign.length > 0) throw strangersError(foreign);
 }
@@ -61,7 +54,7 @@ export async function strangersIn(
   zones: readonly Zone[],
   stack: string,
 ): Promise<Stranger[]> {
-  const { core, objects } = await clientsOf(cluster);
+  const { core } = await clientsOf(cluster);
   const found = await Promise.all(
     zones.map(async (zone): Promise<Stranger[]> => {
       const { namespace } = zone;
@@ -72,23 +65,32 @@ export async function strangersIn(
       const owner = existing.metadata?.labels?.[stackLabel];
       if (owner !== stack && (!zone.adopt || owner !== undefined))
         return [{ zone, kind: "Namespace", name: namespace, ...(owner === undefined ? {} : { stack: owner }) }];
-      const lists = await Promise.all(
-        fixedNames
-          .filter(({ key }) => key === undefined || zone[key] !== undefined)
-          .map(async ({ apiVersion, kind, names }) => {
-            const list = await unlessRefused(cluster, () => objects.list(apiVersion, kind, namespace));
-            return (list?.items ?? []).flatMap((item) => {
-              const name = item.metadata?.name ?? "";
-              // In the stack's own namespace, an interrupted update may have left objects that are not in the state.
-              const foreign = names.includes(name) && (owner !== stack || isHandmade(item));
-              return foreign ? [{ zone, kind, name }] : [];
-            });
-          }),
-      );
-      return lists.flat();
+      return (await fixedObjects(cluster, zone)).flatMap(({ kind, item }) => {
+        // In the stack's own namespace, an interrupted update may have left objects that are not in the state.
+        const foreign = owner !== stack || isHandmade(item);
+        return foreign ? [{ zone, kind, name: item.metadata?.name ?? "" }] : [];
+      });
     }),
   );
   return found.flat();
+}
+
+/** The objects in a zone's namespace that have names that the program gives, by whoever. Those that the user may not read are not included. */
+export async function fixedObjects(
+  cluster: KubernetesCluster,
+  zone: Zone,
+): Promise<{ readonly apiVersion: string; readonly kind: string; readonly item: KubernetesObject }[]> {
+  const { objects } = await clientsOf(cluster);
+  const lists = await Promise.all(
+    fixedNames
+      .filter(({ key }) => key === undefined || zone[key] !== undefined)
+      .map(async ({ apiVersion, kind, names }) => {
+        const list = await unlessRefused(cluster, () => objects.list(apiVersion, kind, zone.namespace));
+        const named = (list?.items ?? []).filter(({ metadata }) => names.includes(metadata?.name ?? ""));
+        return named.map((item) => ({ apiVersion, kind, item }));
+      }),
+  );
+  return lists.flat();
 }
 
 /** An answer of an API server; undefined if the object does not exist, or the user may not read it. */

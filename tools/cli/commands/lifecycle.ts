@@ -3,6 +3,7 @@ import { imageMessage, lastRunFailed } from "../history";
 import { beforeRun, checkPassphrase, readClusterIds, readSnapshot, recover, writeClusterIds } from "../localState";
 import { confirmed } from "../choose";
 import { engineHosts, requireEngines } from "../dockerEngines";
+import { releaseUnrecorded } from "../leftBehind";
 import { deployedIn, knownObjects, missingIn, objectList } from "../missing";
 import { readOutputs, runPulumi, stackInit } from "../pulumi";
 import { policyPack, runStack } from "../runStack";
@@ -60,14 +61,14 @@ export async function up(options: StackOptions, args: readonly string[]): Promis
   const stack = await openStack(options.stack, reportToStderr, { shared: true });
   await requireEngines(engineHosts(stack.platform));
   await requireShared(stack);
-  const { ids, refresh } = await begin(stack);
+  const { ids, refresh, killed } = await begin(stack);
   const unseen = await warnOfUnseen(stack);
   await refuseOtherClusters(stack, unseen, args);
   await refuseStrangers(stack, unseen);
   const { force = false } = options;
   if (force && !(await confirmed("take back every field that others have changed?", options.yes === true))) return 0;
   // Otherwise the update itself compares the state first.
-  if (!force && refresh.length === 0) await catchUp(stack);
+  if (!force && refresh.length === 0) await catchUp(stack, unseen, killed);
   const run = [
     "up",
     ...stack.selection,
@@ -95,7 +96,8 @@ export async function up(options: StackOptions, args: readonly string[]): Promis
 
 /** Refuses to deploy a region before the stack with its credentials, because the program would wait for them forever. */
 async function requireShared({ name, whole, pulumi }: Stack): Promise<void> {
-  if (whole === name) return;
+  // A run on several regions has just deployed it.
+  if (whole === name || beside() !== undefined) return;
   if ("credentials" in (await readOutputs<object>(pulumi, whole))) return;
   throw new UserError(
     `stack ${whole}, which stack ${name} takes its credentials from, is not deployed`,
@@ -115,22 +117,23 @@ async function warnOfUnseen({ platform }: Stack): Promise<UnseenCluster[]> {
 }
 
 /**
- * Reads the cluster's objects into the state if the last run failed: a provider that was cancelled in the middle of a change may have finished
- * it without a record in the state. Images are not read, because the registry may be what failed.
+ * Makes up for what the last run did without a record in the state, if it failed or was killed: reads changes of objects into the state, and
+ * releases objects that it created. A provider that is cancelled in the middle of a change may have finished it. Images are not read, because the
+ * registry may be what failed.
+ * @param killed whether Pulumi was killed in the middle of changes; their results have been read
  */
-async function catchUp(stack: Stack): Promise<void> {
+async function catchUp(stack: Stack, unseen: readonly UnseenCluster[], killed: boolean): Promise<void> {
   const onKubernetes = Object.values(stack.platform.clusters).some(({ kind }) => kind !== "docker");
-  if (!onKubernetes || !(await lastRunFailed(stack))) return;
-  reportToStderr(`the last run on stack ${stack.name} failed: comparing its state with the cluster first`);
-  const quietly = ["--yes", "--skip-preview", "--suppress-outputs", "--suppress-progress"];
-  const code = await runPulumi(stack.pulumi, [
-    "refresh",
-    ...stack.selection,
-    ...quietly,
-    "--target",
-    "**$kubernetes:**",
-  ]);
-  if (code !== 0) reportToStderr(`${colours.yellow("warning:")} the state could not be compared; continuing`);
+  if (!onKubernetes) return;
+  const failed = await lastRunFailed(stack);
+  if (failed) {
+    reportToStderr(`the last run on stack ${stack.name} failed: comparing its state with the cluster first`);
+    const quietly = ["--yes", "--skip-preview", "--suppress-outputs", "--suppress-progress"];
+    const kubernetes = ["--target", "**$kubernetes:**"];
+    const code = await runPulumi(stack.pulumi, ["refresh", ...stack.selection, ...quietly, ...kubernetes]);
+    if (code !== 0) reportToStderr(`${colours.yellow("warning:")} the state could not be compared; continuing`);
+  }
+  if (failed || killed) await releaseUnrecorded(stack, unseen);
 }
 
 /** Whether someone has deleted objects of the stack in a cluster. Without a refresh, Pulumi considers them unchanged. */
@@ -178,17 +181,21 @@ export async function destroy(options: StackOptions, args: readonly string[]): P
 /**
  * Prepares a run of Pulumi: starts the clusters and cleans up after a killed Pulumi. A sandbox cluster that was recreated since
  * the last `up` has none of the objects in the state, so Pulumi must refresh first.
+ * @returns the clusters' ids by name, options of Pulumi, and whether a Pulumi was killed in the middle of changes
  */
-export async function begin(stack: Stack): Promise<{ ids: Record<string, string>; refresh: string[] }> {
+export async function begin(
+  stack: Stack,
+): Promise<{ readonly ids: Record<string, string>; readonly refresh: string[]; readonly killed: boolean }> {
   const ids = await startClusters(stack, reportToStderr);
-  if (stack.state === undefined) return { ids, refresh: [] };
+  if (stack.state === undefined) return { ids, refresh: [], killed: false };
   beforeRun(stack.state, stack.name);
-  await recover(stack, stack.state, reportToStderr);
+  const killed = await recover(stack, stack.state, reportToStderr);
   const before = readClusterIds(stack.state, stack.name);
   const replaced = Object.keys(ids).filter((name) => before[name] !== ids[name]);
-  if (replaced.length === 0 || readSnapshot(stack.state, stack.name).resources === 0) return { ids, refresh: [] };
+  if (replaced.length === 0 || readSnapshot(stack.state, stack.name).resources === 0)
+    return { ids, refresh: [], killed };
   reportToStderr(`sandbox cluster ${replaced.join(", ")} is new: checking what is left of stack ${stack.name}`);
-  return { ids, refresh: ["--refresh"] };
+  return { ids, refresh: ["--refresh"], killed };
 }
 
 /** Throw-away stacks are updated without asking: there is nothing to lose, and a preview doubles the time. */
