@@ -77,7 +77,9 @@ export function kubectl(program: string, clone: Clone, fleet: Fleet, { folder, n
         inEachCluster(fleet, (cluster) => run(cluster, "diff", "--server-side", "-f", file(cluster, "before"))),
       "unchanged up": apply("before"),
       "changed variable": apply("changed"),
-      destroy: () => inEachCluster(fleet, (cluster) => run(cluster, "delete", "-f", file(cluster, "changed"))),
+      // A deleted namespace may take its objects before kubectl asks for them.
+      destroy: () =>
+        inEachCluster(fleet, (cluster) => run(cluster, "delete", "--ignore-not-found", "-f", file(cluster, "changed"))),
     },
   };
 }

@@ -5,6 +5,7 @@ import { datacenterTypes, kazooParts } from "../../components/names";
 import { parseUrn } from "../report/digest";
 import { interruptible } from "../shared/interrupt";
 import { runBeside } from "../shared/beside";
+import { sideBySide } from "../shared/turns";
 import { UserError, colours, printError, reportToStderr } from "../shared/terminal";
 import { choose, confirmed } from "./choose";
 import * as one from "./commands/lifecycle";
@@ -82,7 +83,7 @@ export async function up(options: FleetOptions, args: readonly string[]): Promis
   const upOf = (stack: string) => one.up({ ...options, stack, yes: true }, args);
   finish(fleet, "up", await runAll(fleet, await planOf(fleet, shared), upOf));
   const stacks = await openRegions(fleet.name, reportToStderr);
-  const zones = Object.assign({}, ...(await Promise.all(stacks.map(readZones)))) as Record<string, ZoneView>;
+  const zones = Object.assign({}, ...(await sideBySide(fleet.jobs, stacks, readZones))) as Record<string, ZoneView>;
   process.stdout.write(`\n${summary(fleet.name, zones, one.clusterHints({ ...shared, platform: fleet.platform }))}`);
   return 0;
 }
@@ -150,16 +151,14 @@ export async function orderOfUp(stack: string): Promise<{ regions: string[]; atO
 }
 
 /** The order of an `up`, derived from the states of the regions. */
-async function planOf({ name, platform, regions }: Fleet, { pulumi }: Stack): Promise<RegionPlan[]> {
-  const states = new Map<string, readonly string[]>();
-  for (const region of regions) {
-    // A stack that the backend does not have is not deployed; its `up` reports that it is missing.
-    const resources = await deployedIn({ name: regionStack(name, region), pulumi }).catch(() => []);
-    states.set(
-      region,
-      resources.map(({ urn }) => parseUrn(urn).name),
-    );
-  }
+async function planOf({ name, platform, regions, jobs }: Fleet, { pulumi }: Stack): Promise<RegionPlan[]> {
+  const states = new Map(
+    await sideBySide(jobs, regions, async (region) => {
+      // A stack that the backend does not have is not deployed; its `up` reports that it is missing.
+      const resources = await deployedIn({ name: regionStack(name, region), pulumi }).catch(() => []);
+      return [region, resources.map(({ urn }) => parseUrn(urn).name)] as const;
+    }),
+  );
   const kazoos = new Set([...states.values()].flat());
   return planUp(
     platform,
