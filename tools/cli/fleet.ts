@@ -5,6 +5,7 @@ import { datacenterTypes, kazooParts } from "../../components/names";
 import { parseUrn } from "../report/digest";
 import { interruptible } from "../shared/interrupt";
 import { runBeside } from "../shared/beside";
+import { Board } from "../shared/board";
 import { sideBySide } from "../shared/turns";
 import { UserError, colours, printError, reportToStderr } from "../shared/terminal";
 import { choose, confirmed } from "./choose";
@@ -167,12 +168,21 @@ async function planOf({ name, platform, regions, jobs }: Fleet, { pulumi }: Stac
   );
 }
 
-/** Runs a command on the stacks of regions. Lines of output start with the region; a failing region does not stop those that do not need it. */
+/**
+ * Runs a command on the stacks of regions; a failing region does not stop those that do not need it. Each line of output starts with the region. On
+ * a terminal, a line for each region shows what it does, and its output follows at its end.
+ */
 const runAll = (fleet: Fleet, plans: readonly RegionPlan[], command: (stack: string) => Promise<number>) =>
   interruptible(async (signal) => {
-    const run = (name: string, stop: AbortSignal) =>
-      runBeside({ name, stop }, () => problemOf(() => command(regionStack(fleet.name, name))));
-    const outcomes = await inOrder(plans, fleet.jobs, run, signal);
+    const terminals = [process.stdout, process.stderr].filter(({ isTTY }) => isTTY);
+    const board = process.stdout.isTTY ? new Board(plans.length, process.stdout, terminals.slice(1)) : undefined;
+    const run = async (name: string, stop: AbortSignal) => {
+      board?.begin(name);
+      const show = board === undefined ? {} : { show: (line: string) => board.show(name, line) };
+      const work = () => problemOf(() => command(regionStack(fleet.name, name)));
+      return runBeside({ name, stop, ...show }, work).finally(() => board?.end(name));
+    };
+    const outcomes = await inOrder(plans, fleet.jobs, run, signal).finally(() => board?.close());
     if (signal.aborted) {
       process.stderr.write(outcomeLines(outcomes));
       throw signal.reason;

@@ -50,8 +50,8 @@ async function onTerminal(context: PulumiContext, args: readonly string[]): Prom
     detached: !terminal,
   });
   if (child.stdout !== null && child.stderr !== null) {
-    pass(child.stdout, process.stdout);
-    pass(child.stderr, process.stderr);
+    pass(child.stdout, run?.show ?? printTo(process.stdout));
+    pass(child.stderr, printTo(process.stderr));
   }
   let reason: string | undefined;
   const watch = setInterval(() => {
@@ -79,10 +79,14 @@ async function onTerminal(context: PulumiContext, args: readonly string[]): Prom
   throw new UserError(`pulumi was stopped: ${reason}`, "free some space, then run the same command again to continue");
 }
 
-/** Passes on output line by line, with the name of its run. */
-function pass(from: Readable, to: NodeJS.WriteStream): void {
-  createInterface({ input: from }).on("line", (line) => to.write(labelled(`${line}\n`)));
-}
+const pass = (from: Readable, to: (line: string) => void): void =>
+  void createInterface({ input: from }).on("line", (line) => to(line));
+
+/** Prints lines, each with the name of its run in front. */
+const printTo =
+  (stream: NodeJS.WriteStream) =>
+  (line: string): void =>
+    void stream.write(labelled(`${line}\n`));
 
 /**
  * Runs a short Pulumi command and returns its output; if it fails, its message is the error. It does not use Pulumi's Automation API: loading that

@@ -6,6 +6,8 @@ export interface Beside {
   readonly name: string;
   /** Stops it gracefully. */
   readonly stop: AbortSignal;
+  /** Receives each line of Pulumi's output. @default it is printed */
+  readonly show?: (line: string) => void;
 }
 
 const current = new AsyncLocalStorage<Beside>();
