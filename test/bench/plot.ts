@@ -31,7 +31,8 @@ export async function plot(results: readonly Result[]): Promise<string> {
     marginRight: 20,
     grid: true,
     style: { background: "white", color: "black" },
-    x: { type: "log", label: "datacenters", ticks: results.map(({ datacenters }) => datacenters), tickFormat: "d" },
+    // With the format as text, a logarithmic axis would leave out some labels.
+    x: { type: "log", label: "datacenters", ticks: results.map(({ datacenters }) => datacenters), tickFormat: String },
     y: { type: "log", label: "seconds", tickFormat: "~g" },
     fx: { label: null, domain: steps },
     marks: [
