@@ -31,8 +31,14 @@ export async function plot(results: readonly Result[]): Promise<string> {
     marginRight: 20,
     grid: true,
     style: { background: "white", color: "black" },
-    // With the format as text, a logarithmic axis would leave out some labels.
-    x: { type: "log", label: "datacenters", ticks: results.map(({ datacenters }) => datacenters), tickFormat: String },
+    // To the base of 10, the axis would not label 8.
+    x: {
+      type: "log",
+      base: 2,
+      label: "datacenters",
+      ticks: results.map(({ datacenters }) => datacenters),
+      tickFormat: "d",
+    },
     y: { type: "log", label: "seconds", tickFormat: "~g" },
     fx: { label: null, domain: steps },
     marks: [
