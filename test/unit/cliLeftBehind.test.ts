@@ -17,7 +17,7 @@ const other = entry("pulumi-kubernetes-0a1b2c3d", { "f:spec": { "f:replicas": {}
 const controller = entry("kube-controller-manager", whole, "Update");
 const object = (...managedFields: V1ManagedFieldsEntry[]): KubernetesObject => ({ metadata: { managedFields } });
 
-test("an earlier run of the program is told from other managers of fields", () => {
+test("only the field manager of a run of this program counts as one that left an object behind", () => {
   const found = object(left, other, controller, entry("kubectl", whole));
   assert.equal(isFromRun(found, "pulumi-kubernetes-48396833"), true);
   assert.equal(isFromRun(found), true);

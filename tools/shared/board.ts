@@ -8,8 +8,8 @@ export type Screen = Pick<NodeJS.WriteStream, "write" | "columns" | "rows">;
  * have ended. A run's whole output appears above once it has ended, and so does what anyone else writes.
  */
 export class Board {
-  /** The output of those that run. */
-  private readonly running = new Map<string, string[]>();
+  /** The output of those that run, and the latest line of it that is not empty. */
+  private readonly running = new Map<string, { readonly lines: string[]; latest: string }>();
   private ended = 0;
   /** How many lines of the terminal the block has now. */
   private drawn = 0;
@@ -33,19 +33,21 @@ export class Board {
 
   /** A run begins. */
   begin(name: string): void {
-    this.running.set(name, []);
+    this.running.set(name, { lines: [], latest: "" });
     this.redraw();
   }
 
   /** A line of a run's output. */
   show(name: string, line: string): void {
-    this.running.get(name)?.push(line);
+    const run = this.running.get(name);
+    run?.lines.push(line);
+    if (run !== undefined && line.trim() !== "") run.latest = line.trim();
     this.redraw();
   }
 
   /** A run has ended: prints its output. */
   end(name: string): void {
-    const lines = this.running.get(name) ?? [];
+    const { lines } = this.running.get(name) ?? { lines: [] };
     this.running.delete(name);
     this.ended += 1;
     this.screen.write(lines.map((line) => `${name}: ${line}\n`).join(""));
@@ -88,10 +90,7 @@ export class Board {
   private draw(): void {
     const { columns = 80, rows = 24 } = this.screen;
     const width = Math.max(0, ...[...this.running.keys()].map(({ length }) => length));
-    const each = [...this.running].map(([name, lines]) => {
-      const latest = lines.filter((line) => line.trim() !== "").at(-1) ?? "";
-      return `${name.padEnd(width)}  ${latest.trim()}`;
-    });
+    const each = [...this.running].map(([name, { latest }]) => `${name.padEnd(width)}  ${latest}`);
     const waiting = this.count - this.ended - this.running.size;
     const counts = `${this.running.size} running, ${waiting} waiting, ${this.ended} ended`;
     // Lines that have left the screen cannot be cleared.
