@@ -67,8 +67,7 @@ export async function up(options: StackOptions, args: readonly string[]): Promis
   await refuseStrangers(stack, unseen);
   const { force = false } = options;
   if (force && !(await confirmed("take back every field that others have changed?", options.yes === true))) return 0;
-  // Otherwise the update itself compares the state first.
-  if (!force && refresh.length === 0) await catchUp(stack, unseen, killed);
+  await catchUp(stack, unseen, { killed, compares: force || refresh.length > 0 });
   const run = [
     "up",
     ...stack.selection,
@@ -120,13 +119,18 @@ async function warnOfUnseen({ platform }: Stack): Promise<UnseenCluster[]> {
  * Makes up for what the last run did without a record in the state, if it failed or was killed: reads changes of objects into the state, and
  * releases objects that it created. A provider that is cancelled in the middle of a change may have finished it. Images are not read, because the
  * registry may be what failed.
- * @param killed whether Pulumi was killed in the middle of changes; their results have been read
+ * @param run `killed`: whether Pulumi was killed in the middle of changes; their results have been read. `compares`: whether the update itself
+ * compares the state with the clusters
  */
-async function catchUp(stack: Stack, unseen: readonly UnseenCluster[], killed: boolean): Promise<void> {
+async function catchUp(
+  stack: Stack,
+  unseen: readonly UnseenCluster[],
+  { killed, compares }: { readonly killed: boolean; readonly compares: boolean },
+): Promise<void> {
   const onKubernetes = Object.values(stack.platform.clusters).some(({ kind }) => kind !== "docker");
   if (!onKubernetes) return;
   const failed = await lastRunFailed(stack);
-  if (failed) {
+  if (failed && !compares) {
     reportToStderr(`the last run on stack ${stack.name} failed: comparing its state with the cluster first`);
     const quietly = ["--yes", "--skip-preview", "--suppress-outputs", "--suppress-progress"];
     const kubernetes = ["--target", "**$kubernetes:**"];
