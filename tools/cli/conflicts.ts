@@ -1,5 +1,6 @@
 import { parseUrn } from "../report/digest";
 import type { EngineEvent, StepMetadata } from "./eventLog";
+import type { ObjectName } from "./kubernetes";
 import { isSecretName, secret } from "../../config/secrets";
 
 /** A field that the program wants to set, but that someone else has set in the cluster. */
@@ -14,13 +15,7 @@ export interface Conflict {
   /** The program's value; undefined if that is not known. */
   readonly wanted: unknown;
   /** Where the object is, to read the current value. */
-  readonly place: {
-    readonly cluster: string;
-    readonly apiVersion: string;
-    readonly kind: string;
-    readonly name: string;
-    readonly namespace: string;
-  };
+  readonly place: ObjectName & { readonly cluster: string };
 }
 
 /** The fields over which an update failed. */

@@ -1,6 +1,6 @@
 import { PassThrough, type Readable, type Writable } from "node:stream";
 import { finished } from "node:stream/promises";
-import type { KubeConfig, V1Pod, V1Status } from "@kubernetes/client-node";
+import type { KubeConfig, KubernetesObject, V1Pod, V1Status } from "@kubernetes/client-node";
 import { readKubeconfig } from "../../config/kubeconfig";
 import type { KubernetesCluster } from "../../config/platform";
 import { kubeconfigOf } from "./openStack";
@@ -29,6 +29,24 @@ export async function clientsOf(cluster: KubernetesCluster) {
     exec: new client.Exec(config),
     log: new client.Log(config),
   };
+}
+
+/** What identifies an object in a cluster. */
+export interface ObjectName {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly name: string;
+  /** Empty for an object without one. */
+  readonly namespace: string;
+}
+
+/** Reads an object of any kind; fails with the API server's own error. */
+export async function readObject(
+  cluster: KubernetesCluster,
+  { apiVersion, kind, name, namespace }: ObjectName,
+): Promise<KubernetesObject> {
+  const { objects } = await clientsOf(cluster);
+  return objects.read({ apiVersion, kind, metadata: { name, ...(namespace === "" ? {} : { namespace }) } });
 }
 
 /** Names of the contexts in the caller's own kubeconfig: at least one. */

@@ -2,7 +2,7 @@ import type { KubernetesObject, V1ManagedFieldsEntry } from "@kubernetes/client-
 import type { KubernetesCluster } from "../../config/platform";
 import type { UnseenCluster } from "../report/model";
 import { reportToStderr } from "../shared/terminal";
-import { asking, clientsOf } from "./kubernetes";
+import { type ObjectName, asking, clientsOf, readObject } from "./kubernetes";
 import { deployedIn, isKnown, knownObjects, objectList } from "./missing";
 import type { Stack } from "./openStack";
 import { fixedObjects } from "./strangers";
@@ -12,55 +12,43 @@ import { fixedObjects } from "./strangers";
  * manager of its own, so the API server would refuse every later change of such an object as a conflict with the interrupted run.
  */
 
-/** An object that runs may have left behind. */
-export interface ObjectName {
-  readonly apiVersion: string;
-  readonly kind: string;
-  readonly name: string;
-  readonly namespace: string;
-}
-
 /** In the format FieldsV1: the label that all objects of the program have, and that never changes. */
 const mark = { "f:metadata": { "f:labels": { "f:app.kubernetes.io/part-of": {} } } };
 
-/** Whether a field manager is a run of this program that can hold up a change. Another Pulumi program may own fields, but not the label. */
-function isRun({ manager = "", operation, fieldsV1 }: V1ManagedFieldsEntry): boolean {
+/**
+ * Whether a field manager is a run of this program that can hold up a change. Another Pulumi program may own fields, but not the label.
+ * @param run the only run that counts. @default all
+ */
+function isRun({ manager = "", operation, fieldsV1 }: V1ManagedFieldsEntry, run = manager): boolean {
   const { "f:labels": labels = {} } = ((fieldsV1 ?? {}) as Partial<typeof mark>)["f:metadata"] ?? {};
-  if (operation !== "Apply" || !manager.startsWith("pulumi-kubernetes-")) return false;
+  if (operation !== "Apply" || manager !== run || !manager.startsWith("pulumi-kubernetes-")) return false;
   return "f:app.kubernetes.io/part-of" in labels && JSON.stringify(fieldsV1) !== JSON.stringify(mark);
 }
 
-/** Whether a field manager of an object is a run of this program. */
-export const isFromRun = ({ metadata }: KubernetesObject, manager?: string): boolean =>
-  (metadata?.managedFields ?? []).some((entry) => isRun(entry) && (manager === undefined || entry.manager === manager));
+/** Whether a run of this program is a field manager of an object. @param run the only run that counts. @default all */
+export const isFromRun = ({ metadata }: KubernetesObject, run?: string): boolean =>
+  (metadata?.managedFields ?? []).some((entry) => isRun(entry, run));
 
 /**
  * The field managers of an object once runs no longer hold up changes. They keep the label: for an object without managers, the API server would
  * invent one that owns all fields.
- * @param manager of the run. @default all runs
+ * @param run the only run to release. @default all
  */
-export const released = ({ metadata }: KubernetesObject, manager?: string): V1ManagedFieldsEntry[] =>
-  (metadata?.managedFields ?? []).map((entry) =>
-    isRun(entry) && (manager === undefined || entry.manager === manager) ? { ...entry, fieldsV1: mark } : entry,
-  );
+export const released = ({ metadata }: KubernetesObject, run?: string): V1ManagedFieldsEntry[] =>
+  (metadata?.managedFields ?? []).map((entry) => (isRun(entry, run) ? { ...entry, fieldsV1: mark } : entry));
 
 const attempts = 5;
 
-/** Lets an object be changed although runs have left it behind. Its fields stay as they are. @param manager of the run. @default all runs */
-export async function release(
-  cluster: KubernetesCluster,
-  { apiVersion, kind, name, namespace }: ObjectName,
-  manager?: string,
-): Promise<void> {
+/** Lets an object be changed although runs have left it behind. Its fields stay as they are. @param run the only run to release. @default all */
+export async function release(cluster: KubernetesCluster, object: ObjectName, run?: string): Promise<void> {
   const { PatchStrategy } = await import("@kubernetes/client-node");
   const { objects } = await clientsOf(cluster);
-  const metadata = { name, ...(namespace === "" ? {} : { namespace }) };
   await asking(cluster, async () => {
     for (let left = attempts; left > 0; left--) {
-      const object = await objects.read<KubernetesObject>({ apiVersion, kind, metadata });
-      const resourceVersion = object.metadata?.resourceVersion;
-      const patch = { ...metadata, resourceVersion, managedFields: released(object, manager) };
-      const body = { apiVersion, kind, metadata: patch } as KubernetesObject;
+      const found = await readObject(cluster, object);
+      const { name, namespace, resourceVersion } = found.metadata ?? {};
+      const metadata = { name, namespace, resourceVersion, managedFields: released(found, run) };
+      const body = { apiVersion: object.apiVersion, kind: object.kind, metadata } as KubernetesObject;
       try {
         await objects.patch(body, undefined, undefined, undefined, undefined, PatchStrategy.MergePatch);
         return;

@@ -5,7 +5,7 @@ import type { KubernetesCluster } from "../../config/platform";
 import { UserError, reportToStderr } from "../shared/terminal";
 import { type Conflict, conflictLine, conflictsIn, valueAt } from "./conflicts";
 import { type EngineEvent, readEvents } from "./eventLog";
-import { clientsOf } from "./kubernetes";
+import { readObject } from "./kubernetes";
 import { isFromRun, release } from "./leftBehind";
 import { checkPassphrase } from "./localState";
 import type { Stack } from "./openStack";
@@ -31,7 +31,7 @@ export async function runStack(stack: Stack, args: readonly string[], { force = 
     const { code, events } = await runLogged(stack, args, force);
     if (code === 0) return code;
     if (stack.state !== undefined) checkPassphrase(stack.state, stack.name);
-    const conflicts = await Promise.all(conflictsIn(events).map((conflict) => withObject(stack, conflict)));
+    const conflicts = await withObjects(stack, conflictsIn(events));
     if (conflicts.length === 0) return withAdvice(code, args, adviceOn(events));
     if (!conflicts.every(({ there, manager }) => there !== undefined && isFromRun(there, manager)))
       throw conflictsError(stack, conflicts, code);
@@ -49,15 +49,20 @@ export async function runStack(stack: Stack, args: readonly string[], { force = 
   }
 }
 
-/** A conflict with its object in the cluster; without, if that cannot be read. */
-async function withObject({ platform }: Stack, conflict: Conflict) {
-  const { cluster: name, apiVersion, kind, name: object, namespace } = conflict.place;
-  const cluster = platform.clusters[name];
-  if (cluster === undefined || cluster.kind === "docker") return { ...conflict, there: undefined };
-  const metadata = { name: object, ...(namespace === "" ? {} : { namespace }) };
-  const { objects } = await clientsOf(cluster);
-  const there = await objects.read<KubernetesObject>({ apiVersion, kind, metadata }).catch(() => undefined);
-  return { ...conflict, there };
+/** Conflicts with their objects in the clusters; without, if one cannot be read. */
+function withObjects({ platform }: Stack, conflicts: readonly Conflict[]) {
+  const read = new Map<string, Promise<KubernetesObject | undefined>>();
+  return Promise.all(
+    conflicts.map(async (conflict) => {
+      const { object, place } = conflict;
+      const cluster = platform.clusters[place.cluster];
+      if (cluster === undefined || cluster.kind === "docker") return { ...conflict, there: undefined };
+      const key = `${place.cluster} ${object}`;
+      const there = read.get(key) ?? readObject(cluster, place).catch(() => undefined);
+      read.set(key, there);
+      return { ...conflict, there: await there };
+    }),
+  );
 }
 
 /** Runs Pulumi, and returns its exit code, and the events of a run that failed. */
