@@ -93,7 +93,7 @@ const waiting = new Map<
 /** {@link deployWithMocks} in a separate thread, because the test runner tracks every promise of its own thread, and there are millions. */
 function deployElsewhere(platform: Platform): Promise<Registered[]> {
   if (worker === undefined) {
-    const load = [require.resolve("tsx/cjs"), join(__dirname, "deployWorker.ts")];
+    const load = [join(__dirname, "../../tools/shared/typescript.js"), join(__dirname, "deployWorker.ts")];
     worker = new Worker(load.map((path) => `require(${JSON.stringify(path)});`).join(""), { eval: true, execArgv: [] });
     worker.on("message", ({ id, resources, error }: { id: number; resources?: Registered[]; error?: unknown }) => {
       const asker = waiting.get(id);

@@ -89,6 +89,7 @@ describe("the kazoo command", () => {
       "tools/shared/beside.ts",
       "tools/shared/proxy.ts",
       "tools/shared/terminal.ts",
+      "tools/shared/typescript.js",
       "tools/toolchain/parts.ts",
       "tsx",
     ]);

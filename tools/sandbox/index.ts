@@ -205,7 +205,10 @@ async function askServer(files: ClusterFiles, server: string): Promise<Pick<Clus
 
 function locked<T>(directory: string, report: Report, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const lock = join(sandboxDirectory(directory), "lock");
-  const waiting = (pid: number): void => report(`waiting for another command on this sandbox (process ${pid})`);
+  const waiting = (pid: number): void => {
+    // Runs side by side in this process take turns.
+    if (pid !== process.pid) report(`waiting for another command on this sandbox (process ${pid})`);
+  };
   return interruptible((signal) => withLock(lock, waiting, () => work(signal), signal));
 }
 
