@@ -24,8 +24,7 @@ describe("a program that uses only the components", () => {
   after(() => clone?.dispose());
 
   const pulumi = async (...args: string[]) => {
-    // Types are checked by the lint; checking them at each run of the program would take seconds.
-    const command = `${environment}\nexport PULUMI_NODEJS_TRANSPILE_ONLY=true\nexec pulumi --non-interactive "$@"`;
+    const command = `${environment}\nexec pulumi --non-interactive "$@"`;
     const cwd = join(clone.directory, "examples/components");
     return (await promisify(execFile)("bash", ["-c", command, "bash", ...args], { cwd })).stdout;
   };

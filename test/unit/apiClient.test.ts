@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { stackEnvironment } from "../../tools/cli/openStack";
+import { type Stack, exportedEnvironment, stackEnvironment } from "../../tools/cli/openStack";
 import type { Toolchain } from "../../tools/toolchain";
 import { deployWithMocks, platformFrom } from "../support/mocks";
 
@@ -38,5 +38,17 @@ describe("how fast the provider asks a cluster", () => {
     };
     assert.deepEqual(environment({}), { qps: "200", burst: "400" });
     assert.deepEqual(environment({ PULUMI_K8S_CLIENT_QPS: "5" }), { qps: "5", burst: "400" });
+  });
+
+  test("is the same for plain Pulumi in the environment that kazoo env prints", () => {
+    const printed = () =>
+      exportedEnvironment({ toolchain: { env: {} }, platform: { clusters: {} } } as unknown as Stack);
+    assert.equal(printed().PULUMI_K8S_CLIENT_QPS, "200");
+    process.env.PULUMI_K8S_CLIENT_QPS = "7";
+    try {
+      assert.ok(!("PULUMI_K8S_CLIENT_QPS" in printed()), "the caller's own value stays");
+    } finally {
+      delete process.env.PULUMI_K8S_CLIENT_QPS;
+    }
   });
 });
