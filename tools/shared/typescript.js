@@ -12,6 +12,7 @@ loaders[".js"] = javascript;
 const onDemand = new Set(["typescript", "@npmcli/arborist"]);
 Module._load = (name, ...rest) => {
   if (!onDemand.has(name)) return load(name, ...rest);
+  Module._resolveFilename(name, ...rest); // without TypeScript, the SDK uses its own copy
   const get = (_, key) => (key === "__esModule" ? true : load(name, ...rest)[key]);
   return new Proxy({}, { get });
 };
