@@ -18,7 +18,8 @@ const expected: Readonly<Record<string, readonly string[]>> = {
 test("of programs that run at the same time, each reports its own success or error", async () => {
   // In a process of its own, because the test runner itself handles uncaught errors.
   const script = resolve(__dirname, "../support/runPrograms.ts");
-  const args = ["--import", "tsx", script, ...Object.keys(expected)];
+  const loader = resolve(__dirname, "../../tools/shared/typescript.js");
+  const args = ["--require", loader, script, ...Object.keys(expected)];
   const { stdout } = await promisify(execFile)(process.execPath, args);
   const heard = JSON.parse(stdout) as string[][];
   assert.deepEqual(Object.fromEntries(Object.keys(expected).map((name, index) => [name, heard[index]])), expected);
