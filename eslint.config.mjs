@@ -3,12 +3,18 @@ import boundaries from "eslint-plugin-boundaries";
 import importX from "eslint-plugin-import-x";
 import tseslint from "typescript-eslint";
 
-/** The folders, and what each may import besides itself: imports point down only. */
+const tools = ["tools/sandbox", "tools/toolchain", "tools/report", "tools/topology", "tools/shared", "config"];
+/** The folders of the commands, from top to bottom. Each may import from those below it. */
+const cli = ["commands", "doctor", "runbook", "run", "cluster", "docker", "stack", "stackFile", "pulumi"].map(
+  (name) => `tools/cli/${name}`,
+);
+/** The folders, and what each may import besides itself: imports point down only. A folder stands before the one around it. */
 const rooms = {
   components: ["config"],
   config: [],
   policy: ["config"],
-  "tools/cli": ["tools/sandbox", "tools/toolchain", "tools/report", "tools/topology", "tools/shared", "config"],
+  ...Object.fromEntries(cli.map((name, index) => [name, [...cli.slice(index + 1), ...tools]])),
+  "tools/cli": [...cli, ...tools],
   "tools/sandbox": ["tools/toolchain", "tools/shared"],
   "tools/toolchain": ["tools/shared"],
   "tools/report": ["tools/shared", "config"],
@@ -16,7 +22,7 @@ const rooms = {
   "tools/shared": [],
 };
 /** The folders that may import the one file of plain names and ports, which loads nothing. */
-const readNames = ["policy", "tools/cli", "tools/report", "tools/topology"];
+const readNames = ["policy", ...cli, "tools/report", "tools/topology"];
 
 export default tseslint.config(
   { ignores: ["node_modules/", ".sandbox/", ".state/", "eslint.config.mjs"] },
@@ -90,7 +96,7 @@ export default tseslint.config(
   },
   {
     // The command line loads a command's code when it runs, and the program when Pulumi does.
-    files: ["tools/cli/commandLine.ts", "tools/cli/program.ts", "**/*.js"],
+    files: ["tools/cli/commandLine.ts", "tools/cli/pulumi/program.ts", "**/*.js"],
     rules: { "@typescript-eslint/no-require-imports": "off" },
   },
 );

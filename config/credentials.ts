@@ -1,5 +1,3 @@
-import type { Platform } from "./platform";
-
 /**
  * The credentials that Kazoo, its brokers and its database accept. The image's entrypoint (image/lib/checks.sh) has the same rules; a test
  * throws the same values at both.
@@ -77,18 +75,3 @@ export function numbersOf({ number, step }: Rotation = { number: 1 }): readonly 
   if (step === "add") return [number - 1, number];
   return step === "move" ? [number, number - 1] : [number];
 }
-
-/** Whether a credential is short or a well-known default. */
-export const isWeak = (text: string): boolean => text.length < 12 || /change_?me|password|insecure/i.test(text);
-
-/** A warning for each given credential that is weak: taking over a live system needs it, and keeping it is a risk. */
-export const weaknesses = ({ rings }: Platform): string[] =>
-  Object.values(rings).flatMap(({ name, credentials }) =>
-    (["cookie", "rabbitmq", "database"] as const)
-      .filter((key) => credentials[key] !== undefined && isWeak(credentials[key]))
-      .map(
-        (key) =>
-          `kazoo:credentials.${name}.${key} is weak: short, or a well-known default. Once the system has moved, ` +
-          `make rotate RING=${name} WHAT=${key} replaces it with a long random one`,
-      ),
-  );

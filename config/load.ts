@@ -2,12 +2,12 @@ import { existsSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import * as runtime from "@pulumi/pulumi/runtime/config";
-import { weaknesses } from "./credentials";
 import { misreadProblems } from "./misread";
 import { parsePlatform, structured } from "./parse";
 import type { Platform } from "./platform";
 import { ConfigError } from "./problem";
 import { misreadIn, stackFilePath } from "./stackFile";
+import { weaknesses } from "./weaknesses";
 import type { Misread } from "./yaml";
 
 const prefix = "kazoo:";

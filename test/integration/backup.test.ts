@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { existsSync, readFileSync, readdirSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { type ExportedState, sealed } from "../../tools/cli/backupFile";
+import { type ExportedState, sealed } from "../../tools/cli/stack/backupFile";
 import { type Clone, cloneProject } from "../support/clone";
 import { plainPulumi } from "../support/plainPulumi";
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { isFromRun } from "../../tools/cli/leftBehind";
+import { isFromRun } from "../../tools/cli/cluster/leftBehind";
 import { identify, processName } from "../../tools/shared/processes";
 import type { Run } from "./clone";
 import { type SandboxStack, sandboxStack } from "./sandboxStack";

@@ -20,7 +20,7 @@ import {
   SupportsFeatureResponse,
 } from "@pulumi/pulumi/proto/resource_pb.js";
 import { Empty } from "google-protobuf/google/protobuf/empty_pb.js";
-import { serve } from "../../tools/cli/languageRuntime";
+import { serve } from "../../tools/cli/pulumi/languageRuntime";
 
 /** What an engine hears of a run, in order. */
 interface Engine {

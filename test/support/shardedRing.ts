@@ -1,5 +1,5 @@
-import type { Ask, Reply, Request } from "../../tools/cli/shards/ringDatabase";
-import type { ShardDocument } from "../../tools/cli/shards/shardMap";
+import type { Ask, Reply, Request } from "../../tools/cli/runbook/shards/ringDatabase";
+import type { ShardDocument } from "../../tools/cli/runbook/shards/shardMap";
 import type { DatabaseKind } from "../../config/compatibility";
 import { Gate, NodeList, type NodeDocument } from "../image/support/couchdb/rules.js";
 import { jsonServer } from "./jsonServer";

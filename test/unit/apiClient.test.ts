@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { type Stack, exportedEnvironment, stackEnvironment } from "../../tools/cli/openStack";
+import { type Stack, exportedEnvironment, stackEnvironment } from "../../tools/cli/stack/openStack";
 import type { Toolchain } from "../../tools/toolchain";
 import { deployWithMocks, platformFrom } from "../support/mocks";
 

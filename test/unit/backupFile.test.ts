@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type Backup, type Keys, opened, sealed } from "../../tools/cli/backupFile";
+import { type Backup, type Keys, opened, sealed } from "../../tools/cli/stack/backupFile";
 import type { UserError } from "../../tools/shared/terminal";
 
 const backup: Backup = {

@@ -15,11 +15,11 @@ import { join, relative, resolve } from "node:path";
 import { after, before, describe, test } from "node:test";
 import type { Command } from "commander";
 import * as fc from "fast-check";
-import { shellLines } from "../../tools/cli/commands/lifecycle";
+import { shellLines } from "../../tools/cli/commands/env";
 import { kazoo } from "../../tools/cli/commandLine";
-import { isOfThisMachine, isThrowAway, partsFor, readPlatform } from "../../tools/cli/openStack";
+import { isOfThisMachine, isThrowAway, partsFor, readPlatform } from "../../tools/cli/stack/openStack";
 import { table } from "../../tools/shared/table";
-import { type ZoneView, summary } from "../../tools/cli/zones";
+import { type ZoneView, summary } from "../../tools/cli/stack/zones";
 
 const project = resolve(__dirname, "../..");
 const run = (args: readonly string[], options: { env?: NodeJS.ProcessEnv; node?: readonly string[] } = {}) =>
@@ -85,7 +85,7 @@ describe("the kazoo command", () => {
       "tools/cli/kazoo.js",
       "tools/cli/main.ts",
       "tools/cli/nodeVersion.js",
-      "tools/cli/program.ts",
+      "tools/cli/pulumi/program.ts",
       "tools/shared/beside.ts",
       "tools/shared/proxy.ts",
       "tools/shared/terminal.ts",

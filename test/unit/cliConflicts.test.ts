@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { conflictLine, conflictsIn, valueAt } from "../../tools/cli/conflicts";
-import { eventsIn } from "../../tools/cli/eventLog";
+import { conflictLine, conflictsIn, valueAt } from "../../tools/cli/cluster/conflicts";
+import { eventsIn } from "../../tools/cli/pulumi/eventLog";
 
 const urn = "urn:pulumi:prod::kazoo::kazoo:index:Datacenter$kubernetes:apps/v1:StatefulSet::us-east-nyc-kazoo-nodes";
 const provider = "urn:pulumi:prod::kazoo::pulumi:providers:kubernetes::cluster-east::0a1b2c";

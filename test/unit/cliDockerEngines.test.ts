@@ -4,8 +4,8 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { engineHosts, requireEngines } from "../../tools/cli/dockerEngines";
-import { readPlatform } from "../../tools/cli/openStack";
+import { engineHosts, requireEngines } from "../../tools/cli/docker/dockerEngines";
+import { readPlatform } from "../../tools/cli/stack/openStack";
 import type { UserError } from "../../tools/shared/terminal";
 
 test("Docker Engines that are not running are named once, before Pulumi reports each resource; running ones are not", async (t) => {

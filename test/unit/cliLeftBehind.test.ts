@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { KubernetesObject, V1ManagedFieldsEntry } from "@kubernetes/client-node";
-import { isFromRun, released } from "../../tools/cli/leftBehind";
+import { isFromRun, released } from "../../tools/cli/cluster/leftBehind";
 
 const label = { "f:metadata": { "f:labels": { "f:app.kubernetes.io/part-of": {} } } };
 const whole = { ...label, "f:spec": { "f:replicas": {} } };

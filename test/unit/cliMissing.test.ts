@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type ZoneHealth, isHealthy } from "../../tools/cli/health";
+import { type ZoneHealth, isHealthy } from "../../tools/cli/cluster/health";
 import { healthTable } from "../../tools/cli/commands/status";
-import { knownObjects, missingIn, objectList } from "../../tools/cli/missing";
+import { knownObjects, objectList } from "../../tools/cli/stack/deployed";
+import { missingIn } from "../../tools/cli/cluster/missing";
 import { clusterWith } from "../support/clusterDouble";
 
 const provider = "urn:pulumi:prod::kazoo::pulumi:providers:kubernetes::cluster-east::0a1b2c";

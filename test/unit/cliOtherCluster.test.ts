@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test, type TestContext } from "node:test";
-import { knownNamespaces, otherCluster } from "../../tools/cli/otherCluster";
+import { knownNamespaces, otherCluster } from "../../tools/cli/cluster/otherCluster";
 import { clusterWith } from "../support/clusterDouble";
 
 const resource = (kind: string, name: string, uid?: string, cluster = "east") => ({

@@ -17,7 +17,7 @@ import {
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterEach, beforeEach, describe, test } from "node:test";
-import { clearDeadRuns } from "../../tools/cli/runFolder";
+import { clearDeadRuns } from "../../tools/cli/pulumi/runFolder";
 import {
   beforeRun,
   checkPassphrase,
@@ -26,8 +26,8 @@ import {
   readSnapshot,
   recover,
   stopForRoom,
-} from "../../tools/cli/localState";
-import { type PulumiContext, askPulumi, runPulumi } from "../../tools/cli/pulumi";
+} from "../../tools/cli/pulumi/localState";
+import { type PulumiContext, askPulumi, runPulumi } from "../../tools/cli/pulumi/pulumi";
 import { runBeside } from "../../tools/shared/beside";
 import { identify } from "../../tools/shared/processes";
 import { UserError } from "../../tools/shared/terminal";
@@ -135,7 +135,7 @@ describe("running pulumi", () => {
     const script = join(directory, "command.ts");
     writeFileSync(
       script,
-      `import { runPulumi } from ${JSON.stringify(join(project, "tools", "cli", "pulumi"))};
+      `import { runPulumi } from ${JSON.stringify(join(project, "tools", "cli", "pulumi", "pulumi"))};
        void runPulumi({ binary: ${JSON.stringify(context.binary)}, directory: ".", env: process.env }, ["up"])
          .then((code) => { process.exitCode = code; });`,
     );
@@ -236,7 +236,7 @@ describe("the temporary folder of a run", () => {
 
   test("is removed at the end of its command, also after an error", async () => {
     const script = `require("tsx/cjs");
-      console.log(require(${JSON.stringify(join(project, "tools", "cli", "runFolder.ts"))}).runFolder());
+      console.log(require(${JSON.stringify(join(project, "tools", "cli", "pulumi", "runFolder.ts"))}).runFolder());
       throw new Error("wrong");`;
     const child = spawn(process.execPath, ["-e", script], {
       cwd: project,

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { adviceOn } from "../../tools/cli/refusedBy";
+import { adviceOn } from "../../tools/cli/cluster/refusedBy";
 
 const said = (...messages: string[]) =>
   adviceOn(messages.map((message) => ({ diagnosticEvent: { message, severity: "error" } })));

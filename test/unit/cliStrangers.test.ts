@@ -5,7 +5,7 @@ import { describe, test, type TestContext } from "node:test";
 import type { KubernetesObject } from "@kubernetes/client-node";
 import { parseAllDocuments } from "yaml";
 import { fixedNames } from "../../components/names";
-import { strangersError, strangersIn } from "../../tools/cli/strangers";
+import { strangersError, strangersIn } from "../../tools/cli/cluster/strangers";
 import { clusterWith } from "../support/clusterDouble";
 import { platformFrom } from "../support/mocks";
 

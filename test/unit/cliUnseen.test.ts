@@ -10,7 +10,7 @@ import { delimiter, join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { stringify } from "yaml";
 import { readKubeconfig } from "../../config/kubeconfig";
-import { allUnseen, unseenClusters, unseenError } from "../../tools/cli/unseen";
+import { allUnseen, unseenClusters, unseenError } from "../../tools/cli/cluster/unseen";
 import { exitCodeOf, reportOf } from "../../tools/report/model";
 import { markdownOf, terminalText } from "../../tools/report/render";
 import { colours } from "../../tools/shared/terminal";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { before, describe, test } from "node:test";
 import { networkPolicies } from "../../components/networkPolicies";
 import { databaseKind, type DatabaseKind } from "../../config/compatibility";
-import type { ZoneView } from "../../tools/cli/zones";
+import type { ZoneView } from "../../tools/cli/stack/zones";
 import { deployWithMocks, objects, platformFrom, type Registered } from "../support/mocks";
 
 type Tree = Record<string, unknown>;

@@ -4,10 +4,10 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import { databaseConfig } from "../../components/bigcouch";
 import { databaseKind, type DatabaseKind } from "../../config/compatibility";
-import { weaknesses } from "../../config/credentials";
 import { parsePlatform } from "../../config/parse";
 import { ConfigError, type Problem } from "../../config/problem";
 import { defaultKazooVersion } from "../../config/schema";
+import { weaknesses } from "../../config/weaknesses";
 import * as values from "../support/values";
 
 type Config = Record<string, unknown>;

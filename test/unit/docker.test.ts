@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { buildArguments, dockerPlace, launchArguments } from "../../tools/cli/dockerImage";
+import { buildArguments, dockerPlace, launchArguments } from "../../tools/cli/docker/dockerImage";
 import { deployWithMocks, platformFrom } from "../support/mocks";
 
 const platform = (changes: Record<string, unknown> = {}, ...secretKeys: string[]) =>

@@ -7,11 +7,17 @@ import { describe, test } from "node:test";
 import { promisify } from "node:util";
 import { requireDatabaseKind } from "../../config/compatibility";
 import type { Ring } from "../../config/platform";
-import { type BrokerNode, brokerFindings, queueFindings } from "../../tools/cli/checks/broker";
-import { certificateFindings } from "../../tools/cli/checks/certificate";
-import { copyFindings, memberFindings } from "../../tools/cli/checks/database";
-import { kazooFindings, kazooVersion, readKnownNodes } from "../../tools/cli/checks/kazoo";
-import { amount, claimFindings, healthFindings, quotaFindings, secretFindings } from "../../tools/cli/checks/objects";
+import { type BrokerNode, brokerFindings, queueFindings } from "../../tools/cli/doctor/checks/broker";
+import { certificateFindings } from "../../tools/cli/doctor/checks/certificate";
+import { copyFindings, memberFindings } from "../../tools/cli/doctor/checks/database";
+import { kazooFindings, kazooVersion, readKnownNodes } from "../../tools/cli/doctor/checks/kazoo";
+import {
+  amount,
+  claimFindings,
+  healthFindings,
+  quotaFindings,
+  secretFindings,
+} from "../../tools/cli/doctor/checks/objects";
 import {
   clockFindings,
   loginFindings,
@@ -19,18 +25,18 @@ import {
   percentUsed,
   portFindings,
   volumeFindings,
-} from "../../tools/cli/checks/pods";
+} from "../../tools/cli/doctor/checks/pods";
 import {
   type Running,
   differingFindings,
   unconfiguredFindings,
   upgradeFindings,
-} from "../../tools/cli/checks/versions";
+} from "../../tools/cli/doctor/checks/versions";
 import { findingsText } from "../../tools/cli/commands/doctor";
 import { healthTable } from "../../tools/cli/commands/status";
-import { stateFindings } from "../../tools/cli/examine";
-import { readShardMaps } from "../../tools/cli/copies";
-import type { ZoneHealth } from "../../tools/cli/health";
+import { stateFindings } from "../../tools/cli/doctor/examine";
+import { readShardMaps } from "../../tools/cli/runbook/shards/copies";
+import type { ZoneHealth } from "../../tools/cli/cluster/health";
 import {
   brokerQuestions,
   connectionQuestions,
@@ -38,8 +44,8 @@ import {
   databaseQuestions,
   readHttp,
   readMembers,
-} from "../../tools/cli/podQuestions";
-import { askPod, readAnswers, scriptOf } from "../../tools/cli/questions";
+} from "../../tools/cli/doctor/podQuestions";
+import { askPod, readAnswers, scriptOf } from "../../tools/cli/cluster/questions";
 import { sideBySide } from "../../tools/shared/turns";
 import { clusterWith } from "../support/clusterDouble";
 import { jsonServer } from "../support/jsonServer";

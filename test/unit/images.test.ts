@@ -4,7 +4,7 @@ import { mirrored } from "../../config/images";
 import { platformOfBytes } from "../../config/stackFile";
 import { ConfigError } from "../../config/problem";
 import type { Platform } from "../../config/platform";
-import { baseImages, pulledImages } from "../../tools/cli/pulledImages";
+import { baseImages, pulledImages } from "../../tools/cli/docker/pulledImages";
 import { deployWithMocks, objects, platformFrom, type Registered } from "../support/mocks";
 
 const stack = (config: Record<string, unknown>): Platform =>

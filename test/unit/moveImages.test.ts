@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { type TestContext, describe, test } from "node:test";
 import { compared } from "../../tools/cli/commands/moveImages";
-import { withMove } from "../../tools/cli/imageMove";
-import { type Access, digestOf } from "../../tools/cli/registry";
+import { withMove } from "../../tools/cli/stackFile/imageMove";
+import { type Access, digestOf } from "../../tools/cli/docker/registry";
 import { startRegistry } from "../support/registryDouble";
 
 const [one, another] = [`sha256:${"1".repeat(64)}`, `sha256:${"2".repeat(64)}`];

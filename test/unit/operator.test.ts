@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { promisify } from "node:util";
 import { parseAllDocuments } from "yaml";
-import { type OperatorSettings, objectName, operatorStacks } from "../../tools/cli/operatorStacks";
+import { type OperatorSettings, objectName, operatorStacks } from "../../tools/cli/stack/operatorStacks";
 import { type Clone, cloneProject } from "../support/clone";
 import { platformFrom, regionsInTwoClusters } from "../support/mocks";
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { type TestContext, describe, test } from "node:test";
-import { changePassword, tryPassword } from "../../tools/cli/passwordScript";
+import { changePassword, tryPassword } from "../../tools/cli/cluster/passwordScript";
 import { type CrossbarOptions, type CrossbarUser, startCrossbar } from "../support/crossbar";
 import { runAgainst } from "../support/script";
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { type RegionPlan, atOnce, inOrder, limitOf, planUp } from "../../tools/cli/regionPlan";
-import { jobsOf, outcomeLines } from "../../tools/cli/fleet";
+import { type RegionPlan, atOnce, inOrder, limitOf, planUp } from "../../tools/cli/stack/regionPlan";
+import { jobsOf, outcomeLines } from "../../tools/cli/run/fleet";
 import { platformFrom } from "../support/mocks";
 
 const network = (second: number) => `10.${second}.0.0/16`;

@@ -11,7 +11,7 @@ import { isSecretName } from "../../config/secrets";
 import { findingsText, parseFindings, type Found } from "../../tools/report/findings";
 import { maskDigest } from "../../tools/report/mask";
 import { exitCodeOf, reportOf, type Findings } from "../../tools/report/model";
-import { lookForDrift, previewStack } from "../../tools/cli/runPreview";
+import { lookForDrift, previewStack } from "../../tools/cli/run/runPreview";
 import { htmlOf, markdownOf, terminalText } from "../../tools/report/render";
 import { UserError, colours } from "../../tools/shared/terminal";
 import { platformFrom } from "../support/mocks";

@@ -3,7 +3,7 @@ import { describe, test } from "node:test";
 import { parse } from "yaml";
 import { type Rotation, rotationSteps, numbersOf } from "../../config/credentials";
 import { rules } from "../../policy/rules";
-import { withRotation, withoutCredential } from "../../tools/cli/stackEdit";
+import { withRotation, withoutCredential } from "../../tools/cli/stackFile/stackEdit";
 import { opened } from "../support/digests";
 import { deployWithMocks, objects, platformFrom } from "../support/mocks";
 import { fits } from "../support/rabbitmq";

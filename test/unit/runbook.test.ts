@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { describe, test, type TestContext } from "node:test";
 import { databaseKind, type DatabaseKind } from "../../config/compatibility";
-import { onlyThere, readShardMaps, shardMapsScript } from "../../tools/cli/copies";
+import { onlyThere, readShardMaps, shardMapsScript } from "../../tools/cli/runbook/shards/copies";
 import { wantedSize } from "../../tools/cli/commands/grow";
 import { ordinal, wantedNodes } from "../../tools/cli/commands/scale";
-import { type Runbook, follow } from "../../tools/cli/runbook";
+import { type Runbook, follow } from "../../tools/cli/runbook/runbook";
 import { UserError } from "../../tools/shared/terminal";
 
 /** A runbook of three steps; `ran` has those that ran, `failing` the one that fails. */

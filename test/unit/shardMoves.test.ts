@@ -2,11 +2,11 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
 import { requireDatabaseKind } from "../../config/compatibility";
-import { moveShards, unfinished } from "../../tools/cli/shards/moveShards";
-import { type Place, type Wanted, planMoves } from "../../tools/cli/shards/plan";
-import { type Ask, type Request, RingDatabase, askBy, urlOf } from "../../tools/cli/shards/ringDatabase";
-import { type Move, type ShardDocument, begun, ended } from "../../tools/cli/shards/shardMap";
-import { readAnswers, scriptOf } from "../../tools/cli/questions";
+import { moveShards, unfinished } from "../../tools/cli/runbook/shards/moveShards";
+import { type Place, type Wanted, planMoves } from "../../tools/cli/runbook/shards/plan";
+import { type Ask, type Request, RingDatabase, askBy, urlOf } from "../../tools/cli/runbook/shards/ringDatabase";
+import { type Move, type ShardDocument, begun, ended } from "../../tools/cli/runbook/shards/shardMap";
+import { readAnswers, scriptOf } from "../../tools/cli/cluster/questions";
 import { runAgainst } from "../support/script";
 import { ShardedRing } from "../support/shardedRing";
 

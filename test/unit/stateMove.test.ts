@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { renamedState, withoutComponents } from "../../tools/cli/stateMove";
+import { renamedState, withoutComponents } from "../../tools/cli/stack/stateMove";
 
 const urn = (name: string): string => `urn:pulumi:prod::kazoo::x::${name}`;
 

@@ -5,13 +5,13 @@ import { join, resolve } from "node:path";
 import { describe, test } from "node:test";
 import fc from "fast-check";
 import { parse } from "yaml";
-import { choose, confirmed } from "../../tools/cli/choose";
+import { choose, confirmed } from "../../tools/shared/choose";
 import { kazoo } from "../../tools/cli/commandLine";
 import { editText, editedEnvironment, editorOf } from "../../tools/cli/commands/edit";
 import { ago, healthTable, imageTable, shortImage } from "../../tools/cli/commands/status";
-import { type ZoneHealth, imageOf, isHealthy, stateOf } from "../../tools/cli/health";
-import { type Update, differences, earlier, imageMessage, rollouts, zoneMessage } from "../../tools/cli/history";
-import { asking } from "../../tools/cli/kubernetes";
+import { type ZoneHealth, imageOf, isHealthy, stateOf } from "../../tools/cli/cluster/health";
+import { type Update, differences, earlier, imageMessage, rollouts, zoneMessage } from "../../tools/cli/stack/history";
+import { asking } from "../../tools/cli/cluster/kubernetes";
 import {
   environmentFor,
   ownEnvironment,
@@ -20,7 +20,7 @@ import {
   withPlacement,
   withDatacenter,
   withoutDatacenter,
-} from "../../tools/cli/stackEdit";
+} from "../../tools/cli/stackFile/stackEdit";
 import { rolloutProgress } from "../../components/names";
 import { parsePlatform } from "../../config/parse";
 import { platformOfBytes } from "../../config/stackFile";

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import type { Ring } from "../../config/platform";
-import { namedImage, withKazoo, withNamedImage, withRing } from "../../tools/cli/stackEdit";
+import { namedImage, withKazoo, withNamedImage, withRing } from "../../tools/cli/stackFile/stackEdit";
 import {
   enableFlags,
   flagProblem,
@@ -13,7 +13,7 @@ import {
   wantedBrokers,
   wantedDatabase,
   wantedKazoo,
-} from "../../tools/cli/upgradePaths";
+} from "../../tools/cli/runbook/upgradePaths";
 import { UserError } from "../../tools/shared/terminal";
 import { platformFrom } from "../support/mocks";
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { type TestContext, describe, test } from "node:test";
 import { proofOfSameCluster } from "../../tools/cli/commands/useContext";
-import { withContext } from "../../tools/cli/stackEdit";
+import { withContext } from "../../tools/cli/stackFile/stackEdit";
 import { clusterWith } from "../support/clusterDouble";
 
 /** A cluster whose namespaces have these ids; null: they may not be read. */

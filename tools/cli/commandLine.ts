@@ -15,7 +15,8 @@ const code = {
   doctor: () => require("./commands/doctor") as typeof import("./commands/doctor"),
   docker: () => require("./commands/docker") as typeof import("./commands/docker"),
   drain: () => require("./commands/drain") as typeof import("./commands/drain"),
-  fleet: () => require("./fleet") as typeof import("./fleet"),
+  fleet: () => require("./run/fleet") as typeof import("./run/fleet"),
+  env: () => require("./commands/env") as typeof import("./commands/env"),
   edit: () => require("./commands/edit") as typeof import("./commands/edit"),
   grow: () => require("./commands/grow") as typeof import("./commands/grow"),
   images: () => require("./commands/images") as typeof import("./commands/images"),
@@ -23,9 +24,8 @@ const code = {
   rename: () => require("./commands/rename") as typeof import("./commands/rename"),
   remove: () => require("./commands/remove") as typeof import("./commands/remove"),
   rebalance: () => require("./commands/rebalance") as typeof import("./commands/rebalance"),
-  lifecycle: () => require("./commands/lifecycle") as typeof import("./commands/lifecycle"),
   moveImages: () => require("./commands/moveImages") as typeof import("./commands/moveImages"),
-  nodes: () => require("./nodes") as typeof import("./nodes"),
+  nodes: () => require("./cluster/nodes") as typeof import("./cluster/nodes"),
   operator: () => require("./commands/operator") as typeof import("./commands/operator"),
   logs: () => require("./commands/logs") as typeof import("./commands/logs"),
   render: () => require("./commands/render") as typeof import("./commands/render"),
@@ -141,7 +141,7 @@ function stackCommands(): Command[] {
     withStack(
       "env",
       'print the variables that plain pulumi and kubectl need for a stack: eval "$(npx kazoo env)"',
-    ).action(exiting((options: Stacked) => code.lifecycle().env(options))),
+    ).action(exiting((options: Stacked) => code.env().env(options))),
   ];
 }
 
@@ -337,7 +337,7 @@ function deployCommands(): Command[] {
   ];
 }
 
-type RunbookOptions = import("./runbook").RunbookOptions;
+type RunbookOptions = import("./runbook/runbook").RunbookOptions;
 /** The credentials that `rotate` can replace, by argument. */
 const whatToRotate = {
   rabbitmq: "rabbitmq",

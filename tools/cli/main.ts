@@ -1,7 +1,7 @@
 import { withoutLoopbackProxy } from "../shared/proxy";
 import { printError } from "../shared/terminal";
 import { kazoo } from "./commandLine";
-import { hasServed } from "./program";
+import { hasServed } from "./pulumi/program";
 
 /** Runs the command on the command line; errors become a message and an exit code. */
 export async function run(): Promise<void> {

@@ -1,5 +1,3 @@
-import type { PictureRegion } from "./picture";
-
 /** A text in a report: plain, or as code, or strong. */
 export type Span = string | { readonly code: string } | { readonly strong: string };
 export type Text = readonly Span[];
@@ -14,6 +12,24 @@ export interface DiffLine {
 export interface Detail {
   readonly title: Text;
   readonly lines: readonly DiffLine[];
+}
+
+/** What a change does to a datacenter, the most serious first. */
+export const marks = ["removed", "replaced", "new", "restarts", "changed", "unchanged"] as const;
+export type Mark = (typeof marks)[number];
+
+/** A datacenter in the picture of a change. */
+export interface PictureZone {
+  readonly datacenter: string;
+  readonly mark: Mark;
+  /** The change in words, because colour alone is not enough: `2 pods restart`. */
+  readonly text: string;
+}
+
+/** A region in the picture. */
+export interface PictureRegion {
+  readonly name: string;
+  readonly zones: readonly PictureZone[];
 }
 
 /**

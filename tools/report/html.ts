@@ -1,5 +1,4 @@
-import type { Block, Detail, Document, Span, Text } from "./document";
-import type { PictureRegion } from "./picture";
+import type { Block, Detail, Document, PictureRegion, Span, Text } from "./document";
 
 /** A document as a self-contained page, light or dark like the reader's system. */
 export function toHtml(title: string, document: Document): string {

@@ -1,26 +1,8 @@
 import { type Change, isWhole } from "./changes";
-import type { Block } from "./document";
+import { type Block, type Mark, marks, type PictureRegion, type PictureZone } from "./document";
 import { byRegion } from "./group";
 import type { Place } from "./place";
 import { plural } from "./wording";
-
-/** What a change does to a datacenter, the most serious first. */
-const marks = ["removed", "replaced", "new", "restarts", "changed", "unchanged"] as const;
-export type Mark = (typeof marks)[number];
-
-/** A datacenter in the picture of a change. */
-export interface PictureZone {
-  readonly datacenter: string;
-  readonly mark: Mark;
-  /** The change in words, because colour alone is not enough: `2 pods restart`. */
-  readonly text: string;
-}
-
-/** A region in the picture. */
-export interface PictureRegion {
-  readonly name: string;
-  readonly zones: readonly PictureZone[];
-}
 
 /** A picture with more datacenters is unreadable. */
 const mostZones = 64;

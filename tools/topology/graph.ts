@@ -10,7 +10,7 @@ import {
   copiesOf,
   hostsOf,
 } from "../../config/platform";
-import type { NodeState, State } from "./live";
+import type { NodeState, State } from "./states";
 
 /** A detail of an item, shown on request: a label and its value. */
 export type Fact = readonly [label: string, value: string];

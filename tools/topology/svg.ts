@@ -16,7 +16,7 @@ import {
   stateSign,
   zonesOf,
 } from "./sizes";
-import type { State } from "./live";
+import type { State } from "./states";
 import { pictureStyle } from "./theme";
 import { escaped, lineHeight, widthOf } from "./text";
 

@@ -2,11 +2,11 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { bootstrapScriptPath } from "../../../components/names";
 import { appsPath } from "../../../config/schema";
-import { runScriptInside } from "../insideNode";
-import { accountOf } from "../masterAccount";
-import { type SelectedZone, type Selection, type ZoneNode, selectNode, selectZone } from "../nodes";
+import { runScriptInside } from "../cluster/insideNode";
+import { accountOf } from "../cluster/masterAccount";
+import { type SelectedZone, type Selection, type ZoneNode, selectNode, selectZone } from "../cluster/nodes";
 import { quoted } from "../../shared/shell";
-import { type Stack, openStack, projectDirectory } from "../openStack";
+import { type Stack, openStack, projectDirectory } from "../stack/openStack";
 import { UserError, reportToStderr } from "../../shared/terminal";
 
 interface AccountOptions extends Selection {

@@ -1,14 +1,22 @@
 import { readFileSync } from "node:fs";
 import { basename } from "node:path";
 import type { Platform, Ring } from "../../../config/platform";
-import { choose } from "../choose";
-import { judged } from "../judged";
-import { movesShards } from "../liveRing";
-import { zonesOf } from "../nodes";
-import { type Stack, isThrowAway } from "../openStack";
-import { type RunbookOptions, type RunbookStep, follow } from "../runbook";
-import { type NewDatacenter, withDatacenter, withPlacement } from "../stackEdit";
-import { beginWhole, openWhole, refuseDocker, requireNoChanges, requireStacks, tryFile, upOrAgain } from "../wholeRing";
+import { choose } from "../../shared/choose";
+import { judged } from "../stackFile/judged";
+import { movesShards } from "../runbook/liveRing";
+import { zonesOf } from "../cluster/nodes";
+import { type Stack, isThrowAway } from "../stack/openStack";
+import { type RunbookOptions, type RunbookStep, follow } from "../runbook/runbook";
+import { type NewDatacenter, withDatacenter, withPlacement } from "../stackFile/stackEdit";
+import {
+  beginWhole,
+  openWhole,
+  refuseDocker,
+  requireNoChanges,
+  requireStacks,
+  tryFile,
+  upOrAgain,
+} from "../runbook/wholeRing";
 import { UserError, reportToStderr } from "../../shared/terminal";
 import { stackFile } from "./apply";
 import { requireHealthy } from "./drain";

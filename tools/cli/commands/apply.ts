@@ -5,15 +5,15 @@ import { kazooParts, workloads } from "../../../components/names";
 import { services } from "../../../config/hosts";
 import type { Zone } from "../../../config/platform";
 import { stackFilePath } from "../../../config/stackFile";
-import { chooseAmong, confirmed } from "../choose";
-import { imageMessage, zoneMessage } from "../history";
-import { type Selection } from "../nodes";
-import { refuseOtherClusters } from "../otherCluster";
-import { runStack } from "../runStack";
-import { type Stack, isThrowAway, openStack, projectDirectory, readPlatform } from "../openStack";
+import { chooseAmong, confirmed } from "../../shared/choose";
+import { imageMessage, zoneMessage } from "../stack/history";
+import { type Selection } from "../cluster/nodes";
+import { refuseOtherClusters } from "../cluster/otherCluster";
+import { runStack } from "../run/runStack";
+import { type Stack, isThrowAway, openStack, projectDirectory, readPlatform } from "../stack/openStack";
 import { UserError, reportToStderr } from "../../shared/terminal";
-import { readZones } from "../zones";
-import { begin } from "./lifecycle";
+import { readZones } from "../stack/zones";
+import { begin } from "../run/oneStack";
 
 /** Options of the commands on a zone's deployment. */
 export interface DeployOptions extends Selection {

@@ -1,12 +1,12 @@
 import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { partOf } from "../../../config/stackPart";
-import { type Backup, type ExportedState, type Keys, opened, sealed } from "../backupFile";
-import { confirmed } from "../choose";
-import { ensureLocalState, recover, setAsideUnreadable } from "../localState";
-import { type Stack, isOfThisMachine, openStack, projectDirectory, readPlatform } from "../openStack";
-import { askPulumi } from "../pulumi";
-import { renamedState } from "../stateMove";
+import { type Backup, type ExportedState, type Keys, opened, sealed } from "../stack/backupFile";
+import { confirmed } from "../../shared/choose";
+import { ensureLocalState, recover, setAsideUnreadable } from "../pulumi/localState";
+import { type Stack, isOfThisMachine, openStack, projectDirectory, readPlatform } from "../stack/openStack";
+import { askPulumi } from "../pulumi/pulumi";
+import { renamedState } from "../stack/stateMove";
 import { quoted } from "../../shared/shell";
 import { UserError, colours, reportToStderr } from "../../shared/terminal";
 

@@ -4,7 +4,7 @@ import type { Platform } from "../../../config/platform";
 import { knownStacks } from "../../../config/stackFile";
 import { quoted } from "../../shared/shell";
 import { UserError } from "../../shared/terminal";
-import { projectDirectory, readPlatform } from "../openStack";
+import { projectDirectory, readPlatform } from "../stack/openStack";
 
 const shells = ["bash", "zsh", "fish"];
 

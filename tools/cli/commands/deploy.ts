@@ -1,12 +1,12 @@
 import { rolloutProgress, workloads } from "../../../components/names";
-import { confirmed } from "../choose";
-import { asking, clientsOf } from "../kubernetes";
-import { type SelectedZone, selectZone } from "../nodes";
-import { runPulumi } from "../pulumi";
-import { until } from "../until";
-import { isThrowAway, openStack } from "../openStack";
+import { confirmed } from "../../shared/choose";
+import { asking, clientsOf } from "../cluster/kubernetes";
+import { type SelectedZone, selectZone } from "../cluster/nodes";
+import { runPulumi } from "../pulumi/pulumi";
+import { until } from "../../shared/until";
+import { isThrowAway, openStack } from "../stack/openStack";
 import { UserError, reportToStderr } from "../../shared/terminal";
-import { begin } from "./lifecycle";
+import { begin } from "../run/oneStack";
 import { type DeployOptions, type Part, apply, everything, nodes, service, target } from "./apply";
 
 /** Creates the zone's Service. */

@@ -2,11 +2,11 @@ import { randomBytes } from "node:crypto";
 import { containers, datacenterTypes, imageResource } from "../../../components/names";
 import { topologyVariables, variables } from "../../../config/environment";
 import type { ImageBuild } from "../../../config/platform";
-import { runDocker } from "../dockerClient";
-import { type DockerPlace, buildArguments, dockerPlace, imageNames, launchArguments } from "../dockerImage";
-import { projectDirectory, readPlatform } from "../openStack";
+import { runDocker } from "../docker/dockerClient";
+import { type DockerPlace, buildArguments, dockerPlace, imageNames, launchArguments } from "../docker/dockerImage";
+import { projectDirectory, readPlatform } from "../stack/openStack";
 import { UserError, isTerminal } from "../../shared/terminal";
-import { up } from "./lifecycle";
+import { up } from "../run/oneStack";
 
 // The commands on the image and on the containers of a stack on plain Docker. Each gets the stack's name and the arguments for docker.
 

@@ -1,9 +1,9 @@
-import type { Finding } from "../checks/finding";
-import { type Examination, examine, stateFindings } from "../examine";
-import { healthOf } from "../health";
-import { deployedIn, knownObjects } from "../missing";
-import { zonesOf } from "../nodes";
-import { openStack } from "../openStack";
+import type { Finding } from "../doctor/checks/finding";
+import { type Examination, examine, stateFindings } from "../doctor/examine";
+import { healthOf } from "../cluster/health";
+import { deployedIn, knownObjects } from "../stack/deployed";
+import { zonesOf } from "../cluster/nodes";
+import { openStack } from "../stack/openStack";
 import { UserError, colours, reportToStderr } from "../../shared/terminal";
 import { endWith, unaskedLines } from "./status";
 

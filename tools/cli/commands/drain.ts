@@ -1,15 +1,15 @@
 import { readFileSync } from "node:fs";
 import { workloads as containers } from "../../../components/names";
 import type { DrainedWorkload, Platform, Zone } from "../../../config/platform";
-import { onlyThere, readShardMaps, shardMapsScript } from "../copies";
-import { healthOf, isHealthy } from "../health";
-import { askInside, runScriptInside } from "../insideNode";
-import { SimulatedPodError } from "../kubernetes";
-import { type LiveZone, liveZone, setsOf, statefulSetsOf, targetsOf } from "../liveZone";
-import { type SelectedZone, hostsIn, nodesOf, zonesOf } from "../nodes";
-import { type Stack, isThrowAway } from "../openStack";
-import { type RunbookOptions, type RunbookStep, follow } from "../runbook";
-import { withSetting } from "../stackEdit";
+import { onlyThere, readShardMaps, shardMapsScript } from "../runbook/shards/copies";
+import { healthOf, isHealthy } from "../cluster/health";
+import { askInside, runScriptInside } from "../cluster/insideNode";
+import { SimulatedPodError } from "../cluster/kubernetes";
+import { type LiveZone, liveZone, setsOf, statefulSetsOf, targetsOf } from "../runbook/liveZone";
+import { type SelectedZone, hostsIn, nodesOf, zonesOf } from "../cluster/nodes";
+import { type Stack, isThrowAway } from "../stack/openStack";
+import { type RunbookOptions, type RunbookStep, follow } from "../runbook/runbook";
+import { withSetting } from "../stackFile/stackEdit";
 import { UserError, colours, reportToStderr } from "../../shared/terminal";
 import { applyFile, stackFile } from "./apply";
 

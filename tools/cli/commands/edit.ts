@@ -4,8 +4,8 @@ import { basename, join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { parse, stringify } from "yaml";
 import type { Zone } from "../../../config/platform";
-import { runFolder } from "../runFolder";
-import { type OwnEnvironment, ownEnvironment, withOwnEnvironment } from "../stackEdit";
+import { runFolder } from "../pulumi/runFolder";
+import { type OwnEnvironment, ownEnvironment, withOwnEnvironment } from "../stackFile/stackEdit";
 import { UserError, isTerminal, reportToStderr } from "../../shared/terminal";
 import { type DeployOptions, applyFile, stackFile, zoneOfFile } from "./apply";
 

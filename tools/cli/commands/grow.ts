@@ -2,12 +2,12 @@ import { readFileSync } from "node:fs";
 import type { V1PersistentVolumeClaim } from "@kubernetes/client-node";
 import { rolloutProgress } from "../../../components/names";
 import { byteCount, bytes } from "../../../config/quantity";
-import { asking, clientsOf } from "../kubernetes";
-import { type LiveZone, liveZone, setsOf, statefulSetsOf, targetsOf } from "../liveZone";
-import { isThrowAway } from "../openStack";
-import { type RunbookOptions, type RunbookStep, follow } from "../runbook";
-import { withSetting } from "../stackEdit";
-import { until } from "../until";
+import { asking, clientsOf } from "../cluster/kubernetes";
+import { type LiveZone, liveZone, setsOf, statefulSetsOf, targetsOf } from "../runbook/liveZone";
+import { isThrowAway } from "../stack/openStack";
+import { type RunbookOptions, type RunbookStep, follow } from "../runbook/runbook";
+import { withSetting } from "../stackFile/stackEdit";
+import { until } from "../../shared/until";
 import { UserError, reportToStderr } from "../../shared/terminal";
 import { applyFile, stackFile } from "./apply";
 

@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { UserError } from "../../shared/terminal";
-import { projectDirectory, readPlatform } from "../openStack";
-import { pulledImages } from "../pulledImages";
+import { projectDirectory, readPlatform } from "../stack/openStack";
+import { pulledImages } from "../docker/pulledImages";
 
 /** Lists the images that a stack pulls, from its file alone. */
 export function images({ stack, json }: { readonly stack: string; readonly json: boolean }): void {

@@ -4,12 +4,12 @@ import { ConfigError } from "../../../config/problem";
 import type { KubernetesCluster } from "../../../config/platform";
 import { platformOfBytes, stackFilePath } from "../../../config/stackFile";
 import { UserError, colours, reportToStderr } from "../../shared/terminal";
-import { ask, canAsk, choose, confirmed } from "../choose";
-import { clusterFacts } from "../clusterFacts";
-import { type ClusterFacts, clusterFindings } from "../clusterFindings";
-import { type FirstStack, firstStackText } from "../firstStack";
-import { contextNames } from "../kubernetes";
-import { projectDirectory } from "../openStack";
+import { ask, canAsk, choose, confirmed } from "../../shared/choose";
+import { clusterFacts } from "../cluster/clusterFacts";
+import { type ClusterFacts, clusterFindings } from "../cluster/clusterFindings";
+import { type FirstStack, firstStackText } from "../stackFile/firstStack";
+import { contextNames } from "../cluster/kubernetes";
+import { projectDirectory } from "../stack/openStack";
 
 /** The answers given as options; `yes` answers the question whether to write the file. */
 export type InitOptions = { readonly yes?: boolean } & {

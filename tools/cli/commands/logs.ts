@@ -1,6 +1,6 @@
-import { runInside, runScriptInside, showLog } from "../insideNode";
-import type { LogOptions } from "../kubernetes";
-import { type Selection, findNode } from "../nodes";
+import { runInside, runScriptInside, showLog } from "../cluster/insideNode";
+import type { LogOptions } from "../cluster/kubernetes";
+import { type Selection, findNode } from "../cluster/nodes";
 
 interface NodeOptions extends Selection {
   readonly stack: string;

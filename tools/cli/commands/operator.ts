@@ -9,8 +9,8 @@ import { partOf } from "../../../config/stackPart";
 import { readYaml } from "../../../config/yaml";
 import { UserError, reportToStderr } from "../../shared/terminal";
 import { versions } from "../../toolchain/parts";
-import { projectDirectory, readPlatform } from "../openStack";
-import { type OperatorSettings, operatorStacks, secretKeys } from "../operatorStacks";
+import { projectDirectory, readPlatform } from "../stack/openStack";
+import { type OperatorSettings, operatorStacks, secretKeys } from "../stack/operatorStacks";
 
 export interface OperatorOptions {
   readonly stack: string;

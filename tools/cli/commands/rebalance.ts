@@ -1,10 +1,10 @@
 import type { Ring } from "../../../config/platform";
-import { choose } from "../choose";
-import { liveRing, requireNodes, shardPlan, shardStep, wantedCopies } from "../liveRing";
-import { zonesOf } from "../nodes";
-import { isThrowAway } from "../openStack";
-import { type RunbookOptions, follow } from "../runbook";
-import { beginWhole, openWhole } from "../wholeRing";
+import { choose } from "../../shared/choose";
+import { liveRing, requireNodes, shardPlan, shardStep, wantedCopies } from "../runbook/liveRing";
+import { zonesOf } from "../cluster/nodes";
+import { isThrowAway } from "../stack/openStack";
+import { type RunbookOptions, follow } from "../runbook/runbook";
+import { beginWhole, openWhole } from "../runbook/wholeRing";
 import { UserError, reportToStderr } from "../../shared/terminal";
 
 export interface RebalanceOptions extends RunbookOptions {

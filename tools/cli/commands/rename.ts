@@ -3,12 +3,12 @@ import { basename, join } from "node:path";
 import type { Platform } from "../../../config/platform";
 import { partOf, regionStack, regionsOf } from "../../../config/stackPart";
 import { UserError, reportToStderr } from "../../shared/terminal";
-import { recover, renameStack } from "../localState";
-import { type Stack, backendOf, isThrowAway, projectDirectory, readPlatform } from "../openStack";
-import { askPulumi } from "../pulumi";
-import { type RunbookOptions, type RunbookStep, follow } from "../runbook";
-import { withStackLabel } from "../stackEdit";
-import { requireNoChanges } from "../wholeRing";
+import { recover, renameStack } from "../pulumi/localState";
+import { type Stack, backendOf, isThrowAway, projectDirectory, readPlatform } from "../stack/openStack";
+import { askPulumi } from "../pulumi/pulumi";
+import { type RunbookOptions, type RunbookStep, follow } from "../runbook/runbook";
+import { withStackLabel } from "../stackFile/stackEdit";
+import { requireNoChanges } from "../runbook/wholeRing";
 import { stackFile } from "./apply";
 
 interface RenameOptions extends RunbookOptions {

@@ -5,12 +5,12 @@ import { interruptible } from "../../shared/interrupt";
 import { type Digest, parseDigest } from "../../report/digest";
 import { type Found, findingsText, parseFindings } from "../../report/findings";
 import { type ChangeReport, exitCodeOf, failedReport, reportOf } from "../../report/model";
-import { lookForDrift, previewStack } from "../runPreview";
+import { lookForDrift, previewStack } from "../run/runPreview";
 import { htmlOf, markdownOf, terminalText } from "../../report/render";
-import { allUnseen, unseenClusters } from "../unseen";
-import { type FleetOptions, jobsOf, stackOf } from "../fleet";
-import { type Stack, openStack, projectDirectory, readConfig, readPlatform, regionsIn } from "../openStack";
-import { atOnce, inOrder } from "../regionPlan";
+import { allUnseen, unseenClusters } from "../cluster/unseen";
+import { type FleetOptions, jobsOf, stackOf } from "../run/fleet";
+import { type Stack, openStack, projectDirectory, readConfig, readPlatform, regionsIn } from "../stack/openStack";
+import { atOnce, inOrder } from "../stack/regionPlan";
 import { regionStack } from "../../../config/stackPart";
 import { RefusedError, UserError, colours, reportToStderr } from "../../shared/terminal";
 

@@ -1,11 +1,11 @@
 import { readFileSync } from "node:fs";
 import type { Platform, Zone } from "../../../config/platform";
-import { differences, earlier, readUpdates, rollouts } from "../history";
-import { openStack } from "../openStack";
-import { environmentFor, isBuilt, ownEnvironment, withImage, withOwnEnvironment } from "../stackEdit";
+import { differences, earlier, readUpdates, rollouts } from "../stack/history";
+import { openStack } from "../stack/openStack";
+import { environmentFor, isBuilt, ownEnvironment, withImage, withOwnEnvironment } from "../stackFile/stackEdit";
 import { table } from "../../shared/table";
 import { UserError, reportToStderr } from "../../shared/terminal";
-import { readZones } from "../zones";
+import { readZones } from "../stack/zones";
 import { type DeployOptions, applyFile, stackFile, zoneOfFile } from "./apply";
 
 async function rolloutsOf(options: DeployOptions) {

@@ -7,7 +7,7 @@ import {
   sandboxUp,
 } from "../../sandbox";
 import { ensureToolchain } from "../../toolchain";
-import { projectDirectory, readPlatform, sandboxClusters } from "../openStack";
+import { projectDirectory, readPlatform, sandboxClusters } from "../stack/openStack";
 import { table } from "../../shared/table";
 import { UserError, reportToStderr } from "../../shared/terminal";
 

@@ -2,17 +2,25 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { basename } from "node:path";
 import { type Ring, copiesOf } from "../../../config/platform";
 import { parseUrn } from "../../report/digest";
-import { counted } from "../checks/finding";
-import { judged } from "../judged";
-import { unlessSimulated } from "../kubernetes";
-import { forgetStep, liveRing, movesShards, requireNodes, shardPlan, shardStep, wantedCopies } from "../liveRing";
-import { type LiveZone, liveZone } from "../liveZone";
-import { type SelectedZone, zonesOf } from "../nodes";
-import { isThrowAway } from "../openStack";
-import { type RunbookOptions, type RunbookStep, follow } from "../runbook";
-import { withSetting } from "../stackEdit";
-import { unprotect } from "../stateMove";
-import { requireNoChanges, upOrAgain } from "../wholeRing";
+import { counted } from "../doctor/checks/finding";
+import { judged } from "../stackFile/judged";
+import { unlessSimulated } from "../cluster/kubernetes";
+import {
+  forgetStep,
+  liveRing,
+  movesShards,
+  requireNodes,
+  shardPlan,
+  shardStep,
+  wantedCopies,
+} from "../runbook/liveRing";
+import { type LiveZone, liveZone } from "../runbook/liveZone";
+import { type SelectedZone, zonesOf } from "../cluster/nodes";
+import { isThrowAway } from "../stack/openStack";
+import { type RunbookOptions, type RunbookStep, follow } from "../runbook/runbook";
+import { withSetting } from "../stackFile/stackEdit";
+import { unprotect } from "../stack/stateMove";
+import { requireNoChanges, upOrAgain } from "../runbook/wholeRing";
 import { UserError, reportToStderr } from "../../shared/terminal";
 import { stackFile } from "./apply";
 import { requireHealthy } from "./drain";

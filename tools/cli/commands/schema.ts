@@ -2,7 +2,7 @@ import { writeFileSync } from "node:fs";
 import { join, relative, resolve } from "node:path";
 import { stackFileSchemaText } from "../../../config/stackSchema";
 import { reportToStderr } from "../../shared/terminal";
-import { projectDirectory } from "../openStack";
+import { projectDirectory } from "../stack/openStack";
 
 /** Writes the JSON Schema of stack files, for completion and checks in editors, to `out` or to the project's own file. */
 export function schema(out?: string): void {

@@ -2,15 +2,15 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { type Platform } from "../../../config/platform";
 import { regionStack, regionsOf } from "../../../config/stackPart";
 import { UserError, reportToStderr } from "../../shared/terminal";
-import * as fleet from "../fleet";
-import { ensureStack, readClusterIds, recover, writeClusterIds } from "../localState";
-import { deployedIn } from "../missing";
-import { type Stack, isThrowAway, readPlatform } from "../openStack";
-import { askPulumi, readOutputs } from "../pulumi";
-import { type RunbookOptions, type RunbookStep, follow } from "../runbook";
-import { withStacks } from "../stackEdit";
-import { datacentersOf, moveState } from "../stateMove";
-import { openWhole, requireNoChanges, requireStacks } from "../wholeRing";
+import * as fleet from "../run/fleet";
+import { ensureStack, readClusterIds, recover, writeClusterIds } from "../pulumi/localState";
+import { deployedIn } from "../stack/deployed";
+import { type Stack, isThrowAway, readPlatform } from "../stack/openStack";
+import { askPulumi, readOutputs } from "../pulumi/pulumi";
+import { type RunbookOptions, type RunbookStep, follow } from "../runbook/runbook";
+import { withStacks } from "../stackFile/stackEdit";
+import { datacentersOf, moveState } from "../stack/stateMove";
+import { openWhole, requireNoChanges, requireStacks } from "../runbook/wholeRing";
 import { stackFile } from "./apply";
 
 /** Moves the datacenters of a live stack to a stack per region. Clusters are not touched. */

@@ -1,7 +1,7 @@
 import { regionStack } from "../../../config/stackPart";
 import { UserError } from "../../shared/terminal";
-import { orderOfUp } from "../fleet";
-import { regionsIn } from "../openStack";
+import { orderOfUp } from "../run/fleet";
+import { regionsIn } from "../stack/openStack";
 
 /** A Pulumi stack of a stack's file. */
 interface Part {

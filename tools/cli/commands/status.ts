@@ -1,14 +1,14 @@
 import { emitKeypressEvents } from "node:readline";
 import type { Writable } from "node:stream";
 import type { ReadStream } from "node:tty";
-import type { Finding } from "../checks/finding";
-import { type Examination, examine, stateFindings } from "../examine";
-import { type Readiness, type ZoneHealth, healthOf, isHealthy } from "../health";
-import { deployedIn, knownObjects } from "../missing";
-import { zonesOf } from "../nodes";
-import { type FleetOptions, stackOf } from "../fleet";
-import { openRegions, readPlatform } from "../openStack";
-import { runningImages } from "../runningImages";
+import type { Finding } from "../doctor/checks/finding";
+import { type Examination, examine, stateFindings } from "../doctor/examine";
+import { type Readiness, type ZoneHealth, healthOf, isHealthy } from "../cluster/health";
+import { deployedIn, knownObjects } from "../stack/deployed";
+import { zonesOf } from "../cluster/nodes";
+import { type FleetOptions, stackOf } from "../run/fleet";
+import { openRegions, readPlatform } from "../stack/openStack";
+import { runningImages } from "../cluster/runningImages";
 import { table } from "../../shared/table";
 import { UserError, colours, printError, reportToStderr } from "../../shared/terminal";
 

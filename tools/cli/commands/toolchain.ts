@@ -2,7 +2,7 @@ import { delimiter } from "node:path";
 import { type Part, ensureToolchain, pruneToolchain, pulumiParts } from "../../toolchain";
 import { quoted } from "../../shared/shell";
 import { reportToStderr } from "../../shared/terminal";
-import { partsFor, readPlatform } from "../openStack";
+import { partsFor, readPlatform } from "../stack/openStack";
 
 /** Provides parts of the toolchain and prints their paths; by default those that the stack dev needs. `prune` removes old ones instead. */
 export async function toolchain(parts: readonly Part[], prune: boolean): Promise<void> {

@@ -5,10 +5,11 @@ import { layOut } from "../../topology/layout";
 import { pageOf } from "../../topology/page";
 import { svgOf } from "../../topology/svg";
 import { reportToStderr } from "../../shared/terminal";
-import { withStates, type ZoneState } from "../../topology/live";
-import { healthOf } from "../health";
-import { zonesOf } from "../nodes";
-import { openRegions, projectDirectory, readPlatform } from "../openStack";
+import { withStates } from "../../topology/live";
+import type { ZoneState } from "../../topology/states";
+import { healthOf } from "../cluster/health";
+import { zonesOf } from "../cluster/nodes";
+import { openRegions, projectDirectory, readPlatform } from "../stack/openStack";
 
 interface TopologyOptions {
   readonly stack: string;

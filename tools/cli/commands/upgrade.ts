@@ -6,15 +6,15 @@ import { type UpgradeStep, brokerPlugins } from "../../../config/compatibility";
 import type { Platform, Ring, Zone } from "../../../config/platform";
 import { ConfigError } from "../../../config/problem";
 import { platformOfBytes } from "../../../config/stackFile";
-import { choose } from "../choose";
-import { healthOf, isHealthy } from "../health";
-import { askInside } from "../insideNode";
-import { unlessSimulated } from "../kubernetes";
-import { setsOf } from "../liveZone";
-import { hostsIn, nodesOf, zonesOf } from "../nodes";
-import { type Stack, isThrowAway } from "../openStack";
-import { type RunbookOptions, type RunbookStep, follow } from "../runbook";
-import { namedImage, withKazoo, withNamedImage, withRing } from "../stackEdit";
+import { choose } from "../../shared/choose";
+import { healthOf, isHealthy } from "../cluster/health";
+import { askInside } from "../cluster/insideNode";
+import { unlessSimulated } from "../cluster/kubernetes";
+import { setsOf } from "../runbook/liveZone";
+import { hostsIn, nodesOf, zonesOf } from "../cluster/nodes";
+import { type Stack, isThrowAway } from "../stack/openStack";
+import { type RunbookOptions, type RunbookStep, follow } from "../runbook/runbook";
+import { namedImage, withKazoo, withNamedImage, withRing } from "../stackFile/stackEdit";
 import {
   enableFlags,
   flagProblem,
@@ -26,8 +26,8 @@ import {
   type Upgraded,
   phases,
   unfinishedUpgrade,
-} from "../upgradePaths";
-import { beginWhole, inBrokers, openWhole, refuseDocker, requireNoChanges, upOrAgain } from "../wholeRing";
+} from "../runbook/upgradePaths";
+import { beginWhole, inBrokers, openWhole, refuseDocker, requireNoChanges, upOrAgain } from "../runbook/wholeRing";
 import { UserError, reportToStderr } from "../../shared/terminal";
 import { stackFile } from "./apply";
 
