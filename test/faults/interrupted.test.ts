@@ -16,14 +16,18 @@ describe("an interrupted run", { concurrency: 1 }, () => {
   after(() => stack?.clone.dispose());
   const level = (KAZOO_LOG_LEVEL: string) => stack.configure({ "kazoo:environment": { KAZOO_LOG_LEVEL } });
 
-  test("Ctrl-C twice in a first up: Pulumi stops at once, and the next up finds what it created", async () => {
+  test("Ctrl-C twice in a first up: Pulumi stops at once, and the next up finds what it created, also after a preview", async () => {
     const interrupt = ({ pid }: { pid: number }) => process.kill(pid, "SIGINT");
     const up = await stack.at(["up"], { line: done, times: 30 }, interrupt, interrupt);
     assert.notEqual(up.code, 0);
     assert.match(up.stderr, /next: make up STACK=dev continues from here/);
     assert.doesNotMatch(up.stderr, /\n\s+at \S+ \(/, "no stack trace");
     await stack.leavesNothing();
-    await stack.converges(await stack.kept());
+    // It reads into the state what was interrupted, so that the last run in the history is no longer the interrupted one.
+    const { stderr } = await stack.run(["preview"]);
+    assert.doesNotMatch(stderr, /is new/, "the cluster is the one that the interrupted up had started with");
+    const next = await stack.converges(await stack.kept());
+    assert.match(next.stderr, /the last run on stack dev failed: comparing its state with the cluster first/);
   });
 
   test("an object that another run created, and still owns: a preview has the next step, and the next up changes it", async () => {

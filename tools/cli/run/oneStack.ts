@@ -183,8 +183,12 @@ export async function begin(
   const killed = await recover(stack, stack.state, reportToStderr);
   const before = readClusterIds(stack.state, stack.name);
   const replaced = Object.keys(ids).filter((name) => before[name] !== ids[name]);
-  if (replaced.length === 0 || readSnapshot(stack.state, stack.name).resources === 0)
+  if (replaced.length === 0) return { ids, refresh: [], killed };
+  if (readSnapshot(stack.state, stack.name).resources === 0) {
+    // Before the first object: if the first up is interrupted, the next one must know that its objects are in this cluster.
+    writeClusterIds(stack.state, stack.name, ids);
     return { ids, refresh: [], killed };
+  }
   reportToStderr(`sandbox cluster ${replaced.join(", ")} is new: checking what is left of stack ${stack.name}`);
   return { ids, refresh: ["--refresh"], killed };
 }

@@ -42,12 +42,13 @@ export async function readUpdates(stack: Stack): Promise<Update[]> {
 }
 
 /**
- * Whether the last run that changed a stack failed or was interrupted. The state may then lack changes that a cancelled provider had already
- * made in a cluster.
+ * Whether the last run that changed a stack's clusters failed or was interrupted. The state may then lack changes that a cancelled provider had
+ * already made in a cluster. A refresh changes no cluster, and so cannot make up for that.
  */
 export async function lastRunFailed({ name, pulumi }: Pick<Stack, "name" | "pulumi">): Promise<boolean> {
-  const printed = await askPulumi(pulumi, ["stack", "history", "--json", "--page-size", "1", "--stack", name]);
-  const [last] = JSON.parse(printed) as { readonly result: string }[];
+  const printed = await askPulumi(pulumi, ["stack", "history", "--json", "--page-size", "10", "--stack", name]);
+  const runs = JSON.parse(printed) as { readonly kind: string; readonly result: string }[];
+  const last = runs.find(({ kind }) => kind !== "refresh");
   return last !== undefined && last.result !== "succeeded";
 }
 
