@@ -28,6 +28,7 @@ import {
   stopForRoom,
 } from "../../tools/cli/pulumi/localState";
 import { type PulumiContext, askPulumi, runPulumi } from "../../tools/cli/pulumi/pulumi";
+import { lastRunFailed } from "../../tools/cli/stack/history";
 import { runBeside } from "../../tools/shared/beside";
 import { identify } from "../../tools/shared/processes";
 import { UserError } from "../../tools/shared/terminal";
@@ -252,6 +253,17 @@ describe("the temporary folder of a run", () => {
       [],
     );
   });
+});
+
+test("the last run on a stack's clusters is found behind refreshes, which change none", async () => {
+  const failed = (...runs: [kind: string, result: string][]) => {
+    const history = JSON.stringify(runs.map(([kind, result]) => ({ kind, result })));
+    return lastRunFailed({ name: "dev", pulumi: pulumiThat(`echo '${history}'`) });
+  };
+  assert.equal(await failed(["refresh", "succeeded"], ["update", "failed"], ["update", "succeeded"]), true);
+  assert.equal(await failed(["refresh", "failed"], ["update", "succeeded"], ["update", "failed"]), false);
+  assert.equal(await failed(["destroy", "failed"]), true);
+  assert.equal(await failed(), false);
 });
 
 describe("before a run", () => {
