@@ -11,14 +11,14 @@ import { databasePort, workloads } from "./names";
 import type { Rolled } from "./order";
 import { nodeMinutes, podMetadata, podSpec } from "./pods";
 import { type Resources, containerResources, resourcesOf } from "./resources";
-import { imagePullSecrets } from "./registries";
 import { afterRollout } from "./rollout";
-import { containerSecurity, podSecurity, users } from "./security";
+import { containerSecurity, users } from "./security";
 import {
   type Volume,
   type WorkloadArgs,
   defaultClusterDomain,
   fromSecret,
+  loginFrom,
   oneAtATime,
   sorted,
   volumeClaim,
@@ -169,13 +169,9 @@ export class BigCouch extends pulumi.ComponentResource {
             metadata: podMetadata(labels, args),
             spec: {
               serviceAccountName: account.metadata.name,
-              automountServiceAccountToken: false,
-              enableServiceLinks: false,
-              securityContext: podSecurity(users.database),
-              ...imagePullSecrets(args.pullSecrets),
               topologySpreadConstraints: spread(selector, args.topologySpread),
               terminationGracePeriodSeconds: 60,
-              ...podSpec(args),
+              ...podSpec(users.database, args, args.pullSecrets),
               ...(files === undefined ? {} : { initContainers: [writeDatabaseFiles(image, cookie, resources)] }),
               containers: [
                 {
@@ -183,8 +179,7 @@ export class BigCouch extends pulumi.ComponentResource {
                   image,
                   env: [
                     { name: "POD_NAME", valueFrom: { fieldRef: { fieldPath: "metadata.name" } } },
-                    { name: "COUCHDB_USER", valueFrom: fromSecret(args.credentials, "username", keys) },
-                    { name: "COUCHDB_PASSWORD", valueFrom: fromSecret(args.credentials, "password", keys) },
+                    ...loginFrom(args.credentials, ["COUCHDB_USER", "COUCHDB_PASSWORD"], keys),
                     ...(files?.env ?? [{ name: "DATABASE_COOKIE", valueFrom: cookie }]),
                     {
                       name: "ERL_FLAGS",

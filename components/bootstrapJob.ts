@@ -10,9 +10,8 @@ import { databasePort, workloads } from "./names";
 import { bootstrapPolicies } from "./networkPolicies";
 import { type JobSettings, podMetadata, podSpec } from "./pods";
 import { scriptResources } from "./resources";
-import { imagePullSecrets } from "./registries";
-import { containerSecurity, podSecurity, users } from "./security";
-import { type SecretArgs, cookieVolume, fromSecret } from "./workload";
+import { containerSecurity, users } from "./security";
+import { type SecretArgs, cookieVolume, fromSecret, loginFrom } from "./workload";
 
 /** A ring's master account, with its administrator. */
 export interface MasterAccount {
@@ -111,11 +110,7 @@ export class BootstrapJob extends pulumi.ComponentResource {
             spec: {
               // Each attempt has its own pod, which stays with its log and its reason.
               restartPolicy: "Never",
-              automountServiceAccountToken: false,
-              enableServiceLinks: false,
-              ...podSpec(args),
-              securityContext: podSecurity(account === undefined ? users.nobody : users.kazoo),
-              ...imagePullSecrets(args.pullSecrets),
+              ...podSpec(account === undefined ? users.nobody : users.kazoo, args, args.pullSecrets),
               containers: [
                 {
                   name: "bootstrap",
@@ -129,14 +124,11 @@ export class BootstrapJob extends pulumi.ComponentResource {
                         ...(account === undefined ? {} : { account, node: nodeOf(account.node) }),
                       }),
                     ).map(([variable, value]) => ({ name: variable, value })),
-                    {
-                      name: "DATABASE_USER",
-                      valueFrom: fromSecret(args.databaseSecret, "username", args.secretKeys?.database),
-                    },
-                    {
-                      name: "DATABASE_PASSWORD",
-                      valueFrom: fromSecret(args.databaseSecret, "password", args.secretKeys?.database),
-                    },
+                    ...loginFrom(
+                      args.databaseSecret,
+                      ["DATABASE_USER", "DATABASE_PASSWORD"],
+                      args.secretKeys?.database,
+                    ),
                     ...(secret === undefined
                       ? []
                       : [{ name: "ACCOUNT_PASSWORD", valueFrom: fromSecret(secret.metadata.name, "password") }]),

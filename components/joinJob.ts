@@ -10,9 +10,8 @@ import { workloadLabels } from "./labels";
 import { databasePort, workloads } from "./names";
 import { type JobSettings, podMetadata, podSpec } from "./pods";
 import { scriptResources } from "./resources";
-import { imagePullSecrets } from "./registries";
-import { containerSecurity, podSecurity, users } from "./security";
-import { type SecretArgs, fromSecret } from "./workload";
+import { containerSecurity, users } from "./security";
+import { type SecretArgs, loginFrom } from "./workload";
 
 export interface JoinJobArgs extends JobSettings, SecretArgs {
   readonly namespace: pulumi.Input<string>;
@@ -72,25 +71,14 @@ export class JoinJob extends pulumi.ComponentResource {
             spec: {
               // Each try has its own pod, which stays with its log and its reason.
               restartPolicy: "Never",
-              automountServiceAccountToken: false,
-              enableServiceLinks: false,
-              ...podSpec(args),
-              securityContext: podSecurity(users.nobody),
-              ...imagePullSecrets(args.pullSecrets),
+              ...podSpec(users.nobody, args, args.pullSecrets),
               containers: [
                 {
                   name: "join",
                   image: args.image ?? defaultCurlImage,
                   command: ["sh", "-c", script],
                   env: [
-                    {
-                      name: "DATABASE_USER",
-                      valueFrom: fromSecret(args.credentials, "username", args.secretKeys?.database),
-                    },
-                    {
-                      name: "DATABASE_PASSWORD",
-                      valueFrom: fromSecret(args.credentials, "password", args.secretKeys?.database),
-                    },
+                    ...loginFrom(args.credentials, ["DATABASE_USER", "DATABASE_PASSWORD"], args.secretKeys?.database),
                   ],
                   // The script's last output becomes the pod's message, which `pulumi up` shows.
                   terminationMessagePolicy: "FallbackToLogsOnError",

@@ -9,10 +9,10 @@ import { databasePort, kazooParts, kazooPorts, workloads } from "./names";
 import type { Rolled } from "./order";
 import { nodeMinutes, podMetadata, podSpec } from "./pods";
 import { type Resources, containerResources, resourcesOf } from "./resources";
-import { imagePullSecrets, pullSecret, type RegistryLogin } from "./registries";
+import { pullSecret, type RegistryLogin } from "./registries";
 import { afterRollout } from "./rollout";
-import { containerSecurity, podSecurity, users } from "./security";
-import { type WorkloadArgs, cookieVolume, defaultClusterDomain, fromSecret, oneAtATime } from "./workload";
+import { containerSecurity, users } from "./security";
+import { type WorkloadArgs, cookieVolume, defaultClusterDomain, loginFrom, oneAtATime } from "./workload";
 
 /** The run environment: variables of the Kazoo containers, as text (docs/configuration.md#kazooenvironment). */
 export type Environment = Readonly<Record<string, pulumi.Input<string>>>;
@@ -195,13 +195,9 @@ export class Kazoo extends pulumi.ComponentResource {
             metadata: podMetadata(labels, args),
             spec: {
               serviceAccountName: account.metadata.name,
-              automountServiceAccountToken: false,
-              enableServiceLinks: false,
-              securityContext: podSecurity(users.kazoo),
-              ...imagePullSecrets(this.pullSecrets),
               topologySpreadConstraints: spread(selector, args.topologySpread),
               terminationGracePeriodSeconds: 120,
-              ...podSpec(args),
+              ...podSpec(users.kazoo, args, this.pullSecrets),
               ...(hasCrossbar(args.environment ?? {})
                 ? { initContainers: [firstNode(curlImage, kazooPorts.crossbar, resources)] }
                 : {}),
@@ -213,22 +209,8 @@ export class Kazoo extends pulumi.ComponentResource {
                   env: [
                     { name: "POD_NAME", valueFrom: { fieldRef: { fieldPath: "metadata.name" } } },
                     { name: "ERLANG_HOSTNAME", value: pulumi.interpolate`$(POD_NAME).${host("kazooNodes")}` },
-                    {
-                      name: "RABBITMQ_USER",
-                      valueFrom: fromSecret(args.brokerSecret, "username", secretKeys.rabbitmq),
-                    },
-                    {
-                      name: "RABBITMQ_PASS",
-                      valueFrom: fromSecret(args.brokerSecret, "password", secretKeys.rabbitmq),
-                    },
-                    {
-                      name: "COUCHDB_USER",
-                      valueFrom: fromSecret(args.databaseSecret, "username", secretKeys.database),
-                    },
-                    {
-                      name: "COUCHDB_PASS",
-                      valueFrom: fromSecret(args.databaseSecret, "password", secretKeys.database),
-                    },
+                    ...loginFrom(args.brokerSecret, ["RABBITMQ_USER", "RABBITMQ_PASS"], secretKeys.rabbitmq),
+                    ...loginFrom(args.databaseSecret, ["COUCHDB_USER", "COUCHDB_PASS"], secretKeys.database),
                   ],
                   ports: [
                     ...(["crossbar", "websockets", "fax", "media", "epmd"] as const).map((port) => ({

@@ -1,5 +1,7 @@
 import type * as k8s from "@pulumi/kubernetes";
+import { imagePullSecrets } from "./registries";
 import type { EphemeralStorage } from "./resources";
+import { podSecurity } from "./security";
 
 type Pod = k8s.types.input.core.v1.PodSpec;
 
@@ -61,9 +63,21 @@ const specKeys = [
   "terminationGracePeriodSeconds",
 ] as const;
 
-/** The parts of a pod's spec that decide where it runs and how long it may take to stop; only those that are given. */
-export const podSpec = (settings: PodSettings): Partial<Pod> =>
-  Object.fromEntries(specKeys.filter((key) => settings[key] !== undefined).map((key) => [key, settings[key]]));
+/**
+ * What the specs of all pods have in common: the Pod Security level `restricted`, no token for the API server, no variables for the namespace's
+ * Services, and what the settings give.
+ * @param user uid and gid of the image's user
+ * @param pullSecrets names of Secrets in the namespace for pulling its images. @default none
+ */
+export const podSpec = (user: number, settings: PodSettings, pullSecrets?: readonly string[]) => ({
+  automountServiceAccountToken: false,
+  enableServiceLinks: false,
+  securityContext: podSecurity(user),
+  ...imagePullSecrets(pullSecrets),
+  ...(Object.fromEntries(
+    specKeys.filter((key) => settings[key] !== undefined).map((key) => [key, settings[key]]),
+  ) as Partial<Pod>),
+});
 
 /**
  * Time that one node may take to be replaced, in minutes: to stop, to start, and three for the rest.

@@ -11,11 +11,10 @@ import { rabbitmqPorts, workloads } from "./names";
 import type { Rolled } from "./order";
 import { nodeMinutes, podMetadata, podSpec } from "./pods";
 import { type Resources, containerResources, resourcesOf } from "./resources";
-import { imagePullSecrets } from "./registries";
 import { byAge, type StoreUser } from "./ring";
 import { afterRollout } from "./rollout";
-import { containerSecurity, podSecurity, users } from "./security";
-import { type Volume, type WorkloadArgs, defaultClusterDomain, fromSecret, sorted, volumeClaim } from "./workload";
+import { containerSecurity, users } from "./security";
+import { type Volume, type WorkloadArgs, defaultClusterDomain, loginFrom, sorted, volumeClaim } from "./workload";
 
 export interface RabbitMQArgs extends WorkloadArgs, Partial<Volume> {
   /** Which of the zone's two brokers. It names the objects, so each role can exist once in a namespace. */
@@ -132,22 +131,17 @@ export class RabbitMQ extends pulumi.ComponentResource {
             metadata: podMetadata(labels, args),
             spec: {
               serviceAccountName: account.metadata.name,
-              automountServiceAccountToken: false,
-              enableServiceLinks: false,
-              securityContext: podSecurity(users.rabbitmq),
-              ...imagePullSecrets(args.pullSecrets),
               topologySpreadConstraints: spread({ "app.kubernetes.io/name": "rabbitmq" }, args.topologySpread),
               // Time to write messages to disk before the node is killed.
               terminationGracePeriodSeconds: 120,
-              ...podSpec(args),
+              ...podSpec(users.rabbitmq, args, args.pullSecrets),
               containers: [
                 {
                   name: "rabbitmq",
                   image,
                   env: [
                     { name: "HOME", value: brokerHome },
-                    { name: "RABBITMQ_DEFAULT_USER", valueFrom: fromSecret(args.credentials, "username", keys) },
-                    { name: "RABBITMQ_DEFAULT_PASS", valueFrom: fromSecret(args.credentials, "password", keys) },
+                    ...loginFrom(args.credentials, ["RABBITMQ_DEFAULT_USER", "RABBITMQ_DEFAULT_PASS"], keys),
                   ],
                   ports: [
                     { name: "amqp", containerPort: rabbitmqPorts.amqp },

@@ -42,6 +42,16 @@ export const fromSecret = <K extends string>(
   keys: { readonly [key in K]?: string } = {},
 ) => ({ secretKeyRef: { name, key: keys[key] ?? key } });
 
+/** Variables for the username and the password in a Secret of the pod's namespace. @param keys those with other names */
+export const loginFrom = (
+  secretName: pulumi.Input<string>,
+  [username, password]: readonly [username: string, password: string],
+  keys?: SecretKeys["rabbitmq"],
+): k8s.types.input.core.v1.EnvVar[] => [
+  { name: username, valueFrom: fromSecret(secretName, "username", keys) },
+  { name: password, valueFrom: fromSecret(secretName, "password", keys) },
+];
+
 /** The volume with Kazoo's cookie, in the file `cookie`. */
 export const cookieVolume = (
   secretName: pulumi.Input<string>,
