@@ -250,7 +250,7 @@ render: $(packages) ## render Kazoo's configuration from your environment (OUT=f
 test: $(packages) ## lint, types and all tests
 	@npm test
 
-test-unit: $(packages) ## unit tests and golden files: a minute
+test-unit: $(packages) ## unit tests and golden files: three minutes
 	@npm run test:unit
 
 fuzz: $(packages) ## more random input than in make test (FUZZ=times, 10 unless given): minutes
