@@ -2,7 +2,7 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { brokerPlugins, requireDatabaseKind } from "../config/compatibility";
 import { numbersOf, type Rotation, storeUser } from "../config/credentials";
-import { secrets, serviceHost, services } from "../config/hosts";
+import { serviceHost, services } from "../config/hosts";
 import { databaseMetricsPort } from "../config/monitoring";
 import { BigCouch, type DatabaseNode } from "./bigcouch";
 import { BootstrapJob, systemDatabases } from "./bootstrapJob";
@@ -13,7 +13,7 @@ import { GatewayRoutes } from "./gatewayRoutes";
 import { Ingress } from "./ingress";
 import { JoinJob } from "./joinJob";
 import { type Environment, Kazoo, type ZoneBrokers } from "./kazoo";
-import { namespaceLabels, workloadLabels } from "./labels";
+import { workloadLabels } from "./labels";
 import {
   databasePort,
   datacenterTypes,
@@ -27,13 +27,14 @@ import {
 import { Monitoring, scrapeAnnotations } from "./monitoring";
 import { NetworkPolicies } from "./networkPolicies";
 import type { Step } from "./order";
-import { nameIfThere, nameUnlessForeign } from "./ownNamespace";
+import { nameIfThere, ownNamespace } from "./ownNamespace";
 import type { PodSettings } from "./pods";
-import { brokerDefinitions, RabbitMQ } from "./rabbitmq";
-import { pullSecret, type Registries } from "./registries";
-import { byAge, databaseRingConfig, type StoreUser } from "./ring";
+import { RabbitMQ } from "./rabbitmq";
+import type { Registries } from "./registries";
+import { byAge, type StoreUser } from "./ring";
 import type { Rollouts } from "./rollout";
-import { oneAtATime } from "./workload";
+import { oneAtATime, type WorkloadArgs } from "./workload";
+import { type ZoneSecrets, zoneSecrets } from "./zoneSecrets";
 
 export interface KubernetesDatacenterArgs extends DatacenterArgs {
   /** DNS domain of the cluster. */
@@ -56,14 +57,14 @@ export class KubernetesDatacenter extends pulumi.ComponentResource implements Da
   readonly brokers: ZoneBrokers;
   readonly databaseNodes: pulumi.Output<DatabaseNode[]>;
   /** Names of the Secrets: `erlang-cookie`, `rabbitmq` and `bigcouch`, or existing ones. */
-  readonly secrets: { readonly [S in "cookie" | "rabbitmq" | "database"]: pulumi.Output<string> };
-  private readonly pullSecrets: readonly string[];
+  readonly secrets: Pick<ZoneSecrets, "cookie" | "rabbitmq" | "database">;
   private readonly namespaceObject: k8s.core.v1.Namespace;
+  private readonly pullSecrets: readonly string[];
+  /** Where Prometheus reads the database's metrics, if it does. */
+  private readonly databaseMetrics: number | undefined;
   private readonly database: BigCouch;
   private readonly brokerEndpoints: readonly pulumi.Output<string>[];
   private kazoo: Kazoo | undefined;
-  /** Whether a workload currently runs no pods. */
-  private readonly isDrained: (workload: "kazoo" | "rabbitmq" | "database") => boolean;
 
   constructor(
     private readonly name: string,
@@ -76,212 +77,156 @@ export class KubernetesDatacenter extends pulumi.ComponentResource implements Da
         ? { props, opts: { ...own, deletedWith: this.namespaceObject } }
         : undefined;
     super(datacenterTypes.kubernetes, name, {}, pulumi.mergeOptions(opts, { transformations: [withNamespace] }));
-    const { zone, ring, credentials, protect, clusterDomain, rollouts } = args;
+    const { zone, ring, protect, stack, rollouts } = args;
     const parent = { parent: this };
-    this.isDrained = (workload) => zone.drained?.includes(workload) ?? false;
 
-    // Namespace and domain are part of every database node's name: with other ones the nodes would not find their data.
-    const names = refuseChange(
-      `${name}-${guards.names}`,
-      { suffix: serviceHost(services.databaseNodes, zone.namespace, clusterDomain), node: ring.database.nodeName },
-      { ...parent, protect },
-    );
-    // A datacenter that changes rings would bring its old ring's databases along, under a new cookie.
-    const membership = refuseChange(`${name}-${guards.ring}`, { ring: ring.name }, { ...parent, protect });
-    // A removed node takes its shards along. The first one exists as long as the zone.
-    refuseLoss(
-      Array.from({ length: zone.database.replicas - 1 }, (_, index) => `${name}-database-node-${index + 1}`),
-      { ...parent, protect },
-    );
-    this.namespaceObject = new k8s.core.v1.Namespace(
+    this.namespaceObject = ownNamespace(
       `${name}-namespace`,
-      {
-        metadata: {
-          name: nameUnlessForeign({
-            namespace: zone.namespace,
-            adopt: zone.adopt === true,
-            stack: args.stack,
-            rollouts,
-          }),
-          labels: { ...namespaceLabels(args.stack, { ...zone, ring: ring.name }), ...podSecurityLabels },
-        },
-      },
-      { ...parent, protect, dependsOn: [names, membership], ...(zone.adopt === true ? { retainOnDelete: true } : {}) },
+      { zone, ring: ring.name, stack, rollouts },
+      { ...parent, protect, dependsOn: this.createGuards() },
     );
     this.namespace = nameIfThere(this.namespaceObject, rollouts);
+    const secrets = zoneSecrets(name, { ...args, namespace: this.namespace }, parent);
+    const { cookie, rabbitmq, database } = secrets;
+    this.secrets = { cookie, rabbitmq, database };
+    this.pullSecrets = secrets.pull;
+    const { podMonitors = false, annotations = false } = zone.monitoring ?? {};
+    const kind = requireDatabaseKind(ring.database.version);
+    this.databaseMetrics = databaseMetricsPort({ podMonitors, annotations }, kind);
+    this.closeNetwork();
 
-    const secret = (secretName: string, stringData: Record<string, pulumi.Input<string>>) =>
-      new k8s.core.v1.Secret(
-        `${name}-${secretName}`,
-        {
-          metadata: { name: secretName, namespace: this.namespace, labels: { "app.kubernetes.io/part-of": "kazoo" } },
-          type: "Opaque",
-          stringData,
-        },
-        { ...parent, protect },
-      ).metadata.name;
-    const existing = ring.secrets;
-    const [user, ...otherUsers] = credentials.rabbitmqUsers;
-    const unlessIn = (name: string | undefined, make: () => pulumi.Output<string>) =>
-      name === undefined ? make() : pulumi.output(name);
-    this.secrets = {
-      cookie: unlessIn(existing.cookie, () => secret(secrets.cookie, { cookie: credentials.cookie })),
-      rabbitmq: unlessIn(existing.rabbitmq, () =>
-        secret(secrets.rabbitmq, { username: user.name, password: user.password }),
-      ),
-      database: unlessIn(existing.database, () =>
-        secret(secrets.database, {
-          username: credentials.databaseUsers[0].name,
-          password: credentials.database,
-          cookie: credentials.databaseCookie,
-        }),
-      ),
-    };
-    const ringSecret = unlessIn(existing.database, () =>
-      secret(secrets.databaseRing, { "ring.ini": databaseRingConfig(ring.database.version, credentials) }),
+    const [alpha, beta] = this.runBrokers(secrets);
+    const { KAZOO_AMQP_HOST = alpha.host, KAZOO_SECONDARY_AMQP_HOST = beta.host } = zone.environment;
+    this.brokers = { zone: zone.name, alpha: KAZOO_AMQP_HOST, beta: KAZOO_SECONDARY_AMQP_HOST };
+    this.brokerEndpoints = [alpha.endpoint, beta.endpoint];
+    this.database = this.runDatabase(secrets);
+    this.databaseNodes = this.database.nodes;
+    this.monitor();
+    this.registerOutputs({ namespace: this.namespace, databaseNodes: this.databaseNodes, secrets: this.secrets });
+  }
+
+  /** Creates guards of what must not change; returns those that come before the namespace. */
+  private createGuards(): pulumi.Resource[] {
+    const { zone, ring, protect, clusterDomain } = this.args;
+    const opts = { parent: this, protect };
+    // A removed node takes its shards along. The first one exists as long as the zone.
+    refuseLoss(
+      Array.from({ length: zone.database.replicas - 1 }, (_, index) => `${this.name}-database-node-${index + 1}`),
+      opts,
     );
+    const suffix = serviceHost(services.databaseNodes, zone.namespace, clusterDomain);
+    return [
+      // Namespace and domain are part of every database node's name: with other ones the nodes would not find their data.
+      refuseChange(`${this.name}-${guards.names}`, { suffix, node: ring.database.nodeName }, opts),
+      // A datacenter that changes rings would bring its old ring's databases along, under a new cookie.
+      refuseChange(`${this.name}-${guards.ring}`, { ring: ring.name }, opts),
+    ];
+  }
 
-    // A starting broker creates the users in it, even on an empty volume.
-    const definitions =
-      otherUsers.length === 0
-        ? undefined
-        : new k8s.core.v1.Secret(
-            `${name}-${secrets.brokerUsers}`,
-            {
-              metadata: {
-                name: secrets.brokerUsers,
-                namespace: this.namespace,
-                labels: { "app.kubernetes.io/part-of": "kazoo" },
-              },
-              type: "Opaque",
-              stringData: { "definitions.json": brokerDefinitions(credentials.rabbitmqUsers) },
-            },
-            parent,
-          ).metadata.name;
-
-    const { logins = [], secretNames = [] } = args.registries ?? {};
-    const pull =
-      logins.length === 0
-        ? []
-        : [
-            pullSecret(
-              `${name}-registries`,
-              {
-                name: secrets.registries,
-                namespace: this.namespace,
-                labels: { "app.kubernetes.io/part-of": "kazoo" },
-              },
-              logins,
-              parent,
-            ),
-          ];
-    // Literal names: a reference to the Secret's output would replace the pods' owners with it.
-    this.pullSecrets = [...(pull.length === 0 ? [] : [secrets.registries]), ...secretNames];
-    const before = async (workload: Step["workload"]) => [...pull, ...(await args.order.before(this.step(workload)))];
-
-    const { annotations = false, podMonitors = false, rules = false } = zone.monitoring ?? {};
-    const metricsPort = databaseMetricsPort({ podMonitors, annotations }, requireDatabaseKind(ring.database.version));
-    const databaseMetrics = metricsPort !== undefined;
+  /** Admits only the connections that the zone needs. */
+  private closeNetwork(): void {
+    const { zone, ring, stack, otherClusters } = this.args;
     const clientNamespace = (zone.ingress ?? zone.gateway)?.controllerNamespace;
     new NetworkPolicies(
-      `${name}-network`,
+      `${this.name}-network`,
       {
         namespace: this.namespace,
-        stack: args.stack,
+        stack,
         ring: ring.name,
-        otherClusters: args.otherClusters,
+        otherClusters,
         mediaNetworks: zone.mediaNetworks,
         ...(zone.monitoring?.namespace === undefined ? {} : { monitoringNamespace: zone.monitoring.namespace }),
         ...(clientNamespace === undefined ? {} : { clientNamespace }),
         outsideStores: outsideStores(zone.environment),
         databaseVersion: ring.database.version,
-        databaseMetrics,
+        databaseMetrics: this.databaseMetrics !== undefined,
       },
-      parent,
+      { parent: this },
     );
+  }
 
-    const { secretKeys } = ring;
-    const workload = { namespace: this.namespace, clusterDomain, rollouts, pullSecrets: this.pullSecrets, secretKeys };
-    const [alpha, beta] = (["alpha", "beta"] as const).map((role) => {
+  private runBrokers({ rabbitmq, brokerUsers, beforePods }: ZoneSecrets): [alpha: RabbitMQ, beta: RabbitMQ] {
+    const { zone, ring, order, protect } = this.args;
+    const run = (role: "alpha" | "beta"): RabbitMQ => {
       const broker = new RabbitMQ(
-        `${name}-rabbitmq-${role}`,
+        `${this.name}-rabbitmq-${role}`,
         {
-          ...workload,
-          ...(annotations ? scraped(zone.rabbitmq, "broker", rabbitmqPorts.metrics) : zone.rabbitmq),
+          ...this.workload("rabbitmq"),
+          ...this.scraped(zone.rabbitmq, "broker", rabbitmqPorts.metrics),
           role,
           image: ring.images.rabbitmq,
           plugins: [...brokerPlugins(ring.kazoo), ...ring.brokerPlugins],
           permitTransientQueues: ring.permitTransientQueues,
           settings: ring.brokerSettings,
-          drained: this.isDrained("rabbitmq"),
-          credentials: this.secrets.rabbitmq,
-          ...(definitions === undefined ? {} : { definitions }),
+          credentials: rabbitmq,
+          ...(brokerUsers === undefined ? {} : { definitions: brokerUsers }),
           protect,
         },
-        { ...parent, dependsOn: before(role) },
+        { parent: this, dependsOn: this.before(role, beforePods) },
       );
-      args.order.add(this.step(role), broker.rolled);
+      order.add(this.step(role), broker.rolled);
       return broker;
-    }) as [RabbitMQ, RabbitMQ];
+    };
+    const brokers: [RabbitMQ, RabbitMQ] = [run("alpha"), run("beta")];
     new k8s.policy.v1.PodDisruptionBudget(
-      `${name}-rabbitmq-disruption`,
+      `${this.name}-rabbitmq-disruption`,
       {
         metadata: { name: workloads.rabbitmq, namespace: this.namespace, labels: workloadLabels(workloads.rabbitmq) },
         // One budget for both brokers, so that a drain never takes both.
         spec: oneAtATime({ [workloadLabel]: workloads.rabbitmq }),
       },
-      parent,
+      { parent: this },
     );
-    const { KAZOO_AMQP_HOST = alpha.host, KAZOO_SECONDARY_AMQP_HOST = beta.host } = zone.environment;
-    this.brokers = { zone: zone.name, alpha: KAZOO_AMQP_HOST, beta: KAZOO_SECONDARY_AMQP_HOST };
-    this.brokerEndpoints = [alpha.endpoint, beta.endpoint];
+    return brokers;
+  }
 
-    const { dashboardZones: zones = [] } = args;
-    if (podMonitors || rules || zones.length > 0) {
-      const { issuer, clusterIssuer, secretName } = zone.ingress?.tls ?? {};
-      // Cert-manager names the Certificate after the Secret.
-      const certificate = issuer === undefined && clusterIssuer === undefined ? undefined : secretName;
-      new Monitoring(
-        `${name}-monitoring`,
-        {
-          ...zone.monitoring,
-          namespace: this.namespace,
-          zone: zone.name,
-          databaseMetrics,
-          ...(certificate === undefined ? {} : { certificate }),
-          ...(zones.length === 0 ? {} : { dashboard: { stack: args.stack, ring: ring.name, zones } }),
-        },
-        parent,
-      );
-    }
-
-    this.database = new BigCouch(
-      `${name}-bigcouch`,
+  private runDatabase({ database: login, databaseRing, beforePods }: ZoneSecrets): BigCouch {
+    const { zone, ring, credentials, order, protect } = this.args;
+    const port = this.databaseMetrics;
+    const database = new BigCouch(
+      `${this.name}-bigcouch`,
       {
-        ...workload,
-        ...annotated(
-          annotations && metricsPort !== undefined ? scraped(zone.database, "database", metricsPort) : zone.database,
-          {
-            [credentialAnnotations.administrators]: users(byAge(credentials.databaseUsers)),
-            [credentialAnnotations.cookie]: cookie(ring.rotations?.databaseCookie),
-          },
-        ),
-        metrics: databaseMetrics,
+        ...this.workload("database"),
+        ...annotated(port === undefined ? zone.database : this.scraped(zone.database, "database", port), {
+          [credentialAnnotations.administrators]: users(byAge(credentials.databaseUsers)),
+          [credentialAnnotations.cookie]: cookie(ring.rotations?.databaseCookie),
+        }),
+        metrics: port !== undefined,
         version: ring.database.version,
         image: ring.images.database,
         quorum: ring.quorum,
         ...(ring.placement === undefined ? {} : { placement: ring.placement }),
         settings: ring.databaseSettings,
-        drained: this.isDrained("database"),
-        credentials: this.secrets.database,
-        ringSecret,
+        credentials: login,
+        ringSecret: databaseRing,
         protect,
       },
-      { ...parent, dependsOn: before("database") },
+      { parent: this, dependsOn: this.before("database", beforePods) },
     );
-    args.order.add(this.step("database"), this.database.rolled);
-    this.databaseNodes = this.database.nodes;
-    this.registerOutputs({ namespace: this.namespace, databaseNodes: this.databaseNodes, secrets: this.secrets });
+    order.add(this.step("database"), database.rolled);
+    return database;
+  }
+
+  /** Creates what Prometheus and Grafana read, if anything. */
+  private monitor(): void {
+    const { zone, ring, stack, dashboardZones: zones = [] } = this.args;
+    const { podMonitors = false, rules = false } = zone.monitoring ?? {};
+    if (!podMonitors && !rules && zones.length === 0) return;
+    const { issuer, clusterIssuer, secretName } = zone.ingress?.tls ?? {};
+    // Cert-manager names the Certificate after the Secret.
+    const certificate = issuer === undefined && clusterIssuer === undefined ? undefined : secretName;
+    new Monitoring(
+      `${this.name}-monitoring`,
+      {
+        ...zone.monitoring,
+        namespace: this.namespace,
+        zone: zone.name,
+        databaseMetrics: this.databaseMetrics !== undefined,
+        ...(certificate === undefined ? {} : { certificate }),
+        ...(zones.length === 0 ? {} : { dashboard: { stack, ring: ring.name, zones } }),
+      },
+      { parent: this },
+    );
   }
 
   joinRing(zones: readonly RingMember[]): void {
@@ -306,19 +251,16 @@ export class KubernetesDatacenter extends pulumi.ComponentResource implements Da
   }
 
   runKazoo(image: ImageReference, zones: readonly RingMember[]): KazooNodes {
-    const { zone, ring, credentials, order, clusterDomain, rollouts } = this.args;
+    const { zone, ring, credentials, order } = this.args;
     this.kazoo = new Kazoo(
       `${this.name}-kazoo`,
       {
+        ...this.workload("kazoo"),
         ...annotated(zone.kazoo, {
           [credentialAnnotations.broker]: users([credentials.rabbitmqUsers[0]]),
           [credentialAnnotations.database]: users([credentials.databaseUsers[0]]),
           [credentialAnnotations.cookie]: cookie(ring.rotations?.cookie),
         }),
-        namespace: this.namespace,
-        clusterDomain,
-        rollouts,
-        pullSecrets: this.pullSecrets,
         image: image.reference,
         ...(image.login === undefined ? {} : { registryLogin: image.login }),
         brokers: this.brokers,
@@ -328,9 +270,7 @@ export class KubernetesDatacenter extends pulumi.ComponentResource implements Da
         cookieSecret: this.secrets.cookie,
         brokerSecret: this.secrets.rabbitmq,
         databaseSecret: this.secrets.database,
-        secretKeys: ring.secretKeys,
         curlImage: ring.images.curl,
-        drained: this.isDrained("kazoo"),
       },
       { parent: this, dependsOn: order.before(this.step("kazoo")) },
     );
@@ -390,6 +330,35 @@ export class KubernetesDatacenter extends pulumi.ComponentResource implements Da
     );
   }
 
+  /** Arguments of all workloads. */
+  private workload(workload: "kazoo" | "rabbitmq" | "database"): WorkloadArgs {
+    const { clusterDomain, rollouts, ring } = this.args;
+    return {
+      namespace: this.namespace,
+      clusterDomain,
+      rollouts,
+      pullSecrets: this.pullSecrets,
+      secretKeys: ring.secretKeys,
+      drained: this.isDrained(workload),
+    };
+  }
+
+  /** A workload whose pods Prometheus also finds by annotations, if it looks for them; the operator's settings win. */
+  private scraped<W extends PodSettings>(workload: W, ...of: Parameters<typeof scrapeAnnotations>): W {
+    if (this.args.zone.monitoring?.annotations !== true) return workload;
+    return { ...workload, annotations: { ...scrapeAnnotations(...of), ...workload.annotations } };
+  }
+
+  /** What must exist and have rolled before a workload. */
+  private async before(workload: Step["workload"], secrets: readonly pulumi.Resource[]) {
+    return [...secrets, ...(await this.args.order.before(this.step(workload)))];
+  }
+
+  /** Whether a workload currently runs no pods. */
+  private isDrained(workload: "kazoo" | "rabbitmq" | "database"): boolean {
+    return this.args.zone.drained?.includes(workload) ?? false;
+  }
+
   private step<W extends Step["workload"]>(workload: W): Step & { readonly workload: W } {
     return { zone: this.args.zone.name, workload };
   }
@@ -406,12 +375,6 @@ function outsideStores(environment: Environment): number[] {
       : []),
   ];
 }
-
-/** A workload whose pods Prometheus also finds; the operator's settings win. */
-const scraped = <W extends PodSettings>(workload: W, ...of: Parameters<typeof scrapeAnnotations>): W => ({
-  ...workload,
-  annotations: { ...scrapeAnnotations(...of), ...workload.annotations },
-});
 
 /** A workload with annotations of its pods, without those that are undefined. */
 function annotated<W extends PodSettings>(workload: W, annotations: Readonly<Record<string, string | undefined>>): W {
@@ -436,8 +399,3 @@ function cookie(rotation: Rotation | undefined): string | undefined {
 }
 
 const namespaceType = "kubernetes:core/v1:Namespace";
-
-/** Refuses pods that violate the level `restricted`, and logs those that would violate later versions of it. */
-const podSecurityLabels = Object.fromEntries(
-  ["enforce", "audit", "warn"].map((mode) => [`pod-security.kubernetes.io/${mode}`, "restricted"]),
-);

@@ -1,5 +1,7 @@
-import type * as k8s from "@pulumi/kubernetes";
+import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
+import type { ZoneArgs } from "./datacenter";
+import { namespaceLabels } from "./labels";
 import { stackLabel } from "./names";
 import type { Rollouts } from "./rollout";
 
@@ -8,22 +10,45 @@ import type { Rollouts } from "./rollout";
  * cluster here, because loading the client takes a second. If a cluster does not answer, the provider's error is better.
  */
 
-/** A datacenter's namespace, its stack, and how to look at its cluster. */
-interface Claim {
-  readonly namespace: string;
-  /** Whether it may belong to someone else. */
-  readonly adopt: boolean;
+/** A datacenter, and how to look at its cluster. */
+interface NamespaceArgs {
+  readonly zone: ZoneArgs;
+  /** Names of its ring and of its stack. */
+  readonly ring: string;
   readonly stack: string;
   readonly rollouts: Rollouts;
 }
 
-/** The namespace's name, once it is certain that it belongs to this stack. @throws RunError if it does not */
-export function nameUnlessForeign({ namespace, adopt, stack, rollouts }: Claim): pulumi.Input<string> {
+/** A datacenter's namespace. @param name its logical name. @throws RunError if it exists and does not belong to the stack */
+export const ownNamespace = (
+  name: string,
+  args: NamespaceArgs,
+  opts: pulumi.CustomResourceOptions,
+): k8s.core.v1.Namespace =>
+  new k8s.core.v1.Namespace(
+    name,
+    {
+      metadata: {
+        name: nameUnlessForeign(args),
+        labels: { ...namespaceLabels(args.stack, { ...args.zone, ring: args.ring }), ...podSecurityLabels },
+      },
+    },
+    { ...opts, ...(args.zone.adopt === true ? { retainOnDelete: true } : {}) },
+  );
+
+/** Refuses pods that violate the level `restricted`, and logs those that would violate later versions of it. */
+const podSecurityLabels = Object.fromEntries(
+  ["enforce", "audit", "warn"].map((mode) => [`pod-security.kubernetes.io/${mode}`, "restricted"]),
+);
+
+/** The namespace's name, once it is certain that it belongs to the stack. */
+function nameUnlessForeign({ zone, stack, rollouts }: NamespaceArgs): pulumi.Input<string> {
+  const { namespace, adopt } = zone;
   if (pulumi.runtime.isDryRun()) return namespace;
   return lookUp(rollouts, namespace).then((found) => {
     if (found === undefined || found === unknown) return namespace;
     const owner = found.metadata?.labels?.[stackLabel];
-    if (owner === stack || (adopt && owner === undefined)) return namespace;
+    if (owner === stack || (adopt === true && owner === undefined)) return namespace;
     throw new pulumi.RunError(
       `namespace ${namespace} exists already, and ${owner === undefined ? "this stack did not create it" : `stack ${owner} created it`}: ` +
         "give the datacenter another `namespace`, or share this one with `adopt: true` if it belongs to no other stack",
