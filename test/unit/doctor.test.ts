@@ -7,6 +7,7 @@ import { describe, test } from "node:test";
 import { promisify } from "node:util";
 import { requireDatabaseKind } from "../../config/compatibility";
 import type { Ring } from "../../config/platform";
+import { nodesOf } from "../../tools/cli/cluster/nodes";
 import { type BrokerNode, brokerFindings, queueFindings } from "../../tools/cli/doctor/checks/broker";
 import { certificateFindings } from "../../tools/cli/doctor/checks/certificate";
 import { copyFindings, memberFindings } from "../../tools/cli/doctor/checks/database";
@@ -35,6 +36,9 @@ import {
 import { findingsText } from "../../tools/cli/commands/doctor";
 import { healthTable } from "../../tools/cli/commands/status";
 import { stateFindings } from "../../tools/cli/doctor/examine";
+import type { ExaminedZone } from "../../tools/cli/doctor/examinedZone";
+import { podFacts } from "../../tools/cli/doctor/podFacts";
+import { podFindings } from "../../tools/cli/doctor/podFindings";
 import { readShardMaps } from "../../tools/cli/runbook/shards/copies";
 import type { ZoneHealth } from "../../tools/cli/cluster/health";
 import {
@@ -592,4 +596,83 @@ test("an upgrade that is not finished is a finding with the command that continu
   const [finding] = upgradeFindings([{ ...ring, upgrading: "flags" }]);
   assert.equal(finding?.what, "an upgrade to rabbitmq 4.0 is not finished: upgrading is flags");
   assert.equal(finding?.fix, "make upgrade WHAT=rabbitmq RING=main TO=4.0 continues it");
+});
+
+describe("the answers of a zone's pods", () => {
+  const hosts = { namespace: "a", kazoo: ["kazoo-0.k"], database: ["bigcouch-0.d"], brokers: ["rabbitmq-alpha.a"] };
+  const nodes = nodesOf(hosts, { kind: "sandbox", name: "local" } as ExaminedZone["cluster"]);
+  const ring = {
+    name: "main",
+    database: requireDatabaseKind("couchdb-3.4"),
+    quorum: { n: 3 },
+    kazoo: "4.3",
+    rabbitmq: "3.13",
+  } as unknown as Ring;
+  const place = {
+    selected: { name: "a", zone: { nodes: { kazoo: ["kazoo@kazoo-0.k"], database: ["couchdb@bigcouch-0.d"] } } },
+    zone: { name: "a", ring: "main", drained: [] },
+    ring,
+    nodes,
+  } as unknown as ExaminedZone;
+  const http = (body: string) => `HTTP/1.1 200 OK\r\n\r\n${body}`;
+  const healthy = {
+    kazoo: {
+      nodes: "Node         : kazoo@kazoo-0.k\nVersion      : 4.3.12 - 21\nZone         : a (local)\n",
+      "welcome bigcouch-0.d": '{"couchdb":"Welcome","version":"3.4.2"}',
+      "members bigcouch-0.d": '{"all_nodes":["couchdb@bigcouch-0.d"],"cluster_nodes":["couchdb@bigcouch-0.d"]}\n200',
+      "login rabbitmq-alpha.a": "200",
+      names: "rabbitmq-alpha.a 0\n",
+      ports: "rabbitmq-alpha.a:5672 0\n",
+    },
+    rabbitmq: { nodes: http("[]"), queues: http("[]"), overview: http('{"rabbitmq_version":"3.13.7"}') },
+  };
+  function judge(kazoo: Readonly<Record<string, string>>, rabbitmq: Readonly<Record<string, string>> = {}) {
+    const unread: string[] = [];
+    const answers: Record<string, Readonly<Record<string, string>>> = {
+      kazoo: { ...healthy.kazoo, ...kazoo },
+      rabbitmq: { ...healthy.rabbitmq, ...rabbitmq },
+    };
+    const asked = nodes.flatMap((node) => {
+      const own = answers[node.workload];
+      if (own === undefined) return [];
+      const texts = Object.entries(own).map(([name, text]) => [name, { code: 0, text }] as const);
+      return [{ place, node, from: `a/${node.name}`, answers: new Map(texts), sent: 10, received: 11 }];
+    });
+    const facts = podFacts(asked, (line) => unread.push(line));
+    return { found: what(podFindings({ main: ring }, [place], facts)), unread, running: facts.running };
+  }
+
+  test("become findings for their nodes, and nothing if all is well", () => {
+    const { found, unread, running } = judge({});
+    assert.deepEqual([found, unread], [[], []]);
+    assert.deepEqual(
+      running.map(({ program, version }) => `${program} ${version}`),
+      ["RabbitMQ 3.13.7", "the database 3.4.2", "Kazoo 4.3.12"],
+    );
+    assert.deepEqual(judge({ "login rabbitmq-alpha.a": "401" }).found, [
+      "error a/kazoo-0: rabbitmq-alpha.a refuses the user and password of the Secret of the brokers",
+    ]);
+    assert.deepEqual(judge({ ports: "rabbitmq-alpha.a:5672 124\n" }).found, [
+      "error a/kazoo-0: rabbitmq-alpha.a:5672 does not answer",
+    ]);
+  });
+
+  test("to an unknown name: its ports are not mentioned as well", () => {
+    assert.deepEqual(judge({ names: "rabbitmq-alpha.a 2\n", ports: "rabbitmq-alpha.a:5672 1\n" }).found, [
+      "error a/kazoo-0: the name rabbitmq-alpha.a does not resolve",
+    ]);
+  });
+
+  test("that cannot be read, or say nothing, are named, and the others still count", () => {
+    const refused = '{"error":"unauthorized"}\n401';
+    const { found, unread } = judge({ nodes: "", "members bigcouch-0.d": refused }, { nodes: "HTTP/1.1 500 \r\n\r\n" });
+    assert.deepEqual(unread, [
+      "a/rabbitmq-alpha-0: nodes: HTTP status 500",
+      "a/kazoo-0: nodes: Kazoo does not know its nodes yet",
+      "a/bigcouch-0: members: HTTP status 401",
+    ]);
+    assert.deepEqual(found, [
+      "error a/kazoo-0: bigcouch-0.d refuses the user and password of the Secret of the database",
+    ]);
+  });
 });
