@@ -1,5 +1,5 @@
 /** The part of a pod that shows why it is not ready, as the API server returns it. */
-export interface PodFacts {
+export interface UnreadyPod {
   readonly metadata?: { readonly name?: string };
   readonly status?: {
     readonly conditions?: readonly {
@@ -32,7 +32,7 @@ export interface ClaimFacts {
 
 /** What Kubernetes knows of a StatefulSet whose pods are not all ready. */
 export interface SetFacts {
-  readonly pods: readonly PodFacts[];
+  readonly pods: readonly UnreadyPod[];
   /** Why the next pod cannot be created, if it cannot. */
   readonly refused?: string;
   readonly claims?: readonly ClaimFacts[];
@@ -70,7 +70,7 @@ export function troubles({ pods, refused, claims = [] }: SetFacts): string[] {
   return [...new Set(lines.map((line) => line.replace(/\s+/g, " ")))];
 }
 
-function podTroubles({ metadata, status }: PodFacts): string[] {
+function podTroubles({ metadata, status }: UnreadyPod): string[] {
   const unscheduled = (status?.conditions ?? []).filter(
     ({ type, status, reason }) => type === "PodScheduled" && status === "False" && reason === "Unschedulable",
   );

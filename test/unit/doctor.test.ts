@@ -33,7 +33,7 @@ import {
   unconfiguredFindings,
   upgradeFindings,
 } from "../../tools/cli/doctor/checks/versions";
-import { findingsText } from "../../tools/cli/commands/doctor";
+import { examinationText } from "../../tools/cli/commands/doctor";
 import { healthTable } from "../../tools/cli/commands/status";
 import { stateFindings } from "../../tools/cli/doctor/examine";
 import type { ExaminedZone } from "../../tools/cli/doctor/examinedZone";
@@ -466,10 +466,10 @@ describe("status", () => {
 test("the doctor prints what is wrong, why it matters and the fix", () => {
   const finding = { kind: "error" as const, where: "a", what: "it is gone", why: "it is needed", fix: "mend it" };
   assert.equal(
-    findingsText("dev", { findings: [finding], unasked: [], simulated: false }),
+    examinationText("dev", { findings: [finding], unasked: [], simulated: false }),
     "error: a: it is gone\n  why: it is needed\n  fix: mend it\n\ndev: 1 of 1 findings are errors\n",
   );
-  assert.equal(findingsText("dev", { findings: [], unasked: [], simulated: false }), "dev: nothing is wrong\n");
+  assert.equal(examinationText("dev", { findings: [], unasked: [], simulated: false }), "dev: nothing is wrong\n");
 });
 
 describe("questions", () => {

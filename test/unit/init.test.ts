@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { describe, test, type TestContext } from "node:test";
 import * as fc from "fast-check";
 import { platformOfBytes } from "../../config/stackFile";
-import { type ClusterFacts, type Finding, clusterFindings } from "../../tools/cli/cluster/clusterFindings";
+import { type ClusterFacts, type ClusterFinding, clusterFindings } from "../../tools/cli/cluster/clusterFindings";
 import { type InitOptions, init } from "../../tools/cli/commands/init";
 import { firstStackText } from "../../tools/cli/stackFile/firstStack";
 import type { UserError } from "../../tools/shared/terminal";
@@ -92,7 +92,7 @@ describe("the check of a cluster", () => {
   const wanted = { context: "prod-east", namespace: "us-east-nyc" };
   const findings = (facts: Partial<ClusterFacts>, storageClass?: string) =>
     clusterFindings({ ...ready, ...facts }, { ...wanted, storageClass });
-  const finds = (found: readonly Finding[], kind: Finding["kind"], message: RegExp, next: RegExp) => {
+  const finds = (found: readonly ClusterFinding[], kind: ClusterFinding["kind"], message: RegExp, next: RegExp) => {
     assert.equal(found.length, 1, JSON.stringify(found));
     assert.equal(found[0]?.kind, kind);
     assert.match(found[0].message, message);

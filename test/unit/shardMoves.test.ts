@@ -3,7 +3,7 @@ import { describe, test } from "node:test";
 import fc from "fast-check";
 import { requireDatabaseKind } from "../../config/compatibility";
 import { moveShards, unfinished } from "../../tools/cli/runbook/shards/moveShards";
-import { type Place, type Wanted, planMoves } from "../../tools/cli/runbook/shards/plan";
+import { type RingNode, type WantedCopies, planMoves } from "../../tools/cli/runbook/shards/plan";
 import { type Ask, type Request, RingDatabase, askBy, urlOf } from "../../tools/cli/runbook/shards/ringDatabase";
 import { type Move, type ShardDocument, begun, ended } from "../../tools/cli/runbook/shards/shardMap";
 import { readAnswers, scriptOf } from "../../tools/cli/cluster/questions";
@@ -13,7 +13,7 @@ import { ShardedRing } from "../support/shardedRing";
 const ranges = ["00000000-7fffffff", "80000000-ffffffff"] as const;
 
 /** Nodes `a0`, `a1`, `b0`, …: the letter is the zone. */
-const place = (name: string, leaving: readonly string[] = []): Place => ({
+const place = (name: string, leaving: readonly string[] = []): RingNode => ({
   name,
   zone: name.slice(0, 1),
   leaving: leaving.includes(name),
@@ -50,7 +50,7 @@ const after = (maps: readonly ShardDocument[], moves: readonly Move[]): ShardDoc
 const lying = (maps: readonly ShardDocument[], range = 0) =>
   maps.map(({ by_range: found }) => [...(found[ranges[range] ?? ""] ?? [])].sort().join(" "));
 
-const spread: Wanted = { copies: 1, even: false };
+const spread: WantedCopies = { copies: 1, even: false };
 
 describe("a plan of moves", () => {
   test("moves the copies of a node that leaves, each to a node of its zone that has none, and no others", () => {

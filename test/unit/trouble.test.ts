@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { type ClaimFacts, type PodFacts, troubles } from "../../components/trouble";
+import { type ClaimFacts, type UnreadyPod, troubles } from "../../components/trouble";
 
 describe("what keeps pods from becoming ready", () => {
-  const pod = (status: PodFacts["status"]): PodFacts => ({ metadata: { name: "kazoo-1" }, status: status ?? {} });
+  const pod = (status: UnreadyPod["status"]): UnreadyPod => ({ metadata: { name: "kazoo-1" }, status: status ?? {} });
   const waiting = (reason: string, message?: string, lastState?: object) =>
     pod({
       containerStatuses: [

@@ -278,7 +278,7 @@ const accountCommands = (): Command[] => [
 ];
 
 type Deploy = typeof import("./commands/deploy");
-type DeployOptions = import("./commands/apply").DeployOptions;
+type DeployOptions = import("./run/apply").DeployOptions;
 
 /** `kazoo kube-…`: these change a zone's Kazoo only through Pulumi, so that state and cluster agree. */
 function deployCommands(): Command[] {

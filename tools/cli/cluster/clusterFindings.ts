@@ -14,7 +14,7 @@ export interface ClusterFacts {
 }
 
 /** Something that a cluster lacks. With an error the first `up` would fail; with a warning it works, but protection is missing or unknown. */
-export interface Finding {
+export interface ClusterFinding {
   readonly kind: "error" | "warning";
   readonly message: string;
   readonly next: string;
@@ -32,9 +32,9 @@ export interface Wanted {
 const oldestMinor = 27;
 
 /** Everything that a cluster lacks for a stack, with the next step for each. */
-export function clusterFindings(facts: ClusterFacts, { context, namespace, storageClass }: Wanted): Finding[] {
+export function clusterFindings(facts: ClusterFacts, { context, namespace, storageClass }: Wanted): ClusterFinding[] {
   const { version, forbidden, podSecurity } = facts;
-  const findings: Finding[] = [];
+  const findings: ClusterFinding[] = [];
   const error = (message: string, next: string) => findings.push({ kind: "error", message, next });
   const warning = (message: string, next: string) => findings.push({ kind: "warning", message, next });
   // Some clouds write 34+ as the minor version.
@@ -74,8 +74,10 @@ export function clusterFindings(facts: ClusterFacts, { context, namespace, stora
   return findings;
 }
 
-function storageFindings({ storageClasses }: ClusterFacts, wanted: string | undefined): Finding[] {
-  const finding = (kind: Finding["kind"], message: string, next: string): Finding[] => [{ kind, message, next }];
+function storageFindings({ storageClasses }: ClusterFacts, wanted: string | undefined): ClusterFinding[] {
+  const finding = (kind: ClusterFinding["kind"], message: string, next: string): ClusterFinding[] => [
+    { kind, message, next },
+  ];
   if (storageClasses === undefined && wanted === undefined)
     return finding(
       "warning",

@@ -3,7 +3,8 @@ import { workloadLabel, workloads } from "../../../components/names";
 import type { KubernetesCluster } from "../../../config/platform";
 import { type ContainerState, inspectContainers } from "../docker/containers";
 import { asking, clientsOf } from "./kubernetes";
-import { type KnownObject } from "../stack/deployed";
+import type { KnownObject } from "../stack/deployed";
+import type { Stack } from "../stack/openStack";
 import { missingIn } from "./missing";
 import { type SelectedZone, nodesOf, hostsIn } from "./nodes";
 import { UserError } from "../../shared/terminal";
@@ -50,6 +51,19 @@ export const isHealthy = ({ problem, missing = [], kazoo, brokers, database, joi
   missing.length === 0 &&
   [kazoo, brokers, database].every(({ ready, wanted }) => ready >= wanted) &&
   [join, firstBoot].every((job) => job === undefined || job === "done");
+
+/** Refuses while something in these zones is not ready: the change would also stop what replaces it. */
+export async function requireHealthy(
+  { name: stack }: Pick<Stack, "name">,
+  zones: readonly SelectedZone[],
+): Promise<void> {
+  const sick = (await healthOf(zones)).filter((zone) => !isHealthy(zone));
+  if (sick.length === 0) return;
+  throw new UserError(
+    `not everything in ${sick.map(({ zone }) => zone).join(", ")} is ready`,
+    `make status STACK=${stack} shows what is wrong; run the same command again when all of it is ready`,
+  );
+}
 
 /**
  * Reads the state of zones. If a cluster does not answer, its zones have a `problem`; the others are not affected.

@@ -3,9 +3,9 @@ import { basename } from "node:path";
 import type { Platform, Ring } from "../../../config/platform";
 import { choose } from "../../shared/choose";
 import { judged } from "../stackFile/judged";
-import { movesShards } from "../runbook/liveRing";
+import { movesShards, givenCopies } from "../runbook/liveRing";
 import { zonesOf } from "../cluster/nodes";
-import { type Stack, isThrowAway } from "../stack/openStack";
+import { type Stack, isThrowAway, stackFile } from "../stack/openStack";
 import { type RunbookOptions, type RunbookStep, follow } from "../runbook/runbook";
 import { type NewDatacenter, withDatacenter, withPlacement } from "../stackFile/stackEdit";
 import {
@@ -18,10 +18,9 @@ import {
   upOrAgain,
 } from "../runbook/wholeRing";
 import { UserError, reportToStderr } from "../../shared/terminal";
-import { stackFile } from "./apply";
-import { requireHealthy } from "./drain";
-import { givenCopies, rebalance } from "./rebalance";
+import { rebalance } from "./rebalance";
 import { previewReport } from "./report";
+import { requireHealthy } from "../cluster/health";
 
 interface AddOptions extends RunbookOptions {
   readonly region: string;

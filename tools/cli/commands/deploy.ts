@@ -7,7 +7,7 @@ import { until } from "../../shared/until";
 import { isThrowAway, openStack } from "../stack/openStack";
 import { UserError, reportToStderr } from "../../shared/terminal";
 import { begin } from "../run/oneStack";
-import { type DeployOptions, type Part, apply, everything, nodes, service, target } from "./apply";
+import { type DeployOptions, type Part, apply, everything, nodes, service, target } from "../run/apply";
 
 /** Creates the zone's Service. */
 export const createService = (options: DeployOptions): Promise<void> =>

@@ -22,7 +22,7 @@ export async function doctor({ stack: name, json }: { readonly stack: string; re
   const [health, examination] = await Promise.all([healthOf(zones, known), examine(stack.platform, zones, "doctor")]);
   const findings = [...stateFindings(health, "doctor"), ...examination.findings].sort(byKind);
   const result = { ...examination, findings };
-  const text = json ? `${JSON.stringify({ stack: name, ...result }, null, 2)}\n` : findingsText(name, result);
+  const text = json ? `${JSON.stringify({ stack: name, ...result }, null, 2)}\n` : examinationText(name, result);
   return endWith(text, findings.length === 0 ? 0 : 1);
 }
 
@@ -30,7 +30,7 @@ export async function doctor({ stack: name, json }: { readonly stack: string; re
 const byKind = (a: Finding, b: Finding): number => a.kind.localeCompare(b.kind);
 
 /** An examination for people. */
-export function findingsText(stack: string, { findings, unasked, simulated }: Examination): string {
+export function examinationText(stack: string, { findings, unasked, simulated }: Examination): string {
   const errors = findings.filter(({ kind }) => kind === "error").length;
   return [
     ...findings.flatMap(({ kind, where, what, why, fix }) => [

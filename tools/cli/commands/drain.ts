@@ -1,23 +1,14 @@
-import { readFileSync } from "node:fs";
-import { workloads as containers } from "../../../components/names";
 import type { DrainedWorkload, Platform, Zone } from "../../../config/platform";
-import { onlyThere, readShardMaps, shardMapsScript } from "../runbook/shards/copies";
-import { healthOf, isHealthy } from "../cluster/health";
-import { askInside, runScriptInside } from "../cluster/insideNode";
+import { UserError, reportToStderr } from "../../shared/terminal";
+import { requireHealthy } from "../cluster/health";
+import { askInside } from "../cluster/insideNode";
 import { SimulatedPodError } from "../cluster/kubernetes";
-import { type LiveZone, liveZone, setsOf, statefulSetsOf, targetsOf } from "../runbook/liveZone";
 import { type SelectedZone, hostsIn, nodesOf, zonesOf } from "../cluster/nodes";
-import { type Stack, isThrowAway } from "../stack/openStack";
-import { type RunbookOptions, type RunbookStep, follow } from "../runbook/runbook";
-import { withSetting } from "../stackFile/stackEdit";
-import { UserError, colours, reportToStderr } from "../../shared/terminal";
-import { applyFile, stackFile } from "./apply";
-
-const workloads = Object.keys(setsOf) as DrainedWorkload[];
-const names = { kazoo: "Kazoo", rabbitmq: "the brokers", database: "the database nodes" };
-
-/** Kazoo's applications that handle calls; the nodes of other zones keep theirs. */
-const callApps = ["callflow", "conference", "stepswitch", "trunkstore"];
+import { type LiveZone, liveZone } from "../runbook/liveZone";
+import { type RunbookOptions, follow } from "../runbook/runbook";
+import { onlyThere, readShardMaps, shardMapsScript } from "../runbook/shards/copies";
+import { callsStop, start, stop, workloads } from "../runbook/zoneSteps";
+import { isThrowAway } from "../stack/openStack";
 
 /** Takes a zone out of service: its Kazoo nodes, its brokers and, if the ring stays complete without them, its database nodes. */
 export async function drain(options: RunbookOptions): Promise<void> {
@@ -45,7 +36,7 @@ export async function drain(options: RunbookOptions): Promise<void> {
           : `new calls go to ${staying.map(({ name }) => name).join(", ")}`,
         ...(obstacle === undefined ? [] : [`the database nodes keep running: ${obstacle}`]),
       ],
-      steps: [callsStop(live), stops(options, live, wanted, "drain")],
+      steps: [callsStop(live), stop(options, live, wanted, "drain")],
     },
     { dryRun: options.dryRun, unasked: options.yes === true || isThrowAway(stack.platform) },
     reportToStderr,
@@ -56,98 +47,15 @@ export async function drain(options: RunbookOptions): Promise<void> {
 export async function returnZone(options: RunbookOptions): Promise<void> {
   const live = await liveZone(options);
   const { stack, zone } = live;
-  const title = `${listed([...workloads].reverse())} start, in this order`;
   await follow(
-    { name: `return zone ${zone.name}`, notes: [], steps: [scaling(options, live, [], title, "return")] },
+    { name: `return zone ${zone.name}`, notes: [], steps: [start(options, live)] },
     { dryRun: options.dryRun, unasked: options.yes === true || isThrowAway(stack.platform) },
     reportToStderr,
   );
 }
 
-/** The step in which Kazoo's nodes stop taking calls. */
-export function callsStop(live: LiveZone): RunbookStep {
-  const kazooNodes = nodesOf(hostsIn(live.selected.zone), live.cluster).filter(
-    ({ workload }) => workload === containers.kazoo,
-  );
-  return {
-    title: "Kazoo's nodes stop taking calls",
-    touches: [
-      `pods ${kazooNodes.map(({ name }) => name).join(", ")}: sup kapps_controller stop_app ${callApps.join(", ")}`,
-    ],
-    isDone: async () => podsOf("kazoo", await statefulSetsOf(live)) === 0,
-    run: async () => {
-      for (const node of kazooNodes) await unlessSilent(() => runScriptInside(node, stopCallApps));
-    },
-  };
-}
-
-/** The step in which workloads stop. @param command the one that continues after a failure */
-export const stops = (
-  options: RunbookOptions,
-  live: LiveZone,
-  drained: readonly DrainedWorkload[],
-  command: string,
-): RunbookStep => scaling(options, live, drained, `${listed(drained)} stop, in this order`, command);
-
-/** The step that, through the stack's file, removes the pods of some workloads and starts all others. */
-function scaling(
-  options: RunbookOptions,
-  live: LiveZone,
-  drained: readonly DrainedWorkload[],
-  title: string,
-  command: string,
-): RunbookStep {
-  const { stack, zone } = live;
-  const pods = drained.length === 0;
-  const sets = workloads.flatMap((workload) => (pods || drained.includes(workload) ? setsOf[workload] : []));
-  return {
-    title,
-    touches: [
-      `Pulumi.${stack.whole}.yaml: drained of datacenter ${zone.region}/${zone.datacenter}: ${pods ? "none" : `[${drained.join(", ")}]`}`,
-      ...sets.map((set) => `StatefulSet ${set} in namespace ${zone.namespace}: ${pods ? "its pods start" : "no pods"}`),
-      "volumes stay as they are",
-    ],
-    isDone: async () => {
-      if (zone.drained.join() !== drained.join()) return false;
-      const sets = await statefulSetsOf(live);
-      return workloads.every((workload) => (podsOf(workload, sets) === 0) === drained.includes(workload));
-    },
-    run: () =>
-      applyFile(
-        { ...options, stack: live.own, yes: true },
-        zone,
-        withSetting(readFileSync(stackFile(stack.name), "utf8"), zone, ["drained"], pods ? undefined : drained),
-        command,
-        {
-          // All StatefulSets, because an interrupted run may have changed any of them.
-          targets: Object.values(setsOf)
-            .flat()
-            .flatMap((set) => targetsOf(zone, set, "nodes")),
-          again: `make ${command} STACK=${stack.name} ZONE=${zone.name}`,
-        },
-      ),
-  };
-}
-
 const drainedIn = ({ zones }: Platform, name: string): readonly DrainedWorkload[] =>
   zones.find((zone) => zone.name === name)?.drained ?? [];
-
-/** How many pods a workload has, including stopping ones; the wanted number if none has started yet. */
-const podsOf = (workload: DrainedWorkload, sets: Awaited<ReturnType<typeof statefulSetsOf>>): number =>
-  setsOf[workload].reduce((sum, name) => {
-    const { spec, status } = sets.get(name) ?? {};
-    return sum + Math.max(spec?.replicas ?? 0, status?.replicas ?? 0);
-  }, 0);
-
-/** Refuses while something in these zones is not ready: the change would also stop what replaces it. */
-export async function requireHealthy({ name: stack }: Stack, zones: readonly SelectedZone[]): Promise<void> {
-  const sick = (await healthOf(zones)).filter((zone) => !isHealthy(zone));
-  if (sick.length === 0) return;
-  throw new UserError(
-    `not everything in ${sick.map(({ zone }) => zone).join(", ")} is ready`,
-    `make status STACK=${stack} shows what is wrong; run the same command again when all of it is ready`,
-  );
-}
 
 /** Why, according to the config, other zones lack copies of some documents; undefined if they have all. */
 function copiesElsewhere(platform: Platform, zone: Zone, others: readonly SelectedZone[]): string | undefined {
@@ -181,25 +89,3 @@ async function shardsElsewhere(
     throw error;
   }
 }
-
-/** Stops applications on a Kazoo node. It reports applications that do not run, or a `sup` without this function, and continues. */
-const stopCallApps = `for app in ${callApps.join(" ")}; do sup kapps_controller stop_app "$app" </dev/null || true; done
-exit 0
-`;
-
-/** Runs work whose failure is only a warning. */
-async function unlessSilent(work: () => Promise<unknown>): Promise<void> {
-  try {
-    await work();
-  } catch (error) {
-    if (!(error instanceof UserError)) throw error;
-    reportToStderr(`${colours.yellow("warning:")} ${error.message}; continuing`);
-  }
-}
-
-const listed = (of: readonly DrainedWorkload[]): string =>
-  of
-    .map((workload) => names[workload])
-    .join(", ")
-    .replace(/, ([^,]*)$/, " and $1")
-    .replace(/^./, (first) => first.toUpperCase());

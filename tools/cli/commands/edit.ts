@@ -7,7 +7,8 @@ import type { Zone } from "../../../config/platform";
 import { runFolder } from "../pulumi/runFolder";
 import { type OwnEnvironment, ownEnvironment, withOwnEnvironment } from "../stackFile/stackEdit";
 import { UserError, isTerminal, reportToStderr } from "../../shared/terminal";
-import { type DeployOptions, applyFile, stackFile, zoneOfFile } from "./apply";
+import { stackFile } from "../stack/openStack";
+import { type DeployOptions, applyFile, zoneOfFile } from "../run/apply";
 
 /** `kube-deploy-edit`. */
 export async function edit(options: DeployOptions): Promise<void> {

@@ -3,13 +3,13 @@ import type { V1PersistentVolumeClaim } from "@kubernetes/client-node";
 import { rolloutProgress } from "../../../components/names";
 import { byteCount, bytes } from "../../../config/quantity";
 import { asking, clientsOf } from "../cluster/kubernetes";
-import { type LiveZone, liveZone, setsOf, statefulSetsOf, targetsOf } from "../runbook/liveZone";
-import { isThrowAway } from "../stack/openStack";
+import { type LiveZone, liveZone, setsOf, statefulSetsOf, targetsOf, dataClaimsOf } from "../runbook/liveZone";
+import { isThrowAway, stackFile } from "../stack/openStack";
 import { type RunbookOptions, type RunbookStep, follow } from "../runbook/runbook";
 import { withSetting } from "../stackFile/stackEdit";
 import { until } from "../../shared/until";
 import { UserError, reportToStderr } from "../../shared/terminal";
-import { applyFile, stackFile } from "./apply";
+import { applyFile } from "../run/apply";
 
 interface GrowOptions extends RunbookOptions {
   readonly workload: "database" | "rabbitmq";
@@ -22,7 +22,7 @@ export async function grow(options: GrowOptions): Promise<void> {
   const { stack, zone, cluster } = live;
   const { workload } = options;
   const size = wantedSize(options.to, zone[workload].storage);
-  const claims = await claimsOf(live, workload);
+  const claims = await dataClaimsOf(live, workload);
   await requireExpansion(live, claims);
   const left = (all: readonly V1PersistentVolumeClaim[]) =>
     all.filter(
@@ -35,7 +35,7 @@ export async function grow(options: GrowOptions): Promise<void> {
       ({ metadata, status }) =>
         `claim ${metadata?.name} in namespace ${zone.namespace}: ${status?.capacity?.storage ?? "not bound"} to ${size}`,
     ),
-    isDone: async () => left(await claimsOf(live, workload)).length === 0,
+    isDone: async () => left(await dataClaimsOf(live, workload)).length === 0,
     run: async () => {
       const { objects } = await clientsOf(cluster);
       for (const { metadata, spec } of left(claims)) {
@@ -54,7 +54,7 @@ export async function grow(options: GrowOptions): Promise<void> {
             "the volumes have not grown after 10 minutes",
             `kubectl --context ${cluster.context} -n ${zone.namespace} describe pvc shows why; run the same command to continue waiting`,
           ),
-        async () => left(await claimsOf(live, workload)).every(waitsForRestart),
+        async () => left(await dataClaimsOf(live, workload)).every(waitsForRestart),
       );
     },
   };
@@ -124,19 +124,6 @@ const templateSize = (
 /** Whether only the file system has yet to grow, which happens when the pod restarts. */
 const waitsForRestart = ({ status }: V1PersistentVolumeClaim): boolean =>
   status?.conditions?.some(({ type }) => type === "FileSystemResizePending") ?? false;
-
-/** The claims of a workload's pods. */
-export async function claimsOf(
-  { cluster, zone }: LiveZone,
-  workload: GrowOptions["workload"],
-): Promise<V1PersistentVolumeClaim[]> {
-  const { core } = await clientsOf(cluster);
-  const { items } = await asking(cluster, () =>
-    core.listNamespacedPersistentVolumeClaim({ namespace: zone.namespace }),
-  );
-  const own = new RegExp(`^data-(${setsOf[workload].join("|")})-\\d+$`);
-  return items.filter(({ metadata }) => own.test(metadata?.name ?? ""));
-}
 
 /** @throws UserError if a StorageClass does not allow volume expansion */
 async function requireExpansion({ cluster }: LiveZone, claims: readonly V1PersistentVolumeClaim[]): Promise<void> {

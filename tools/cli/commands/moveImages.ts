@@ -7,12 +7,11 @@ import { exitCodeOf } from "../../report/model";
 import { UserError, reportToStderr } from "../../shared/terminal";
 import { builds, isBelow, movedImages, runImages, withMove } from "../stackFile/imageMove";
 import { judged } from "../stackFile/judged";
-import { type Stack, isThrowAway } from "../stack/openStack";
+import { type Stack, isThrowAway, stackFile } from "../stack/openStack";
 import { askPulumi } from "../pulumi/pulumi";
 import { type Access, type Login, digestOf } from "../docker/registry";
 import { type RunbookOptions, follow } from "../runbook/runbook";
 import { openWhole, tryFile, upOrAgain } from "../runbook/wholeRing";
-import { stackFile } from "./apply";
 import { previewed } from "./report";
 
 interface MoveImagesOptions extends RunbookOptions {

@@ -1,6 +1,6 @@
 import type { Ring } from "../../../config/platform";
 import { choose } from "../../shared/choose";
-import { liveRing, requireNodes, shardPlan, shardStep, wantedCopies } from "../runbook/liveRing";
+import { liveRing, requireNodes, shardPlan, shardStep, wantedCopies, givenCopies } from "../runbook/liveRing";
 import { zonesOf } from "../cluster/nodes";
 import { isThrowAway } from "../stack/openStack";
 import { type RunbookOptions, follow } from "../runbook/runbook";
@@ -53,13 +53,4 @@ export async function rebalance(options: RebalanceOptions): Promise<void> {
     { dryRun: options.dryRun, unasked: options.yes === true || isThrowAway(platform) },
     reportToStderr,
   );
-}
-
-/** The value of `--copies`: the number of copies, even for databases that have more. */
-export function givenCopies(given: string | undefined): { copies?: number; fewer?: true } {
-  if (given === undefined) return {};
-  const copies = Number(given);
-  if (!Number.isInteger(copies) || copies < 1)
-    throw new UserError(`${JSON.stringify(given)} is not a number of copies`, "expected: 1 or more, e.g. COPIES=2");
-  return { copies, fewer: true };
 }

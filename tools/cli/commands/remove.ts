@@ -4,21 +4,28 @@ import { type Platform, type Ring, type Zone } from "../../../config/platform";
 import { ConfigError } from "../../../config/problem";
 import { platformOfBytes } from "../../../config/stackFile";
 import { judged } from "../stackFile/judged";
-import { forgetStep, liveRing, requireNodes, shardPlan, shardStep, wantedCopies } from "../runbook/liveRing";
+import {
+  forgetStep,
+  liveRing,
+  requireNodes,
+  shardPlan,
+  shardStep,
+  wantedCopies,
+  givenCopies,
+} from "../runbook/liveRing";
 import { holderOf, liveZone, openWholeOf } from "../runbook/liveZone";
 import { deployedIn } from "../stack/deployed";
 import { zonesOf } from "../cluster/nodes";
-import { type Stack, isThrowAway } from "../stack/openStack";
+import { type Stack, isThrowAway, stackFile } from "../stack/openStack";
 import { askPulumi } from "../pulumi/pulumi";
 import { type RunbookOptions, type RunbookStep, follow } from "../runbook/runbook";
 import { withPlacement, withoutDatacenter } from "../stackFile/stackEdit";
 import { datacentersOf, unprotect, withChildren } from "../stack/stateMove";
 import { requireNoChanges, upOrAgain } from "../runbook/wholeRing";
 import { UserError, reportToStderr } from "../../shared/terminal";
-import { stackFile } from "./apply";
-import { callsStop, requireHealthy, stops } from "./drain";
 import { destroy } from "../run/oneStack";
-import { givenCopies } from "./rebalance";
+import { requireHealthy } from "../cluster/health";
+import { callsStop, stop } from "../runbook/zoneSteps";
 
 export interface RemoveOptions extends RunbookOptions {
   readonly copies?: string;
@@ -52,8 +59,8 @@ export async function remove(options: RemoveOptions): Promise<void> {
     requireNodes(plan, `first give ${others.map(({ name }) => name).join(" or ")} more database nodes (replicas)`);
 
   const isDrained = (workload: "kazoo" | "database") => zone.drained.includes(workload);
-  const stopped = stops(options, live, ["kazoo", "rabbitmq"], "remove");
-  const databaseStops = stops(options, live, ["kazoo", "rabbitmq", "database"], "remove");
+  const stopped = stop(options, live, ["kazoo", "rabbitmq"], "remove");
+  const databaseStops = stop(options, live, ["kazoo", "rabbitmq", "database"], "remove");
   const shards = shardStep(database, wanted, "Shards move to the other zones", plan);
   const steps: RunbookStep[] = [
     ...(ring.placement === undefined

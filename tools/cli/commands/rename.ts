@@ -4,12 +4,11 @@ import type { Platform } from "../../../config/platform";
 import { partOf, regionStack, regionsOf } from "../../../config/stackPart";
 import { UserError, reportToStderr } from "../../shared/terminal";
 import { recover, renameStack } from "../pulumi/localState";
-import { type Stack, backendOf, isThrowAway, projectDirectory, readPlatform } from "../stack/openStack";
+import { type Stack, backendOf, isThrowAway, projectDirectory, readPlatform, stackFile } from "../stack/openStack";
 import { askPulumi } from "../pulumi/pulumi";
 import { type RunbookOptions, type RunbookStep, follow } from "../runbook/runbook";
 import { withStackLabel } from "../stackFile/stackEdit";
 import { requireNoChanges } from "../runbook/wholeRing";
-import { stackFile } from "./apply";
 
 interface RenameOptions extends RunbookOptions {
   readonly to: string;

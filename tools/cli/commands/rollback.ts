@@ -1,12 +1,12 @@
 import { readFileSync } from "node:fs";
 import type { Platform, Zone } from "../../../config/platform";
 import { differences, earlier, readUpdates, rollouts } from "../stack/history";
-import { openStack } from "../stack/openStack";
+import { openStack, stackFile } from "../stack/openStack";
 import { environmentFor, isBuilt, ownEnvironment, withImage, withOwnEnvironment } from "../stackFile/stackEdit";
 import { table } from "../../shared/table";
 import { UserError, reportToStderr } from "../../shared/terminal";
 import { readZones } from "../stack/zones";
-import { type DeployOptions, applyFile, stackFile, zoneOfFile } from "./apply";
+import { type DeployOptions, applyFile, zoneOfFile } from "../run/apply";
 
 async function rolloutsOf(options: DeployOptions) {
   const stack = await openStack(options.stack, reportToStderr);

@@ -5,12 +5,11 @@ import type { Ring, Zone } from "../../../config/platform";
 import { choose } from "../../shared/choose";
 import { replacePassword, requirePassword } from "../cluster/masterAccount";
 import { setsOf } from "../runbook/liveZone";
-import { type Stack, isThrowAway, readPlatform } from "../stack/openStack";
+import { type Stack, isThrowAway, readPlatform, stackFile } from "../stack/openStack";
 import { type RunbookOptions, type RunbookStep, follow } from "../runbook/runbook";
 import { withRotation, withoutCredential } from "../stackFile/stackEdit";
 import { beginWhole, inBrokers, openWhole, refuseDocker, requireNoChanges, upOrAgain } from "../runbook/wholeRing";
 import { UserError, reportToStderr } from "../../shared/terminal";
-import { stackFile } from "./apply";
 
 interface RotateOptions extends RunbookOptions {
   readonly ring?: string;

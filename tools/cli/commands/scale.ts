@@ -14,18 +14,16 @@ import {
   shardStep,
   wantedCopies,
 } from "../runbook/liveRing";
-import { type LiveZone, liveZone } from "../runbook/liveZone";
+import { type LiveZone, liveZone, dataClaimsOf } from "../runbook/liveZone";
 import { type SelectedZone, zonesOf } from "../cluster/nodes";
-import { isThrowAway } from "../stack/openStack";
+import { isThrowAway, stackFile } from "../stack/openStack";
 import { type RunbookOptions, type RunbookStep, follow } from "../runbook/runbook";
 import { withSetting } from "../stackFile/stackEdit";
 import { unprotect } from "../stack/stateMove";
 import { requireNoChanges, upOrAgain } from "../runbook/wholeRing";
 import { UserError, reportToStderr } from "../../shared/terminal";
-import { stackFile } from "./apply";
-import { requireHealthy } from "./drain";
-import { claimsOf } from "./grow";
 import { rebalance } from "./rebalance";
+import { requireHealthy } from "../cluster/health";
 
 interface ScaleOptions extends RunbookOptions {
   readonly to: string;
@@ -153,7 +151,7 @@ const withNodes = (zone: SelectedZone, database: readonly string[]): SelectedZon
 /** Refuses new nodes that would start with the volume of an earlier one, whose data is out of date. */
 async function refuseOldClaims(live: LiveZone, from: number, to: number): Promise<void> {
   const names = Array.from({ length: Math.max(0, to - from) }, (_, index) => `data-bigcouch-${from + index}`);
-  const left = (await claimsOf(live, "database")).flatMap(({ metadata }) => metadata?.name ?? []);
+  const left = (await dataClaimsOf(live, "database")).flatMap(({ metadata }) => metadata?.name ?? []);
   const old = names.filter((name) => left.includes(name));
   if (old.length > 0)
     throw new UserError(

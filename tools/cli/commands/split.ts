@@ -5,13 +5,12 @@ import { UserError, reportToStderr } from "../../shared/terminal";
 import * as fleet from "../run/fleet";
 import { ensureStack, readClusterIds, recover, writeClusterIds } from "../pulumi/localState";
 import { deployedIn } from "../stack/deployed";
-import { type Stack, isThrowAway, readPlatform } from "../stack/openStack";
+import { type Stack, isThrowAway, readPlatform, stackFile } from "../stack/openStack";
 import { askPulumi, readOutputs } from "../pulumi/pulumi";
 import { type RunbookOptions, type RunbookStep, follow } from "../runbook/runbook";
 import { withStacks } from "../stackFile/stackEdit";
 import { datacentersOf, moveState } from "../stack/stateMove";
 import { openWhole, requireNoChanges, requireStacks } from "../runbook/wholeRing";
-import { stackFile } from "./apply";
 
 /** Moves the datacenters of a live stack to a stack per region. Clusters are not touched. */
 export async function split(options: RunbookOptions): Promise<void> {

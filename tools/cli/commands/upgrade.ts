@@ -12,7 +12,7 @@ import { askInside } from "../cluster/insideNode";
 import { unlessSimulated } from "../cluster/kubernetes";
 import { setsOf } from "../runbook/liveZone";
 import { hostsIn, nodesOf, zonesOf } from "../cluster/nodes";
-import { type Stack, isThrowAway } from "../stack/openStack";
+import { type Stack, isThrowAway, stackFile } from "../stack/openStack";
 import { type RunbookOptions, type RunbookStep, follow } from "../runbook/runbook";
 import { namedImage, withKazoo, withNamedImage, withRing } from "../stackFile/stackEdit";
 import {
@@ -29,7 +29,6 @@ import {
 } from "../runbook/upgradePaths";
 import { beginWhole, inBrokers, openWhole, refuseDocker, requireNoChanges, upOrAgain } from "../runbook/wholeRing";
 import { UserError, reportToStderr } from "../../shared/terminal";
-import { stackFile } from "./apply";
 
 export type { Upgraded };
 

@@ -9,13 +9,12 @@ import { UserError, reportToStderr } from "../../shared/terminal";
 import { choose } from "../../shared/choose";
 import { judged } from "../stackFile/judged";
 import { deployedIn } from "../stack/deployed";
-import { backendOf, isThrowAway } from "../stack/openStack";
+import { backendOf, isThrowAway, stackFile } from "../stack/openStack";
 import { type KnownNamespace, hasNamespace, knownNamespaces, uidOf } from "../cluster/otherCluster";
 import { type RunbookOptions, follow } from "../runbook/runbook";
 import { withContext } from "../stackFile/stackEdit";
 import { unseenClusters } from "../cluster/unseen";
 import { readWhole, tryFile, upOrAgain } from "../runbook/wholeRing";
-import { stackFile } from "./apply";
 import { previewed } from "./report";
 
 interface UseContextOptions extends RunbookOptions {

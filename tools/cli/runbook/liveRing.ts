@@ -6,7 +6,7 @@ import { hostsIn, nodesOf, type SelectedZone } from "../cluster/nodes";
 import type { Stack } from "../stack/openStack";
 import type { RunbookStep } from "./runbook";
 import { moveShards, unfinished } from "./shards/moveShards";
-import { type Place, type ShardPlan, type Wanted, planMoves } from "./shards/plan";
+import { type RingNode, type ShardPlan, type WantedCopies, planMoves } from "./shards/plan";
 import { RingDatabase, askThrough } from "./shards/ringDatabase";
 import type { Move } from "./shards/shardMap";
 import { UserError, reportToStderr } from "../../shared/terminal";
@@ -15,7 +15,7 @@ import { UserError, reportToStderr } from "../../shared/terminal";
 export interface LiveRing {
   readonly ring: Ring;
   /** All its database nodes, from the stack's outputs. */
-  readonly places: readonly Place[];
+  readonly places: readonly RingNode[];
   readonly database: RingDatabase;
 }
 
@@ -34,7 +34,7 @@ export function liveRing(
   if (zones.some(({ cluster }) => cluster.kind === "docker"))
     throw new UserError(`ring ${ring.name} is on Docker, where it has one database node and no shards to move`);
   const places = zones.flatMap(({ name: zone, zone: { nodes } }) =>
-    nodes.database.map((name): Place => ({ name, zone, leaving: leaving.includes(name) })),
+    nodes.database.map((name): RingNode => ({ name, zone, leaving: leaving.includes(name) })),
   );
   const isAway = (name: string, workload: "kazoo" | "database") =>
     platform.zones.find((zone) => zone.name === name)?.drained.includes(workload) === true;
@@ -53,7 +53,7 @@ export function liveRing(
   return { ring, places, database: new RingDatabase(ring.database, speaker.name, askThrough(ring.database, pod)) };
 }
 
-const staysIn = (places: readonly Place[], zone: string): boolean =>
+const staysIn = (places: readonly RingNode[], zone: string): boolean =>
   places.some((place) => place.zone === zone && !place.leaving);
 
 /** Whether a database can synchronise copies on request. */
@@ -70,20 +70,34 @@ function requireShards(kind: DatabaseKind): void {
 }
 
 /** Where a ring's config wants copies. */
-export const wantedCopies = (ring: Ring): Pick<Wanted, "placement" | "copies"> => ({
+export const wantedCopies = (ring: Ring): Pick<WantedCopies, "placement" | "copies"> => ({
   copies: copiesOf(ring),
   ...(ring.placement === undefined ? {} : { placement: ring.placement }),
 });
 
+/** The value of `--copies`: the number of copies, even for databases that have more. */
+export function givenCopies(given: string | undefined): { copies?: number; fewer?: true } {
+  if (given === undefined) return {};
+  const copies = Number(given);
+  if (!Number.isInteger(copies) || copies < 1)
+    throw new UserError(`${JSON.stringify(given)} is not a number of copies`, "expected: 1 or more, e.g. COPIES=2");
+  return { copies, fewer: true };
+}
+
 /** What to move; undefined if pods are simulated, because they hold no shards. */
-export const shardPlan = (live: LiveRing, wanted: Wanted): Promise<ShardPlan | undefined> =>
+export const shardPlan = (live: LiveRing, wanted: WantedCopies): Promise<ShardPlan | undefined> =>
   unlessSimulated(async () => planMoves(await live.database.maps(), live.places, wanted));
 
 /**
  * The step in which shards are moved.
  * @param shown the current plan, to show; the step makes a new plan when it starts
  */
-export function shardStep(live: LiveRing, wanted: Wanted, title: string, shown: ShardPlan | undefined): RunbookStep {
+export function shardStep(
+  live: LiveRing,
+  wanted: WantedCopies,
+  title: string,
+  shown: ShardPlan | undefined,
+): RunbookStep {
   const { database } = live;
   const staying = live.places.filter(({ leaving }) => !leaving).map(({ name }) => name);
   const leaving = live.places.filter((place) => place.leaving).map(({ name }) => name);

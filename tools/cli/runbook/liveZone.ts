@@ -1,4 +1,4 @@
-import type { V1StatefulSet } from "@kubernetes/client-node";
+import type { V1PersistentVolumeClaim, V1StatefulSet } from "@kubernetes/client-node";
 import { services } from "../../../config/hosts";
 import type { DrainedWorkload, KubernetesCluster, Zone } from "../../../config/platform";
 import { partOf, regionStack } from "../../../config/stackPart";
@@ -65,4 +65,17 @@ export async function statefulSetsOf({ cluster, zone }: LiveZone): Promise<Map<s
   const { apps } = await clientsOf(cluster);
   const { items } = await asking(cluster, () => apps.listNamespacedStatefulSet({ namespace: zone.namespace }));
   return new Map(items.map((set) => [set.metadata?.name ?? "", set]));
+}
+
+/** The claims for the volumes of a workload's pods. */
+export async function dataClaimsOf(
+  { cluster, zone }: LiveZone,
+  workload: DrainedWorkload,
+): Promise<V1PersistentVolumeClaim[]> {
+  const { core } = await clientsOf(cluster);
+  const { items } = await asking(cluster, () =>
+    core.listNamespacedPersistentVolumeClaim({ namespace: zone.namespace }),
+  );
+  const own = new RegExp(`^data-(${setsOf[workload].join("|")})-\\d+$`);
+  return items.filter(({ metadata }) => own.test(metadata?.name ?? ""));
 }

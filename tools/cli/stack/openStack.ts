@@ -23,6 +23,9 @@ import { type Report, UserError } from "../../shared/terminal";
 /** The project's folder, wherever the command is called from. */
 export const projectDirectory = resolve(__dirname, "../../..");
 
+/** Path of a stack's file. */
+export const stackFile = (stack: string): string => stackFilePath(projectDirectory, stack);
+
 /** A stack with everything that Pulumi needs to run on it. */
 export interface Stack extends SelectedStack {
   /** The part of the platform that the stack deploys. */
@@ -107,9 +110,7 @@ function advised(name: string, read: (name: string) => Platform): Platform {
   try {
     return read(name);
   } catch (error) {
-    throw error instanceof ConfigError
-      ? new UserError(error.message, `edit ${basename(stackFilePath(projectDirectory, name))}`)
-      : error;
+    throw error instanceof ConfigError ? new UserError(error.message, `edit ${basename(stackFile(name))}`) : error;
   }
 }
 
@@ -142,11 +143,7 @@ export async function openStack(name: string, report: Report, { shared = false }
   // A region's stack refers to the shared one.
   if (state !== undefined && !part.shared) await ensureStack(pulumi, state, part.whole);
   const configFile =
-    state !== undefined
-      ? await ensureStack(pulumi, state, name)
-      : part.shared
-        ? undefined
-        : stackFilePath(projectDirectory, name);
+    state !== undefined ? await ensureStack(pulumi, state, name) : part.shared ? undefined : stackFile(name);
   const selection = ["--stack", name, ...(configFile === undefined ? [] : ["--config-file", configFile])];
   return { name, platform, whole: part.whole, label: part.label, toolchain, pulumi, state, selection };
 }

@@ -1,7 +1,7 @@
 import { type Move, type ShardDocument, lastingCopies } from "./shardMap";
 
 /** A database node of a ring, as a place for copies. */
-export interface Place {
+export interface RingNode {
   /** Name of its Erlang node. */
   readonly name: string;
   readonly zone: string;
@@ -10,7 +10,7 @@ export interface Place {
 }
 
 /** Where copies should be. */
-export interface Wanted {
+export interface WantedCopies {
   /** Copies by zone; without it, they are spread over zones. */
   readonly placement?: Readonly<Record<string, number>>;
   /** Copies of each shard; a database that has more keeps them. */
@@ -45,7 +45,11 @@ interface Range {
  * Plans the fewest moves that put copies where they are wanted. The result depends only on the shard maps, so it also tells what is left to do
  * after an interruption. Copies on nodes that are not in `places` stay, and do not count.
  */
-export function planMoves(maps: readonly ShardDocument[], places: readonly Place[], wanted: Wanted): ShardPlan {
+export function planMoves(
+  maps: readonly ShardDocument[],
+  places: readonly RingNode[],
+  wanted: WantedCopies,
+): ShardPlan {
   const staying = places.filter(({ leaving }) => !leaving).sort(byName);
   const known = new Map(places.map((place) => [place.name, place]));
   const ranges = maps.flatMap((map) =>
@@ -69,10 +73,10 @@ export function planMoves(maps: readonly ShardDocument[], places: readonly Place
     if (now.length > staying.length && (wanted.fewer !== true || staying.length === 0))
       shortages.set(map._id, { database: map._id, copies: now.length, nodes: staying.length });
     const inZone = (zone: string) => [...then].filter((node) => known.get(node)?.zone === zone).length;
-    const lighter = (a: Place, b: Place) => (loads.get(a.name) ?? 0) - (loads.get(b.name) ?? 0) || byName(a, b);
+    const lighter = (a: RingNode, b: RingNode) => (loads.get(a.name) ?? 0) - (loads.get(b.name) ?? 0) || byName(a, b);
     const free = (zone?: string) =>
       staying.filter((place) => !then.has(place.name) && (zone === undefined || place.zone === zone)).sort(lighter);
-    const add = (place: Place | undefined): boolean => {
+    const add = (place: RingNode | undefined): boolean => {
       if (place === undefined) return false;
       then.add(place.name);
       count(place.name, 1);
@@ -81,7 +85,7 @@ export function planMoves(maps: readonly ShardDocument[], places: readonly Place
     for (const [zone, copies] of placed) while (inZone(zone) < copies && add(free(zone)[0]));
     // Further copies go to the zone with the fewest; zones of the placement come first.
     const surplus = (zone: string) => inZone(zone) - (wanted.placement?.[zone] ?? 0);
-    const isPlaced = ({ zone }: Place) => Number(zone in (wanted.placement ?? {}));
+    const isPlaced = ({ zone }: RingNode) => Number(zone in (wanted.placement ?? {}));
     while (
       then.size < copies &&
       add(free().sort((a, b) => isPlaced(b) - isPlaced(a) || surplus(a.zone) - surplus(b.zone) || lighter(a, b))[0])
@@ -99,10 +103,10 @@ export function planMoves(maps: readonly ShardDocument[], places: readonly Place
   return { moves: ranges.flatMap((range) => movesOf(range)), shortages: [...shortages.values()] };
 }
 
-const byName = (a: Place, b: Place) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0);
+const byName = (a: RingNode, b: RingNode) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0);
 
 /** Moves copies within a zone until the numbers of its nodes differ by one at most. */
-function level(ranges: readonly Range[], staying: readonly Place[], zone: string, loads: Map<string, number>): void {
+function level(ranges: readonly Range[], staying: readonly RingNode[], zone: string, loads: Map<string, number>): void {
   const nodes = staying.filter((place) => place.zone === zone).map(({ name }) => name);
   const load = (node: string) => loads.get(node) ?? 0;
   for (;;) {

@@ -4,16 +4,15 @@ import { basename } from "node:path";
 import { kazooParts, workloads } from "../../../components/names";
 import { services } from "../../../config/hosts";
 import type { Zone } from "../../../config/platform";
-import { stackFilePath } from "../../../config/stackFile";
 import { chooseAmong, confirmed } from "../../shared/choose";
 import { imageMessage, zoneMessage } from "../stack/history";
-import { type Selection } from "../cluster/nodes";
+import type { Selection } from "../cluster/nodes";
 import { refuseOtherClusters } from "../cluster/otherCluster";
-import { runStack } from "../run/runStack";
-import { type Stack, isThrowAway, openStack, projectDirectory, readPlatform } from "../stack/openStack";
+import { runStack } from "./runStack";
+import { type Stack, isThrowAway, openStack, readPlatform, stackFile } from "../stack/openStack";
 import { UserError, reportToStderr } from "../../shared/terminal";
 import { readZones } from "../stack/zones";
-import { begin } from "../run/oneStack";
+import { begin } from "./oneStack";
 
 /** Options of the commands on a zone's deployment. */
 export interface DeployOptions extends Selection {
@@ -69,9 +68,6 @@ export async function apply(
   if (code !== 0) throw new UserError(`pulumi up ended with exit code ${code}`, "see pulumi's messages above", code);
   return true;
 }
-
-/** Path of a stack's file. */
-export const stackFile = (stack: string): string => stackFilePath(projectDirectory, stack);
 
 /**
  * Writes a stack's file and applies it to a part of a zone. The previous file is restored if the config is invalid or the update never starts,
