@@ -4,7 +4,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { type DatabaseKind, requireDatabaseKind } from "../config/compatibility";
 import { podHosts, serviceHost, services } from "../config/hosts";
 import { databaseImage } from "../config/images";
-import { sizes } from "../config/sizes";
+import { sizes } from "../config/schema/sizes";
 import { databaseFiles, writeDatabaseFiles } from "./databaseFiles";
 import { doNotWait, rollTimeouts, selectorLabels, spread, workloadLabels } from "./labels";
 import { databasePort, workloads } from "./names";

@@ -2,7 +2,7 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { podHosts, secrets, serviceHost, services } from "../config/hosts";
 import { defaultCurlImage } from "../config/images";
-import { sizes } from "../config/sizes";
+import { sizes } from "../config/schema/sizes";
 import { firstNode } from "./firstNode";
 import { doNotWait, rollTimeouts, selectorLabels, spread, workloadLabels } from "./labels";
 import { databasePort, kazooParts, kazooPorts, workloads } from "./names";

@@ -3,7 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { brokerPlugins, requireDatabaseKind } from "../config/compatibility";
 import { numbersOf, type Rotation, storeUser } from "../config/credentials";
 import { serviceHost, services } from "../config/hosts";
-import { databaseMetricsPort } from "../config/monitoring";
+import { databaseMetricsPort } from "../config/schema/monitoring";
 import { BigCouch, type DatabaseNode } from "./bigcouch";
 import { BootstrapJob, systemDatabases } from "./bootstrapJob";
 import type { Datacenter, DatacenterArgs, FirstBoot, ImageReference, KazooNodes, RingMember } from "./datacenter";

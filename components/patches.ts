@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import { applyPatch, type Operation } from "fast-json-patch";
-import type { Patch } from "../config/patches";
+import type { Patch } from "../config/schema/patches";
 import { ConfigError, problem } from "../config/problem";
 import { patchesAnnotation } from "./names";
 

@@ -5,7 +5,7 @@ import { brokerPlugins } from "../config/compatibility";
 import { serviceHost, services } from "../config/hosts";
 import { brokerImage } from "../config/images";
 import { byteCount } from "../config/quantity";
-import { sizes } from "../config/sizes";
+import { sizes } from "../config/schema/sizes";
 import { rollTimeouts, selectorLabels, spread, workloadLabels } from "./labels";
 import { rabbitmqPorts, workloads } from "./names";
 import type { Rolled } from "./order";

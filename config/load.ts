@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import * as runtime from "@pulumi/pulumi/runtime/config";
-import { misreadProblems } from "./misread";
+import { misreadProblems } from "./checks/misread";
 import { parsePlatform, structured } from "./parse";
 import type { Platform } from "./platform";
 import { ConfigError } from "./problem";

@@ -2,7 +2,7 @@ import { closest } from "fastest-levenshtein";
 import { z } from "zod";
 import { check } from "./checks";
 import { namesSecretsAlone } from "./credentials";
-import { docs, exampleOf, fieldAt, oneOf, unwrapped } from "./fields";
+import { docs, exampleOf, fieldAt, oneOf, unwrapped } from "./schema/fields";
 import type { Platform } from "./platform";
 import { ConfigError, show, type Problem } from "./problem";
 import { givenSchema, schema, type Given } from "./schema";

@@ -1,10 +1,10 @@
 import type { DatabaseKind, KazooVersion, RabbitmqVersion, UpgradeStep } from "./compatibility";
 import type { ExistingSecrets, Rotations, SecretKeys } from "./credentials";
-import type { RunEnvironment } from "./environment";
-import type { Monitoring } from "./monitoring";
-import type { Patch } from "./patches";
+import type { RunEnvironment } from "./schema/environment";
+import type { Monitoring } from "./schema/monitoring";
+import type { Patch } from "./schema/patches";
 import { type BrokerRole, podHosts, serviceHost, services } from "./hosts";
-import type { JobSettings, NodeSettings } from "./podSettings";
+import type { JobSettings, NodeSettings } from "./schema/podSettings";
 
 /** A stack's validated config, the input of the program. Immutable; the only secrets are in `Ring.credentials`, `Registry.login` and `Platform.registries`. */
 export interface Platform {

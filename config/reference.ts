@@ -1,7 +1,8 @@
 import { z } from "zod";
-import { defaultText, docs, exampleOf, unwrapped } from "./fields";
+import { defaultText, docs, exampleOf, unwrapped } from "./schema/fields";
 import { withGenerated } from "./generated";
-import { everyLevel, schema } from "./schema";
+import { schema } from "./schema";
+import { everyLevel } from "./schema/region";
 
 type Node = z.core.$ZodType;
 

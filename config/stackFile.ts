@@ -2,7 +2,7 @@ import { existsSync, readFileSync, readdirSync } from "node:fs";
 import { basename, join } from "node:path";
 import { namesSecret } from "./credentials";
 import { parsePlatform, passwordsIn, structured } from "./parse";
-import { misreadProblems } from "./misread";
+import { misreadProblems } from "./checks/misread";
 import type { Platform } from "./platform";
 import { ConfigError, UnknownStackError, problem, type Problem } from "./problem";
 import { readYaml, type Misread, type YamlFile } from "./yaml";

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { withDefinitions } from "./definitions";
-import { defaultText, docs, exampleOf, unwrapped } from "./fields";
+import { defaultText, docs, exampleOf, unwrapped } from "./schema/fields";
 import { schema } from "./schema";
 
 type Json = z.core.JSONSchema.BaseSchema;

@@ -1,6 +1,6 @@
 import { databaseKind, versionOfSources, type DatabaseKind } from "./compatibility";
 import { numbersOf, type Rotated, type Rotations } from "./credentials";
-import type { RunEnvironment } from "./environment";
+import type { RunEnvironment } from "./schema/environment";
 import { clientUrls } from "./hosts";
 import { brokerImage, databaseImage, fullName, mirrored, seedImage } from "./images";
 import {
@@ -18,11 +18,7 @@ import {
   type Zone,
 } from "./platform";
 import {
-  defaultKazooVersion,
   defaultRing,
-  everyLevel,
-  imageFolder,
-  localEngine,
   schema,
   type BuildConfig,
   type ClusterConfig,
@@ -31,6 +27,10 @@ import {
   type Given,
   type RingConfig,
 } from "./schema";
+import { imageFolder } from "./schema/build";
+import { localEngine } from "./schema/cluster";
+import { everyLevel } from "./schema/region";
+import { defaultKazooVersion } from "./schema/ring";
 
 /** Turns a config of the right shape into a Platform: regions x datacenters, the nearest level wins, defaults fill the rest. */
 export function platformOf(given: Given): Platform {
@@ -278,7 +278,7 @@ function split(
   };
 }
 
-/** checks.ts reports Monster UI without a URL. */
+/** `checks/` reports Monster UI without a URL. */
 function masterAccountOf(config: RingConfig["masterAccount"], zones: readonly Zone[]): MasterAccount | undefined {
   if (config === undefined) return undefined;
   const { monsterUi, prompts, ...administrator } = config;
@@ -296,7 +296,7 @@ function masterAccountOf(config: RingConfig["masterAccount"], zones: readonly Zo
  * on BigCouch. CouchDB requires 3 of the 4 copies, which neither zone has: both continue, and answer writes with 202 until they are connected
  * again. In more zones there are still three copies. They need no placement if all zones have the same number of nodes: the database distributes
  * copies over its nodes in the order of their names (mem3:choose_shards), and the names of pods start with their number, so neighbours are in
- * different zones. Otherwise checks.ts requires a placement.
+ * different zones. Otherwise `checks/` requires a placement.
  */
 function defaultPlacement(zones: readonly Zone[]): Record<string, number> | undefined {
   if (zones.length < 2 || zones.length > 3) return undefined;

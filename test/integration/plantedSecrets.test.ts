@@ -8,7 +8,7 @@ import { after, before, describe, test } from "node:test";
 import type { Command } from "commander";
 import { parse, stringify } from "yaml";
 import { z } from "zod";
-import { docs, unwrapped } from "../../config/fields";
+import { docs, unwrapped } from "../../config/schema/fields";
 import { schema } from "../../config/schema";
 import { kazoo } from "../../tools/cli/commandLine";
 import { type Clone, cloneProject } from "../support/clone";

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import { topologyVariables, variables } from "../../config/environment";
+import { topologyVariables, variables } from "../../config/schema/environment";
 import { parseDigest, parseUrn, type Digest, type State, type Step } from "../../tools/report/digest";
 import { changeOf, difference, overlap, parsePath } from "../../tools/report/difference";
 import { isSecretName } from "../../config/secrets";

@@ -1,6 +1,6 @@
 import { databasePort, kazooPorts, outsidePorts, rabbitmqPorts } from "../../components/names";
 import { services } from "../../config/hosts";
-import { databaseMetricsPort } from "../../config/monitoring";
+import { databaseMetricsPort } from "../../config/schema/monitoring";
 import {
   type Cluster,
   type Hosts,

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { bootstrapScriptPath } from "../../../components/names";
-import { appsPath } from "../../../config/schema";
+import { appsPath } from "../../../config/schema/masterAccount";
 import { runScriptInside } from "../cluster/insideNode";
 import { accountOf } from "../cluster/masterAccount";
 import { type SelectedZone, type Selection, type ZoneNode, selectNode, selectZone } from "../cluster/nodes";

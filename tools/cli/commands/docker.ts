@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { containers, datacenterTypes, imageResource } from "../../../components/names";
-import { topologyVariables, variables } from "../../../config/environment";
+import { topologyVariables, variables } from "../../../config/schema/environment";
 import type { ImageBuild } from "../../../config/platform";
 import { runDocker } from "../docker/dockerClient";
 import { type DockerPlace, buildArguments, dockerPlace, imageNames, launchArguments } from "../docker/dockerImage";

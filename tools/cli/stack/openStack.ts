@@ -3,7 +3,7 @@ import { basename, join, resolve } from "node:path";
 import { readStackFile, stackFilePath } from "../../../config/stackFile";
 import { type StackPart, partOf, regionStack, regionsOf } from "../../../config/stackPart";
 import type { KubernetesCluster, Platform } from "../../../config/platform";
-import { requestLimits } from "../../../config/schema";
+import { requestLimits } from "../../../config/schema/cluster";
 import { ConfigError, UnknownStackError } from "../../../config/problem";
 import { kubeconfigPath, requireSandboxHost, sandboxParts, sandboxUp } from "../../sandbox";
 import { type Part, type Toolchain, ensureToolchain } from "../../toolchain";

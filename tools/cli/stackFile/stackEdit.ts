@@ -1,8 +1,8 @@
 import { type Document, isMap, parseDocument, stringify } from "yaml";
 import type { Rotated, Rotation } from "../../../config/credentials";
-import { variables } from "../../../config/environment";
+import { variables } from "../../../config/schema/environment";
 import { type ImageBuild, type Platform, type Zone, builtReference } from "../../../config/platform";
-import { imageFolder } from "../../../config/schema";
+import { imageFolder } from "../../../config/schema/build";
 
 /** Values of a run environment in a stack's file. */
 export type Variables = Readonly<Record<string, string | number | boolean>>;

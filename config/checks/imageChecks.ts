@@ -1,9 +1,11 @@
-import { versionOfSources } from "./compatibility";
-import { fullName, seedImage } from "./images";
-import type { Platform, Ring } from "./platform";
-import { problem, type Problem } from "./problem";
-import { defaultKazooVersion, imageFolder, type Given } from "./schema";
-import { looksSecret } from "./secrets";
+import { versionOfSources } from "../compatibility";
+import { fullName, seedImage } from "../images";
+import type { Platform, Ring } from "../platform";
+import { problem, type Problem } from "../problem";
+import { type Given } from "../schema";
+import { imageFolder } from "../schema/build";
+import { defaultKazooVersion } from "../schema/ring";
+import { looksSecret } from "../secrets";
 
 /** Checks the keys of images against the versions of rings and the clusters that run them. Returns all problems. */
 export function imageProblems(given: Given, platform: Platform): Problem[] {

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { affinity } from "./affinity";
 import { dnsName, field, mapping, named, wholeNumber } from "./fields";
 import { aName, aValue, labelText, labelValue, nameOf, qualifiedName } from "./labelNames";
-import { bytes } from "./quantity";
+import { bytes } from "../quantity";
 
 /**
  * Settings for the pods of each workload, with Kubernetes' own names. Without a key, the components' defaults apply.

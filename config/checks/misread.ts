@@ -1,8 +1,8 @@
 import { z } from "zod";
-import { fieldAt, unwrapped } from "./fields";
-import { isSecretKey, type Problem } from "./problem";
-import { schema } from "./schema";
-import type { Misread } from "./yaml";
+import { fieldAt, unwrapped } from "../schema/fields";
+import { isSecretKey, type Problem } from "../problem";
+import { schema } from "../schema";
+import type { Misread } from "../yaml";
 
 /** Problems with plain scalars that YAML reads as something other than their text. */
 export function misreadProblems(misread: readonly Misread[]): Problem[] {

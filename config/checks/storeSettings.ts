@@ -1,6 +1,6 @@
-import type { Ring } from "./platform";
-import { problem, show, type Problem } from "./problem";
-import { looksSecret } from "./secrets";
+import type { Ring } from "../platform";
+import { problem, show, type Problem } from "../problem";
+import { looksSecret } from "../secrets";
 
 /**
  * Settings in the stores' own formats: keys of rabbitmq.conf, plugins, and CouchDB's ini. Settings that the program makes itself are refused, and

@@ -170,3 +170,17 @@ export const imagePrefix = text(new RegExp(`^${registryPattern}${pathPattern}$`)
 export const imageReference = text(
   /^([a-zA-Z0-9][-a-zA-Z0-9.]*(:[0-9]+)?\/)?[a-z0-9]+([._-]+[a-z0-9]+)*(\/[a-z0-9]+([._-]+[a-z0-9]+)*)*(:[A-Za-z0-9_][-.A-Za-z0-9_]{0,127})?(@sha256:[a-f0-9]{64})?$/,
 );
+
+/** What {@link dnsLabel} accepts, in words. */
+export const dnsLabelWords = "a name of lower-case letters, digits and dashes, at most 63 characters";
+
+/** What a boolean is, in words. */
+export const yesOrNo = "true or false, without quotes";
+
+/** A value that a store or a container gets as text. */
+export const scalar = (description: string, example: string) =>
+  field(z.union([z.string(), z.number().transform(String), z.boolean().transform(String)]), {
+    description,
+    expected: "text, a number, true or false",
+    example,
+  });

@@ -1,8 +1,8 @@
-import { secrets } from "./hosts";
-import { dockerHub } from "./images";
-import type { Platform } from "./platform";
-import { problem, type Problem } from "./problem";
-import type { Given } from "./schema";
+import { secrets } from "../hosts";
+import { dockerHub } from "../images";
+import type { Platform } from "../platform";
+import { problem, type Problem } from "../problem";
+import type { Given } from "../schema";
 
 const own: readonly string[] = Object.values(secrets);
 

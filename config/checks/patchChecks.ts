@@ -1,5 +1,5 @@
-import type { Platform } from "./platform";
-import { problem, type Problem } from "./problem";
+import type { Platform } from "../platform";
+import { problem, type Problem } from "../problem";
 
 /** Paths that no patch may touch; `*` is any element. Without kinds, they apply to all objects. */
 const fixed: readonly { readonly kinds?: readonly string[]; readonly path: string; readonly why: string }[] = [

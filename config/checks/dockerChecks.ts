@@ -1,7 +1,7 @@
-import { hostsOf, type DockerCluster, type Platform, type Zone } from "./platform";
-import { nodeSettings } from "./podSettings";
-import { problem, type Problem, zoneKey } from "./problem";
-import type { Given, GivenDatacenter } from "./schema";
+import { hostsOf, type DockerCluster, type Platform, type Zone } from "../platform";
+import { nodeSettings } from "../schema/podSettings";
+import { problem, type Problem, zoneKey } from "../problem";
+import type { Given, GivenDatacenter } from "../schema";
 
 /**
  * Checks datacenters on plain Docker: one per engine and alone in its ring, because container names are fixed and other zones cannot be

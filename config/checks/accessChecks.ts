@@ -1,6 +1,6 @@
-import type { Platform, Ring, Service, Zone } from "./platform";
-import { problem, type Problem, zoneKey } from "./problem";
-import type { Given } from "./schema";
+import type { Platform, Ring, Service, Zone } from "../platform";
+import { problem, type Problem, zoneKey } from "../problem";
+import type { Given } from "../schema";
 
 /** Checks how Kazoo is reached from outside. Returns all problems. */
 export function accessProblems(given: Given, platform: Platform): Problem[] {

@@ -1,18 +1,18 @@
 import { accessProblems } from "./accessChecks";
-import { incompatibilities } from "./compatibility";
-import { namesSecret, type Rotated } from "./credentials";
+import { incompatibilities } from "../compatibility";
+import { namesSecret, type Rotated } from "../credentials";
 import { dockerProblems } from "./dockerChecks";
-import { extraValueProblem, reservedVariables, variables } from "./environment";
-import { oneOf } from "./fields";
-import { secrets } from "./hosts";
+import { extraValueProblem, reservedVariables, variables } from "../schema/environment";
+import { oneOf } from "../schema/fields";
+import { secrets } from "../hosts";
 import { imageProblems } from "./imageChecks";
 import { patchProblems } from "./patchChecks";
-import { copiesOf, hostsOf, type Platform, type Ring, type Zone } from "./platform";
-import { problem, type Problem, zoneKey } from "./problem";
-import { byteCount, milliCores } from "./quantity";
+import { copiesOf, hostsOf, type Platform, type Ring, type Zone } from "../platform";
+import { problem, type Problem, zoneKey } from "../problem";
+import { byteCount, milliCores } from "../quantity";
 import { registryProblems } from "./registryChecks";
-import type { Given } from "./schema";
-import { looksSecret } from "./secrets";
+import type { Given } from "../schema";
+import { looksSecret } from "../secrets";
 import { storeSettings } from "./storeSettings";
 
 /** Checks the relations between the keys of a config with a valid shape. Returns all problems. */
