@@ -7,7 +7,7 @@ import { type SelectedZone, hostsIn, nodesOf, zonesOf } from "../cluster/nodes";
 import { type LiveZone, liveZone } from "../runbook/liveZone";
 import { type RunbookOptions, follow } from "../runbook/runbook";
 import { onlyThere, readShardMaps, shardMapsScript } from "../runbook/shards/copies";
-import { callsStop, start, stop, workloads } from "../runbook/zoneSteps";
+import { callsStop, start, stop, drainable } from "../runbook/zoneSteps";
 import { isThrowAway } from "../stack/openStack";
 
 /** Takes a zone out of service: its Kazoo nodes, its brokers and, if the ring stays complete without them, its database nodes. */
@@ -25,7 +25,7 @@ export async function drain(options: RunbookOptions): Promise<void> {
   const obstacle = zone.drained.includes("database")
     ? undefined
     : (copiesElsewhere(stack.platform, zone, storing) ?? (await shardsElsewhere(live, staying, gone)));
-  const wanted = workloads.filter((workload) => workload !== "database" || obstacle === undefined);
+  const wanted = drainable.filter((workload) => workload !== "database" || obstacle === undefined);
 
   await follow(
     {

@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { workloads as containers } from "../../../components/names";
+import { workloads } from "../../../components/names";
 import type { DrainedWorkload } from "../../../config/platform";
 import { UserError, colours, reportToStderr } from "../../shared/terminal";
 import { runScriptInside } from "../cluster/insideNode";
@@ -11,7 +11,7 @@ import { type LiveZone, setsOf, statefulSetsOf, targetsOf } from "./liveZone";
 import type { RunbookOptions, RunbookStep } from "./runbook";
 
 /** What can be drained, in the order in which it stops. */
-export const workloads = Object.keys(setsOf) as DrainedWorkload[];
+export const drainable = Object.keys(setsOf) as DrainedWorkload[];
 const names = { kazoo: "Kazoo", rabbitmq: "the brokers", database: "the database nodes" };
 
 /** Kazoo's applications that handle calls; the nodes of other zones keep theirs. */
@@ -20,7 +20,7 @@ const callApps = ["callflow", "conference", "stepswitch", "trunkstore"];
 /** The step in which Kazoo's nodes stop taking calls. */
 export function callsStop(live: LiveZone): RunbookStep {
   const kazooNodes = nodesOf(hostsIn(live.selected.zone), live.cluster).filter(
-    ({ workload }) => workload === containers.kazoo,
+    ({ workload }) => workload === workloads.kazoo,
   );
   return {
     title: "Kazoo's nodes stop taking calls",
@@ -44,7 +44,7 @@ export const stop = (
 
 /** The step in which all workloads start again. */
 export const start = (options: RunbookOptions, live: LiveZone): RunbookStep =>
-  scaling(options, live, [], `${listed([...workloads].reverse())} start, in this order`, "return");
+  scaling(options, live, [], `${listed([...drainable].reverse())} start, in this order`, "return");
 
 /** The step that, through the stack's file, removes the pods of some workloads and starts all others. */
 function scaling(
@@ -56,7 +56,7 @@ function scaling(
 ): RunbookStep {
   const { stack, zone } = live;
   const pods = drained.length === 0;
-  const sets = workloads.flatMap((workload) => (pods || drained.includes(workload) ? setsOf[workload] : []));
+  const sets = drainable.flatMap((workload) => (pods || drained.includes(workload) ? setsOf[workload] : []));
   return {
     title,
     touches: [
@@ -67,7 +67,7 @@ function scaling(
     isDone: async () => {
       if (zone.drained.join() !== drained.join()) return false;
       const sets = await statefulSetsOf(live);
-      return workloads.every((workload) => (podsOf(workload, sets) === 0) === drained.includes(workload));
+      return drainable.every((workload) => (podsOf(workload, sets) === 0) === drained.includes(workload));
     },
     run: () =>
       applyFile(
