@@ -121,13 +121,24 @@ async function start(): Promise<void> {
     const output = readFileSync(join(runtime, "dockerd.log"), "utf8").trim().split("\n").slice(-5).join("\n");
     throw new Error(`dockerd ended:\n${output}`);
   }
+  // Of tests that were killed: a broker on an old volume would keep its old password.
+  await clear();
+}
+
+/** Removes all containers, networks and volumes of the private engine. */
+async function clear(): Promise<void> {
+  const env = { ...process.env, DOCKER_HOST: socket };
+  const each = async (list: readonly string[], remove: readonly string[]) => {
+    const found = (await run("docker", list, { env })).split("\n").filter((name) => name !== "");
+    if (found.length > 0) await run("docker", [...remove, ...found], { env });
+  };
+  await each(["ps", "--all", "--quiet"], ["rm", "--force", "--volumes"]);
+  await run("docker", ["network", "prune", "--force"], { env });
+  await each(["volume", "ls", "--quiet"], ["volume", "rm", "--force"]);
 }
 
 async function stop(): Promise<void> {
-  const env = { ...process.env, DOCKER_HOST: socket };
-  const containers = (await run("docker", ["ps", "-aq"], { env })).split("\n").filter((id) => id !== "");
-  if (containers.length > 0) await run("docker", ["rm", "-f", "-v", ...containers], { env });
-  await run("docker", ["network", "prune", "-f"], { env });
+  await clear();
   const pid = Number(readFileSync(pidFile, "utf8"));
   process.kill(pid, "SIGTERM");
   await until("the Docker Engine to stop", async () => !isAlive(pid));
