@@ -280,6 +280,17 @@ export function readClusterIds(state: LocalState, stack: string): Record<string,
   return existsSync(path) ? (JSON.parse(readFileSync(path, "utf8")) as Record<string, string>) : {};
 }
 
+/**
+ * The sandbox clusters that were recreated since a stack was deployed to them: they have none of the objects in its state.
+ * @param ids of the clusters that run now, by name
+ * @throws UserError if the state cannot be read
+ */
+export function recreatedClusters(state: LocalState, stack: string, ids: Readonly<Record<string, string>>): string[] {
+  if (readSnapshot(state, stack).resources === 0) return [];
+  const before = readClusterIds(state, stack);
+  return Object.keys(ids).filter((name) => before[name] !== ids[name]);
+}
+
 /** Records the sandbox clusters that a stack is deployed to. */
 export function writeClusterIds(state: LocalState, stack: string, ids: Readonly<Record<string, string>>): void {
   replace(clusterIdsFile(state, stack), JSON.stringify(ids));

@@ -3,7 +3,7 @@ import { imageMessage, lastRunFailed } from "../stack/history";
 import {
   beforeRun,
   checkPassphrase,
-  readClusterIds,
+  recreatedClusters,
   readSnapshot,
   recover,
   writeClusterIds,
@@ -68,12 +68,16 @@ export async function up(options: StackOptions, args: readonly string[]): Promis
     ...(await message(stack)),
     ...args,
   ];
+  const record = () => stack.state !== undefined && writeClusterIds(stack.state, stack.name, ids);
+  // Before the first object: if this is an interrupted first up, the next one must know that its objects are in this cluster.
+  if (refresh.length === 0) record();
   const code = await runStack(stack, run, { force });
   if (code !== 0) {
     throw new UserError(`pulumi up ended with exit code ${code}`, nextAfterFailure(stack), code);
   }
   if (unseen.length > 0) throw unseenError(unseen);
-  if (stack.state !== undefined) writeClusterIds(stack.state, stack.name, ids);
+  // Not before a refresh that may be interrupted: the next up must repeat it.
+  if (refresh.length > 0) record();
   // A run on several regions prints its own summary; the stack that they share has no zones.
   if (beside() === undefined && stack.platform.zones.length > 0)
     process.stdout.write(`\n${summary(stack.name, await readZones(stack), clusterHints(stack))}`);
@@ -181,15 +185,9 @@ export async function begin(
   if (stack.state === undefined) return { ids, refresh: [], killed: false };
   beforeRun(stack.state, stack.name);
   const killed = await recover(stack, stack.state, reportToStderr);
-  const before = readClusterIds(stack.state, stack.name);
-  const replaced = Object.keys(ids).filter((name) => before[name] !== ids[name]);
-  if (replaced.length === 0) return { ids, refresh: [], killed };
-  if (readSnapshot(stack.state, stack.name).resources === 0) {
-    // Before the first object: if the first up is interrupted, the next one must know that its objects are in this cluster.
-    writeClusterIds(stack.state, stack.name, ids);
-    return { ids, refresh: [], killed };
-  }
-  reportToStderr(`sandbox cluster ${replaced.join(", ")} is new: checking what is left of stack ${stack.name}`);
+  const recreated = recreatedClusters(stack.state, stack.name, ids);
+  if (recreated.length === 0) return { ids, refresh: [], killed };
+  reportToStderr(`sandbox cluster ${recreated.join(", ")} is new: checking what is left of stack ${stack.name}`);
   return { ids, refresh: ["--refresh"], killed };
 }
 

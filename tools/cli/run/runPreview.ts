@@ -3,7 +3,7 @@ import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { brokenRules, readEvents } from "../pulumi/eventLog";
-import { readClusterIds, readSnapshot } from "../pulumi/localState";
+import { recreatedClusters } from "../pulumi/localState";
 import { handmadeIn, previewWith, refreshWith } from "../cluster/handmade";
 import { deployedIn } from "../stack/deployed";
 import { type Stack, startClusters } from "../stack/openStack";
@@ -72,12 +72,10 @@ export async function lookForDrift(
   };
 }
 
-/** A sandbox cluster that was recreated since the last `up` has none of the objects in the state, so Pulumi must refresh first. */
+/** If a sandbox cluster was recreated, Pulumi must refresh first. */
 async function refreshArgs(stack: Stack, report: Report): Promise<string[]> {
   const ids = await startClusters(stack, report);
-  if (stack.state === undefined || readSnapshot(stack.state, stack.name).resources === 0) return [];
-  const before = readClusterIds(stack.state, stack.name);
-  return Object.keys(ids).some((name) => before[name] !== ids[name]) ? ["--refresh"] : [];
+  return stack.state !== undefined && recreatedClusters(stack.state, stack.name, ids).length > 0 ? ["--refresh"] : [];
 }
 
 const isOfResource = ({ urn, message, severity, policy }: Diagnostic): boolean =>
