@@ -301,55 +301,81 @@ describe("the sandbox", () => {
   });
 
   test("a program that exits at its start is named, with the end and the path of its log", async () => {
-    const program = join(directory, "etcd");
-    const script =
-      'case "$1" in --version) echo "etcd Version: 3.6.11";; *) echo "fatal: the disk is full" >&2; exit 3;; esac';
-    writeFileSync(program, `#!/bin/sh\n${script}\n`, { mode: 0o755 });
-    const broken: Toolchain = {
-      ...toolchain,
-      kwokStages: toolchain.kwokStages,
-      binary: (part) => (part === "etcd" ? program : toolchain.binary(part)),
-    };
+    const extraFlags = { "kube-scheduler": { "feature-gates": "Nothing=true" } };
     await assert.rejects(
-      sandboxUp({ directory, clusters: ["north"], toolchain: broken, report: silent }),
+      sandboxUp({ directory, clusters: ["north"], toolchain, extraFlags, report: silent }),
       (error: unknown) => {
         assert.ok(error instanceof UserError);
-        assert.match(error.message, /etcd of the sandbox cluster north exited before it became ready/);
-        assert.match(error.message, /fatal: the disk is full/);
+        assert.match(error.message, /kube-scheduler of the sandbox cluster north exited before it became ready/);
+        assert.match(error.message, /unrecognized feature gate: Nothing/);
         const log = / (\/\S+\.log)/.exec(error.next ?? "")?.[1] ?? "";
-        assert.match(readFileSync(log, "utf8"), /fatal: the disk is full/);
+        assert.match(readFileSync(log, "utf8"), /unrecognized feature gate: Nothing/);
         return true;
       },
     );
-    // Once the program is repaired, the same command starts the cluster.
+    // Once the flag is correct, the same command starts the cluster.
     const [north] = await sandboxUp({ directory, clusters: ["north"], toolchain, report: silent });
     assert.equal(north?.started.length, 5);
   });
 
+  test("a controller that gave up waiting for a slow API server is started again", async () => {
+    const name = "kube-controller-manager";
+    const program = waitsOnce();
+    const waiting: Toolchain = {
+      ...toolchain,
+      kwokStages: toolchain.kwokStages,
+      binary: (part) => (part === name ? program : toolchain.binary(part)),
+    };
+    const starting = sandboxUp({ directory, clusters: ["north"], toolchain: waiting, report: silent });
+    const { running } = await eventually(
+      "the API server to be ready",
+      () => status("north"),
+      ({ ready, running }) => ready && running[name] !== undefined,
+    );
+    process.kill(running[name] ?? assert.fail());
+    assert.equal((await starting)[0]?.started.length, 5);
+  });
+
   test("Ctrl-C stops the programs that the command has started, and nothing else", async () => {
+    const before = await pids();
+    // One of the two new clusters becomes ready, while the other one waits.
     const program = `
       const { sandboxParts, sandboxUp } = require("./tools/sandbox");
       const { ensureToolchain } = require("./tools/toolchain");
-      const report = () => undefined;
+      const [directory, waiting] = process.argv.slice(1);
+      const report = console.log;
       ensureToolchain(sandboxParts, report)
-        .then((toolchain) => sandboxUp({ directory: process.argv[1], clusters: ["north", "south"], toolchain, report }))
+        .then(({ kwokStages, binary }) => ({
+          kwokStages,
+          binary: (part) => (part === "kube-controller-manager" ? waiting : binary(part)),
+        }))
+        .then((toolchain) => sandboxUp({ directory, clusters: ["north", "south", "east"], toolchain, report }))
         .catch(({ message }) => console.log(message));`;
-    const before = await pids();
-    const child = spawn(process.execPath, ["--require", "tsx/cjs", "--eval", program, directory], {
-      cwd: join(__dirname, "../.."),
-      stdio: ["ignore", "pipe", "inherit"],
-    });
-    const said = child.stdout.setEncoding("utf8").toArray();
-    await eventually(
-      "its store to run",
-      () => sandboxStatus({ directory }),
-      (clusters) => clusters.some(({ name, running }) => name === "south" && running.etcd !== undefined),
+    const child = spawn(
+      process.execPath,
+      ["--require", "./tools/shared/typescript.js", "--eval", program, directory, waitsOnce()],
+      { cwd: join(__dirname, "../.."), stdio: ["ignore", "pipe", "inherit"] },
     );
-    child.kill("SIGINT");
-    assert.match((await said).join(""), /interrupted/);
-    assert.deepEqual((await status("south")).running, {});
+    let said = "";
+    for await (const text of child.stdout.setEncoding("utf8")) {
+      said += String(text);
+      if (/ready after/.test(said) && !child.killed) child.kill("SIGINT");
+    }
+    assert.match(said, /interrupted/);
+    for (const name of ["south", "east"]) assert.deepEqual((await status(name)).running, {}, said);
     assert.deepEqual(await pids(), before, "the other cluster still runs");
   });
+
+  /** A controller manager whose next start waits until it is killed; any other start runs the real one. */
+  function waitsOnce(): string {
+    const program = join(directory, "kube-controller-manager");
+    rmSync(`${program}.waits`, { recursive: true, force: true });
+    const wait = `[[ $1 != --version ]] && mkdir ${program}.waits 2>/dev/null && exec -a $0 sleep 1000`;
+    writeFileSync(program, `#!/bin/bash\n${wait}\nexec ${toolchain.binary("kube-controller-manager")} "$@"\n`, {
+      mode: 0o755,
+    });
+    return program;
+  }
 
   /** The CA certificate of a cluster, as PEM. */
   async function authority(name: string): Promise<string> {

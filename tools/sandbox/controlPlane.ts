@@ -5,7 +5,7 @@ import { type Api, connect } from "./api";
 import { type ClusterFiles, type Component, components, readText, writePrivate } from "./files";
 import { type ClusterOptions, clusterConfig, createCluster, startCluster } from "./kwokctl";
 import { clusterPorts } from "./ports";
-import { type Programs, endPrograms, runningPrograms } from "./programs";
+import { endPrograms, runningPrograms } from "./programs";
 import { type ClusterSettings, serverUrl } from "./settings";
 import { simulatedNodes, storageClass } from "./simulation";
 
@@ -14,14 +14,10 @@ const patience = 180_000;
 
 /**
  * Starts the programs of a cluster that do not run, and waits until all are ready. A cluster that was created from
- * another configuration is stopped and recreated with the same data. An interrupted start ends the programs that it has
- * started.
- * @returns the programs that it started
- * @throws UserError naming the program that ended or did not become ready, with the end of its log
+ * another configuration is stopped and recreated with the same data.
+ * @throws UserError naming the program that exited or did not become ready, with the end of its log
  */
-export async function startControlPlane(
-  options: ClusterOptions & { readonly signal: AbortSignal },
-): Promise<Component[]> {
+export async function startControlPlane(options: ClusterOptions & { readonly signal: AbortSignal }): Promise<void> {
   const { files, settings, signal } = options;
   const wanted = components.filter((component) => component !== "kwok" || options.simulatedNodes > 0);
   const startMissing = async (): Promise<void> => {
@@ -33,15 +29,8 @@ export async function startControlPlane(
     await startCluster(options);
   };
   const config = clusterConfig(options);
-  const before = runningPrograms(files);
-  const started = (): Programs =>
-    Object.fromEntries(
-      Object.entries(runningPrograms(files)).filter(
-        ([component, { startTime }]) => before[component as Component]?.startTime !== startTime,
-      ),
-    );
   if (readText(files.config) !== config) {
-    await endPrograms(before);
+    await endPrograms(runningPrograms(files));
     rmSync(files.config, { force: true });
     rmSync(files.work, { recursive: true, force: true });
     await createCluster(options, config);
@@ -52,40 +41,44 @@ export async function startControlPlane(
   try {
     const first: Component[] = ["etcd", "kube-apiserver"];
     await untilReady(files, first, signal, () => unhealthy(settings, first, api));
-    // kwokctl starts all programs at once; controllers exit when the API server does not answer within ten seconds.
-    await startMissing();
     const nodes = simulatedNodes(files.name, options.simulatedNodes);
     const objects = nodes.length === 0 ? [] : [storageClass, ...nodes];
     const server = serverUrl(settings);
     await Promise.all(objects.map(({ path, object }) => api.apply(server + path, object)));
     // For existing nodes, applying the object does not change the size, which is in the status.
     await Promise.all(nodes.map(({ path, object }) => api.apply(`${server}${path}/status`, object)));
-    await untilReady(files, wanted, signal, async () => {
+    const lagging = async (): Promise<Component | undefined> => {
       const states = await Promise.all(nodes.map(({ path }) => api.get(server + path)));
       const nodesReady = states.every((state) => state !== undefined && isReadyNode(JSON.parse(state.body)));
       return (await unhealthy(settings, wanted, api)) ?? (nodesReady ? undefined : "kwok");
-    });
-  } catch (error) {
-    if (signal.aborted) await endPrograms(started());
-    throw error;
+    };
+    // kwokctl starts all programs at once, and controllers exit when the API server does not answer within ten seconds.
+    await untilReady(files, wanted, signal, lagging, startMissing);
   } finally {
     api.close();
   }
-  return wanted.filter((component) => component in started());
 }
 
-/** Waits until `lagging` returns nothing. Throws an error that names a program that ends or takes too long. */
+/**
+ * Waits until `lagging` returns nothing. With `restart`, which starts what does not run, each program may exit once.
+ * @throws UserError naming a program that exited or takes too long
+ */
 async function untilReady(
   files: ClusterFiles,
   wanted: readonly Component[],
   signal: AbortSignal,
   lagging: () => Promise<Component | undefined>,
+  restart?: () => Promise<void>,
 ): Promise<void> {
   let last: Component | undefined;
+  const restarted = new Set<Component>();
   const ready = await poll(patience, signal, async () => {
     const running = runningPrograms(files);
-    const ended = wanted.find((component) => running[component] === undefined);
-    if (ended !== undefined) throw failure(files, ended, "exited before it became ready");
+    const exited = wanted.filter((component) => running[component] === undefined);
+    const failed = exited.find((component) => restart === undefined || restarted.has(component));
+    if (failed !== undefined) throw failure(files, failed, "exited before it became ready");
+    exited.forEach((component) => restarted.add(component));
+    if (exited.length > 0) await restart?.();
     last = await lagging();
     return last === undefined ? true : undefined;
   });

@@ -19,7 +19,7 @@ import {
 import { contextName, writeKubeconfig } from "./kubeconfig";
 import type { ClusterOptions } from "./kwokctl";
 import { endEarlierPrograms } from "./earlier";
-import { endPrograms, runningPrograms } from "./programs";
+import { type Programs, endPrograms, runningPrograms, startedSince } from "./programs";
 import { ensureSettings, networks, readSettings, serverUrl } from "./settings";
 
 export { contextName, kubeconfigPath };
@@ -46,6 +46,12 @@ export interface SandboxUpOptions {
   readonly extraFlags?: ClusterOptions["extraFlags"];
   /** Whether the API servers write an audit log; default: unchanged, and off for a new cluster. */
   readonly audit?: boolean;
+}
+
+/** A cluster before the command: which of its programs were running. */
+interface Before {
+  readonly files: ClusterFiles;
+  readonly running: Programs;
 }
 
 /** A running cluster, as {@link sandboxUp} returns it. */
@@ -75,7 +81,7 @@ export function requireSandboxHost(directory: string): void {
 
 /**
  * Starts each named cluster: real etcd, API server, controller manager and scheduler, with nodes that KWOK simulates.
- * Starts only programs that do not run, and keeps the cluster's data.
+ * Starts only programs that do not run, and keeps the cluster's data. Ctrl-C ends all programs that it has started.
  * @throws UserError naming the program that does not start, with the end of its log
  */
 export async function sandboxUp(options: SandboxUpOptions): Promise<RunningCluster[]> {
@@ -85,14 +91,18 @@ export async function sandboxUp(options: SandboxUpOptions): Promise<RunningClust
   names.forEach(checkName);
   return locked(directory, report, async (signal) => {
     await Promise.all(names.map((name) => endEarlierPrograms(clusterFiles(directory, name))));
-    const settings = await ensureSettings(directory, names, { address, audit: options.audit });
-    const one = async (name: string): Promise<RunningCluster> => {
+    const before = names.map((name): Before => {
       const files = clusterFiles(directory, name);
+      return { files, running: runningPrograms(files) };
+    });
+    const settings = await ensureSettings(directory, names, { address, audit: options.audit });
+    const one = async ({ files, running }: Before): Promise<RunningCluster> => {
+      const { name } = files;
       const cluster = settings.get(name);
       if (cluster === undefined) throw new Error(`no settings of ${name}`);
-      if (Object.keys(runningPrograms(files)).length === 0) report(`sandbox cluster ${name}: starting`);
+      if (Object.keys(running).length === 0) report(`sandbox cluster ${name}: starting`);
       const began = Date.now();
-      const started = await startControlPlane({
+      await startControlPlane({
         files,
         settings: cluster,
         binary: (part) => toolchain.binary(part),
@@ -102,12 +112,18 @@ export async function sandboxUp(options: SandboxUpOptions): Promise<RunningClust
         signal,
       });
       const seconds = ((Date.now() - began) / 1000).toFixed(1);
+      const programs = startedSince(files, running);
+      const started = components.filter((component) => component in programs);
       if (started.length > 0) report(`sandbox cluster ${name}: ready after ${seconds} s (${started.join(", ")})`);
       return { name, id: cluster.id, context: contextName(name), server: serverUrl(cluster), started };
     };
     // Wait for all before reporting a failure, so that nothing continues to run after this function returns.
-    const results = await Promise.allSettled(names.map(one));
+    const results = await Promise.allSettled(before.map(one));
     writeKubeconfig(directory);
+    if (signal.aborted) {
+      await Promise.all(before.map(({ files, running }) => endPrograms(startedSince(files, running))));
+      signal.throwIfAborted();
+    }
     return results.map((result) => {
       if (result.status === "rejected") throw result.reason;
       return result.value;

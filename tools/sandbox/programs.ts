@@ -32,6 +32,15 @@ export function runningPrograms(files: ClusterFiles): Programs {
   return found;
 }
 
+/** The running programs of a cluster that were not among `before`. */
+export function startedSince(files: ClusterFiles, before: Programs): Programs {
+  return Object.fromEntries(
+    Object.entries(runningPrograms(files)).filter(
+      ([component, { startTime }]) => before[component as Component]?.startTime !== startTime,
+    ),
+  );
+}
+
 /**
  * Ends the programs of a cluster: first those that use the API server, etcd last.
  *
