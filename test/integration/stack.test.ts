@@ -167,6 +167,20 @@ describe("the dev stack", () => {
     succeeded(await clone.run(["up"]));
   });
 
+  test("after the sandbox's cluster was removed, a preview shows what up restores, with the same cookie", async () => {
+    const before = await cookie();
+    succeeded(await clone.run(["sandbox", "down", "--purge"]));
+    const preview = succeeded(await clone.run(["preview"]));
+    assert.match(preview.stderr, /sandbox cluster local is new/);
+    assert.match(preview.stdout, /\+ \d+ to create/);
+    const up = succeeded(await clone.run(["up"]));
+    api = await clusterApi(clone.directory, "local");
+    assert.equal(await cookie(), before);
+    const created = (text: string): string | undefined => /\+ (\d+) (?:to create|created)/.exec(text)?.[1];
+    assert.equal(created(up.stdout), created(preview.stdout));
+    succeeded(await clone.run(["preview", "--", "--expect-no-changes"]));
+  });
+
   test("destroy leaves nothing", async () => {
     succeeded(await clone.run(["destroy"]));
     const namespaces = await api.list("/api/v1/namespaces?labelSelector=app.kubernetes.io/part-of%3Dkazoo");

@@ -34,11 +34,11 @@ export interface StackOptions {
 /** Previews an `up`; returns Pulumi's exit code. */
 export async function preview(options: StackOptions, args: readonly string[]): Promise<number> {
   const stack = await openStack(options.stack, reportToStderr, { shared: true });
-  await begin(stack);
+  const { refresh } = await begin(stack);
   const unseen = await warnOfUnseen(stack);
   await refuseOtherClusters(stack, unseen, args);
   await refuseStrangers(stack, unseen);
-  const code = await runStack(stack, ["preview", ...stack.selection, ...policyPack(stack), ...args]);
+  const code = await runStack(stack, ["preview", ...stack.selection, ...policyPack(stack), ...refresh, ...args]);
   if (code === 0 && unseen.length > 0) throw unseenError(unseen);
   return code;
 }
