@@ -94,7 +94,7 @@ const timings = mapping(
       description: "Consecutive failed checks after which the probe has failed.",
       expected: "a whole number from 1 to 100000",
       example: "720",
-      default: "startup 180 for Kazoo and 120 for stores, liveness 4 for Kazoo and 3 for stores, readiness 3",
+      default: "startup 180 for Kazoo and 120 for the others, liveness 4 for Kazoo and 3 for the others, readiness 3",
     }).exactOptional(),
   },
   "Timing of a probe.",

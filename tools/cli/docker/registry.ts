@@ -94,7 +94,7 @@ const refusal = (registry: string, name: string, login: Login | undefined): User
     login === undefined
       ? `registry ${registry} does not show ${name} without a login`
       : `registry ${registry} does not show ${name} to user ${login.username}`,
-    `check the name; set the login in kazoo:registries (docs/image.md#closed-registries-and-mirrors), or run docker login ${registry === dockerHub ? "" : registry}`.trimEnd(),
+    `check the name; set the login in kazoo:registries (docs/image.md#private-registries-and-mirrors), or run docker login ${registry === dockerHub ? "" : registry}`.trimEnd(),
   );
 
 /** Through the proxy that the environment names, which Node's own fetch does not support. */
