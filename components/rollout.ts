@@ -161,11 +161,13 @@ async function waitFor(
   let said = "";
   let troubles: ReadonlySet<string> = new Set();
   let looked = began;
+  let seen = false;
   let failures = 0;
   await changes.until(namespace, name, async () => {
     try {
       const { done, rolling, text } = rolloutProgress(await apps.readNamespacedStatefulSet({ namespace, name }));
       if (done) return undefined;
+      seen = true;
       if (!rolling && Date.now() >= began + patience.grace * 1000) {
         await pulumi.log.warn(`${what}: ${text}, but no rollout is in progress; continuing`);
         return undefined;
@@ -183,11 +185,17 @@ async function waitFor(
         return undefined;
       }
       failures += 1;
-      // This update has not changed a cluster that does not answer, or the provider would have failed.
       if (failures > 5) {
         const reason = (error as Error).message?.split("\n")[0] ?? String(error);
-        await pulumi.log.warn(`${what}: cannot see whether it is rolled out: ${reason}`);
-        return undefined;
+        // This update has not changed a cluster that never answers, or the provider would have failed. But in the middle of a rollout, the next
+        // step could stop the only node that is left.
+        if (!seen) {
+          await pulumi.log.warn(`${what}: cannot see whether it is rolled out: ${reason}`);
+          return undefined;
+        }
+        const text = `its cluster does not answer: ${reason}`;
+        if (text !== said) report(`waiting for ${what}: ${text}`);
+        said = text;
       }
     }
     if (Date.now() >= began + minutes * 60_000) {

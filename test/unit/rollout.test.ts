@@ -192,6 +192,14 @@ describe("waiting for a roll", () => {
     assert.match(warnings[0] ?? "", /^StatefulSet us-east-nyc\/kazoo: cannot see whether it is rolled out: /);
   });
 
+  test("waits for a cluster that stops answering in the middle of a rollout, so that the next step does not stop more nodes", async (t) => {
+    const away = Array.from({ length: 8 }, () => 503);
+    const { told, warnings } = await wait(t, [set(2, 1, 1), ...away, set(2, 1, 1), set(2, 2, 2)]);
+    assert.deepEqual(warnings, []);
+    assert.match(told[1] ?? "", /^waiting for StatefulSet us-east-nyc\/kazoo: its cluster does not answer: /);
+    assert.equal(told.length, 3);
+  });
+
   test("continues with a warning if nodes are unavailable without a rollout, because an update may be what repairs them", async (t) => {
     const { status, ...rest } = set(2, 2, 1);
     const { warnings } = await wait(t, [{ ...rest, status: { ...status, updateRevision: "a" } }], 1, 0);
