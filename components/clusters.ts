@@ -11,7 +11,7 @@ import { KubernetesDatacenter } from "./kubernetesDatacenter";
 import { RingOrder, type Step } from "./order";
 import type { Patches } from "./patches";
 import type { RegistryLogin } from "./registries";
-import { workloads } from "./names";
+import { databasePort, rabbitmqPorts, workloads } from "./names";
 import type { ClusterAccess, Rollouts } from "./rollout";
 
 /** A cluster of the config with its own provider. Only this file depends on the cluster's kind. */
@@ -138,6 +138,7 @@ function onKubernetes(
           ...args,
           clusterDomain,
           otherClusters: otherPodNetworks(platform, args.ring.name, name),
+          outsideStores: outsideStores(platform, args.ring.name, args.zone),
           dashboardZones: dashboardZones(platform, args.ring.name, args.zone.name),
           registries: platform.registries,
           rollouts,
@@ -189,6 +190,25 @@ function otherPodNetworks(platform: Platform, ring: string, cluster: string): st
     return other === undefined || other.kind === "docker" ? [] : (other.podNetwork ?? []);
   });
   return [...new Set(networks)];
+}
+
+/**
+ * TCP ports of external brokers and databases that a zone connects to: the brokers that a run environment of its ring names, since every zone
+ * connects to those of the others, and the database that its own names.
+ */
+function outsideStores({ zones }: Platform, ring: string, { environment }: Pick<ZoneArgs, "environment">): number[] {
+  const names = (of: ZoneArgs["environment"], ...variables: string[]) =>
+    variables.some((variable) => of[variable] !== undefined);
+  const port = (variable: string, otherwise: number) => Number(environment[variable] ?? otherwise);
+  const brokers = zones
+    .filter((zone) => zone.ring === ring)
+    .some((zone) => names(zone.environment, "KAZOO_AMQP_HOST", "KAZOO_SECONDARY_AMQP_HOST"));
+  return [
+    ...(brokers ? [rabbitmqPorts.amqp] : []),
+    ...(names(environment, "BIGCOUCH_HOST", "BIGCOUCH_DATA_PORT", "BIGCOUCH_ADMIN_PORT")
+      ? [port("BIGCOUCH_DATA_PORT", databasePort), port("BIGCOUCH_ADMIN_PORT", 5986)]
+      : []),
+  ];
 }
 
 function onDocker({ name, host, network, published }: DockerCluster, { image, registries }: Platform): Provided {

@@ -90,7 +90,12 @@ export const connections: readonly Connection[] = [
     why: "the ring's nodes share their data over HTTP and Erlang",
   },
   { from: ["join"], to: "database", ports: ({ database }) => data(database), why: "joins the nodes to the ring" },
-  { from: ["bootstrap"], to: "database", ports: () => tcp(databasePort), why: "creates system databases and restricts access to them" },
+  {
+    from: ["bootstrap"],
+    to: "database",
+    ports: () => tcp(databasePort),
+    why: "creates system databases and restricts access to them",
+  },
   {
     from: ["clients"],
     to: "kazoo",

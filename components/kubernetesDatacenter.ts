@@ -12,7 +12,7 @@ import type { DashboardZone } from "./dashboard";
 import { GatewayRoutes } from "./gatewayRoutes";
 import { Ingress } from "./ingress";
 import { JoinJob } from "./joinJob";
-import { type Environment, Kazoo, type ZoneBrokers } from "./kazoo";
+import { Kazoo, type ZoneBrokers } from "./kazoo";
 import { workloadLabels } from "./labels";
 import {
   databasePort,
@@ -41,6 +41,8 @@ export interface KubernetesDatacenterArgs extends DatacenterArgs {
   readonly clusterDomain: string;
   /** Networks of the pods of the ring's other clusters, in CIDR notation. */
   readonly otherClusters: readonly string[];
+  /** TCP ports of external brokers and databases that the zone connects to. @default none */
+  readonly outsideStores?: readonly number[];
   /** The zones on the dashboard of its ring, if it has the dashboard. @default no dashboard */
   readonly dashboardZones?: readonly DashboardZone[];
   /** @default images are pulled without a login */
@@ -125,7 +127,7 @@ export class KubernetesDatacenter extends pulumi.ComponentResource implements Da
 
   /** Admits only the connections that the zone needs. */
   private closeNetwork(): void {
-    const { zone, ring, stack, otherClusters } = this.args;
+    const { zone, ring, stack, otherClusters, outsideStores = [] } = this.args;
     const clientNamespace = (zone.ingress ?? zone.gateway)?.controllerNamespace;
     new NetworkPolicies(
       `${this.name}-network`,
@@ -137,7 +139,7 @@ export class KubernetesDatacenter extends pulumi.ComponentResource implements Da
         mediaNetworks: zone.mediaNetworks,
         ...(zone.monitoring?.namespace === undefined ? {} : { monitoringNamespace: zone.monitoring.namespace }),
         ...(clientNamespace === undefined ? {} : { clientNamespace }),
-        outsideStores: outsideStores(zone.environment),
+        outsideStores,
         databaseVersion: ring.database.version,
         databaseMetrics: this.databaseMetrics !== undefined,
       },
@@ -362,18 +364,6 @@ export class KubernetesDatacenter extends pulumi.ComponentResource implements Da
   private step<W extends Step["workload"]>(workload: W): Step & { readonly workload: W } {
     return { zone: this.args.zone.name, workload };
   }
-}
-
-/** TCP ports of stores outside the zone that a run environment names. */
-function outsideStores(environment: Environment): number[] {
-  const names = (...variables: string[]) => variables.some((variable) => environment[variable] !== undefined);
-  const port = (variable: string, otherwise: number) => Number(environment[variable] ?? otherwise);
-  return [
-    ...(names("KAZOO_AMQP_HOST", "KAZOO_SECONDARY_AMQP_HOST") ? [rabbitmqPorts.amqp] : []),
-    ...(names("BIGCOUCH_HOST", "BIGCOUCH_DATA_PORT", "BIGCOUCH_ADMIN_PORT")
-      ? [port("BIGCOUCH_DATA_PORT", databasePort), port("BIGCOUCH_ADMIN_PORT", 5986)]
-      : []),
-  ];
 }
 
 /** A workload with annotations of its pods, without those that are undefined. */

@@ -335,7 +335,7 @@ test("other zones get the hosts of a zone's run environment, and may connect to 
   const open = (zone: string) => JSON.stringify(at(named(resources, `${zone}-network-kazoo`), "spec", "egress"));
   const ports = [5672, 15984, 5986].map((port) => ({ port, protocol: "TCP" }));
   assert.ok(open("us-east-nyc").includes(JSON.stringify({ ports })), open("us-east-nyc"));
-  assert.doesNotMatch(open("us-east-bos"), /15984/);
+  assert.ok(open("us-east-bos").includes(JSON.stringify({ ports: ports.slice(0, 1) })), open("us-east-bos"));
 });
 
 test("each cluster has its own provider, identified by the cluster's name in the config", async () => {
