@@ -143,7 +143,7 @@ function onKubernetes(
           registries: platform.registries,
           rollouts,
         },
-        { providers: [provide(), randomProvider], transformations: [patches.in(zone)] },
+        { providers: [provide(), randomProvider], transformations: [patches.in(zone, args.zone.namespace)] },
       ),
     exists: async (namespace, workload) =>
       workload !== "join" && (await rollouts.exists(namespace, statefulSets[workload])),

@@ -12,13 +12,17 @@ export class Patches {
   constructor(private readonly patches: readonly Patch[]) {}
 
   /** Changes the objects of a zone before they are deployed, each with an annotation that names its patches. */
-  in(zone: string): pulumi.ResourceTransformation {
+  in(zone: string, namespace: string): pulumi.ResourceTransformation {
     return ({ type, name, props, opts }) => {
       const object = props as PatchedObject;
-      const found = this.patches.filter(({ target }) => matches(target, zone, kindOf(type), name, object));
+      const kind = kindOf(type);
+      const given = object.metadata?.name;
+      // If Kubernetes generates the name, the logical name identifies the object. A Namespace's name is only known after a look at the cluster.
+      const ownName = kind === "Namespace" ? namespace : typeof given === "string" ? given : name;
+      const found = this.patches.filter(({ target }) => matches(target, zone, kind, ownName, object));
       if (found.length === 0) return undefined;
       for (const patch of found) this.used.add(patch);
-      return { props: patched(object, found, `${kindOf(type)} of ${zone}`), opts };
+      return { props: patched(object, found, `${kind} of ${zone}`), opts };
     };
   }
 
@@ -53,11 +57,9 @@ function matches(
   { kind, name, zone: only, labels = {} }: Patch["target"],
   zone: string,
   objectKind: string,
-  logicalName: string,
+  ownName: string,
   { metadata }: PatchedObject,
 ): boolean {
-  // If Kubernetes generates the name, or it is the zone's, the logical name identifies the object.
-  const ownName = typeof metadata?.name === "string" ? metadata.name : logicalName;
   return (
     kind === objectKind &&
     (name ?? ownName) === ownName &&

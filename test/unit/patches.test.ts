@@ -46,6 +46,18 @@ describe("a patch", () => {
       assert.deepEqual(sets[name], plain[name], name);
   });
 
+  test("finds a zone's Namespace by its name", async () => {
+    const target = { kind: "Namespace", name: "us-east-nyc" };
+    const operations = [{ op: "add", path: "/metadata/labels/team", value: "voice" }];
+    const labelled = (await deployed({ team: { target, operations } })).filter(
+      ({ inputs }) => (inputs as { metadata?: { labels?: { team?: string } } }).metadata?.labels?.team === "voice",
+    );
+    assert.deepEqual(
+      labelled.map(({ name }) => name),
+      ["us-east-nyc-namespace"],
+    );
+  });
+
   test("finds objects by their labels, and several patches apply in the order of their names", async () => {
     const target = { kind: "StatefulSet", labels: { "app.kubernetes.io/name": "rabbitmq" } };
     const path = "/spec/template/spec/priorityClassName";
