@@ -3,20 +3,13 @@ import { basename } from "node:path";
 import type { Platform, Ring } from "../../../config/platform";
 import { choose } from "../../shared/choose";
 import { judged } from "../stackFile/judged";
+import { tryFile } from "../stackFile/tryFile";
 import { movesShards, givenCopies } from "../runbook/liveRing";
 import { zonesOf } from "../cluster/nodes";
 import { type Stack, isThrowAway, stackFile } from "../stack/openStack";
 import { type RunbookOptions, type RunbookStep, follow } from "../runbook/runbook";
 import { type NewDatacenter, withDatacenter, withPlacement } from "../stackFile/stackEdit";
-import {
-  beginWhole,
-  openWhole,
-  refuseDocker,
-  requireNoChanges,
-  requireStacks,
-  tryFile,
-  upOrAgain,
-} from "../runbook/wholeRing";
+import { beginWhole, openWhole, refuseDocker, requireNoChanges, requireStacks, upOrAgain } from "../runbook/wholeRing";
 import { UserError, reportToStderr } from "../../shared/terminal";
 import { rebalance } from "./rebalance";
 import { previewReport } from "./report";
@@ -167,9 +160,9 @@ async function datacenterOf(
 async function write(stack: Stack, path: string, text: string, after: Platform, again: string): Promise<void> {
   if (after.stacks === "region") await requireStacks(stack, after);
   await requireNoChanges(stack.name, again);
-  await tryFile(path, text, async () => {
+  await tryFile(path, text, async (keep) => {
     const code = await previewReport({ stack: stack.name });
-    if (code === 2) return;
+    if (code === 2) return keep();
     throw new UserError(
       code === 3
         ? "the update would replace or delete what is protected or holds data"

@@ -7,11 +7,12 @@ import { exitCodeOf } from "../../report/model";
 import { UserError, reportToStderr } from "../../shared/terminal";
 import { builds, isBelow, movedImages, runImages, withMove } from "../stackFile/imageMove";
 import { judged } from "../stackFile/judged";
+import { tryFile } from "../stackFile/tryFile";
 import { type Stack, isThrowAway, stackFile } from "../stack/openStack";
 import { askPulumi } from "../pulumi/pulumi";
 import { type Access, type Login, digestOf } from "../docker/registry";
 import { type RunbookOptions, follow } from "../runbook/runbook";
-import { openWhole, tryFile, upOrAgain } from "../runbook/wholeRing";
+import { openWhole, upOrAgain } from "../runbook/wholeRing";
 import { previewed } from "./report";
 
 interface MoveImagesOptions extends RunbookOptions {
@@ -60,9 +61,9 @@ export async function moveImages({ stack: name, from, to, dryRun, yes }: MoveIma
           // The preview comes before each update, also after an interruption.
           isDone: () => Promise.resolve(false),
           run: () =>
-            tryFile(path, changed, async () => {
+            tryFile(path, changed, async (keep) => {
               const code = exitCodeOf(await previewed(name));
-              if (code === 0 || code === 2) return;
+              if (code === 0 || code === 2) return keep();
               throw new UserError(
                 code === 3
                   ? "the update would replace or delete what is protected or holds data"

@@ -8,13 +8,14 @@ import { exitCodeOf } from "../../report/model";
 import { UserError, reportToStderr } from "../../shared/terminal";
 import { choose } from "../../shared/choose";
 import { judged } from "../stackFile/judged";
+import { tryFile } from "../stackFile/tryFile";
 import { deployedIn } from "../stack/deployed";
 import { backendOf, isThrowAway, stackFile } from "../stack/openStack";
 import { type KnownNamespace, hasNamespace, knownNamespaces, uidOf } from "../cluster/otherCluster";
 import { type RunbookOptions, follow } from "../runbook/runbook";
 import { withContext } from "../stackFile/stackEdit";
 import { unseenClusters } from "../cluster/unseen";
-import { readWhole, tryFile, upOrAgain } from "../runbook/wholeRing";
+import { readWhole, upOrAgain } from "../runbook/wholeRing";
 import { previewed } from "./report";
 
 interface UseContextOptions extends RunbookOptions {
@@ -54,7 +55,11 @@ export async function useContext({ stack, dryRun, yes, ...options }: UseContextO
             `kazoo:clusters.${name}: context${kubeconfig === undefined ? "" : " and kubeconfig"}, only if a preview with it changes no object`,
           ],
           isDone: isRecorded,
-          run: () => tryFile(path, changed, () => requireNoChangedObject(stack, name)),
+          run: () =>
+            tryFile(path, changed, async (keep) => {
+              await requireNoChangedObject(stack, name);
+              keep();
+            }),
         },
         {
           title: "An update records the context",

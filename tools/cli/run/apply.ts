@@ -1,5 +1,3 @@
-import { readFileSync, writeFileSync } from "node:fs";
-import { constants } from "node:os";
 import { basename } from "node:path";
 import { kazooParts, workloads } from "../../../components/names";
 import { services } from "../../../config/hosts";
@@ -12,6 +10,7 @@ import { runStack } from "./runStack";
 import { type Stack, isThrowAway, openStack, readPlatform, stackFile } from "../stack/openStack";
 import { UserError, reportToStderr } from "../../shared/terminal";
 import { readZones } from "../stack/zones";
+import { tryFile } from "../stackFile/tryFile";
 import { begin } from "./oneStack";
 
 /** Options of the commands on a zone's deployment. */
@@ -85,33 +84,19 @@ export async function applyFile(
   },
 ): Promise<void> {
   const path = stackFile(options.stack);
-  const before = readFileSync(path, "utf8");
-  const update: { started: boolean; signal?: NodeJS.Signals } = { started: false };
-  const exitCode = (signal: NodeJS.Signals) => 128 + constants.signals[signal];
-  const onSignal = (signal: NodeJS.Signals): void => {
-    writeFileSync(path, before);
-    update.signal = signal;
-    // A running preview receives the signal too, and we wait for its end. Without another listener, the signal ends this process as usual.
-    if (process.listenerCount(signal) === 1) process.exit(exitCode(signal));
-  };
-  const deaf = (): void => signals.forEach((signal) => process.off(signal, onSignal));
-  signals.forEach((signal) => process.on(signal, onSignal));
-  writeFileSync(path, text);
+  let started = false;
   try {
-    const stack = await openStack(options.stack, reportToStderr);
-    await begin(stack);
-    const applied = await apply(stack, zone.name, part.targets, what, options, () => {
-      if (update.signal !== undefined)
-        throw new UserError("interrupted", "nothing was changed", exitCode(update.signal));
-      update.started = true;
-      deaf();
+    const applied = await tryFile(path, text, async (keep) => {
+      const stack = await openStack(options.stack, reportToStderr);
+      await begin(stack);
+      return apply(stack, zone.name, part.targets, what, options, () => {
+        keep();
+        started = true;
+      });
     });
     reportToStderr(applied ? `the change is in ${basename(path)}` : "nothing was changed");
   } catch (error) {
-    throw update.started && error instanceof UserError ? halfway(error, options.stack, part.again) : error;
-  } finally {
-    deaf();
-    if (!update.started) writeFileSync(path, before);
+    throw started && error instanceof UserError ? halfway(error, options.stack, part.again) : error;
   }
 }
 
@@ -124,8 +109,6 @@ function halfway({ message, exitCode }: UserError, stack: string, again: string)
     exitCode,
   );
 }
-
-const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
 /** The zone to act on, from the stack's file: it need not be deployed. */
 export const zoneOfFile = ({ stack, zone }: DeployOptions): Promise<Zone> =>

@@ -1,4 +1,3 @@
-import { readFileSync, writeFileSync } from "node:fs";
 import { workloads } from "../../../components/names";
 import type { Platform, Zone } from "../../../config/platform";
 import { partOf, regionStack, regionsOf } from "../../../config/stackPart";
@@ -29,18 +28,6 @@ export function readWhole(name: string): Platform {
 export async function openWhole(name: string): Promise<Stack> {
   const platform = readWhole(name);
   return { ...(await openStack(name, reportToStderr, { shared: true })), platform };
-}
-
-/** Writes a stack's file, and restores it if a check with it fails. */
-export async function tryFile(path: string, text: string, check: () => Promise<void>): Promise<void> {
-  const before = readFileSync(path, "utf8");
-  writeFileSync(path, text);
-  try {
-    await check();
-  } catch (error) {
-    writeFileSync(path, before);
-    throw error;
-  }
 }
 
 /** Starts the clusters of a stack, and cleans up after killed runs on each Pulumi stack that holds its zones. */
