@@ -26,7 +26,11 @@ describe("an interrupted run", { concurrency: 1 }, () => {
     // It reads into the state what was interrupted, so that the last run in the history is no longer the interrupted one.
     const { stderr } = await stack.run(["preview"]);
     assert.doesNotMatch(stderr, /is new/, "the cluster is the one that the interrupted up had started with");
-    const next = await stack.converges(await stack.kept());
+    const kept = await stack.kept();
+    const again = await stack.at(["up"], { line: /refresh/g, times: 1 }, interrupt);
+    assert.equal(again.code, 130, again.stdout + again.stderr);
+    assert.doesNotMatch(again.stdout, done, "an up that is stopped while it compares changes nothing");
+    const next = await stack.converges(kept);
     assert.match(next.stderr, /the last run on stack dev failed: comparing its state with the cluster first/);
   });
 

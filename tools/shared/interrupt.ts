@@ -23,6 +23,17 @@ export async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>
 }
 
 /**
+ * Runs `work`, which ends gracefully by itself on Ctrl-C and SIGTERM, as Pulumi does.
+ * @throws UserError afterwards, if one of them arrived: what follows must not start
+ */
+export const unlessInterrupted = <T>(work: () => Promise<T>): Promise<T> =>
+  interruptible(async (signal) => {
+    const result = await work();
+    signal.throwIfAborted();
+    return result;
+  });
+
+/**
  * Polls `condition` every 50 ms until it returns something; undefined after `limit` milliseconds.
  * Throws what the condition throws, and the signal's reason once it is aborted.
  */

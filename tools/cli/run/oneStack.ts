@@ -16,6 +16,7 @@ import { missingIn } from "../cluster/missing";
 import { readOutputs, runPulumi, stackInit } from "../pulumi/pulumi";
 import { policyPack, runStack } from "./runStack";
 import { beside } from "../../shared/beside";
+import { unlessInterrupted } from "../../shared/interrupt";
 import type { UnseenCluster } from "../../report/model";
 import { type Stack, isThrowAway, openStack, kubeconfigOf, sandboxClusters, startClusters } from "../stack/openStack";
 import { UserError, reportToStderr, colours } from "../../shared/terminal";
@@ -125,7 +126,8 @@ async function catchUp(
     reportToStderr(`the last run on stack ${stack.name} failed: comparing its state with the cluster first`);
     const quietly = ["--yes", "--skip-preview", "--suppress-outputs", "--suppress-progress"];
     const kubernetes = ["--target", "**$kubernetes:**"];
-    const code = await runPulumi(stack.pulumi, ["refresh", ...stack.selection, ...quietly, ...kubernetes]);
+    const refresh = ["refresh", ...stack.selection, ...quietly, ...kubernetes];
+    const code = await unlessInterrupted(() => runPulumi(stack.pulumi, refresh));
     if (code !== 0) reportToStderr(`${colours.yellow("warning:")} the state could not be compared; continuing`);
   }
   if (failed || killed) await releaseUnrecorded(stack, unseen);
