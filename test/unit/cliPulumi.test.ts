@@ -28,6 +28,7 @@ import {
   stopForRoom,
 } from "../../tools/cli/pulumi/localState";
 import { type PulumiContext, askPulumi, runPulumi } from "../../tools/cli/pulumi/pulumi";
+import { deployedIn, noneIfUnknown } from "../../tools/cli/stack/deployed";
 import { lastRunFailed } from "../../tools/cli/stack/history";
 import { runBeside } from "../../tools/shared/beside";
 import { identify } from "../../tools/shared/processes";
@@ -62,6 +63,12 @@ describe("running pulumi", () => {
       assert.equal(error.message, "pulumi stack output: no stack named x");
       return true;
     });
+  });
+
+  test("only a stack that the backend does not have counts as not deployed", async () => {
+    const deployed = (script: string) => deployedIn({ name: "x", pulumi: pulumiThat(script) }).catch(noneIfUnknown);
+    assert.deepEqual(await deployed(`echo "error: no stack named 'org/kazoo/x' found" >&2; exit 255`), []);
+    await assert.rejects(deployed("echo 'error: SlowDown: reduce your request rate' >&2; exit 255"), /SlowDown/);
   });
 
   test("one of several runs is stopped by its own signal, once, and never started after it", async () => {

@@ -4,7 +4,7 @@ import { regionStack, regionsOf } from "../../../config/stackPart";
 import { UserError, reportToStderr } from "../../shared/terminal";
 import * as fleet from "../run/fleet";
 import { ensureStack, readClusterIds, recover, writeClusterIds } from "../pulumi/localState";
-import { deployedIn } from "../stack/deployed";
+import { deployedIn, noneIfUnknown } from "../stack/deployed";
 import { type Stack, isThrowAway, readPlatform, stackFile } from "../stack/openStack";
 import { askPulumi, readOutputs } from "../pulumi/pulumi";
 import { type RunbookOptions, type RunbookStep, follow } from "../runbook/runbook";
@@ -50,7 +50,7 @@ export async function join(options: RunbookOptions): Promise<void> {
   const { name, platform } = stack;
   const regions = regionsOf(platform);
   const left = async (region: string) =>
-    (await deployedIn({ name: regionStack(name, region), pulumi: stack.pulumi }).catch(() => [])).length > 0;
+    (await deployedIn({ name: regionStack(name, region), pulumi: stack.pulumi }).catch(noneIfUnknown)).length > 0;
   await followOn(options, stack, `merge the stacks of all regions into stack ${name}`, [
     ...regions.map((region): RunbookStep => {
       const own = regionStack(name, region);

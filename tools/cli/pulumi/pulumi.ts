@@ -88,6 +88,9 @@ const printTo =
   (line: string): void =>
     void stream.write(labelled(`${line}\n`));
 
+/** The backend does not have the stack. */
+export class UnknownStackError extends UserError {}
+
 /**
  * Runs a short Pulumi command and returns its output; if it fails, its message is the error. It does not use Pulumi's Automation API: loading that
  * takes half a second, and each of its calls runs further commands of the CLI, so that `status` would take twice as long.
@@ -103,10 +106,9 @@ export async function askPulumi(context: PulumiContext, args: readonly string[],
     const { stderr, message } = error as { stderr?: string; message: string };
     const said = (stderr ?? "").trim().replace(/^error: /, "");
     const unknown = /^no stack named '(?:\S+\/)?([^'/]+)'/.exec(said)?.[1];
-    throw new UserError(
-      `pulumi ${args.slice(0, 2).join(" ")}: ${said === "" ? message : said}`,
-      unknown === undefined ? undefined : `if the backend does not have it yet: ${stackInit(unknown)}`,
-    );
+    const problem = `pulumi ${args.slice(0, 2).join(" ")}: ${said === "" ? message : said}`;
+    if (unknown === undefined) throw new UserError(problem);
+    throw new UnknownStackError(problem, `if the backend does not have it yet: ${stackInit(unknown)}`);
   }
 }
 

@@ -10,7 +10,7 @@ import { sideBySide } from "../../shared/turns";
 import { UserError, colours, printError, reportToStderr } from "../../shared/terminal";
 import { choose, confirmed } from "../../shared/choose";
 import * as one from "./oneStack";
-import { deployedIn } from "../stack/deployed";
+import { deployedIn, noneIfUnknown } from "../stack/deployed";
 import {
   type Stack,
   isThrowAway,
@@ -76,7 +76,8 @@ export async function up(options: FleetOptions, args: readonly string[]): Promis
   if (options.alone === true) return one.up(options, args);
   const asks = !isThrowAway(fleet.platform) && options.yes !== true;
   if (asks) {
-    await one.preview(options, args);
+    const code = await one.preview(options, args);
+    if (code !== 0) return code;
     finish(fleet, "preview", await previewAll(fleet, args));
   }
   if (!(await confirmed(`deploy stack ${fleet.name} and its ${fleet.regions.length} regions?`, !asks))) return 0;
@@ -130,7 +131,7 @@ async function destroyRegions(fleet: Fleet, { yes }: FleetOptions, args: readonl
 async function open({ name, platform }: Fleet): Promise<Stack> {
   const shared = await openStack(name, reportToStderr, { shared: true });
   // A stack that the backend does not have holds nothing; its `up` reports that it is missing.
-  const resources = await deployedIn(shared).catch(() => []);
+  const resources = await deployedIn(shared).catch(noneIfUnknown);
   const whole = resources.find(
     ({ type }) => type === "kubernetes:core/v1:Namespace" || type === datacenterTypes.docker,
   );
@@ -156,7 +157,7 @@ async function planOf({ name, platform, regions, jobs }: Fleet, { pulumi }: Stac
   const states = new Map(
     await sideBySide(jobs, regions, async (region) => {
       // A stack that the backend does not have is not deployed; its `up` reports that it is missing.
-      const resources = await deployedIn({ name: regionStack(name, region), pulumi }).catch(() => []);
+      const resources = await deployedIn({ name: regionStack(name, region), pulumi }).catch(noneIfUnknown);
       return [region, resources.map(({ urn }) => parseUrn(urn).name)] as const;
     }),
   );

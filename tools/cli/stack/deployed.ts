@@ -1,6 +1,6 @@
 import type { KubernetesObject } from "@kubernetes/client-node";
 import { type Deployed, parseUrn } from "../../report/digest";
-import { askPulumi } from "../pulumi/pulumi";
+import { UnknownStackError, askPulumi } from "../pulumi/pulumi";
 import type { Stack } from "./openStack";
 
 /** A Kubernetes object in a stack's state. */
@@ -18,6 +18,12 @@ export interface KnownObject {
 export async function deployedIn(stack: Pick<Stack, "name" | "pulumi">): Promise<Deployed[]> {
   const text = await askPulumi(stack.pulumi, ["stack", "export", "--stack", stack.name]);
   return (JSON.parse(text) as { deployment?: { resources?: Deployed[] } }).deployment?.resources ?? [];
+}
+
+/** For a stack that the backend does not have: nothing is deployed. @throws any other error */
+export function noneIfUnknown(error: unknown): Deployed[] {
+  if (error instanceof UnknownStackError) return [];
+  throw error;
 }
 
 /** The Kubernetes objects among the resources of a state, without Jobs, because finished ones may be cleaned up. */
