@@ -75,6 +75,13 @@ describe("a stack's file names images at another place", () => {
     ["m.example.com/hub", "docker.io", "{ kazoo:imageMirror: m.example.com/hub }", "{}"],
     ["quay.io", "n:5000", "{ kazoo:images: { database: quay.io/c:1 } } # ours", "{ database: n:5000/c:1 } } # ours"],
     ["quay.io/c", "n:5000", "{ kazoo:images: { database: quay.io/c2:1 } }", "{ database: quay.io/c2:1 }"],
+    // The second run of the same move finds everything there.
+    [
+      "m.example.com",
+      "m.example.com/x",
+      "{ kazoo:imageMirror: m.example.com/x/hub }",
+      "{ kazoo:imageMirror: m.example.com/x/hub }",
+    ],
     [
       "m.example.com",
       "n:5000/x",

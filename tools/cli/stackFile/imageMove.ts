@@ -30,9 +30,11 @@ export function movedImages(before: Platform, after: Platform): { readonly from:
   return [...pairs].flatMap(([from, to]) => (from === to ? [] : [{ from, to }]));
 }
 
-/** A name at another place; undefined if it is not below the first one. */
-const nameIn = ({ from, to }: ImageMove, name: string): string | undefined =>
-  name === from || name.startsWith(`${from}/`) ? `${to}${name.slice(from.length)}` : undefined;
+/** A name at another place; undefined if it is not below the first one, or at the other one already, which may lie below the first. */
+const nameIn = ({ from, to }: ImageMove, name: string): string | undefined => {
+  const isAt = (place: string) => name === place || name.startsWith(`${place}/`);
+  return isAt(from) && !(to.startsWith(`${from}/`) && isAt(to)) ? `${to}${name.slice(from.length)}` : undefined;
+};
 
 /** Whether a stack has an image, or builds one, below a place. */
 export const isBelow = (platform: Platform, place: string): boolean =>
