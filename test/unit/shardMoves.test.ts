@@ -1,12 +1,18 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
+import { workloadLabel, workloads } from "../../components/names";
 import { requireDatabaseKind } from "../../config/compatibility";
+import { requireHealthy } from "../../tools/cli/cluster/health";
+import type { SelectedZone } from "../../tools/cli/cluster/nodes";
+import { type LiveRing, maintenanceIn } from "../../tools/cli/runbook/liveRing";
 import { moveShards, unfinished } from "../../tools/cli/runbook/shards/moveShards";
 import { type RingNode, type WantedCopies, planMoves } from "../../tools/cli/runbook/shards/plan";
 import { type Ask, type Request, RingDatabase, askBy, urlOf } from "../../tools/cli/runbook/shards/ringDatabase";
 import { type Move, type ShardDocument, begun, ended } from "../../tools/cli/runbook/shards/shardMap";
 import { readAnswers, scriptOf } from "../../tools/cli/cluster/questions";
+import { clusterWith } from "../support/clusterDouble";
+import { platformFrom } from "../support/mocks";
 import { runAgainst } from "../support/script";
 import { ShardedRing } from "../support/shardedRing";
 
@@ -178,6 +184,16 @@ function leavingRing() {
   return { ring, run, check };
 }
 
+/** A ring as commands see it. */
+function liveRingOf(ring: ShardedRing, places: readonly RingNode[]): LiveRing {
+  const { rings } = platformFrom({
+    image: { prebuilt: "registry.example.com/kazoo:4.3.12" },
+    clusters: { east: { context: "east" } },
+    regions: { "us-east": { cluster: "east", datacenters: { nyc: {} } } },
+  });
+  return { ring: rings["us-east-nyc"] ?? assert.fail(), places, database: new RingDatabase(kind, "b0", ring.ask) };
+}
+
 const where = (ring: ShardedRing) => ring.maps().flatMap(({ by_range: found }) => Object.values(found));
 
 describe("shards", () => {
@@ -251,6 +267,38 @@ describe("shards", () => {
     assert.deepEqual(ring.map("accounts").by_range[ranges[0]], ["a0", "b0", "a1"]);
     assert.deepEqual(ring.inMaintenance(), ["a1"]);
     check();
+  });
+
+  test("that were interrupted are no reason to refuse the command that continues them; anything else that is not ready is", async (t) => {
+    const { ring } = leavingRing();
+    const live = liveRingOf(ring, placesOf("a0 a1 b0 b1", "a0"));
+    /** Asserts whether a zone with two database nodes is refused, of which some are ready. */
+    const refuses = async (refused: boolean, database: number, kazoo = 1, asked = maintenanceIn(live)) => {
+      const set = (workload: string, replicas: number, readyReplicas: number) => {
+        const labels = { [workloadLabel]: workload };
+        return { metadata: { name: workload, labels }, spec: { replicas }, status: { readyReplicas } };
+      };
+      const sets = [set(workloads.database, 2, database), set(workloads.kazoo, 1, kazoo)];
+      const cluster = await clusterWith(t, {
+        "/apis/apps/v1/namespaces/a/statefulsets": { kind: "StatefulSetList", apiVersion: "apps/v1", items: sets },
+        "/apis/batch/v1/namespaces/a/jobs": { kind: "JobList", apiVersion: "batch/v1", items: [] },
+        "/api/v1/namespaces/a/pods": { kind: "PodList", apiVersion: "v1", items: [] },
+      });
+      const nodes = { kazoo: ["kazoo_apps@kazoo-0.kazoo-nodes"], database: ["a0", "a1"] };
+      const zone = { namespace: "a", nodes, endpoints: { brokers: [] } } as unknown as SelectedZone["zone"];
+      const answer = requireHealthy({ name: "production" }, [{ name: "a", zone, cluster }], asked);
+      await (refused ? assert.rejects(answer, /not everything in a is ready/) : answer);
+    };
+    await refuses(true, 1);
+    const move = { database: "accounts", range: ranges[0], to: "a1", from: "a0" };
+    const stop = () => Promise.reject(new Error("interrupted"));
+    await assert.rejects(moveShards(live.database, ["a1"], [move], { pause: stop, report: silent }), /interrupted/);
+    await refuses(false, 1);
+    await refuses(true, 0);
+    await refuses(true, 1, 0);
+    const unasked = () => assert.fail("a ring was asked that may not be able to answer");
+    await refuses(true, 1, 0, unasked);
+    await refuses(false, 2, 1, unasked);
   });
 
   test("of new databases are not for a node that leaves; then it is in nobody's list, with none of its revisions", async () => {

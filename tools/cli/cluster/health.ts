@@ -52,15 +52,28 @@ export const isHealthy = ({ problem, missing = [], kazoo, brokers, database, joi
   [kazoo, brokers, database].every(({ ready, wanted }) => ready >= wanted) &&
   [join, firstBoot].every((job) => job === undefined || job === "done");
 
-/** Refuses while something in these zones is not ready: the change would also stop what replaces it. */
+/**
+ * Refuses while something in these zones is not ready: the change would also stop what replaces it.
+ * @param inMaintenance which of some database nodes are in maintenance mode, in which they are not ready: if the change moves shards, an
+ * interrupted run may have left them so, and only the next one ends it. @default none
+ */
 export async function requireHealthy(
   { name: stack }: Pick<Stack, "name">,
   zones: readonly SelectedZone[],
+  inMaintenance: (nodes: readonly string[]) => Promise<readonly string[]> = () => Promise.resolve([]),
 ): Promise<void> {
-  const sick = (await healthOf(zones)).filter((zone) => !isHealthy(zone));
+  const sick: string[] = [];
+  for (const [index, health] of (await healthOf(zones)).entries()) {
+    if (isHealthy(health)) continue;
+    const isReadyBut = (away: number) =>
+      isHealthy({ ...health, database: { ...health.database, wanted: health.database.wanted - away } });
+    const nodes = zones[index]?.zone.nodes.database ?? [];
+    // The ring is asked only if its answer matters, because a zone that is not ready may keep it from answering.
+    if (!isReadyBut(nodes.length) || !isReadyBut((await inMaintenance(nodes)).length)) sick.push(health.zone);
+  }
   if (sick.length === 0) return;
   throw new UserError(
-    `not everything in ${sick.map(({ zone }) => zone).join(", ")} is ready`,
+    `not everything in ${sick.join(", ")} is ready`,
     `make status STACK=${stack} shows what is wrong; run the same command again when all of it is ready`,
   );
 }

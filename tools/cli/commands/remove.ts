@@ -7,6 +7,7 @@ import { judged } from "../stackFile/judged";
 import {
   forgetStep,
   liveRing,
+  maintenanceIn,
   requireNodes,
   shardPlan,
   shardStep,
@@ -51,8 +52,8 @@ export async function remove(options: RemoveOptions): Promise<void> {
   ] as Ring;
   const zones = (await zonesOf(stack)).filter((each) => each.zone.ring === ring.name);
   const others = zones.filter(({ name }) => name !== zone.name);
-  await requireHealthy(stack, others);
   const database = liveRing(stack, ring, zones, selected.zone.nodes.database);
+  await requireHealthy(stack, others, maintenanceIn(database));
   const wanted = { ...wantedCopies(after), even: false, ...givenCopies(options.copies) };
   const plan = await shardPlan(database, wanted);
   if (plan !== undefined)

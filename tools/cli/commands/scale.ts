@@ -8,6 +8,7 @@ import { unlessSimulated } from "../cluster/kubernetes";
 import {
   forgetStep,
   liveRing,
+  maintenanceIn,
   movesShards,
   requireNodes,
   shardPlan,
@@ -48,7 +49,11 @@ export async function scale(options: ScaleOptions): Promise<void> {
   const zones = (await zonesOf(stack)).filter((each) => each.zone.ring === ring.name);
   const isEdited = zone.database.replicas === to;
   // An interrupted run may have left this zone half changed, and only this command finishes that.
-  await requireHealthy(stack, isEdited ? zones.filter(({ name }) => name !== zone.name) : zones);
+  await requireHealthy(
+    stack,
+    isEdited ? zones.filter(({ name }) => name !== zone.name) : zones,
+    movesShards(ring.database) ? maintenanceIn(liveRing(stack, ring, zones, [])) : undefined,
+  );
 
   const again = `make scale STACK=${stack.name} ZONE=${zone.name} TO=${to}`;
   /** The step in which Pulumi changes the number. */

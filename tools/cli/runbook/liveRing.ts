@@ -88,6 +88,12 @@ export function givenCopies(given: string | undefined): { copies?: number; fewer
 export const shardPlan = (live: LiveRing, wanted: WantedCopies): Promise<ShardPlan | undefined> =>
   unlessSimulated(async () => planMoves(await live.database.maps(), live.places, wanted));
 
+/** Tells which of some nodes of a ring are in maintenance mode; none if pods are simulated. */
+export const maintenanceIn =
+  ({ database }: LiveRing) =>
+  async (nodes: readonly string[]): Promise<readonly string[]> =>
+    (await unlessSimulated(() => database.inMaintenance(nodes))) ?? [];
+
 /**
  * The step in which shards are moved.
  * @param shown the current plan, to show; the step makes a new plan when it starts
