@@ -5,12 +5,14 @@ import { workloadLabel, workloads } from "../../components/names";
 import { requireDatabaseKind } from "../../config/compatibility";
 import { requireHealthy } from "../../tools/cli/cluster/health";
 import type { SelectedZone } from "../../tools/cli/cluster/nodes";
+import { refuse, refuseStopped } from "../../tools/cli/commands/remove";
 import { type LiveRing, maintenanceIn } from "../../tools/cli/runbook/liveRing";
 import { moveShards, unfinished } from "../../tools/cli/runbook/shards/moveShards";
 import { type RingNode, type WantedCopies, planMoves } from "../../tools/cli/runbook/shards/plan";
 import { type Ask, type Request, RingDatabase, askBy, urlOf } from "../../tools/cli/runbook/shards/ringDatabase";
 import { type Move, type ShardDocument, begun, ended } from "../../tools/cli/runbook/shards/shardMap";
 import { readAnswers, scriptOf } from "../../tools/cli/cluster/questions";
+import type { UserError } from "../../tools/shared/terminal";
 import { clusterWith } from "../support/clusterDouble";
 import { platformFrom } from "../support/mocks";
 import { runAgainst } from "../support/script";
@@ -184,15 +186,55 @@ function leavingRing() {
   return { ring, run, check };
 }
 
-/** A ring as commands see it. */
-function liveRingOf(ring: ShardedRing, places: readonly RingNode[]): LiveRing {
-  const { rings } = platformFrom({
+/** A ring of the zones `us-a` and `us-b`, in which these workloads are drained. */
+function ringOfTwo(drained: { readonly a?: readonly string[]; readonly b?: readonly string[] } = {}) {
+  const datacenter = (workloads: readonly string[] = []) => ({ ring: "main", drained: workloads });
+  const platform = platformFrom({
     image: { prebuilt: "registry.example.com/kazoo:4.3.12" },
     clusters: { east: { context: "east" } },
-    regions: { "us-east": { cluster: "east", datacenters: { nyc: {} } } },
+    rings: { main: { database: kind.version } },
+    regions: { us: { cluster: "east", datacenters: { a: datacenter(drained.a), b: datacenter(drained.b) } } },
   });
-  return { ring: rings["us-east-nyc"] ?? assert.fail(), places, database: new RingDatabase(kind, "b0", ring.ask) };
+  const zone = platform.zones.find(({ name }) => name === "us-a") ?? assert.fail();
+  return { stack: { name: "production", platform }, ring: platform.rings["main"] ?? assert.fail(), zone };
 }
+
+/** A ring as commands see it. */
+const liveRingOf = (ring: ShardedRing, places: readonly RingNode[]): LiveRing => ({
+  ring: ringOfTwo().ring,
+  places,
+  database: new RingDatabase(kind, "b0", ring.ask),
+});
+
+/** Asserts an error with this message and next step. */
+const refusal = (message: RegExp, next: RegExp) => (error: UserError) => {
+  assert.match(error.message, message);
+  assert.match(error.next ?? "", next);
+  return true;
+};
+
+describe("a zone", () => {
+  test("is not removed while something is drained in another zone of its ring, which looks healthy without nodes", () => {
+    for (const drained of [["kazoo"], ["kazoo", "rabbitmq"], ["kazoo", "rabbitmq", "database"]]) {
+      const { stack, ring, zone } = ringOfTwo({ b: drained });
+      const expected = refusal(/zone us-b is drained, so it cannot take over from us-a/, /make return .*ZONE=us-b/);
+      assert.throws(() => refuse(stack, ring, zone), expected);
+    }
+    const { stack, ring, zone } = ringOfTwo({ a: ["kazoo", "rabbitmq"] });
+    refuse(stack, ring, zone);
+  });
+
+  test("whose database nodes are drained is removed only if they have no copies, as after an interrupted removal", async () => {
+    const { ring, run } = leavingRing();
+    const live = liveRingOf(ring, placesOf("a0 a1 b0 b1", "a0"));
+    const { stack, zone } = ringOfTwo({ a: ["kazoo", "rabbitmq", "database"] });
+    const expected = refusal(/database nodes of zone us-a are drained, but still have copies of acc/, /ZONE=us-a$/);
+    await assert.rejects(refuseStopped(stack, zone, live), expected);
+    await refuseStopped(stack, ringOfTwo({ a: ["kazoo", "rabbitmq"] }).zone, live);
+    await run();
+    await refuseStopped(stack, zone, live);
+  });
+});
 
 const where = (ring: ShardedRing) => ring.maps().flatMap(({ by_range: found }) => Object.values(found));
 

@@ -5,6 +5,8 @@ import { ConfigError } from "../../../config/problem";
 import { platformOfBytes } from "../../../config/stackFile";
 import { judged } from "../stackFile/judged";
 import {
+  type LiveRing,
+  databaseOnLeaving,
   forgetStep,
   liveRing,
   maintenanceIn,
@@ -55,6 +57,7 @@ export async function remove(options: RemoveOptions): Promise<void> {
   const database = liveRing(stack, ring, zones, selected.zone.nodes.database);
   await requireHealthy(stack, others, maintenanceIn(database));
   const wanted = { ...wantedCopies(after), even: false, ...givenCopies(options.copies) };
+  await refuseStopped(stack, zone, database);
   const plan = await shardPlan(database, wanted);
   if (plan !== undefined)
     requireNodes(plan, `first give ${others.map(({ name }) => name).join(" or ")} more database nodes (replicas)`);
@@ -112,11 +115,33 @@ const text = (placement: Readonly<Record<string, number>>): string =>
     .map(([zone, copies]) => `${copies} in ${zone}`)
     .join(", ");
 
-function refuse({ name }: Stack, ring: Ring, zone: Zone): void {
+/** Refuses to remove a zone if no other zone of its ring, or not every one, could take over. */
+export function refuse({ name, platform }: Pick<Stack, "name" | "platform">, ring: Ring, zone: Zone): void {
   if (ring.zones.length === 1)
     throw new UserError(
       `zone ${zone.name} is the only one of ring ${ring.name}: its databases would be lost`,
       `docs/operations.md#taking-a-protected-stack-down says how to take it down; make up STACK=${name} keeps it`,
+    );
+  // What is drained has no nodes that could be not ready, so it looks healthy.
+  const away = platform.zones.find((each) => each.ring === ring.name && each !== zone && each.drained.length > 0);
+  if (away !== undefined)
+    throw new UserError(
+      `zone ${away.name} is drained, so it cannot take over from ${zone.name}`,
+      `first run make return STACK=${name} ZONE=${away.name}, or finish its removal if that was begun`,
+    );
+}
+
+/**
+ * Refuses to move shards away from database nodes that `drain` has stopped, because copies are read from running nodes. An earlier run of this
+ * command is no reason: it stops them only once they have no copies.
+ */
+export async function refuseStopped({ name }: Pick<Stack, "name">, zone: Zone, database: LiveRing): Promise<void> {
+  if (!zone.drained.includes("database")) return;
+  const held = await databaseOnLeaving(database);
+  if (held !== undefined)
+    throw new UserError(
+      `the database nodes of zone ${zone.name} are drained, but still have copies of ${held} to move`,
+      `first run make return STACK=${name} ZONE=${zone.name}`,
     );
 }
 

@@ -8,7 +8,7 @@ import type { RunbookStep } from "./runbook";
 import { moveShards, unfinished } from "./shards/moveShards";
 import { type RingNode, type ShardPlan, type WantedCopies, planMoves } from "./shards/plan";
 import { RingDatabase, askThrough } from "./shards/ringDatabase";
-import type { Move } from "./shards/shardMap";
+import type { Move, ShardDocument } from "./shards/shardMap";
 import { UserError, reportToStderr } from "../../shared/terminal";
 
 /** A ring whose database nodes can be asked. */
@@ -127,6 +127,18 @@ export function shardStep(
   };
 }
 
+/** The first database with copies on some nodes. */
+const heldBy = (names: readonly string[], maps: readonly ShardDocument[]): ShardDocument | undefined =>
+  maps.find(({ by_range: ranges }) =>
+    Object.values(ranges).some((nodes) => nodes.some((name) => names.includes(name))),
+  );
+
+/** The first database with copies on nodes that leave; undefined if there is none, or if pods are simulated. */
+export async function databaseOnLeaving({ database, places }: LiveRing): Promise<string | undefined> {
+  const leaving = places.filter((place) => place.leaving).map(({ name }) => name);
+  return heldBy(leaving, (await unlessSimulated(() => database.maps())) ?? [])?._id;
+}
+
 /** The step that removes nodes without copies from the ring's list. */
 export function forgetStep({ database, places }: LiveRing): RunbookStep {
   const of = (isLeaving: boolean) => places.filter(({ leaving }) => leaving === isLeaving).map(({ name }) => name);
@@ -138,9 +150,7 @@ export function forgetStep({ database, places }: LiveRing): RunbookStep {
     isDone: async () => ((await left()) ?? []).length === 0,
     run: async () => {
       for (const node of staying) {
-        const held = (await database.maps(node)).find(({ by_range: ranges }) =>
-          Object.values(ranges).some((nodes) => nodes.some((name) => leaving.includes(name))),
-        );
+        const held = heldBy(leaving, await database.maps(node));
         if (held !== undefined)
           throw new UserError(
             `${node} still lists copies of ${held._id} on nodes that are being removed`,
