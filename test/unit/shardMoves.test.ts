@@ -6,7 +6,7 @@ import { requireDatabaseKind } from "../../config/compatibility";
 import { requireHealthy } from "../../tools/cli/cluster/health";
 import type { SelectedZone } from "../../tools/cli/cluster/nodes";
 import { refuse, refuseStopped } from "../../tools/cli/commands/remove";
-import { type LiveRing, maintenanceIn } from "../../tools/cli/runbook/liveRing";
+import { type LiveRing, maintenanceIn, shardStep } from "../../tools/cli/runbook/liveRing";
 import { moveShards, unfinished } from "../../tools/cli/runbook/shards/moveShards";
 import { type RingNode, type WantedCopies, planMoves } from "../../tools/cli/runbook/shards/plan";
 import { type Ask, type Request, RingDatabase, askBy, urlOf } from "../../tools/cli/runbook/shards/ringDatabase";
@@ -346,7 +346,7 @@ describe("shards", () => {
   test("of new databases are not for a node that leaves; then it is in nobody's list, with none of its revisions", async () => {
     const { ring } = leavingRing();
     const database = new RingDatabase(kind, "b0", ring.ask);
-    await database.retire(["a0", "gone"]);
+    await database.setRetired(["a0", "gone"], true);
     const { body: document } =
       (await ring.ask([{ method: "GET", node: "a1", local: true, path: "/_nodes/a0" }]))[0] ?? {};
     const { decom, zone } = document as { readonly decom?: boolean; readonly zone?: string };
@@ -355,6 +355,19 @@ describe("shards", () => {
     assert.deepEqual(ring.members("b1"), ["a1", "b0", "b1"]);
     assert.deepEqual(await database.members(), ["a1", "b0", "b1"]);
     await database.forget(["a0"]);
+  });
+
+  test("of new databases are again for a node that stays, after a command was given up with which it would have left", async () => {
+    const { ring } = leavingRing();
+    const live = liveRingOf(ring, placesOf("a0 a1 b0 b1"));
+    const { database } = live;
+    const step = shardStep(live, { copies: 2, even: false }, "Shards move", undefined);
+    assert.equal(await step.isDone(), true, "nothing is to be moved");
+    await database.setRetired(["a0"], true);
+    assert.equal(await step.isDone(), false);
+    await step.run();
+    assert.deepEqual(await database.retired(["a0", "a1", "b0", "b1", "gone"]), []);
+    assert.equal(await step.isDone(), true);
   });
 
   for (const version of ["couchdb-2.3.1", "couchdb-3.3.3"]) {

@@ -115,12 +115,14 @@ export function shardStep(
       if (plan === undefined) return true;
       if (plan.moves.length > 0) return false;
       const { inMaintenance, databases } = await unfinished(database, staying, await database.maps());
-      return inMaintenance.length === 0 && databases.length === 0;
+      return inMaintenance.length === 0 && databases.length === 0 && (await database.retired(staying)).length === 0;
     },
     run: async () => {
       const plan = await shardPlan(live, wanted);
       if (plan === undefined) return;
-      await database.retire(leaving);
+      await database.setRetired(leaving, true);
+      // An earlier command may have been given up whose nodes were to leave.
+      await database.setRetired(staying, false);
       const pause = () => new Promise<void>((resolve) => setTimeout(resolve, 5000));
       await moveShards(database, staying, plan.moves, { pause, report: reportToStderr });
     },

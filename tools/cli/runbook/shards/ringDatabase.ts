@@ -147,13 +147,18 @@ export class RingDatabase {
     }
   }
 
-  /** Keeps new databases away from nodes while they are still listed. */
-  async retire(nodes: readonly string[]): Promise<void> {
+  /** The nodes that new databases are kept away from. */
+  async retired(nodes: readonly string[]): Promise<string[]> {
+    return (await this.listed(nodes)).flatMap((node) => (node?.["decom"] === true ? [node._id] : []));
+  }
+
+  /** Keeps new databases away from nodes while they are still listed, or no longer. */
+  async setRetired(nodes: readonly string[], on: boolean): Promise<void> {
     const found = await this.listed(nodes);
-    const kept = found.filter((node) => node !== null && node["decom"] !== true) as NodeDocument[];
+    const others = found.filter((node) => node !== null && (node["decom"] === true) !== on) as NodeDocument[];
     await this.bodies(
-      kept.map(({ _conflicts, ...node }): Request => {
-        return { ...this.listing(node._id), method: "PUT", body: { ...node, decom: true } };
+      others.map(({ _conflicts, ...node }): Request => {
+        return { ...this.listing(node._id), method: "PUT", body: { ...node, decom: on } };
       }),
     );
   }
