@@ -34,6 +34,7 @@ export function check(given: Given, platform: Platform): Problem[] {
     ...Object.values(platform.rings).flatMap((ring) => [
       ...versions(ring),
       ...localZone(platform, ring),
+      ...sharedBrokers(platform, ring),
       ...majority(given, ring),
       ...quorum(platform, ring),
       ...spreadOfCopies(platform, ring),
@@ -362,6 +363,43 @@ function localZone(platform: Platform, ring: Ring): Problem[] {
       ),
     );
 }
+
+/**
+ * Kazoo knows a broker by its host: one that two zones name would belong to one of them alone, so the image's entrypoint refuses a host that occurs
+ * twice in a ring. A zone without others may name one host for both brokers.
+ */
+function sharedBrokers(platform: Platform, ring: Ring): Problem[] {
+  if (ring.zones.length < 2) return [];
+  const brokers = platform.zones
+    .filter((zone) => zone.ring === ring.name)
+    .flatMap((zone) => {
+      const cluster = platform.clusters[zone.cluster];
+      const hosts = cluster && hostsOf(zone, cluster);
+      return (["alpha", "beta"] as const).map((role) => {
+        const variable = brokerVariables[role];
+        return { zone, variable, given: zone.environment[variable], own: hosts?.broker(role) };
+      });
+    });
+  // The stack's own brokers come first, so that a problem is at a host that the config gives.
+  const own = brokers.filter(({ given }) => given === undefined);
+  const given = brokers.filter((broker) => broker.given !== undefined);
+  return given.flatMap(({ zone, variable, given: host }, index) => {
+    const other = [...own, ...given.slice(0, index)].find((broker) => (broker.given ?? broker.own) === host);
+    return other === undefined
+      ? []
+      : [
+          problem(
+            `${zoneKey(zone)}.environment.${variable}`,
+            host,
+            `a host that ring ${ring.name} names once: zone ${other.zone.name} has it as ${other.variable}, and to Kazoo a broker belongs to one zone`,
+            `mq.${zone.name}.example.com, or remove it for the stack's own broker`,
+          ),
+        ];
+  });
+}
+
+/** The variables that name a zone's brokers. */
+const brokerVariables = { alpha: "KAZOO_AMQP_HOST", beta: "KAZOO_SECONDARY_AMQP_HOST" } as const;
 
 /** CouchDB's fabric wants a majority of the copies (mem3:quorum) unless a request says otherwise; only BigCouch reads r and w. */
 function majority(given: Given, ring: Ring): Problem[] {

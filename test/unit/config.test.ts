@@ -74,7 +74,11 @@ const twoZones = (nyc: Config, others: Config = {}): Config => ({
 const twoRings = (bos: Config, others: Config): Config =>
   twoZones({ ring: "other" }, { rings: { main: bos, other: {} }, ...others });
 /** A ring of zones with these numbers of database nodes. */
-const zonesOf = (nodes: Record<string, number>, settings: Config = {}): Config => ({
+const zonesOf = (
+  nodes: Record<string, number>,
+  settings: Config = {},
+  environments: Record<string, Config> = {},
+): Config => ({
   ...good(),
   rings: { main: settings },
   regions: {
@@ -83,7 +87,7 @@ const zonesOf = (nodes: Record<string, number>, settings: Config = {}): Config =
       datacenters: Object.fromEntries(
         Object.entries(nodes).map(([name, replicas]) => [
           name,
-          { ring: "main", workloads: { database: { replicas } } },
+          { ring: "main", workloads: { database: { replicas } }, environment: environments[name] ?? {} },
         ]),
       ),
     },
@@ -195,6 +199,30 @@ const table: Record<string, Bad> = {
     key: `${nyc}.environment.KAZOO_ZONE`,
     found: '"local"',
     expected: /ring main has several zones and a Kazoo node calls its own one local/,
+  },
+  "one broker for all zones of a ring": {
+    config: twoZones({}, { environment: { KAZOO_AMQP_HOST: "MQ.example.com." } }),
+    key: `${nyc}.environment.KAZOO_AMQP_HOST`,
+    found: '"mq.example.com"',
+    expected: /ring main names once: zone us-east-bos has it as KAZOO_AMQP_HOST, and to Kazoo a broker belongs to one/,
+  },
+  "a second broker that is another zone's first": {
+    config: twoZones({ environment: { KAZOO_SECONDARY_AMQP_HOST: "rabbitmq-alpha.us-east-bos.svc.cluster.local" } }),
+    key: `${nyc}.environment.KAZOO_SECONDARY_AMQP_HOST`,
+    found: '"rabbitmq-alpha.us-east-bos.svc.cluster.local"',
+    expected: /zone us-east-bos has it as KAZOO_AMQP_HOST/,
+  },
+  "a first zone that names another zone's own broker": {
+    config: zonesOf({ a: 1, b: 1 }, {}, { a: { KAZOO_AMQP_HOST: "rabbitmq-beta.us-b.svc.cluster.local" } }),
+    key: "kazoo:regions.us.datacenters.a.environment.KAZOO_AMQP_HOST",
+    found: '"rabbitmq-beta.us-b.svc.cluster.local"',
+    expected: /zone us-b has it as KAZOO_SECONDARY_AMQP_HOST/,
+  },
+  "one host for both brokers of a zone that others must know": {
+    config: twoZones({ environment: { KAZOO_AMQP_HOST: "192.0.2.7", KAZOO_SECONDARY_AMQP_HOST: "192.0.2.7" } }),
+    key: `${nyc}.environment.KAZOO_SECONDARY_AMQP_HOST`,
+    found: '"192.0.2.7"',
+    expected: /zone us-east-nyc has it as KAZOO_AMQP_HOST/,
   },
   "a missing context": {
     config: { ...good(), clusters: { east: {} } },
@@ -1300,6 +1328,13 @@ test("a ring named by a region's KAZOO_ZONE may have credentials and a descripti
 
 test("a zone that is alone in its ring may be called local", () => {
   assert.deepEqual(problemsOf(environment({ KAZOO_ZONE: "local" })), []);
+});
+
+test("zones of different rings may share brokers, and a zone alone in its ring may have one broker", () => {
+  const environment = { KAZOO_AMQP_HOST: "mq.example.com", KAZOO_SECONDARY_AMQP_HOST: "mq.example.com" };
+  assert.deepEqual(problemsOf(twoRings({}, { environment })), []);
+  const hosts = { KAZOO_AMQP_HOST: "a.example.com", KAZOO_SECONDARY_AMQP_HOST: "b.example.com" };
+  assert.deepEqual(problemsOf(twoZones({ environment: hosts })), []);
 });
 
 test("a ring's Kazoo version must match the build, as far as the build shows it", () => {
