@@ -252,12 +252,28 @@ function namespaces(zone: Zone): Problem[] {
 /** Longest host name of an Erlang node: Linux's limit of 64 characters for a host name. */
 const longestHost = 64;
 
+/**
+ * Longest zone on Kubernetes. The provider names the Job that joins its database `ZONE-bigcouch-join-job-XXXXXXXX` and cuts nothing off, and the
+ * API server makes that name a label of the Job's pods, which has at most 63 characters.
+ */
+const longestZone = 63 - "-bigcouch-join-job-XXXXXXXX".length;
+
 function nodeNames(platform: Platform, zone: Zone): Problem[] {
   const cluster = platform.clusters[zone.cluster];
   const problems: Problem[] = [];
   if (zone.namespace.length > 63) {
     problems.push(
       problem(`${zoneKey(zone)}.namespace`, zone.namespace, "a namespace of at most 63 characters", "us-east-nyc"),
+    );
+  }
+  if (zone.name.length > longestZone) {
+    problems.push(
+      problem(
+        `${zoneKey(zone)}.environment.KAZOO_ZONE`,
+        zone.name,
+        `a zone of at most ${longestZone} characters, instead of ${zone.name.length}: its name is part of a Job's, which Kubernetes limits to 63`,
+        zone.datacenter.slice(0, 8),
+      ),
     );
   }
   if (cluster === undefined) return problems;

@@ -344,6 +344,20 @@ test("each cluster has its own provider, identified by the cluster's name in the
   assert.deepEqual([provider.context, provider.clusterIdentifier], ["prod-east", "east"]);
 });
 
+test("the names that the provider generates for Jobs fit into a label, also in the longest zone", async () => {
+  const zone = { ring: "main", namespace: "nyc", environment: { KAZOO_ZONE: "z".repeat(36) } };
+  const resources = await deploy(
+    stack({}, { regions: { "us-east": { cluster: "east", datacenters: { nyc: zone } } } }),
+  );
+  const jobs = resources.filter(
+    ({ type, inputs }) => /:Job$/.test(type) && at(inputs, "metadata", "name") === undefined,
+  );
+  assert.deepEqual(
+    jobs.map(({ name }) => `${name}-XXXXXXXX`.length),
+    [63],
+  );
+});
+
 test("changing a datacenter's ring needs a new membership guard", async () => {
   const resources = await deploy(stack({}));
   assert.deepEqual(named(resources, "us-east-nyc-ring-membership").keepers, { ring: "main" });

@@ -154,6 +154,21 @@ const table: Record<string, Bad> = {
     found: /a-namespace/,
     expected: /has 8\d characters, and 64 is the most/,
   },
+  "a zone of 37 characters": {
+    config: datacenter({ namespace: "nyc", environment: { KAZOO_ZONE: "z".repeat(37) } }),
+    key: `${nyc}.environment.KAZOO_ZONE`,
+    found: /^"z{37}"$/,
+    expected: /at most 36 characters, instead of 37: its name is part of a Job's/,
+  },
+  "a region and a datacenter that make a zone of 64 characters": {
+    config: {
+      ...good(),
+      regions: { ["r".repeat(40)]: { cluster: "east", datacenters: { ["d".repeat(23)]: { namespace: "nyc" } } } },
+    },
+    key: `kazoo:regions.${"r".repeat(40)}.datacenters.${"d".repeat(23)}.environment.KAZOO_ZONE`,
+    found: /^"r{40}-d{23}"$/,
+    expected: /at most 36 characters, instead of 64/,
+  },
   "two datacenters with one zone": {
     config: {
       ...good(),
@@ -1324,6 +1339,11 @@ test("a ring named by a region's KAZOO_ZONE may have credentials and a descripti
     credentials: { zz: { cookie: "a-cookie-of-enough-length" } },
   };
   assert.deepEqual(problemsOf(config, "credentials"), []);
+});
+
+test("a zone may have 36 characters, and 63 on plain Docker, where no Job joins its database", () => {
+  assert.deepEqual(problemsOf(datacenter({ namespace: "nyc", environment: { KAZOO_ZONE: "z".repeat(36) } })), []);
+  assert.deepEqual(problemsOf(onDocker({ environment: { KAZOO_ZONE: "z".repeat(63) } })), []);
 });
 
 test("a zone that is alone in its ring may be called local", () => {
