@@ -23,6 +23,27 @@ export function isSecretName(name: string): boolean {
   );
 }
 
+/** Settings of brokers and databases whose names contain a word for secrets, but that are not secret. */
+const harmlessSettings = new Set([
+  "auth_cache_size",
+  "auth_plugins",
+  "cookie_domain",
+  "password_hashing_module",
+  "password_scheme",
+  "x_auth_roles",
+  "x_auth_token",
+  "x_auth_username",
+]);
+
+/**
+ * Whether a setting of a broker or a database is secret by its name: one rule for the config, which refuses it, and for the policy. Words before a
+ * dot are what the setting is about, as in `auth_mechanisms.1`. A switch is no secret.
+ */
+export function isSecretSetting(setting: string, value: string): boolean {
+  const name = setting.split(".").at(-1) ?? setting;
+  return value !== "true" && value !== "false" && !harmlessSettings.has(name) && isSecretName(name);
+}
+
 /** The placeholder for a secret, the same as Pulumi's. */
 export const secret = "[secret]";
 

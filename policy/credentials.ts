@@ -1,4 +1,4 @@
-import { isSecretName } from "../config/secrets";
+import { isSecretName, isSecretSetting } from "../config/secrets";
 import { containersOf } from "./pods";
 import { isContainer, kindOf, later, text, tree } from "./resource";
 import type { ResourceRule } from "./rule";
@@ -21,7 +21,7 @@ export const plainCredentials: ResourceRule = {
     );
     if (kindOf(resource) !== "ConfigMap") return inPods;
     return entries(tree(resource.props.data)).flatMap(([key, value]) => {
-      const lines = settings(value).filter(([setting, content]) => isPlain(setting, content));
+      const lines = settings(value).filter(([setting, content]) => isPlain(setting, content, isSecretSetting));
       const places = lines.map(([setting]) => `${key}, at ${setting}`);
       return (places.length === 0 && isPlain(key, value) ? [key] : places).map(
         (place) => `a credential in ${place}; expected it in a Secret`,
@@ -69,8 +69,12 @@ const defaults = new Set([
 ]);
 
 /** Whether a value is a credential in plain text, or has one in a URL or in Erlang's flags; references such as `$(NAME)` do not count. */
-const isPlain = (name: string, value: string): boolean =>
-  (isSecretName(name) && value !== "" && !value.startsWith("$")) ||
+const isPlain = (
+  name: string,
+  value: string,
+  isSecret: (name: string, value: string) => boolean = isSecretName,
+): boolean =>
+  (isSecret(name, value) && value !== "" && !value.startsWith("$")) ||
   /[a-z]:\/\/[^\s/:@]*:[^\s/@$][^\s/@]*@/i.test(value) ||
   /-setcookie\s+[^\s$]/.test(value);
 

@@ -1,6 +1,6 @@
 import type { Ring } from "../platform";
 import { problem, show, type Problem } from "../problem";
-import { looksSecret } from "../secrets";
+import { hasSecret, isSecretSetting } from "../secrets";
 
 /**
  * Settings in the stores' own formats: keys of rabbitmq.conf, plugins, and CouchDB's ini. Settings that the program makes itself are refused, and
@@ -18,7 +18,7 @@ export function storeSettings(ring: Ring): Problem[] {
     ...Object.entries(brokerSettings).flatMap(([name, value]) =>
       oneProblem(`${key}.brokerSettings.${name}`, value, [
         brokerRefusal(name, ring.name),
-        secretRefusal(name.split(".").at(-1) ?? name, value),
+        secretRefusal(name, value),
         brokerForm(name, value),
       ]),
     ),
@@ -118,21 +118,8 @@ function databaseRefusal(section: string, name: string, ring: string): Refusal |
   return setting === "couchdb.database_dir" || setting === "couchdb.view_index_dir" ? ownVolume : undefined;
 }
 
-/** Names that contain a word for secrets but are not secret. */
-const harmless = new Set([
-  "auth_cache_size",
-  "auth_plugins",
-  "cookie_domain",
-  "password_hashing_module",
-  "password_scheme",
-  "x_auth_roles",
-  "x_auth_token",
-  "x_auth_username",
-]);
-
 function secretRefusal(name: string, value: string): Refusal | undefined {
-  const isSwitch = value === "true" || value === "false";
-  return looksSecret(isSwitch || harmless.has(name) ? "" : name, value)
+  return isSecretSetting(name, value) || hasSecret(value)
     ? [
         "no secret here, since these settings end in a ConfigMap that anyone in the namespace can read",
         "kazoo:credentials, for what has a key there",

@@ -143,6 +143,10 @@ const cases: Record<string, Record<string, readonly [Change, RegExp | undefined]
       added("core/v1:ConfigMap", { data: { "kazoo.ini": '[bigcouch]\nip = "10.0.0.1"\npassword = "Zq3vT8mK"\n' } }),
       /^another: a credential in kazoo\.ini, at password; expected it in a Secret$/,
     ],
+    "a broker's setting by its last word": [
+      added("core/v1:ConfigMap", { data: { "kazoo.conf": "auth_ldap.dn_lookup_bind.password = Zq3vT8mK\n" } }),
+      /at auth_ldap\.dn_lookup_bind\.password; expected it in a Secret$/,
+    ],
     "a URL in a file": [
       added("core/v1:ConfigMap", { data: { "kazoo.ini": 'uri = "amqp://kazoo:Zq3vT8mK@host:5672"\n' } }),
       /at uri/,

@@ -5,7 +5,9 @@ import { brokerConfig, enabledPlugins } from "../../components/rabbitmq";
 import { databaseKind, type DatabaseKind } from "../../config/compatibility";
 import { parsePlatform } from "../../config/parse";
 import { ConfigError, type Problem } from "../../config/problem";
+import { defaultCredentials, plainCredentials } from "../../policy/credentials";
 import { deployWithMocks, platformFrom } from "../support/mocks";
+import { resourcesOf } from "../support/policyResources";
 
 const stack = (ring: object) => ({
   image: { prebuilt: "registry.example.com/kazoo:4.3" },
@@ -126,7 +128,7 @@ describe("settings in a ConfigMap must not be secret", () => {
     assert.ok(!JSON.stringify(problems).includes(secret));
   });
 
-  test("settings about logins are not secret", () => {
+  test("settings about logins are not secret, for the policy neither", async () => {
     const brokerSettings = {
       "auth_backends.1": "internal",
       "auth_mechanisms.1": "PLAIN",
@@ -136,7 +138,17 @@ describe("settings in a ConfigMap must not be secret", () => {
     const databaseSettings = {
       chttpd_auth: { timeout: 600, allow_persistent_cookies: true, cookie_domain: "example.com", auth_cache_size: 50 },
     };
-    assert.deepEqual(problemsOf({ brokerSettings, databaseSettings }), []);
+    const ring = { brokerSettings, databaseSettings };
+    assert.deepEqual(problemsOf(ring), []);
+    const resources = await resourcesOf(platformFrom(stack(ring)));
+    assert.ok(resources.some(({ props }) => JSON.stringify(props).includes("auth_mechanisms.1 = PLAIN")));
+    for (const rule of [plainCredentials, defaultCredentials]) {
+      assert.deepEqual(
+        resources.flatMap((resource) => rule.resource(resource, { throwAway: false })),
+        [],
+        rule.name,
+      );
+    }
   });
 });
 
