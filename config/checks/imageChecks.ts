@@ -15,6 +15,7 @@ export function imageProblems(given: Given, platform: Platform): Problem[] {
     ...secretArguments(given),
     ...login(given),
     ...registry(given, platform),
+    ...registryName(given),
     ...builtVersion(platform),
     ...sharedImage(given, platform, "rabbitmq", (ring) => ring.rabbitmq),
     ...sharedImage(given, platform, "database", (ring) => ring.database.version),
@@ -97,6 +98,23 @@ function registry({ image }: Given, platform: Platform): Problem[] {
       ),
     );
   return [...useless, ...outOfReach];
+}
+
+/**
+ * A host that Docker does not take for one, although image.build.registry accepts it: the push would go to Docker Hub, under a name that the engine
+ * does not have, and fail after the build. Capital letters make a host, too. An image that was built earlier is only pulled.
+ */
+function registryName({ image }: Given): Problem[] {
+  const { registry, repository, digest } = image?.build ?? {};
+  if (registry === undefined || digest !== undefined || /[.:A-Z]|^localhost$/.test(registry)) return [];
+  return [
+    problem(
+      "kazoo:image.build.registry",
+      registry,
+      "a host with a dot or a port, or localhost, since Docker looks for any other name at Docker Hub",
+      `docker.io, with repository: ${registry}/${repository}`,
+    ),
+  ];
 }
 
 /** All rings run the built image, so each must have its version, if the build names one. */

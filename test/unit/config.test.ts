@@ -215,6 +215,12 @@ const table: Record<string, Bad> = {
     found: '"local"',
     expected: /ring main has several zones and a Kazoo node calls its own one local/,
   },
+  "a registry that Docker takes for a user of Docker Hub": {
+    config: build({ registry: "telephony" }),
+    key: "kazoo:image.build.registry",
+    found: '"telephony"',
+    expected: /a host with a dot or a port, or localhost, since Docker looks for any other name at Docker Hub/,
+  },
   "one broker for all zones of a ring": {
     config: twoZones({}, { environment: { KAZOO_AMQP_HOST: "MQ.example.com." } }),
     key: `${nyc}.environment.KAZOO_AMQP_HOST`,
@@ -1371,6 +1377,12 @@ test("a ring's Kazoo version must match the build, as far as the build shows it"
   const dockerfile = readFileSync(join(__dirname, "../../image/Dockerfile"), "utf8");
   const defaults = [...dockerfile.matchAll(/^ARG KAZOO_VERSION=(.*)$/gm)].map(([, version]) => version);
   assert.deepEqual(new Set(defaults), new Set([defaultKazooVersion]));
+});
+
+test("a registry is pushed to under any name that Docker takes for a host, and an image of Docker Hub can be pinned", () => {
+  for (const registry of ["localhost", "registry:5000", "docker.io", "Registry.example.com", "REGISTRY", "192.0.2.7"])
+    assert.deepEqual(problemsOf(build({ registry })), [], registry);
+  assert.deepEqual(problemsOf(build({ registry: "telephony", digest: `sha256:${"0".repeat(64)}` })), []);
 });
 
 test("one image serves two rings of one version", () => {
