@@ -218,13 +218,18 @@ function deepFreeze<T>(value: T): T {
 
 /**
  * A top-level value with the type that the config intends. The engine passes mappings, numbers and booleans as JSON text, and writes them as such
- * into a stack's file; the value of a key that accepts only text stays text, even if it looks like a number.
+ * into a stack's file; the value of a key that accepts only text stays text, even if it looks like a number. Such a text may have JSON's quotes,
+ * since it once needed them; a password is taken as it is.
  */
 export function structured(key: string, value: unknown): unknown {
-  if (typeof value !== "string" || key === "registryPassword" || key === "ring") return value;
+  if (typeof value !== "string" || key === "registryPassword") return value;
   try {
-    return JSON.parse(value);
+    const parsed: unknown = JSON.parse(value);
+    return isText(key) && typeof parsed !== "string" ? value : parsed;
   } catch {
     return value;
   }
 }
+
+/** Whether a top-level key accepts only text. */
+const isText = (key: string): boolean => unwrapped(fieldAt(schema, [key]).node) instanceof z.ZodString;

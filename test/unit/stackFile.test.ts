@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { structured } from "../../config/parse";
 import { ConfigError } from "../../config/problem";
 import { resolvePlain } from "../../config/scalar";
 import { platformOfBytes } from "../../config/stackFile";
@@ -205,6 +206,18 @@ config:
     );
     assert.deepEqual(errorsOf(`\ufeff${text.replaceAll("\n", "\r\n")}`), []);
   });
+});
+
+test("a key that accepts only text keeps what looks like a number, also as the engine passes it", () => {
+  const labelOf = (line: string) => platformOfBytes(bytes(stack(line)), file).stackLabel;
+  assert.equal(labelOf('  kazoo:stackLabel: "2024"'), "2024");
+  assert.equal(labelOf("  kazoo:stackLabel: 'true'"), "true");
+  // Who put the text into JSON's quotes, so that it was read as text, may keep them.
+  assert.equal(labelOf("  kazoo:stackLabel: '\"2024\"'"), "2024");
+  assert.equal(structured("ring", "7"), "7");
+  assert.equal(structured("registryPassword", '"007"'), '"007"');
+  assert.equal(structured("protect", "false"), false);
+  assert.deepEqual(structured("clusters", '{"local":{"sandbox":true}}'), { local: { sandbox: true } });
 });
 
 test("a config that is too large for Linux to pass to the program", () => {
