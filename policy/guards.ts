@@ -13,7 +13,8 @@ import { type Software, softwareOf } from "./software";
 
 export const noDowngrade: StackRule = {
   name: "no-downgrade",
-  description: "Outside throw-away stacks, a ring has protected guards that make Pulumi refuse older stores.",
+  description:
+    "Outside throw-away stacks, a ring has protected guards that make Pulumi refuse older versions of brokers and databases.",
   level: "mandatory",
   stack: (resources, { throwAway }) =>
     throwAway

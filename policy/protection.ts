@@ -6,7 +6,8 @@ import type { ResourceRule } from "./rule";
 
 export const protectedData: ResourceRule = {
   name: "protected-data",
-  description: "Outside throw-away stacks, what holds data or identity is protected: cookie, passwords, stores.",
+  description:
+    "Outside throw-away stacks, what holds data or identity is protected: cookie, passwords, brokers, databases.",
   level: "mandatory",
   resource: (resource, { throwAway }) => {
     if (throwAway) return [];
