@@ -18,6 +18,7 @@ import {
   withImage,
   withOwnEnvironment,
   withPlacement,
+  withSetting,
   withDatacenter,
   withoutDatacenter,
 } from "../../tools/cli/stackFile/stackEdit";
@@ -100,6 +101,26 @@ describe("a stack's file, edited", () => {
     assert.equal(zone(text, bos.name).environment["KAZOO_LOG_COLOR"], "false");
     const back = withOwnEnvironment(text, bos, { environment: {}, extraEnvironment: {} });
     assert.deepEqual(zonesOf(back), zonesOf(file));
+  });
+
+  test("is refused if anchors or merge keys would carry the change to another datacenter, or hide what they share", () => {
+    const shared = (datacenters: string) => `config:
+  kazoo:clusters: { east: { context: prod-east } }
+  kazoo:rings: { main: &ring {} }
+  kazoo:regions: { us-east: { cluster: east, datacenters: ${datacenters} } }
+`;
+    const zoneOf = (name: string) => zone(file, name);
+    const drained = (datacenters: string, name: string) =>
+      withSetting(shared(datacenters), zoneOf(name), ["drained"], ["kazoo"]);
+    const alias = "{ nyc: &dc { ring: main }, bos: *dc }";
+    for (const name of ["us-east-nyc", "us-east-bos"])
+      assert.throws(() => drained(alias, name), /shared through YAML anchors or merge keys/);
+    const merge = "{ nyc: &dc { workloads: { kazoo: { replicas: 3 } } }, bos: { <<: *dc } }";
+    assert.throws(
+      () => withSetting(shared(merge), zoneOf("us-east-bos"), ["workloads", "database"], { replicas: 5 }),
+      /shared through YAML anchors or merge keys/,
+    );
+    assert.match(drained(merge, "us-east-bos"), /bos: \{ <<: \*dc, drained: \[ kazoo \] \}/);
   });
 
   test("sets an earlier image: by name, or by digest if the stack builds its image", () => {

@@ -1,8 +1,10 @@
-import { type Document, isMap, parseDocument, stringify } from "yaml";
+import { isDeepStrictEqual } from "node:util";
+import { Document, isMap, parseDocument, stringify } from "yaml";
 import type { Rotated, Rotation } from "../../../config/credentials";
 import { variables } from "../../../config/schema/environment";
 import { type ImageBuild, type Platform, type Zone, builtReference } from "../../../config/platform";
 import { imageFolder } from "../../../config/schema/build";
+import { UserError } from "../../shared/terminal";
 
 /** Values of a run environment in a stack's file. */
 export type Variables = Readonly<Record<string, string | number | boolean>>;
@@ -224,9 +226,23 @@ function typed(name: string, text: string): string | number | boolean {
   return schema === undefined ? text : (candidates.find((candidate) => schema.safeParse(candidate).success) ?? text);
 }
 
-/** A stack's file with a change; everything else stays, including comments. */
+/**
+ * A stack's file with a change; everything else stays, including comments.
+ * @throws UserError if the change would have another effect, because anchors or merge keys share the changed settings with others
+ */
 export function edited(text: string, change: (document: Document) => void): string {
   const document = parseDocument(text);
   change(document);
-  return document.toString({ lineWidth: 0, flowCollectionPadding: true });
+  const result = document.toString({ lineWidth: 0, flowCollectionPadding: true });
+  if (!/&|<</.test(text)) return result;
+  // The same change where every setting is written out.
+  const plain = new Document(valueOf(text), { aliasDuplicateObjects: false });
+  change(plain);
+  if (isDeepStrictEqual(valueOf(result), plain.toJS())) return result;
+  throw new UserError(
+    "the settings to change are shared through YAML anchors or merge keys (&, *, <<): the change would reach other settings, or hide some",
+    "write these settings out in the stack's file, then run the same command again",
+  );
 }
+
+const valueOf = (text: string): unknown => parseDocument(text, { merge: true }).toJS({ maxAliasCount: -1 });
