@@ -37,11 +37,6 @@ describe("the order of an up of all regions", () => {
     });
   });
 
-  test("they still do if the first zone's Kazoo was deleted", () => {
-    const but = (zone: string) => zone !== "ap-tyo";
-    assert.deepEqual(order(planUp(platform, yes, but)), order(planUp(platform, yes, yes)));
-  });
-
   test("the regions of a new ring are created together, also after an interrupted run created half of them", () => {
     const created = {
       ap: { after: [], together: ["eu"] },

@@ -31,8 +31,7 @@ export function planUp(
   const regions = regionsOf(platform);
   const ringsOf = (region: string) =>
     new Set(platform.zones.filter((zone) => zone.region === region).map(({ ring }) => ring));
-  // Not only its first zone's: someone may have deleted that one.
-  const isNew = (ring: string) => !(platform.rings[ring]?.zones ?? []).some(hasKazoo);
+  const isNew = (ring: string) => !hasKazoo(platform.rings[ring]?.zones[0] ?? "");
   const shares = (one: string, other: string, test: (ring: string) => boolean) =>
     [...ringsOf(one)].some((ring) => ringsOf(other).has(ring) && test(ring));
   return regions.map((region, index) => {
