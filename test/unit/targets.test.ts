@@ -120,6 +120,15 @@ describe("a stack's file, edited", () => {
       () => withSetting(shared(merge), zoneOf("us-east-bos"), ["workloads", "database"], { replicas: 5 }),
       /shared through YAML anchors or merge keys/,
     );
+    const inner = "{ nyc: { workloads: &w { kazoo: { replicas: 3 } } }, bos: { workloads: *w } }";
+    assert.throws(
+      () => withSetting(shared(inner), zoneOf("us-east-bos"), ["workloads", "database", "replicas"], 5),
+      /shared through YAML anchors or merge keys/,
+    );
+    assert.throws(
+      () => withoutDatacenter(shared(alias), zoneOf("us-east-nyc"), { zones: zonesOf(file) } as never),
+      /shared through YAML anchors or merge keys/,
+    );
     assert.match(drained(merge, "us-east-bos"), /bos: \{ <<: \*dc, drained: \[ kazoo \] \}/);
   });
 

@@ -57,6 +57,9 @@ function scaling(
   const { stack, zone } = live;
   const pods = drained.length === 0;
   const sets = drainable.flatMap((workload) => (pods || drained.includes(workload) ? setsOf[workload] : []));
+  const text = () =>
+    withSetting(readFileSync(stackFile(stack.name), "utf8"), zone, ["drained"], pods ? undefined : drained);
+  text(); // A file that cannot be edited is refused before the first step, not after calls have stopped.
   return {
     title,
     touches: [
@@ -70,19 +73,13 @@ function scaling(
       return drainable.every((workload) => (podsOf(workload, sets) === 0) === drained.includes(workload));
     },
     run: () =>
-      applyFile(
-        { ...options, stack: live.own, yes: true },
-        zone,
-        withSetting(readFileSync(stackFile(stack.name), "utf8"), zone, ["drained"], pods ? undefined : drained),
-        command,
-        {
-          // All StatefulSets, because an interrupted run may have changed any of them.
-          targets: Object.values(setsOf)
-            .flat()
-            .flatMap((set) => targetsOf(zone, set, "nodes")),
-          again: `make ${command} STACK=${stack.name} ZONE=${zone.name}`,
-        },
-      ),
+      applyFile({ ...options, stack: live.own, yes: true }, zone, text(), command, {
+        // All StatefulSets, because an interrupted run may have changed any of them.
+        targets: Object.values(setsOf)
+          .flat()
+          .flatMap((set) => targetsOf(zone, set, "nodes")),
+        again: `make ${command} STACK=${stack.name} ZONE=${zone.name}`,
+      }),
   };
 }
 

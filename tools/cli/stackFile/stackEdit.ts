@@ -231,14 +231,21 @@ function typed(name: string, text: string): string | number | boolean {
  * @throws UserError if the change would have another effect, because anchors or merge keys share the changed settings with others
  */
 export function edited(text: string, change: (document: Document) => void): string {
-  const document = parseDocument(text);
-  change(document);
-  const result = document.toString({ lineWidth: 0, flowCollectionPadding: true });
-  if (!/&|<</.test(text)) return result;
+  const result = (): string => {
+    const document = parseDocument(text);
+    change(document);
+    return document.toString({ lineWidth: 0, flowCollectionPadding: true });
+  };
+  if (!/&|<</.test(text)) return result();
   // The same change where every setting is written out.
   const plain = new Document(valueOf(text), { aliasDuplicateObjects: false });
   change(plain);
-  if (isDeepStrictEqual(valueOf(result), plain.toJS())) return result;
+  try {
+    const changed = result();
+    if (isDeepStrictEqual(valueOf(changed), plain.toJS())) return changed;
+  } catch {
+    // The path leads into an alias, or an anchor is gone that another alias needs.
+  }
   throw new UserError(
     "the settings to change are shared through YAML anchors or merge keys (&, *, <<): the change would reach other settings, or hide some",
     "write these settings out in the stack's file, then run the same command again",
