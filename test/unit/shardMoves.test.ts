@@ -12,7 +12,7 @@ import { type RingNode, type WantedCopies, planMoves } from "../../tools/cli/run
 import { type Ask, type Request, RingDatabase, askBy, urlOf } from "../../tools/cli/runbook/shards/ringDatabase";
 import { type Move, type ShardDocument, begun, ended } from "../../tools/cli/runbook/shards/shardMap";
 import { readAnswers, scriptOf } from "../../tools/cli/cluster/questions";
-import type { UserError } from "../../tools/shared/terminal";
+import { UserError } from "../../tools/shared/terminal";
 import { clusterWith } from "../support/clusterDouble";
 import { platformFrom } from "../support/mocks";
 import { runAgainst } from "../support/script";
@@ -337,6 +337,8 @@ describe("shards", () => {
     await assert.rejects(moveShards(live.database, ["a1"], [move], { pause: stop, report: silent }), /interrupted/);
     await refuses(false, 1);
     await refuses(true, 0);
+    const mute = new RingDatabase(kind, "b0", () => Promise.reject(new UserError("it does not answer")));
+    await refuses(true, 1, 1, maintenanceIn({ ...live, database: mute }));
     await refuses(true, 1, 0);
     const unasked = () => assert.fail("a ring was asked that may not be able to answer");
     await refuses(true, 1, 0, unasked);

@@ -64,12 +64,14 @@ export async function requireHealthy(
 ): Promise<void> {
   const sick: string[] = [];
   for (const [index, health] of (await healthOf(zones)).entries()) {
-    if (isHealthy(health)) continue;
+    const { database } = health;
     const isReadyBut = (away: number) =>
-      isHealthy({ ...health, database: { ...health.database, wanted: health.database.wanted - away } });
+      isHealthy({ ...health, database: { ...database, wanted: database.wanted - away } });
+    if (isHealthy(health)) continue;
     const nodes = zones[index]?.zone.nodes.database ?? [];
-    // The ring is asked only if its answer matters, because a zone that is not ready may keep it from answering.
-    if (!isReadyBut(nodes.length) || !isReadyBut((await inMaintenance(nodes)).length)) sick.push(health.zone);
+    // The ring is asked only if nothing but database nodes is not ready.
+    const away = isReadyBut(nodes.length) ? await inMaintenance(nodes) : [];
+    if (!isReadyBut(away.length)) sick.push(health.zone);
   }
   if (sick.length === 0) return;
   throw new UserError(

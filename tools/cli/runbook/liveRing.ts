@@ -88,11 +88,17 @@ export function givenCopies(given: string | undefined): { copies?: number; fewer
 export const shardPlan = (live: LiveRing, wanted: WantedCopies): Promise<ShardPlan | undefined> =>
   unlessSimulated(async () => planMoves(await live.database.maps(), live.places, wanted));
 
-/** Tells which of some nodes of a ring are in maintenance mode; none if pods are simulated. */
+/** Tells which of some nodes of a ring are in maintenance mode; none if one of them does not answer, or if pods are simulated. */
 export const maintenanceIn =
   ({ database }: LiveRing) =>
-  async (nodes: readonly string[]): Promise<readonly string[]> =>
-    (await unlessSimulated(() => database.inMaintenance(nodes))) ?? [];
+  async (nodes: readonly string[]): Promise<readonly string[]> => {
+    try {
+      return await database.inMaintenance(nodes);
+    } catch (error) {
+      if (error instanceof UserError) return [];
+      throw error;
+    }
+  };
 
 /**
  * The step in which shards are moved.
