@@ -41,8 +41,8 @@ export interface KubernetesDatacenterArgs extends DatacenterArgs {
   readonly clusterDomain: string;
   /** Networks of the pods of the ring's other clusters, in CIDR notation. */
   readonly otherClusters: readonly string[];
-  /** TCP ports of external brokers and databases that the zone connects to. @default none */
-  readonly outsideStores?: readonly number[];
+  /** TCP ports of external brokers and databases that the zone connects to. */
+  readonly outsideStores: readonly number[];
   /** The zones on the dashboard of its ring, if it has the dashboard. @default no dashboard */
   readonly dashboardZones?: readonly DashboardZone[];
   /** @default images are pulled without a login */
@@ -127,7 +127,7 @@ export class KubernetesDatacenter extends pulumi.ComponentResource implements Da
 
   /** Admits only the connections that the zone needs. */
   private closeNetwork(): void {
-    const { zone, ring, stack, otherClusters, outsideStores = [] } = this.args;
+    const { zone, ring, stack, otherClusters, outsideStores } = this.args;
     const clientNamespace = (zone.ingress ?? zone.gateway)?.controllerNamespace;
     new NetworkPolicies(
       `${this.name}-network`,

@@ -179,7 +179,7 @@ describe("built alone", () => {
     };
     const sets = (resources: readonly Registered[]) =>
       kinds(resources).filter((kind) => kind.startsWith("StatefulSet "));
-    const more = { clusterDomain: "cluster.local", otherClusters: [], rollouts };
+    const more = { clusterDomain: "cluster.local", otherClusters: [], outsideStores: [], rollouts };
     const bare = await withMocks(() => new KubernetesDatacenter("dev", { ...args(), ...more }).namespace);
     assert.equal(bare.outputs, "local-dev");
     assert.deepEqual(sets(bare.resources).sort(), [

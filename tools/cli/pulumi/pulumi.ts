@@ -89,7 +89,7 @@ const printTo =
     void stream.write(labelled(`${line}\n`));
 
 /** The backend does not have the stack. */
-export class UnknownStackError extends UserError {}
+export class NotInBackendError extends UserError {}
 
 /**
  * Runs a short Pulumi command and returns its output; if it fails, its message is the error. It does not use Pulumi's Automation API: loading that
@@ -108,7 +108,7 @@ export async function askPulumi(context: PulumiContext, args: readonly string[],
     const unknown = /^no stack named '(?:\S+\/)?([^'/]+)'/.exec(said)?.[1];
     const problem = `pulumi ${args.slice(0, 2).join(" ")}: ${said === "" ? message : said}`;
     if (unknown === undefined) throw new UserError(problem);
-    throw new UnknownStackError(problem, `if the backend does not have it yet: ${stackInit(unknown)}`);
+    throw new NotInBackendError(problem, `if the backend does not have it yet: ${stackInit(unknown)}`);
   }
 }
 

@@ -1,6 +1,6 @@
 import type { KubernetesObject } from "@kubernetes/client-node";
 import { type Deployed, parseUrn } from "../../report/digest";
-import { UnknownStackError, askPulumi } from "../pulumi/pulumi";
+import { NotInBackendError, askPulumi } from "../pulumi/pulumi";
 import type { Stack } from "./openStack";
 
 /** A Kubernetes object in a stack's state. */
@@ -22,7 +22,7 @@ export async function deployedIn(stack: Pick<Stack, "name" | "pulumi">): Promise
 
 /** For a stack that the backend does not have: nothing is deployed. @throws any other error */
 export function noneIfUnknown(error: unknown): Deployed[] {
-  if (error instanceof UnknownStackError) return [];
+  if (error instanceof NotInBackendError) return [];
   throw error;
 }
 

@@ -5,7 +5,8 @@ import { UserError } from "../../shared/terminal";
 const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
 /**
- * Writes a stack's file and runs `work` with it. The previous file is restored if that fails, also after Ctrl-C or a lost terminal.
+ * Writes a stack's file and runs `work` with it. Restores the previous file unless `work` keeps the new one, also after Ctrl-C or a lost
+ * terminal.
  * @param work receives a function that keeps the file from then on, whatever happens
  * @throws UserError from that function, if a signal has restored the file
  */
